@@ -1,0 +1,200 @@
+/*
+ * Addresses and traffic selectors: see address.h.
+ */
+#include "lib/base/address.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+size_t address_size(uint8_t family)
+{
+    return family == FAMILY_IPV4 ? 4 : family == FAMILY_IPV6 ? 16 : 0;
+}
+
+struct slice address_bytes(const struct address *address)
+{
+    return slice_of(address->bytes, address_size(address->family));
+}
+
+bool address_parse(struct address *address, const char *text)
+{
+    *address = (struct address){0};
+    if (inet_pton(AF_INET, text, address->bytes) == 1)
+        address->family = FAMILY_IPV4;
+    else if (inet_pton(AF_INET6, text, address->bytes) == 1)
+        address->family = FAMILY_IPV6;
+    return address->family != FAMILY_NONE;
+}
+
+static void bytes_text(uint8_t family, const uint8_t *bytes, char *text, size_t size)
+{
+    if (family == FAMILY_NONE ||
+        inet_ntop(family == FAMILY_IPV4 ? AF_INET : AF_INET6, bytes, text, (socklen_t)size) == NULL)
+        snprintf(text, size, "any");
+}
+
+char *address_text(const struct address *address, char *text)
+{
+    bytes_text(address->family, address->bytes, text, ADDRESS_TEXT_MAX);
+    return text;
+}
+
+bool address_same_host(const struct address *a, const struct address *b)
+{
+    return a->family == b->family && slice_equal(address_bytes(a), address_bytes(b));
+}
+
+bool address_equal(const struct address *a, const struct address *b)
+{
+    return a->port == b->port && address_same_host(a, b);
+}
+
+struct selector selector_host(const struct address *address)
+{
+    struct selector selector = {.family = address->family, .port_end = UINT16_MAX};
+
+    memcpy(selector.start, address->bytes, sizeof(selector.start));
+    memcpy(selector.end, address->bytes, sizeof(selector.end));
+    return selector;
+}
+
+static int compare(const struct selector *selector, const uint8_t *a, const uint8_t *b)
+{
+    return memcmp(a, b, address_size(selector->family));
+}
+
+bool selector_contains(const struct selector *outer, const struct selector *inner)
+{
+    return outer->family == inner->family &&
+           (outer->protocol == 0 || outer->protocol == inner->protocol) &&
+           outer->port_start <= inner->port_start && outer->port_end >= inner->port_end &&
+           compare(outer, outer->start, inner->start) <= 0 &&
+           compare(outer, outer->end, inner->end) >= 0;
+}
+
+bool selector_intersect(const struct selector *a, const struct selector *b, struct selector *both)
+{
+    if (a->family != b->family ||
+        (a->protocol != 0 && b->protocol != 0 && a->protocol != b->protocol))
+        return false;
+    struct selector result = {
+        .family = a->family,
+        .protocol = a->protocol != 0 ? a->protocol : b->protocol,
+        .port_start = a->port_start > b->port_start ? a->port_start : b->port_start,
+        .port_end = a->port_end < b->port_end ? a->port_end : b->port_end,
+    };
+    memcpy(result.start, compare(a, a->start, b->start) >= 0 ? a->start : b->start, 16);
+    memcpy(result.end, compare(a, a->end, b->end) <= 0 ? a->end : b->end, 16);
+    if (result.port_start > result.port_end || compare(a, result.start, result.end) > 0)
+        return false;
+    *both = result;
+    return true;
+}
+
+bool selector_equal(const struct selector *a, const struct selector *b)
+{
+    return a->family == b->family && a->protocol == b->protocol &&
+           a->port_start == b->port_start && a->port_end == b->port_end &&
+           compare(a, a->start, b->start) == 0 && compare(a, a->end, b->end) == 0;
+}
+
+static bool bit_at(const uint8_t *bytes, unsigned bit)
+{
+    return (bytes[bit / 8] >> (7 - bit % 8)) & 1;
+}
+
+/* How many low bits of `at` are zero and could be a prefix's host part without passing `end`. */
+static unsigned host_bits(const uint8_t *at, const uint8_t *end, unsigned bits)
+{
+    for (unsigned host = 0; host < bits; host++) {
+        if (bit_at(at, bits - 1 - host))
+            return host;
+        uint8_t last[16];
+        memcpy(last, at, 16);
+        for (unsigned i = 0; i <= host; i++)
+            last[(bits - 1 - i) / 8] |= (uint8_t)(1u << (7 - (bits - 1 - i) % 8));
+        if (memcmp(last, end, bits / 8) > 0)
+            return host;
+    }
+    return bits;
+}
+
+/* Adds 2^host to `at`; false when it wraps. */
+static bool advance(uint8_t *at, unsigned host, unsigned bits)
+{
+    if (host >= bits)
+        return false;
+    unsigned byte = (bits - 1 - host) / 8;
+    unsigned carry = 1u << (7 - (bits - 1 - host) % 8);
+    for (unsigned i = byte + 1; i > 0 && carry != 0; i--) {
+        unsigned sum = at[i - 1] + carry;
+        at[i - 1] = (uint8_t)sum;
+        carry = sum >> 8;
+    }
+    return carry == 0;
+}
+
+size_t selector_prefixes(const struct selector *selector, struct address *prefixes, uint8_t *bits,
+                         size_t max)
+{
+    unsigned width = (unsigned)address_size(selector->family) * 8;
+    size_t count = 0;
+    uint8_t at[16];
+
+    memcpy(at, selector->start, sizeof(at));
+    for (;;) {
+        unsigned host = host_bits(at, selector->end, width);
+        if (count < max) {
+            prefixes[count] = (struct address){.family = selector->family};
+            memcpy(prefixes[count].bytes, at, sizeof(at));
+            bits[count] = (uint8_t)(width - host);
+        }
+        count++;
+        if (!advance(at, host, width) || memcmp(at, selector->end, width / 8) > 0)
+            return count;
+    }
+}
+
+static void protocol_text(const struct selector *selector, char *text, size_t size)
+{
+    const char *name = selector->protocol == 6     ? "tcp"
+                       : selector->protocol == 17  ? "udp"
+                       : selector->protocol == 1   ? "icmp"
+                       : selector->protocol == 58  ? "ipv6-icmp"
+                       : selector->protocol == 132 ? "sctp"
+                                                   : NULL;
+    char number[8];
+
+    if (name == NULL) {
+        snprintf(number, sizeof(number), "%u", selector->protocol);
+        name = number;
+    }
+    bool all_ports = selector->port_start == 0 && selector->port_end == UINT16_MAX;
+    if (selector->protocol == 0 && all_ports)
+        text[0] = '\0';
+    else if (all_ports)
+        snprintf(text, size, " %s", name);
+    else if (selector->port_start == selector->port_end)
+        snprintf(text, size, " %s/%u", name, selector->port_start);
+    else
+        snprintf(text, size, " %s/%u-%u", name, selector->port_start, selector->port_end);
+}
+
+char *selector_text(const struct selector *selector, char *text)
+{
+    struct address first;
+    uint8_t bits;
+    char start[ADDRESS_TEXT_MAX];
+    char end[ADDRESS_TEXT_MAX];
+    char protocol[24];
+
+    protocol_text(selector, protocol, sizeof(protocol));
+    bytes_text(selector->family, selector->start, start, sizeof(start));
+    bytes_text(selector->family, selector->end, end, sizeof(end));
+    if (selector_prefixes(selector, &first, &bits, 1) == 1)
+        snprintf(text, SELECTOR_TEXT_MAX, "%s/%u%s", start, bits, protocol);
+    else
+        snprintf(text, SELECTOR_TEXT_MAX, "%s-%s%s", start, end, protocol);
+    return text;
+}

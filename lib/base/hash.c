@@ -1,0 +1,150 @@
+/*
+ * Hash table and SipHash-2-4: see hash.h.
+ */
+#include "lib/base/hash.h"
+
+#include <stdlib.h>
+
+#define FIRST_BUCKETS 64
+
+bool hash_init(struct hash_table *table)
+{
+    *table = (struct hash_table){.bucket_count = FIRST_BUCKETS};
+    table->buckets = calloc(FIRST_BUCKETS, sizeof(struct hash_node *));
+    return table->buckets != NULL;
+}
+
+void hash_free(struct hash_table *table)
+{
+    free(table->buckets);
+    *table = (struct hash_table){0};
+}
+
+/* Spreads keys that differ in few bits (Fibonacci hashing). */
+static struct hash_node **bucket_of(const struct hash_table *table, uint64_t key)
+{
+    uint64_t spread = key * 0x9e3779b97f4a7c15u;
+
+    return &table->buckets[(spread >> 32) & (table->bucket_count - 1)];
+}
+
+static void grow(struct hash_table *table)
+{
+    size_t bucket_count = table->bucket_count * 2;
+    struct hash_table larger = {
+        .buckets = calloc(bucket_count, sizeof(struct hash_node *)),
+        .bucket_count = bucket_count,
+        .count = table->count,
+    };
+
+    if (larger.buckets == NULL)
+        return;
+    for (size_t i = 0; i < table->bucket_count; i++) {
+        for (struct hash_node *node = table->buckets[i], *next; node != NULL; node = next) {
+            struct hash_node **bucket = bucket_of(&larger, node->key);
+            next = node->next;
+            node->next = *bucket;
+            *bucket = node;
+        }
+    }
+    free(table->buckets);
+    *table = larger;
+}
+
+void hash_insert(struct hash_table *table, struct hash_node *node, uint64_t key)
+{
+    if (table->count >= table->bucket_count)
+        grow(table);
+    struct hash_node **bucket = bucket_of(table, key);
+    node->key = key;
+    node->next = *bucket;
+    *bucket = node;
+    table->count++;
+}
+
+void hash_remove(struct hash_table *table, struct hash_node *node)
+{
+    struct hash_node **link = bucket_of(table, node->key);
+
+    while (*link != NULL && *link != node)
+        link = &(*link)->next;
+    if (*link == NULL)
+        return;
+    *link = node->next;
+    node->next = NULL;
+    table->count--;
+}
+
+struct hash_node *hash_find(const struct hash_table *table, uint64_t key)
+{
+    struct hash_node *node = *bucket_of(table, key);
+
+    while (node != NULL && node->key != key)
+        node = node->next;
+    return node;
+}
+
+struct hash_node *hash_next(const struct hash_node *node)
+{
+    struct hash_node *next = node->next;
+
+    while (next != NULL && next->key != node->key)
+        next = next->next;
+    return next;
+}
+
+static uint64_t load_little(const uint8_t *from, size_t size)
+{
+    uint64_t value = 0;
+
+    for (size_t i = size; i > 0; i--)
+        value = value << 8 | from[i - 1];
+    return value;
+}
+
+static uint64_t rotate(uint64_t value, unsigned bits)
+{
+    return value << bits | value >> (64 - bits);
+}
+
+static void sip_round(uint64_t v[4])
+{
+    v[0] += v[1];
+    v[1] = rotate(v[1], 13) ^ v[0];
+    v[0] = rotate(v[0], 32);
+    v[2] += v[3];
+    v[3] = rotate(v[3], 16) ^ v[2];
+    v[0] += v[3];
+    v[3] = rotate(v[3], 21) ^ v[0];
+    v[2] += v[1];
+    v[1] = rotate(v[1], 17) ^ v[2];
+    v[2] = rotate(v[2], 32);
+}
+
+/* Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012. */
+uint64_t hash_keyed(const uint8_t key[16], struct slice bytes)
+{
+    uint64_t k0 = load_little(key, 8);
+    uint64_t k1 = load_little(key + 8, 8);
+    uint64_t v[4] = {
+        k0 ^ 0x736f6d6570736575u,
+        k1 ^ 0x646f72616e646f6du,
+        k0 ^ 0x6c7967656e657261u,
+        k1 ^ 0x7465646279746573u,
+    };
+    size_t whole = bytes.size - bytes.size % 8;
+
+    for (size_t i = 0; i <= whole; i += 8) {
+        uint64_t word = i < whole ? load_little(bytes.data + i, 8)
+                                  : load_little(bytes.data + i, bytes.size % 8) |
+                                        (uint64_t)bytes.size << 56;
+        v[3] ^= word;
+        sip_round(v);
+        sip_round(v);
+        v[0] ^= word;
+    }
+    v[2] ^= 0xff;
+    for (int i = 0; i < 4; i++)
+        sip_round(v);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
