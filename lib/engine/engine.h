@@ -1,0 +1,146 @@
+/*
+ * The engine: events in, effects out.  A pure state machine for all IKE SAs of one host.
+ *
+ * It has no clock, no socket, no randomness of its own and no thread: the same engine runs in the
+ * daemon, the simulation, the fuzzer and the load generator.  One seed gives one trace.
+ * After each call the owner drains engine_next_effect until it is empty, then sleeps no longer
+ * than engine_deadline.
+ */
+#ifndef LIB_ENGINE_ENGINE_H
+#define LIB_ENGINE_ENGINE_H
+
+#include "lib/crypto/crypto.h"
+#include "lib/policy/choose.h"
+#include "lib/policy/config.h"
+#include "lib/sa/effect.h"
+
+struct engine;
+
+struct engine_options {
+    struct crypto *crypto; /* borrowed, must outlive the engine */
+    /* Fills `to` with unpredictable octets (in tests: with a seed's). */
+    void (*random)(void *context, void *to, size_t size);
+    void *context;
+};
+
+/* NULL when memory is out. */
+struct engine *engine_new(const struct engine_options *options, uint64_t now_ms);
+void engine_free(struct engine *engine);
+
+/* A datagram that came in; data is borrowed during the call and may be scribbled over
+ * (decryption is in place). */
+struct datagram {
+    struct address local;  /* where it was sent to, with the port */
+    struct address remote; /* where it came from, with the port */
+    uint8_t *data;
+    size_t size;
+};
+void engine_packet(struct engine *engine, const struct datagram *datagram, uint64_t now_ms);
+
+/* Timers that are due. */
+void engine_expire(struct engine *engine, uint64_t now_ms);
+
+enum kernel_event_kind {
+    KERNEL_ACQUIRE = 1, /* a packet met a policy without an SA */
+    KERNEL_EXPIRE,      /* an SA reached a limit */
+    KERNEL_ORPHAN,      /* at start: SAs of this child are there from an earlier life */
+};
+
+struct kernel_event {
+    enum kernel_event_kind kind;
+    struct name connection;       /* ACQUIRE, ORPHAN */
+    struct name child;            /* ACQUIRE, ORPHAN */
+    struct selector local_packet; /* ACQUIRE: the packet itself, as far as the kernel says */
+    struct selector remote_packet;
+    struct address destination; /* EXPIRE */
+    uint32_t spi;               /* EXPIRE */
+    uint8_t protocol;           /* EXPIRE: enum v2_protocol */
+    bool hard;                  /* EXPIRE: the SA is gone; else it will be soon */
+};
+void engine_kernel(struct engine *engine, const struct kernel_event *event, uint64_t now_ms);
+
+/* The result of an effect.  Its owned parts stay the caller's (answer_free afterwards), though the
+ * engine may have taken some out of it. */
+void engine_answer(struct engine *engine, struct answer *answer, uint64_t now_ms);
+
+enum command_kind {
+    COMMAND_CONFIGURE = 1, /* takes `config`; unchanged connections keep their SAs */
+    COMMAND_UP,            /* RESULT when it is established, or has failed */
+    COMMAND_DOWN,          /* RESULT when its SAs are gone */
+    COMMAND_SHUTDOWN,      /* sends deletes; RESULT when all are answered or given up */
+};
+
+struct command {
+    enum command_kind kind;
+    uint64_t number;       /* comes back in EFFECT_RESULT */
+    struct name name;      /* UP, DOWN: a connection */
+    struct config *config; /* CONFIGURE: the engine owns it from now on */
+};
+void engine_command(struct engine *engine, const struct command *command, uint64_t now_ms);
+
+/* Moves the next effect out; false when there is none.  The caller frees it (effect_free). */
+bool engine_next_effect(struct engine *engine, struct effect *effect);
+
+/* When engine_expire wants to be called, in the time of now_ms; UINT64_MAX: never. */
+uint64_t engine_deadline(const struct engine *engine);
+
+/* --- Looking in --- */
+
+const struct config *engine_config(const struct engine *engine);
+
+/* What `show` says of an IKE SA or a child; borrowed during the visit. */
+struct child_view {
+    const char *name;
+    uint32_t number; /* unique in the engine's life */
+    uint32_t spi_in;
+    uint32_t spi_out;
+    uint32_t reqid;
+    uint8_t protocol; /* enum v2_protocol */
+    uint8_t mode;     /* enum child_mode */
+    struct suite suite;
+    const struct selector *local;
+    size_t local_count;
+    const struct selector *remote;
+    size_t remote_count;
+    uint64_t age_ms;
+};
+
+struct sa_view {
+    uint64_t number;
+    uint64_t spi_i;
+    uint64_t spi_r;
+    bool initiator;
+    const char *connection; /* "" before it is known (a responder before IKE_AUTH) */
+    const char *state;      /* "established", "await-auth-reply", ... */
+    struct address local;
+    struct address remote;
+    const char *local_id;  /* text; "" before it is known */
+    const char *remote_id;
+    struct suite suite;
+    uint64_t age_ms;
+    uint64_t established_ms; /* ms since it was established, 0 when it is not */
+    const struct child_view *children;
+    size_t child_count;
+};
+void engine_visit_sas(const struct engine *engine, uint64_t now_ms,
+                      void (*visit)(void *context, const struct sa_view *view), void *context);
+
+struct connection_view {
+    const struct connection *connection;
+    const char *state; /* "up", "connecting", "down" */
+    const char *last_error; /* "" when the last try did well */
+    uint64_t last_error_age_ms;
+    size_t sa_count;
+};
+void engine_visit_connections(const struct engine *engine, uint64_t now_ms,
+                              void (*visit)(void *context, const struct connection_view *view),
+                              void *context);
+
+/* Counters for `show` and metrics: the i-th of them; NULL past the last. */
+const char *engine_counter(const struct engine *engine, size_t i, uint64_t *value);
+
+/* How many IKE SAs there are, and of these half-open ones of ours as responder. */
+size_t engine_sa_count(const struct engine *engine);
+size_t engine_half_open_count(const struct engine *engine);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * Choosing: a connection for a peer, a proposal from an offer, selectors from an offer.
+ *
+ * Pure functions on configurations and parsed payloads; each says in a struct reason why nothing
+ * fits and what would have been the nearest.  RFC 7296 sections 2.7, 2.9 and 3.3.
+ */
+#ifndef LIB_POLICY_CHOOSE_H
+#define LIB_POLICY_CHOOSE_H
+
+#include "lib/crypto/crypto.h"
+#include "lib/policy/config.h"
+#include "lib/wire/ikev2.h"
+
+/* What two ends agreed on. */
+struct suite {
+    uint8_t encr;  /* enum encr */
+    uint8_t integ; /* enum integ */
+    uint8_t prf;   /* enum prf; IKE only */
+    uint8_t group; /* enum group */
+    bool esn;      /* child only */
+};
+
+/* The most fitting connection for a first packet between two hosts: one whose remote is exactly
+ * `remote` before one with remote "any".  `after` continues (NULL: the first).  NULL when no more:
+ * all the exact ones come first, then the "any" ones, each in the file's order. */
+const struct connection *choose_connection(const struct config *config,
+                                           const struct address *local,
+                                           const struct address *remote,
+                                           const struct connection *after);
+
+/* Does a connection take this pair of identities?  `local` may be NULL (the peer sent no IDr). */
+bool connection_accepts(const struct connection *connection, const struct identity *local,
+                        const struct identity *remote);
+
+/* Writes our list as the SA payload to send: algorithms that `crypto` lacks are left out (NULL: a
+ * child's SA, nothing is left out but groups when `with_group` is false).
+ * spi: 0 octets for IKE_SA_INIT, 4 for ESP and AH. */
+void offer_from_proposals(struct v2_sa *sa, const struct proposal_list *list, uint8_t protocol,
+                          struct slice spi, const struct crypto *crypto, bool with_group);
+
+/* Picks from the peer's offer: our proposals in our order, within one our order of algorithms;
+ * `prefer_group` (a KE payload that is there already, 0: none) wins over our order of groups.
+ * `number` gets the number of the peer's proposal and `spi` its SPI (RFC 7296 section 3.3.1).
+ * `with_group` false: transforms of type KE are not asked for (IKE_AUTH).
+ * STATUS_REJECT with NO_PROPOSAL_CHOSEN and a reason saying what was offered and allowed. */
+MUST_USE enum status choose_suite(const struct proposal_list *ours, const struct v2_sa *offer,
+                                  uint8_t protocol, const struct crypto *crypto, bool with_group,
+                                  enum group prefer_group, struct suite *suite,
+                                  uint8_t *number, uint32_t *spi, struct reason *reason);
+
+/* The responder's answer to an offer: the one proposal with one transform of each type. */
+void offer_from_suite(struct v2_sa *sa, const struct suite *suite, uint8_t number,
+                      uint8_t protocol, struct slice spi, bool with_group);
+
+/* As initiator: is the responder's answer one proposal with one transform per type, out of what
+ * we offered?  STATUS_CLOSE when not. */
+MUST_USE enum status check_answer(const struct proposal_list *ours, const struct v2_sa *answer,
+                                  uint8_t protocol, const struct crypto *crypto, bool with_group,
+                                  struct suite *suite, uint32_t *spi, struct reason *reason);
+
+/* Narrowing, RFC 7296 section 2.9: what both `allowed` and `offered` hold, at most
+ * CONFIG_SELECTORS_MAX; returns the count (0: nothing in common). A selector within another one of
+ * the result is left out. */
+size_t narrow_selectors(const struct selector *allowed, size_t allowed_count,
+                        const struct selector *offered, size_t offered_count,
+                        struct selector *narrowed);
+
+/* True when every item of `inner` lies within some item of `outer`. */
+bool selectors_within(const struct selector *outer, size_t outer_count,
+                      const struct selector *inner, size_t inner_count);
+
+/* "aes256gcm16-prfsha384-x25519"; returns `text`. */
+char *suite_text(const struct suite *suite, char *text, size_t size);
+
+/* A proposal of the wire for people: "AES_GCM_16-256/PRF_HMAC_SHA2_256/X25519". */
+char *offer_text(const struct v2_proposal *proposal, char *text, size_t size);
+
+#endif

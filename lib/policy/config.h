@@ -1,0 +1,156 @@
+/*
+ * The configuration as iked understands it: what the operator wrote, checked and with defaults.
+ *
+ * Both processes parse the same text into the same struct: the keeper to know what it may allow,
+ * the negotiator to know what to do.  Secrets are a file and a struct of their own (secrets.h).
+ * Not here: reading files, choosing among connections (choose.h).
+ */
+#ifndef LIB_POLICY_CONFIG_H
+#define LIB_POLICY_CONFIG_H
+
+#include <sys/queue.h>
+
+#include "lib/base/address.h"
+#include "lib/crypto/algorithm.h"
+
+#define CONFIG_NAME_MAX 63          /* letters, digits, '-', '_', '.' */
+#define CONFIG_CONNECTIONS_MAX 65536
+#define CONFIG_CHILDREN_MAX 64      /* per connection */
+#define CONFIG_SELECTORS_MAX 16     /* per side of a child */
+#define CONFIG_PROPOSALS_MAX 8      /* per list */
+#define CONFIG_ALGORITHMS_MAX 12    /* per type in one proposal */
+#define CONFIG_ID_MAX 255
+
+/* One string of `proposals` or `esp`: alternatives by type, in order of preference. */
+struct algorithm_list {
+    uint8_t count;
+    uint8_t ids[CONFIG_ALGORITHMS_MAX]; /* enum encr, prf, integ or group */
+};
+
+struct proposal {
+    struct algorithm_list encr;
+    struct algorithm_list integ; /* empty with AEADs: AEAD and other ciphers are never mixed */
+    struct algorithm_list prf;   /* IKE only */
+    struct algorithm_list group; /* IKE; for a child: PFS at rekeying */
+    bool esn;                    /* child only: extended sequence numbers allowed ... */
+    bool no_esn;                 /* ... and 32-bit ones */
+};
+
+struct proposal_list {
+    uint8_t count;
+    struct proposal items[CONFIG_PROPOSALS_MAX];
+};
+
+/* RFC 7296 section 3.5. type is an ID type of the wire (enum v2_id_type); 0 is "any". */
+struct identity {
+    uint8_t type;
+    uint8_t size;
+    uint8_t data[CONFIG_ID_MAX];
+};
+
+enum child_mode { CHILD_TRANSPORT, CHILD_TUNNEL };
+enum child_start { START_TRAFFIC, START_IMMEDIATE, START_NEVER };
+enum child_policy { POLICY_REQUIRE, POLICY_PREFER };
+
+struct child_config {
+    TAILQ_ENTRY(child_config) entry;
+    char name[CONFIG_NAME_MAX + 1];
+    uint32_t reqid; /* same for the same connection and child in every process (see config.c) */
+    enum child_mode mode;
+    enum child_start start;
+    enum child_policy policy;
+    uint8_t local_count;
+    uint8_t remote_count;
+    /* Whole selectors of the child.  A transport child's addresses are the connection's; with
+     * remote = "any" the default remote selector is the peer's own address: remote_count is 0. */
+    struct selector local[CONFIG_SELECTORS_MAX];
+    struct selector remote[CONFIG_SELECTORS_MAX];
+    struct proposal_list esp;
+    uint32_t replay_window; /* packets, default 128; 0 turns replay protection off */
+    uint32_t lifetime_s;    /* 0: no limit */
+    uint64_t lifetime_bytes;
+    uint64_t lifetime_packets;
+};
+TAILQ_HEAD(child_config_list, child_config);
+
+struct connection {
+    TAILQ_ENTRY(connection) entry;
+    char name[CONFIG_NAME_MAX + 1];
+    struct address local;
+    struct address remote; /* FAMILY_NONE: any peer; we can then only answer */
+    struct identity local_id;
+    struct identity remote_id;
+    struct proposal_list proposals;
+    uint32_t lifetime_s;
+    bool weak; /* weak algorithms were allowed */
+    uint16_t child_count;
+    struct child_config_list children; /* at least one */
+    char file[256]; /* where it was written, for messages */
+    unsigned line;
+};
+TAILQ_HEAD(connection_list, connection);
+
+/* Daemon-wide settings, the group `daemon` in the file. */
+struct daemon_settings {
+    uint32_t half_open_max;      /* cap on half-open SAs of responders; default 1000 */
+    uint32_t cookie_threshold;   /* half-open SAs from which COOKIE is asked; default 100 */
+    uint32_t half_open_s;        /* their life; default 30 */
+    uint32_t retransmit_ms;      /* first wait; default 1000 */
+    uint32_t retransmit_tries;   /* default 5 */
+    bool clear_on_exit;          /* on_exit = "clear": SIGTERM removes policies; default "keep" */
+};
+
+struct config {
+    struct daemon_settings daemon;
+    size_t connection_count;
+    struct connection_list connections;
+};
+
+/* One file's text.  Several make one configuration, in the order given. */
+struct config_text {
+    const char *path; /* for messages only */
+    struct slice text;
+};
+
+#define CONFIG_ERROR_MAX 512
+
+/* Parses and validates.  NULL on the first fault, with one line in `error`:
+ * "iked.conf:12: esp: "aes257": no such algorithm; the nearest is "aes256"". */
+struct config *config_parse(const struct config_text *texts, size_t count,
+                            char error[CONFIG_ERROR_MAX]);
+void config_free(struct config *config);
+
+const struct connection *config_find(const struct config *config, const char *name);
+const struct child_config *connection_find_child(const struct connection *connection,
+                                                 const char *name);
+
+/* The connection of a child by its reqid, NULL when none. */
+const struct child_config *config_find_reqid(const struct config *config, uint32_t reqid,
+                                             const struct connection **connection);
+
+/* What differs between two configurations. */
+enum config_change { CONFIG_SAME, CONFIG_ADDED, CONFIG_CHANGED, CONFIG_REMOVED };
+
+/* Compares one connection's meaning (not its place in a file): equal means that its SAs may stay. */
+bool connection_equal(const struct connection *a, const struct connection *b);
+
+/* Calls `each` for every connection of either configuration (either may be NULL) with how it
+ * changed; `before` or `after` is NULL where it is absent. */
+void config_diff(const struct config *before, const struct config *after,
+                 void (*each)(void *context, enum config_change change,
+                              const struct connection *connection_before,
+                              const struct connection *connection_after),
+                 void *context);
+
+/* Identities: text forms.  "any" is type 0.  parse: an address, "user@host", "host.name",
+ * "@#hex" or "keyid:text" as KEY_ID.  False with a bad or too long one. */
+MUST_USE bool identity_parse(struct identity *identity, const char *text);
+struct identity identity_of_address(const struct address *address);
+struct identity identity_of(uint8_t type, struct slice data); /* cut at CONFIG_ID_MAX: type 0 */
+char *identity_text(const struct identity *identity, char *text, size_t size);
+bool identity_equal(const struct identity *a, const struct identity *b);
+
+/* "aes256gcm16-prfsha384-ecp384"; returns `text`. */
+char *proposal_text(const struct proposal *proposal, char *text, size_t size);
+
+#endif

@@ -1,0 +1,200 @@
+/*
+ * Effects and answers: all that the protocol wants from the world, and what comes back.
+ *
+ * Exchanges append effects to a queue; whoever owns the engine takes them out, carries them out in
+ * order, and hands the results back as answers, matched by ticket.  An effect is a value: it holds
+ * copies, no pointers into any SA.
+ * Not here: carrying anything out (iked, the simulation), the gate's rules (iked/keeper).
+ */
+#ifndef LIB_SA_EFFECT_H
+#define LIB_SA_EFFECT_H
+
+#include "lib/base/secret.h"
+#include "lib/policy/config.h"
+
+/* Names an effect that will be answered: the IKE SA by its number in this engine, and a sequence
+ * within it.  sequence 0: no answer is expected. */
+struct ticket {
+    uint64_t sa;
+    uint32_t sequence;
+};
+
+enum effect_kind {
+    EFFECT_SEND = 1,       /* no answer */
+    EFFECT_COMPUTE,        /* key exchange; answered */
+    EFFECT_SIGN,           /* the vault's work; answered */
+    EFFECT_ALLOCATE_SPI,   /* answered */
+    EFFECT_INSTALL_SA,     /* answered */
+    EFFECT_REMOVE_SA,      /* no answer */
+    EFFECT_INSTALL_POLICY, /* no answer; a failure comes as a REPORT of the shell's */
+    EFFECT_REMOVE_POLICY,  /* no answer */
+    EFFECT_REMOVE_ORPHANS, /* no answer */
+    EFFECT_REPORT,         /* no answer */
+    EFFECT_RESULT,         /* a command's outcome; no answer */
+};
+
+struct name {
+    char text[CONFIG_NAME_MAX + 1];
+};
+
+/* UDP, from our address and port to the peer's. */
+struct effect_send {
+    struct address local;
+    struct address remote;
+    struct buffer data;
+};
+
+/* Our public value from `private`; and g^ir when `peer_public` is not empty. */
+struct effect_compute {
+    uint8_t group; /* enum group */
+    struct secret private;
+    struct buffer peer_public;
+};
+
+/* RFC 7296 section 2.15.  The vault finds the key by the identities.  When `peer_auth` is not empty
+ * it is checked first, over `peer_octets`, and nothing is signed unless it holds.  When
+ * `own_octets` is empty nothing is signed.  Octets: message | nonce | prf(SK_p, ID). */
+struct effect_sign {
+    struct name connection;
+    uint8_t prf; /* enum prf */
+    struct identity local_id;
+    struct identity remote_id;
+    struct buffer own_octets;
+    struct buffer peer_octets;
+    struct buffer peer_auth;
+};
+
+/* An SPI for an inbound SA from `source` (the peer) to `destination` (us). */
+struct effect_allocate_spi {
+    struct name connection;
+    struct name child;
+    struct address source;
+    struct address destination;
+    uint8_t protocol; /* enum v2_protocol: ESP or AH */
+    uint8_t mode;     /* enum child_mode */
+    uint32_t reqid;
+};
+
+struct effect_install_sa {
+    struct name connection;
+    struct name child;
+    bool inbound; /* its SPI was allocated before: the larval SA is filled */
+    struct address source;
+    struct address destination;
+    uint32_t spi;
+    uint32_t reqid;
+    uint8_t protocol; /* enum v2_protocol */
+    uint8_t mode;     /* enum child_mode */
+    uint8_t encr;     /* enum encr */
+    uint8_t integ;    /* enum integ */
+    bool esn;
+    uint32_t replay_window;
+    struct secret encr_key;  /* salt last */
+    struct secret integ_key; /* empty with an AEAD */
+    /* Limits, 0: none.  The kernel reports the soft ones and enforces the hard ones. */
+    uint32_t soft_s, hard_s;
+    uint64_t soft_bytes, hard_bytes;
+    uint64_t soft_packets, hard_packets;
+};
+
+struct effect_remove_sa {
+    struct address source;
+    struct address destination;
+    uint32_t spi;
+    uint8_t protocol; /* enum v2_protocol */
+};
+
+/* Policies in all directions for one pair of selectors. Installing the same pair again replaces. */
+struct effect_policy {
+    struct name connection;
+    struct name child;
+    struct address local;  /* ends of the SA (the template's addresses) */
+    struct address remote; /* FAMILY_NONE never: such policies wait for the peer */
+    struct selector local_selector;
+    struct selector remote_selector;
+    uint32_t reqid;
+    uint8_t protocol; /* enum v2_protocol */
+    uint8_t mode;     /* enum child_mode */
+    uint8_t policy;   /* enum child_policy */
+};
+
+enum severity { SEVERITY_DEBUG, SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_ERROR };
+
+/* One thing that happened, for logs, `ikectl monitor` and tests. */
+struct effect_report {
+    enum severity severity;
+    const char *event; /* a literal: "ike-established", "child-removed", "auth-failed", ... */
+    struct name connection; /* may be empty */
+    struct address remote;  /* family 0 when there is none */
+    uint64_t ike_spi_i, ike_spi_r;
+    char text[REASON_TEXT_MAX]; /* one line for people */
+};
+
+/* What became of `up`, `down`, `configure` or `shutdown`. */
+struct effect_result {
+    uint64_t command; /* the number that the command came with */
+    bool done;        /* false: it failed */
+    char text[REASON_TEXT_MAX];
+};
+
+struct effect {
+    enum effect_kind kind;
+    struct ticket ticket;
+    union {
+        struct effect_send send;
+        struct effect_compute compute;
+        struct effect_sign sign;
+        struct effect_allocate_spi allocate_spi;
+        struct effect_install_sa install_sa;
+        struct effect_remove_sa remove_sa;
+        struct effect_policy policy; /* INSTALL_POLICY and REMOVE_POLICY */
+        struct name orphans_of;      /* REMOVE_ORPHANS: a connection */
+        struct effect_report report;
+        struct effect_result result;
+    };
+};
+
+/* Wipes and frees what the effect owns. */
+void effect_free(struct effect *effect);
+
+/* The result of an answered effect. */
+struct answer {
+    enum effect_kind kind;
+    struct ticket ticket;
+    enum status status; /* OK, REJECT (a bad public value, a wrong AUTH, no secret), FAIL */
+    struct buffer public;   /* COMPUTE */
+    struct secret shared;   /* COMPUTE with a peer's public value */
+    struct buffer auth;     /* SIGN with own octets */
+    uint32_t spi;           /* ALLOCATE_SPI */
+    struct reason reason;   /* when status is not OK */
+};
+
+void answer_free(struct answer *answer);
+
+/* Carries out a COMPUTE: pure, so it may run in any thread that has its own crypto. */
+struct crypto;
+void effect_compute_run(struct crypto *crypto, const struct effect *effect, struct answer *answer);
+
+/* Carries out a SIGN with a known pre-shared key: what the vault and the simulation do.
+ * STATUS_REJECT in the answer when the peer's AUTH does not verify. */
+void effect_sign_run(struct crypto *crypto, const struct effect *effect, struct slice psk,
+                     struct answer *answer);
+
+/* The queue between exchanges and the engine's owner. */
+struct effect_queue;
+
+struct effect_queue *effect_queue_new(void);
+void effect_queue_free(struct effect_queue *queue);
+
+/* Appends an empty effect and gives it to be filled; NULL when memory is out or EFFECTS_MAX wait. */
+#define EFFECTS_MAX 262144
+struct effect *effect_append(struct effect_queue *queue, enum effect_kind kind,
+                             struct ticket ticket);
+
+/* Moves the oldest effect to *effect; the caller frees it with effect_free. */
+bool effect_queue_pop(struct effect_queue *queue, struct effect *effect);
+
+/* How many effects were lost because of EFFECTS_MAX or memory. */
+uint64_t effect_queue_lost(const struct effect_queue *queue);
+
+#endif
