@@ -64,12 +64,42 @@ static int compare(const struct selector *selector, const uint8_t *a, const uint
     return memcmp(a, b, address_size(selector->family));
 }
 
+static bool ports_opaque(const struct selector *selector)
+{
+    return selector->port_start == UINT16_MAX && selector->port_end == 0;
+}
+
+static bool ports_any(const struct selector *selector)
+{
+    return selector->port_start == 0 && selector->port_end == UINT16_MAX;
+}
+
+/* OPAQUE stands for packets whose ports cannot be seen: ANY includes it, no other range does. */
+static bool ports_contain(const struct selector *outer, const struct selector *inner)
+{
+    if (ports_opaque(inner))
+        return ports_any(outer) || ports_opaque(outer);
+    return outer->port_start <= inner->port_start && outer->port_end >= inner->port_end;
+}
+
+static bool ports_intersect(const struct selector *a, const struct selector *b,
+                            struct selector *both)
+{
+    if (ports_opaque(a) || ports_opaque(b)) {
+        both->port_start = UINT16_MAX;
+        both->port_end = 0;
+        return ports_contain(a, both) && ports_contain(b, both);
+    }
+    both->port_start = a->port_start > b->port_start ? a->port_start : b->port_start;
+    both->port_end = a->port_end < b->port_end ? a->port_end : b->port_end;
+    return both->port_start <= both->port_end;
+}
+
 bool selector_contains(const struct selector *outer, const struct selector *inner)
 {
     return outer->family == inner->family &&
            (outer->protocol == 0 || outer->protocol == inner->protocol) &&
-           outer->port_start <= inner->port_start && outer->port_end >= inner->port_end &&
-           compare(outer, outer->start, inner->start) <= 0 &&
+           ports_contain(outer, inner) && compare(outer, outer->start, inner->start) <= 0 &&
            compare(outer, outer->end, inner->end) >= 0;
 }
 
@@ -81,12 +111,10 @@ bool selector_intersect(const struct selector *a, const struct selector *b, stru
     struct selector result = {
         .family = a->family,
         .protocol = a->protocol != 0 ? a->protocol : b->protocol,
-        .port_start = a->port_start > b->port_start ? a->port_start : b->port_start,
-        .port_end = a->port_end < b->port_end ? a->port_end : b->port_end,
     };
     memcpy(result.start, compare(a, a->start, b->start) >= 0 ? a->start : b->start, 16);
     memcpy(result.end, compare(a, a->end, b->end) <= 0 ? a->end : b->end, 16);
-    if (result.port_start > result.port_end || compare(a, result.start, result.end) > 0)
+    if (!ports_intersect(a, b, &result) || compare(a, result.start, result.end) > 0)
         return false;
     *both = result;
     return true;
@@ -94,9 +122,9 @@ bool selector_intersect(const struct selector *a, const struct selector *b, stru
 
 bool selector_equal(const struct selector *a, const struct selector *b)
 {
-    return a->family == b->family && a->protocol == b->protocol &&
-           a->port_start == b->port_start && a->port_end == b->port_end &&
-           compare(a, a->start, b->start) == 0 && compare(a, a->end, b->end) == 0;
+    return a->family == b->family && a->protocol == b->protocol && a->port_start == b->port_start &&
+           a->port_end == b->port_end && compare(a, a->start, b->start) == 0 &&
+           compare(a, a->end, b->end) == 0;
 }
 
 static bool bit_at(const uint8_t *bytes, unsigned bit)
@@ -143,7 +171,8 @@ size_t selector_prefixes(const struct selector *selector, struct address *prefix
     uint8_t at[16];
 
     memcpy(at, selector->start, sizeof(at));
-    for (;;) {
+    bool more = memcmp(at, selector->end, width / 8) <= 0;
+    while (more) {
         unsigned host = host_bits(at, selector->end, width);
         if (count < max) {
             prefixes[count] = (struct address){.family = selector->family};
@@ -151,9 +180,9 @@ size_t selector_prefixes(const struct selector *selector, struct address *prefix
             bits[count] = (uint8_t)(width - host);
         }
         count++;
-        if (!advance(at, host, width) || memcmp(at, selector->end, width / 8) > 0)
-            return count;
+        more = advance(at, host, width) && memcmp(at, selector->end, width / 8) <= 0;
     }
+    return count;
 }
 
 static void protocol_text(const struct selector *selector, char *text, size_t size)
@@ -170,11 +199,12 @@ static void protocol_text(const struct selector *selector, char *text, size_t si
         snprintf(number, sizeof(number), "%u", selector->protocol);
         name = number;
     }
-    bool all_ports = selector->port_start == 0 && selector->port_end == UINT16_MAX;
-    if (selector->protocol == 0 && all_ports)
+    if (selector->protocol == 0 && ports_any(selector))
         text[0] = '\0';
-    else if (all_ports)
+    else if (ports_any(selector))
         snprintf(text, size, " %s", name);
+    else if (ports_opaque(selector))
+        snprintf(text, size, " %s/opaque", name);
     else if (selector->port_start == selector->port_end)
         snprintf(text, size, " %s/%u", name, selector->port_start);
     else

@@ -32,7 +32,7 @@ struct selector {
 };
 
 #define ADDRESS_TEXT_MAX 56
-#define SELECTOR_TEXT_MAX 128
+#define SELECTOR_TEXT_MAX 136
 
 /* 4 or 16; 0 for FAMILY_NONE. */
 size_t address_size(uint8_t family);
@@ -62,11 +62,13 @@ bool selector_intersect(const struct selector *a, const struct selector *b,
 
 bool selector_equal(const struct selector *a, const struct selector *b);
 
-/* "10.1.0.0/16 tcp/5432", "10.0.0.1-10.0.0.9"; returns `text`, SELECTOR_TEXT_MAX bytes. */
+/* "10.1.0.0/16 tcp/5432", "10.0.0.1-10.0.0.9", "10.0.0.1/32 udp/opaque"; returns `text`,
+ * SELECTOR_TEXT_MAX bytes. */
 char *selector_text(const struct selector *selector, char *text);
 
 /* Splits the address range into the fewest prefixes.  Writes up to `max` of (address, bits) and
- * returns how many are needed (which may be more than `max`: then the list is not complete). */
+ * returns how many are needed (which may be more than `max`: then the list is not complete; and 0
+ * when start lies above end). */
 size_t selector_prefixes(const struct selector *selector, struct address *prefixes, uint8_t *bits,
                          size_t max);
 

@@ -93,12 +93,12 @@ struct hash_node *hash_next(const struct hash_node *node)
     return next;
 }
 
-static uint64_t load_little(const uint8_t *from, size_t size)
+static uint64_t load_little(struct slice bytes, size_t at, size_t size)
 {
     uint64_t value = 0;
 
-    for (size_t i = size; i > 0; i--)
-        value = value << 8 | from[i - 1];
+    for (size_t i = at + size; i > at; i--)
+        value = value << 8 | bytes.data[i - 1];
     return value;
 }
 
@@ -124,8 +124,8 @@ static void sip_round(uint64_t v[4])
 /* Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012. */
 uint64_t hash_keyed(const uint8_t key[16], struct slice bytes)
 {
-    uint64_t k0 = load_little(key, 8);
-    uint64_t k1 = load_little(key + 8, 8);
+    uint64_t k0 = load_little(slice_of(key, 16), 0, 8);
+    uint64_t k1 = load_little(slice_of(key, 16), 8, 8);
     uint64_t v[4] = {
         k0 ^ 0x736f6d6570736575u,
         k1 ^ 0x646f72616e646f6du,
@@ -135,9 +135,9 @@ uint64_t hash_keyed(const uint8_t key[16], struct slice bytes)
     size_t whole = bytes.size - bytes.size % 8;
 
     for (size_t i = 0; i <= whole; i += 8) {
-        uint64_t word = i < whole ? load_little(bytes.data + i, 8)
-                                  : load_little(bytes.data + i, bytes.size % 8) |
-                                        (uint64_t)bytes.size << 56;
+        uint64_t word = i < whole
+                            ? load_little(bytes, i, 8)
+                            : load_little(bytes, i, bytes.size % 8) | (uint64_t)bytes.size << 56;
         v[3] ^= word;
         sip_round(v);
         sip_round(v);

@@ -5,9 +5,15 @@
 
 #include <string.h>
 
+/* An empty slice may have no address, and arithmetic on a null pointer is undefined. */
+static const uint8_t nothing[1];
+
 struct reader reader_of(struct slice bytes)
 {
-    return (struct reader){.data = bytes.data, .size = bytes.size};
+    return (struct reader){
+        .data = bytes.data != NULL ? bytes.data : nothing,
+        .size = bytes.size,
+    };
 }
 
 /* The next `size` bytes, or NULL and a failed reader.  `size` may be 0. */

@@ -21,6 +21,7 @@ struct engine_options {
     /* Fills `to` with unpredictable octets (in tests: with a seed's). */
     void (*random)(void *context, void *to, size_t size);
     void *context;
+    bool debug; /* report every dropped packet too, at SEVERITY_DEBUG */
 };
 
 /* NULL when memory is out. */

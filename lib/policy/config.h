@@ -11,6 +11,7 @@
 #include <sys/queue.h>
 
 #include "lib/base/address.h"
+#include "lib/base/hash.h"
 #include "lib/crypto/algorithm.h"
 
 #define CONFIG_NAME_MAX 63          /* letters, digits, '-', '_', '.' */
@@ -54,6 +55,8 @@ enum child_policy { POLICY_REQUIRE, POLICY_PREFER };
 
 struct child_config {
     TAILQ_ENTRY(child_config) entry;
+    struct hash_node by_reqid;
+    const struct connection *connection; /* its owner */
     char name[CONFIG_NAME_MAX + 1];
     uint32_t reqid; /* same for the same connection and child in every process (see config.c) */
     enum child_mode mode;
@@ -75,6 +78,9 @@ TAILQ_HEAD(child_config_list, child_config);
 
 struct connection {
     TAILQ_ENTRY(connection) entry;
+    struct hash_node by_name;
+    struct hash_node by_remote;               /* the first of each remote address alone */
+    const struct connection *next_of_remote;  /* in the file's order */
     char name[CONFIG_NAME_MAX + 1];
     struct address local;
     struct address remote; /* FAMILY_NONE: any peer; we can then only answer */
@@ -104,6 +110,9 @@ struct config {
     struct daemon_settings daemon;
     size_t connection_count;
     struct connection_list connections;
+    struct hash_table names;   /* of connections */
+    struct hash_table remotes; /* of connections */
+    struct hash_table reqids;  /* of children */
 };
 
 /* One file's text.  Several make one configuration, in the order given. */
@@ -121,6 +130,11 @@ struct config *config_parse(const struct config_text *texts, size_t count,
 void config_free(struct config *config);
 
 const struct connection *config_find(const struct config *config, const char *name);
+
+/* The first connection whose remote is this host (FAMILY_NONE: "any"); next_of_remote goes on. */
+const struct connection *config_find_remote(const struct config *config,
+                                            const struct address *remote);
+
 const struct child_config *connection_find_child(const struct connection *connection,
                                                  const char *name);
 

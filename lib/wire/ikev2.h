@@ -223,7 +223,9 @@ struct v2_sa {
 
 /* Section 3.3. Proposals past the maximum are passed over, as are transforms past theirs (a peer
  * may offer more than we care to read), but every length is still checked.  Proposal numbers must
- * start at 1 and rise by 1.  SPIs longer than 8 octets are INVALID_SYNTAX. */
+ * start at 1 and rise by 1; a proposal that stands alone may have any number but 0, for an answer
+ * keeps the number of what it accepts.  SPIs: none or 8 octets for IKE, 4 for AH and ESP, up to
+ * V2_SPI_MAX for other protocols; anything else is INVALID_SYNTAX. */
 MUST_USE enum status v2_sa_parse(struct v2_sa *sa, struct slice body, struct reason *reason);
 
 struct v2_ke {
@@ -232,7 +234,7 @@ struct v2_ke {
 };
 MUST_USE enum status v2_ke_parse(struct v2_ke *ke, struct slice body, struct reason *reason);
 
-/* Sections 3.5; also the shape that AUTH has (section 3.8): one octet, three reserved, data. */
+/* Section 3.5.  The size of data is checked for addresses and ID_NULL. */
 struct v2_id {
     uint8_t type;
     struct slice data;
@@ -250,10 +252,11 @@ MUST_USE enum status v2_auth_parse(struct v2_auth *auth, struct slice body, stru
 MUST_USE enum status v2_nonce_parse(struct slice *nonce, struct slice body,
                                     struct reason *reason);
 
+/* Section 3.10. */
 struct v2_notify_body {
-    uint8_t protocol;
+    uint8_t protocol; /* 0 when there is no SPI, whatever the peer wrote */
     uint16_t type;
-    struct slice spi;
+    struct slice spi; /* 4 octets for AH and ESP: checked */
     struct slice data;
 };
 MUST_USE enum status v2_notify_parse(struct v2_notify_body *notify, struct slice body,
@@ -261,7 +264,7 @@ MUST_USE enum status v2_notify_parse(struct v2_notify_body *notify, struct slice
 
 struct v2_delete {
     uint8_t protocol;
-    uint8_t spi_size; /* 0 for IKE, 4 for AH and ESP: checked */
+    uint8_t spi_size; /* 0 for IKE (and no SPIs), 4 for AH and ESP: checked */
     uint16_t count;   /* count * spi_size is what `spis` holds: checked */
     struct slice spis;
 };
@@ -318,7 +321,8 @@ MUST_USE enum status v2_sk_unpad(struct slice text, struct slice *payloads,
 /* Closes the last payload and fills in the header's length.  False when the room ended. */
 MUST_USE bool v2_message_end(struct v2_writer *writer);
 
-/* Each writes one whole payload. */
+/* Each writes one whole payload.  A size or count that its field cannot hold fails the writer.
+ * SPIs of v2_write_delete are numbers in host order; IKE has none. */
 void v2_write_sa(struct v2_writer *writer, const struct v2_sa *sa);
 void v2_write_ke(struct v2_writer *writer, uint16_t group, struct slice public);
 void v2_write_id(struct v2_writer *writer, uint8_t payload, uint8_t id_type, struct slice data);

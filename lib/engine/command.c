@@ -1,0 +1,218 @@
+/*
+ * What the operator and the kernel ask for.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/engine/private.h"
+
+#define TRAFFIC_WAITS_MS 30000 /* how long packets wait on the kernel's side for an SA */
+
+void result(struct engine *engine, uint64_t command, bool done, const char *format, ...)
+{
+    struct effect *effect =
+        effect_append(engine->context.effects, EFFECT_RESULT, (struct ticket){0});
+
+    if (effect == NULL)
+        return;
+    effect->result.command = command;
+    effect->result.done = done;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(effect->result.text, sizeof(effect->result.text), format, arguments);
+    va_end(arguments);
+}
+
+static bool wait_for(struct engine *engine, struct link *link, const struct command *command)
+{
+    struct waiting *waiting = calloc(1, sizeof(*waiting));
+
+    if (waiting == NULL) {
+        result(engine, command->number, false, "out of memory");
+        return false;
+    }
+    waiting->number = command->number;
+    waiting->kind = command->kind;
+    TAILQ_INSERT_TAIL(&link->waiting, waiting, entry);
+    return true;
+}
+
+static void up(struct engine *engine, struct link *link, const struct command *command)
+{
+    const struct child_config *child;
+    struct waiting *waiting;
+    bool whole = true;
+
+    TAILQ_FOREACH (child, &link->connection->children, entry)
+        whole = whole && link_covers(link, child);
+    if (whole) {
+        result(engine, command->number, true, "%s: already established", link->connection->name);
+        return;
+    }
+    if (!wait_for(engine, link, command))
+        return;
+    waiting = TAILQ_LAST(&link->waiting, waiting_list);
+    TAILQ_FOREACH (child, &link->connection->children, entry) {
+        link_start(engine, link, child, NULL);
+        if (TAILQ_LAST(&link->waiting, waiting_list) != waiting)
+            return; /* it has failed already */
+    }
+}
+
+static void down(struct engine *engine, struct link *link, const struct command *command)
+{
+    struct ike_sa *sa;
+    struct ike_sa *next;
+
+    link->retry_until_ms = 0;
+    heap_remove(&engine->timers, &link->retry.node);
+    if (TAILQ_EMPTY(&link->sas)) {
+        result(engine, command->number, true, "%s: nothing was up", link->connection->name);
+        return;
+    }
+    if (!wait_for(engine, link, command))
+        return;
+    for (sa = TAILQ_FIRST(&link->sas); sa != NULL; sa = next) {
+        next = TAILQ_NEXT(sa, of_link);
+        sa_close(engine, sa);
+    }
+    heap_remove(&engine->timers, &link->retry.node);
+}
+
+static void shut_down(struct engine *engine, const struct command *command)
+{
+    struct ike_sa *sa;
+    struct ike_sa *next;
+
+    engine->shutting_down = true;
+    engine->shutdown_command = command->number;
+    if (engine->sas.count == 0) {
+        result(engine, command->number, true, "nothing was up");
+        return;
+    }
+    for (sa = TAILQ_FIRST(&engine->sas.all); sa != NULL; sa = next) {
+        next = TAILQ_NEXT(sa, entry);
+        sa_close(engine, sa);
+    }
+}
+
+void engine_command(struct engine *engine, const struct command *command, uint64_t now_ms)
+{
+    struct link *link = NULL;
+
+    engine->context.now_ms = now_ms;
+    if (command->kind == COMMAND_UP || command->kind == COMMAND_DOWN) {
+        link = link_find(engine, command->name.text);
+        if (link == NULL) {
+            result(engine, command->number, false, "%s: no such connection", command->name.text);
+            return;
+        }
+    }
+    switch (command->kind) {
+    case COMMAND_CONFIGURE:
+        links_configure(engine, command->config);
+        result(engine, command->number, true, "%zu connections",
+               engine->config->connection_count);
+        return;
+    case COMMAND_UP:
+        up(engine, link, command);
+        return;
+    case COMMAND_DOWN:
+        down(engine, link, command);
+        return;
+    case COMMAND_SHUTDOWN:
+        shut_down(engine, command);
+        return;
+    }
+}
+
+static void acquire(struct engine *engine, const struct kernel_event *event, struct link *link,
+                    const struct child_config *child)
+{
+    char local[SELECTOR_TEXT_MAX];
+    char remote[SELECTOR_TEXT_MAX];
+
+    count(&engine->context, COUNTER_ACQUIRES);
+    if (child->start == START_NEVER || link->connection->remote.family == FAMILY_NONE) {
+        count(&engine->context, COUNTER_ACQUIRES_IGNORED);
+        return;
+    }
+    link->retry_until_ms = engine->context.now_ms + TRAFFIC_WAITS_MS;
+    if (link_covers(link, child))
+        return;
+    report(&engine->context, NULL, SEVERITY_INFO, "acquire", "%s: traffic %s === %s asks for %s",
+           link->connection->name, selector_text(&event->local_packet, local),
+           selector_text(&event->remote_packet, remote), child->name);
+    link_start(engine, link, child, NULL);
+}
+
+/* An SA of the kernel's by what an EXPIRE says of it. */
+static struct child_sa *find_child(struct engine *engine, const struct kernel_event *event,
+                                   struct ike_sa **owner)
+{
+    struct ike_sa *sa;
+    struct child_sa *child;
+
+    TAILQ_FOREACH (sa, &engine->sas.all, entry) {
+        TAILQ_FOREACH (child, &sa->children, entry) {
+            bool in = child->spi_in == event->spi &&
+                      address_same_host(&sa->local, &event->destination);
+            bool out = child->spi_out == event->spi &&
+                       address_same_host(&sa->remote, &event->destination);
+            if (child->protocol == event->protocol && (in || out)) {
+                *owner = sa;
+                return child;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Soft: the initiator makes a new pair first.  Hard: what is left of the pair is no use. */
+static void expire(struct engine *engine, const struct kernel_event *event)
+{
+    struct context *context = &engine->context;
+    struct reason reason = {0};
+    struct ike_sa *sa;
+    struct child_sa *child = find_child(engine, event, &sa);
+
+    if (child == NULL || sa->state != IKE_ESTABLISHED || sa->delete_asked)
+        return;
+    if (!event->hard) {
+        if (sa->initiator)
+            link_start(engine, sa->link, child->config, sa);
+        return;
+    }
+    report(context, sa, SEVERITY_INFO, "child-expired", "child %s has reached its limit",
+           child->config->name);
+    if (TAILQ_NEXT(TAILQ_FIRST(&sa->children), entry) == NULL)
+        sa_close(engine, sa);
+    else if (sa->request.size == 0 &&
+             informational_delete_child(context, sa, child, &reason) != STATUS_OK)
+        sa_end(engine, sa);
+}
+
+void engine_kernel(struct engine *engine, const struct kernel_event *event, uint64_t now_ms)
+{
+    const struct child_config *child = NULL;
+    struct link *link = NULL;
+
+    engine->context.now_ms = now_ms;
+    if (event->kind == KERNEL_EXPIRE) {
+        expire(engine, event);
+        return;
+    }
+    link = link_find(engine, event->connection.text);
+    if (link != NULL)
+        child = connection_find_child(link->connection, event->child.text);
+    if (child == NULL)
+        return;
+    if (event->kind == KERNEL_ACQUIRE) {
+        acquire(engine, event, link, child);
+    } else {
+        link->orphans = true;
+        if (link->connection->remote.family != FAMILY_NONE)
+            link_start(engine, link, child, NULL);
+    }
+}

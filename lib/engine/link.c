@@ -1,0 +1,377 @@
+/*
+ * Links: what a configured connection is doing.  Starting, trying again, telling who waits.
+ *
+ * Not here: the life of one SA (sa_life.c).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/engine/private.h"
+
+#define RETRY_FIRST_MS 1000
+#define RETRY_DOUBLINGS_MAX 6
+
+static uint64_t name_key(const struct engine *engine, const char *name)
+{
+    return hash_keyed(engine->sas.hash_key, slice_text(name));
+}
+
+struct link *link_find(const struct engine *engine, const char *name)
+{
+    struct hash_node *node = hash_find(&engine->links_by_name, name_key(engine, name));
+
+    for (; node != NULL; node = hash_next(node)) {
+        struct link *link = HASH_OWNER(node, struct link, by_name);
+        if (strcmp(link->connection->name, name) == 0)
+            return link;
+    }
+    return NULL;
+}
+
+void link_adopt(struct engine *engine, struct ike_sa *sa)
+{
+    struct link *link = link_find(engine, sa->connection->name);
+
+    if (sa->link == link)
+        return;
+    if (sa->link != NULL)
+        TAILQ_REMOVE(&sa->link->sas, sa, of_link);
+    if (link != NULL)
+        TAILQ_INSERT_TAIL(&link->sas, sa, of_link);
+    sa->link = link;
+}
+
+bool link_covers(const struct link *link, const struct child_config *config)
+{
+    const struct ike_sa *sa;
+    const struct child_sa *child;
+
+    TAILQ_FOREACH (sa, &link->sas, of_link) {
+        if (sa->state != IKE_ESTABLISHED || sa->delete_asked)
+            continue;
+        TAILQ_FOREACH (child, &sa->children, entry)
+            if (child->config == config)
+                return true;
+    }
+    return false;
+}
+
+/* Is an attempt of ours for this child on its way? */
+static bool trying(const struct link *link, const struct child_config *config)
+{
+    const struct ike_sa *sa;
+
+    TAILQ_FOREACH (sa, &link->sas, of_link)
+        if (sa->initiator && sa->handshake != NULL && sa->wanted == config)
+            return true;
+    return false;
+}
+
+static bool has_established(const struct link *link)
+{
+    const struct ike_sa *sa;
+
+    TAILQ_FOREACH (sa, &link->sas, of_link)
+        if (sa->state == IKE_ESTABLISHED)
+            return true;
+    return false;
+}
+
+void link_start(struct engine *engine, struct link *link, const struct child_config *child,
+                const struct ike_sa *replaces)
+{
+    struct context *context = &engine->context;
+    const struct connection *connection = link->connection;
+    struct reason reason = {0};
+
+    if (engine->shutting_down || trying(link, child) ||
+        (replaces == NULL && link_covers(link, child)))
+        return;
+    if (connection->remote.family == FAMILY_NONE) {
+        link_failed(engine, link, "the remote address is \"any\": only the peer can start");
+        return;
+    }
+    struct address local = connection->local;
+    struct address remote = connection->remote;
+    local.port = remote.port = 500;
+    struct ike_sa *sa = ike_sa_new(context, connection, &local, &remote, 0);
+    if (sa == NULL) {
+        link_failed(engine, link, "out of memory");
+        return;
+    }
+    sa->wanted = child;
+    sa->replaces = replaces == NULL ? 0 : ike_sa_own_spi(replaces);
+    sa->handshake->initial_contact = !has_established(link);
+    link_adopt(engine, sa);
+    enum status status = init_start(context, sa, &reason);
+    sa_settle(engine, sa, status, &reason);
+}
+
+static void answer_waiting(struct engine *engine, struct link *link, enum command_kind kind,
+                           bool done, const char *text)
+{
+    struct waiting *waiting;
+    struct waiting *next;
+
+    for (waiting = TAILQ_FIRST(&link->waiting); waiting != NULL; waiting = next) {
+        next = TAILQ_NEXT(waiting, entry);
+        if (waiting->kind != kind)
+            continue;
+        result(engine, waiting->number, done, "%s: %s", link->connection->name, text);
+        TAILQ_REMOVE(&link->waiting, waiting, entry);
+        free(waiting);
+    }
+}
+
+static bool covers_all(const struct link *link)
+{
+    const struct child_config *child;
+
+    TAILQ_FOREACH (child, &link->connection->children, entry)
+        if (!link_covers(link, child))
+            return false;
+    return true;
+}
+
+void link_up(struct engine *engine, struct link *link)
+{
+    if (TAILQ_EMPTY(&link->waiting) && link->last_error == NULL && link->failures == 0)
+        return;
+    if (!covers_all(link))
+        return;
+    free(link->last_error);
+    link->last_error = NULL;
+    link->failures = 0;
+    link->retry_until_ms = 0;
+    heap_remove(&engine->timers, &link->retry.node);
+    answer_waiting(engine, link, COMMAND_UP, true, "established");
+}
+
+/* Something to wait for stands on its own: an immediate child, or packets in the kernel. */
+static void schedule_retry(struct engine *engine, struct link *link)
+{
+    struct context *context = &engine->context;
+    const struct child_config *child;
+    bool immediate = false;
+    uint32_t chance;
+
+    TAILQ_FOREACH (child, &link->connection->children, entry)
+        immediate = immediate || (child->start == START_IMMEDIATE && !link_covers(link, child));
+    uint32_t doublings =
+        link->failures < RETRY_DOUBLINGS_MAX ? link->failures : RETRY_DOUBLINGS_MAX;
+    uint64_t wait_ms = (uint64_t)RETRY_FIRST_MS << doublings;
+    context->random(context->random_context, &chance, sizeof(chance));
+    wait_ms += chance % (wait_ms / 4);
+    bool traffic = context->now_ms + wait_ms < link->retry_until_ms;
+    if (engine->shutting_down || link->connection->remote.family == FAMILY_NONE ||
+        (!immediate && !traffic && !link->orphans) || heap_has(&link->retry.node))
+        return;
+    ike_sa_timer(context, &link->retry, context->now_ms + wait_ms);
+}
+
+void link_failed(struct engine *engine, struct link *link, const char *why)
+{
+    if (link == NULL)
+        return;
+    char *copy = strdup(why);
+    free(link->last_error);
+    link->last_error = copy;
+    link->last_error_ms = engine->context.now_ms;
+    link->failures++;
+    answer_waiting(engine, link, COMMAND_UP, false, why);
+    schedule_retry(engine, link);
+}
+
+void link_lost(struct engine *engine, struct link *link)
+{
+    if (TAILQ_EMPTY(&link->sas))
+        answer_waiting(engine, link, COMMAND_DOWN, true, "down");
+    schedule_retry(engine, link);
+}
+
+void link_retry(struct engine *engine, struct link *link)
+{
+    const struct child_config *child;
+    bool traffic = engine->context.now_ms < link->retry_until_ms || link->orphans;
+
+    TAILQ_FOREACH (child, &link->connection->children, entry)
+        if (child->start == START_IMMEDIATE || (traffic && child->start == START_TRAFFIC))
+            link_start(engine, link, child, NULL);
+}
+
+/* --- Configuration --- */
+
+static bool has_pair(const struct connection *connection, const struct selector *local,
+                     const struct selector *remote)
+{
+    const struct child_config *child;
+
+    TAILQ_FOREACH (child, &connection->children, entry)
+        for (size_t i = 0; i < child->local_count; i++)
+            for (size_t j = 0; j < child->remote_count; j++)
+                if (selector_equal(&child->local[i], local) &&
+                    selector_equal(&child->remote[j], remote))
+                    return true;
+    return false;
+}
+
+/* Does any connection with policies of its own protect this pair? */
+static bool config_has_pair(const struct config *config, const struct selector *local,
+                            const struct selector *remote)
+{
+    const struct connection *connection;
+
+    TAILQ_FOREACH (connection, &config->connections, entry)
+        if (connection->remote.family != FAMILY_NONE && has_pair(connection, local, remote))
+            return true;
+    return false;
+}
+
+/* The policies that stand as long as the connection is configured.  `kept_by`: pairs that this
+ * configuration protects are left out (a removal must not open a gap), NULL: none are. */
+static void policies(struct engine *engine, const struct connection *connection,
+                     enum effect_kind kind, const struct config *kept_by)
+{
+    struct context *context = &engine->context;
+    const struct child_config *config;
+
+    if (connection->remote.family == FAMILY_NONE)
+        return; /* each peer gets policies of its own */
+    TAILQ_FOREACH (config, &connection->children, entry)
+        for (size_t i = 0; i < config->local_count; i++)
+            for (size_t j = 0; j < config->remote_count; j++)
+                if (kept_by == NULL ||
+                    !config_has_pair(kept_by, &config->local[i], &config->remote[j]))
+                    child_policy(context, kind, connection, config, &connection->remote,
+                                 config->reqid, &config->local[i], &config->remote[j]);
+}
+
+static void link_free(struct engine *engine, struct link *link)
+{
+    struct waiting *waiting;
+
+    heap_remove(&engine->timers, &link->retry.node);
+    hash_remove(&engine->links_by_name, &link->by_name);
+    TAILQ_REMOVE(&engine->links, link, entry);
+    while ((waiting = TAILQ_FIRST(&link->waiting)) != NULL) {
+        TAILQ_REMOVE(&link->waiting, waiting, entry);
+        free(waiting);
+    }
+    free(link->last_error);
+    free(link);
+}
+
+void links_free(struct engine *engine)
+{
+    struct link *link;
+
+    while ((link = TAILQ_FIRST(&engine->links)) != NULL)
+        link_free(engine, link);
+}
+
+static void add_link(struct engine *engine, const struct connection *connection)
+{
+    struct link *link = calloc(1, sizeof(*link));
+    const struct child_config *child;
+
+    if (link == NULL) {
+        count(&engine->context, COUNTER_FAILURES);
+        return;
+    }
+    link->connection = connection;
+    link->retry.kind = TIMER_RETRY;
+    TAILQ_INIT(&link->sas);
+    TAILQ_INIT(&link->waiting);
+    TAILQ_INSERT_TAIL(&engine->links, link, entry);
+    hash_insert(&engine->links_by_name, &link->by_name, name_key(engine, connection->name));
+    policies(engine, connection, EFFECT_INSTALL_POLICY, NULL);
+    TAILQ_FOREACH (child, &connection->children, entry)
+        if (child->start == START_IMMEDIATE)
+            link_start(engine, link, child, NULL);
+}
+
+/* The children's configuration moved to new memory: each SA follows by name. */
+static void rebind_sa(struct ike_sa *sa, const struct connection *connection)
+{
+    struct child_sa *child;
+
+    sa->connection = connection;
+    TAILQ_FOREACH (child, &sa->children, entry)
+        child->config = connection_find_child(connection, child->config->name);
+    if (sa->wanted != NULL)
+        sa->wanted = connection_find_child(connection, sa->wanted->name);
+    if (sa->handshake != NULL && sa->handshake->child != NULL)
+        sa->handshake->child->config =
+            connection_find_child(connection, sa->handshake->child->config->name);
+}
+
+/* A changed or removed connection: its SAs are closed, and cannot outlive their configuration, so
+ * the Delete is sent once and the SA ends here. */
+static void drop_link(struct engine *engine, struct link *link)
+{
+    struct ike_sa *sa;
+    struct reason unused;
+
+    answer_waiting(engine, link, COMMAND_UP, false, "the configuration has changed");
+    answer_waiting(engine, link, COMMAND_DOWN, true, "down");
+    link->orphans = false;
+    link->retry_until_ms = 0;
+    while ((sa = TAILQ_FIRST(&link->sas)) != NULL) {
+        if (sa->state == IKE_ESTABLISHED && sa->request.size == 0)
+            (void)(informational_close(&engine->context, sa, 0, &unused) == STATUS_OK);
+        TAILQ_REMOVE(&link->sas, sa, of_link);
+        sa->link = NULL;
+        sa_end(engine, sa);
+    }
+    link_free(engine, link);
+}
+
+/* In this order no packet finds a moment without a policy: what goes loses its SAs, what comes is
+ * installed (the same pair of selectors is replaced in place), and only then policies that nobody
+ * wants any more are removed. */
+enum phase { PHASE_DROP, PHASE_ADD, PHASE_SWEEP };
+
+struct changes {
+    struct engine *engine;
+    const struct config *after;
+    enum phase phase;
+};
+
+static void apply_change(void *context, enum config_change change,
+                         const struct connection *before, const struct connection *after)
+{
+    struct changes *changes = context;
+    struct engine *engine = changes->engine;
+    bool gone = change == CONFIG_REMOVED || change == CONFIG_CHANGED;
+    bool come = change == CONFIG_ADDED || change == CONFIG_CHANGED;
+    struct link *link = before == NULL ? NULL : link_find(engine, before->name);
+    struct ike_sa *sa;
+
+    if (changes->phase == PHASE_DROP && link != NULL && gone) {
+        drop_link(engine, link);
+    } else if (changes->phase == PHASE_DROP && link != NULL) {
+        TAILQ_FOREACH (sa, &link->sas, of_link)
+            rebind_sa(sa, after);
+        link->connection = after;
+    } else if (changes->phase == PHASE_ADD && come) {
+        add_link(engine, after);
+    } else if (changes->phase == PHASE_SWEEP && gone) {
+        policies(engine, before, EFFECT_REMOVE_POLICY, changes->after);
+    }
+}
+
+void links_configure(struct engine *engine, struct config *config)
+{
+    struct config *before = engine->config;
+    struct changes changes = {.engine = engine, .after = config, .phase = PHASE_DROP};
+
+    config_diff(before, config, apply_change, &changes);
+    engine->config = config;
+    engine->context.config = config;
+    changes.phase = PHASE_ADD;
+    config_diff(before, config, apply_change, &changes);
+    changes.phase = PHASE_SWEEP;
+    config_diff(before, config, apply_change, &changes);
+    if (before != NULL)
+        config_free(before);
+}

@@ -1,0 +1,272 @@
+/*
+ * One packet's way: header, SA, window, row, verification, payloads, exchange.
+ * RFC 7296 sections 2.1-2.5, 2.21.4 and 3.1.
+ *
+ * Until a message is verified nothing about its SA changes; whatever does not fit is dropped with
+ * a counter and no other trace.
+ */
+#include "lib/engine/private.h"
+
+/* An error reply without state, to a request that cannot have an SA yet.  Rate limited (R24). */
+static void respond_error(struct engine *engine, const struct ike_message *message, uint16_t type,
+                          struct slice data)
+{
+    if (!admission_error(engine))
+        return;
+    count(&engine->context, COUNTER_ERRORS_SENT);
+    init_respond_notify(&engine->context, message, type, data);
+}
+
+static bool is_init_request(const struct ike_header *header)
+{
+    return header->exchange == V2_IKE_SA_INIT && (header->flags & V2_FLAG_RESPONSE) == 0;
+}
+
+static void drop(struct engine *engine, enum counter counter, const struct ike_message *message,
+                 const char *why)
+{
+    char remote[ADDRESS_TEXT_MAX];
+
+    count(&engine->context, counter);
+    if (!engine->context.debug)
+        return;
+    report(&engine->context, NULL, SEVERITY_DEBUG, "dropped", "%s from %s: %s",
+           v2_exchange_name(message->header.exchange), address_text(&message->remote, remote),
+           why);
+}
+
+static uint64_t digest(const struct engine *engine, const struct ike_message *message)
+{
+    return hash_keyed(engine->sas.hash_key, slice_of(message->data, message->size));
+}
+
+/* The reply that a repeated request is owed: the same bytes again, and only for the same bytes. */
+static void repeat_reply(struct engine *engine, const struct ike_sa *sa,
+                         const struct ike_message *message)
+{
+    if (sa->reply.size == 0 || digest(engine, message) != sa->request_digest) {
+        drop(engine, COUNTER_DROP_WINDOW, message, "an old request with other contents");
+        return;
+    }
+    count(&engine->context, COUNTER_REPLAYED_REPLIES);
+    message_send(&engine->context, &sa->local, &sa->remote, buffer_slice(&sa->reply));
+}
+
+static void init_request_reject(struct engine *engine, const struct ike_message *message,
+                                uint16_t group, const struct reason *reason)
+{
+    uint8_t bytes[2];
+    struct writer writer = writer_of(bytes, sizeof(bytes));
+    char remote[ADDRESS_TEXT_MAX];
+
+    writer_u16(&writer, group);
+    if (reason->notify == V2_N_NO_PROPOSAL_CHOSEN)
+        report(&engine->context, NULL, SEVERITY_WARNING, "no-proposal", "%s: %s",
+               address_text(&message->remote, remote), reason->text);
+    respond_error(engine, message, reason->notify,
+                  reason->notify == V2_N_INVALID_KE_PAYLOAD ? writer_slice(&writer)
+                                                            : slice_of(NULL, 0));
+}
+
+static void take_init_request(struct engine *engine, const struct ike_message *message)
+{
+    struct context *context = &engine->context;
+    const struct ike_header *header = &message->header;
+    struct reason reason = {0};
+    struct ike_sa *sa = NULL;
+    uint16_t group = 0;
+
+    if (header->spi_i == 0 || header->spi_r != 0 || header->message_id != 0 ||
+        (header->flags & V2_FLAG_INITIATOR) == 0) {
+        drop(engine, COUNTER_DROP_SYNTAX, message, "not the first message of an initiator");
+        return;
+    }
+    struct ike_sa *known = sa_table_find_half_open(&engine->sas, &message->remote, header->spi_i);
+    if (known != NULL) {
+        repeat_reply(engine, known, message);
+        return;
+    }
+    if (engine->shutting_down || admission_check(engine, message) != STATUS_OK)
+        return;
+    enum status status = init_request(context, message, &sa, &group, &reason);
+    if (sa != NULL) {
+        sa->request_digest = digest(engine, message);
+        ike_sa_timer(context, &sa->expire,
+                     context->now_ms + engine->config->daemon.half_open_s * 1000ull);
+        sa_settle(engine, sa, status, &reason);
+    } else if (status == STATUS_REJECT) {
+        if (reason.notify == V2_N_INVALID_SYNTAX)
+            drop(engine, COUNTER_DROP_SYNTAX, message, reason.text);
+        init_request_reject(engine, message, group, &reason);
+    } else {
+        report(context, NULL, SEVERITY_DEBUG, "dropped", "IKE_SA_INIT: %s", reason.text);
+    }
+}
+
+/* The SA that a message claims to belong to: by our SPI; the peer's SPI, role and address must be
+ * right too. */
+static struct ike_sa *find_sa(const struct engine *engine, const struct ike_message *message)
+{
+    const struct ike_header *header = &message->header;
+    bool from_initiator = (header->flags & V2_FLAG_INITIATOR) != 0;
+    struct ike_sa *sa =
+        sa_table_find(&engine->sas, from_initiator ? header->spi_r : header->spi_i);
+
+    if (sa == NULL || sa->initiator == from_initiator)
+        return NULL;
+    bool first_reply = sa->state == IKE_AWAIT_INIT_REPLY;
+    uint64_t theirs = from_initiator ? header->spi_i : header->spi_r;
+    if (!first_reply && theirs != (from_initiator ? sa->spi_i : sa->spi_r))
+        return NULL;
+    return address_equal(&sa->remote, &message->remote) &&
+                   address_same_host(&sa->local, &message->local)
+               ? sa
+               : NULL;
+}
+
+/* Is it inside the window of one?  A repeated request is answered here. */
+static bool in_window(struct engine *engine, const struct ike_sa *sa,
+                      const struct ike_message *message)
+{
+    uint32_t id = message->header.message_id;
+
+    if (ike_message_is_response(message)) {
+        if (sa->request.size > 0 && id == sa->next_request)
+            return true;
+        drop(engine, COUNTER_DROP_WINDOW, message, "a response to no outstanding request");
+        return false;
+    }
+    if (id == sa->expected)
+        return true;
+    if (id + 1 == sa->expected)
+        repeat_reply(engine, sa, message);
+    else
+        drop(engine, COUNTER_DROP_WINDOW, message, "a message ID outside the window");
+    return false;
+}
+
+/* A message that verifies, and yet cannot be read, is the peer's own: tell him (section 2.21.3). */
+static void refuse_opened(struct engine *engine, struct ike_sa *sa,
+                          const struct ike_message *message, uint8_t critical_type,
+                          struct reason *reason)
+{
+    struct context *context = &engine->context;
+    bool critical = reason->notify == V2_N_UNSUPPORTED_CRITICAL_PAYLOAD;
+
+    count(context, critical ? COUNTER_DROP_CRITICAL : COUNTER_DROP_SYNTAX);
+    if (ike_message_is_response(message)) {
+        message_request_done(context, sa);
+        sa_settle(engine, sa, STATUS_CLOSE, reason);
+        return;
+    }
+    enum status status =
+        message_respond_notify(context, sa, message->header.exchange, reason->notify,
+                               slice_of(&critical_type, critical ? 1 : 0));
+    if (status == STATUS_OK && critical && sa->state == IKE_ESTABLISHED)
+        return; /* section 2.5: only this request fails */
+    sa_settle(engine, sa, status == STATUS_OK ? STATUS_CLOSE : status, reason);
+}
+
+static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike_message *message)
+{
+    struct context *context = &engine->context;
+    struct reason reason = {0};
+    uint8_t critical_type = 0;
+    uint64_t this_digest = digest(engine, message); /* before it is decrypted in place */
+    bool sealed;
+
+    if (!in_window(engine, sa, message))
+        return;
+    if (!exchange_expected(sa, &message->header, &sealed)) {
+        drop(engine, sa->awaited > 0 ? COUNTER_DROP_BUSY : COUNTER_DROP_STATE, message,
+             ike_state_name(sa->state));
+        return;
+    }
+    enum status status =
+        sealed ? message_open(context, sa, message, &critical_type, &reason) : STATUS_OK;
+    if (status == STATUS_DROP) {
+        drop(engine, COUNTER_DROP_AUTH, message, reason.text);
+        return;
+    }
+    const struct exchange_row *row = exchange_find(sa, message);
+    if (status == STATUS_OK && row != NULL)
+        status = v2_payloads_check(&message->payloads, row->rules, &reason);
+    else if (status == STATUS_OK)
+        status = STATUS_DROP;
+    if (status != STATUS_OK) {
+        if (sealed && status == STATUS_REJECT)
+            refuse_opened(engine, sa, message, critical_type, &reason);
+        else
+            drop(engine, COUNTER_DROP_SYNTAX, message, reason.text);
+        return;
+    }
+    if (!ike_message_is_response(message))
+        sa->request_digest = this_digest;
+    status = row->handle(context, sa, message, &reason);
+    if (status == STATUS_DROP) {
+        drop(engine, COUNTER_DROP_SYNTAX, message, reason.text);
+        if (sa->handshake != NULL && !sa->handshake->init_refused)
+            sa->handshake->refusal = reason;
+        return;
+    }
+    sa_settle(engine, sa, status, &reason);
+}
+
+static bool version_known(struct engine *engine, const struct ike_message *message)
+{
+    uint8_t major = message->header.version >> 4;
+
+    if (major == 2)
+        return true;
+    drop(engine, COUNTER_DROP_VERSION, message, "another major version");
+    /* RFC 7296 section 2.5: a higher one is told which one we speak; IKEv1 has other words. */
+    if (major > 2 && (message->header.flags & V2_FLAG_RESPONSE) == 0)
+        respond_error(engine, message, V2_N_INVALID_MAJOR_VERSION, slice_of(NULL, 0));
+    return false;
+}
+
+void engine_packet(struct engine *engine, const struct datagram *datagram, uint64_t now_ms)
+{
+    struct ike_message message = {
+        .local = datagram->local,
+        .remote = datagram->remote,
+        .data = datagram->data,
+        .size = datagram->size,
+    };
+    struct slice bytes = slice_of(datagram->data, datagram->size);
+    struct reader reader = reader_of(bytes);
+    struct reason reason = {0};
+    uint8_t critical_type = 0;
+
+    engine->context.now_ms = now_ms;
+    count(&engine->context, COUNTER_PACKETS_IN);
+    if (engine->config == NULL)
+        return;
+    if (ike_header_parse(&message.header, bytes, &reason) != STATUS_OK) {
+        drop(engine, COUNTER_DROP_HEADER, &message, reason.text);
+        return;
+    }
+    if (!version_known(engine, &message))
+        return;
+    reader_skip(&reader, IKE_HEADER_SIZE);
+    enum status status = v2_payloads_parse(&message.payloads, message.header.next_payload,
+                                           reader_rest(&reader), &critical_type, &reason);
+    if (status != STATUS_OK) {
+        bool critical = reason.notify == V2_N_UNSUPPORTED_CRITICAL_PAYLOAD;
+        drop(engine, critical ? COUNTER_DROP_CRITICAL : COUNTER_DROP_SYNTAX, &message,
+             reason.text);
+        if (is_init_request(&message.header))
+            respond_error(engine, &message, reason.notify,
+                          slice_of(&critical_type, critical ? 1 : 0));
+        return;
+    }
+    if (is_init_request(&message.header)) {
+        take_init_request(engine, &message);
+        return;
+    }
+    struct ike_sa *sa = find_sa(engine, &message);
+    if (sa == NULL)
+        drop(engine, COUNTER_DROP_UNKNOWN_SPI, &message, "no such IKE SA");
+    else
+        take_sa_message(engine, sa, &message);
+}

@@ -1,0 +1,115 @@
+/*
+ * What the files of the engine share; nobody outside includes this.
+ */
+#ifndef LIB_ENGINE_PRIVATE_H
+#define LIB_ENGINE_PRIVATE_H
+
+#include "lib/engine/engine.h"
+#include "lib/ikev2/exchange.h"
+
+/* A command that waits for its outcome. */
+struct waiting {
+    TAILQ_ENTRY(waiting) entry;
+    uint64_t number;
+    enum command_kind kind;
+};
+TAILQ_HEAD(waiting_list, waiting);
+
+/* The run-time state of a configured connection. */
+struct link {
+    TAILQ_ENTRY(link) entry;
+    struct hash_node by_name;
+    const struct connection *connection;
+    TAILQ_HEAD(, ike_sa) sas;
+    struct waiting_list waiting;
+    struct timer retry;
+    uint64_t retry_until_ms; /* traffic waits in the kernel until then: worth trying again */
+    uint32_t failures;       /* in a row */
+    bool orphans;            /* SAs of an earlier life are to be replaced */
+    char *last_error;        /* NULL: the last try did well */
+    uint64_t last_error_ms;
+};
+TAILQ_HEAD(link_list, link);
+
+#define COOKIE_SECRET_SIZE 16
+#define COOKIE_SIZE 17 /* version | two keyed hashes */
+
+struct admission {
+    uint8_t secrets[2][2 * COOKIE_SECRET_SIZE]; /* the running one and the one before */
+    uint8_t version;
+    uint64_t rotated_ms;
+    uint64_t error_window_ms; /* unprotected error replies: a second's beginning ... */
+    uint32_t errors_sent;     /* ... and how many went since */
+};
+
+struct engine {
+    struct context context; /* first of all the means that exchanges get */
+    struct config *config;
+    struct sa_table sas;
+    struct heap timers;
+    struct link_list links;
+    struct hash_table links_by_name;
+    struct admission admission;
+    uint64_t shutdown_command;
+    bool shutting_down;
+};
+
+/* --- admission.c --- */
+
+void admission_init(struct engine *engine);
+
+/* May this IKE_SA_INIT request make an SA?  STATUS_OK: yes.  STATUS_DROP: it was answered with a
+ * COOKIE, or the cap is reached.  Allocates nothing but the reply. */
+MUST_USE enum status admission_check(struct engine *engine, const struct ike_message *message);
+
+/* May one more unprotected error leave in this second? */
+bool admission_error(struct engine *engine);
+
+/* --- packet.c: engine_packet --- */
+
+/* --- sa_life.c --- */
+
+/* After every event of an SA: status and reason of what happened to it.  May free it. */
+void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status,
+               struct reason *reason);
+
+/* Ends it without another word to the peer. */
+void sa_end(struct engine *engine, struct ike_sa *sa);
+
+/* Closes it with a Delete, at once or as soon as the window is free; one that the peer cannot know
+ * as established ends at once. */
+void sa_close(struct engine *engine, struct ike_sa *sa);
+
+void sa_timer_due(struct engine *engine, struct ike_sa *sa, enum timer_kind kind);
+
+/* --- link.c --- */
+
+struct link *link_find(const struct engine *engine, const char *name);
+
+/* Makes the links of a new configuration, binds SAs to it, closes those of what changed. */
+void links_configure(struct engine *engine, struct config *config);
+void links_free(struct engine *engine);
+
+/* Puts the SA into the list of its connection. */
+void link_adopt(struct engine *engine, struct ike_sa *sa);
+
+/* Starts an IKE SA for a child unless one stands or is on its way.  `replaces`: an SA that the new
+ * one is for, or NULL. */
+void link_start(struct engine *engine, struct link *link, const struct child_config *child,
+                const struct ike_sa *replaces);
+
+/* Something about the link's SAs changed: outcomes for waiting commands, the next try. */
+void link_up(struct engine *engine, struct link *link);
+void link_failed(struct engine *engine, struct link *link, const char *why);
+void link_lost(struct engine *engine, struct link *link);
+void link_retry(struct engine *engine, struct link *link);
+
+/* Does an established SA of the link carry this child? */
+bool link_covers(const struct link *link, const struct child_config *child);
+
+/* --- command.c: engine_command, engine_kernel --- */
+
+void result(struct engine *engine, uint64_t command, bool done, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+
+#endif

@@ -1,0 +1,352 @@
+/*
+ * The life of an IKE SA between its messages: established, refused, failed, replaced, ended.
+ * RFC 7296 sections 1.4.1, 2.4, 2.8.3 and 2.21.
+ */
+#include <stdio.h>
+
+#include "lib/engine/private.h"
+
+#define REFUSED_LIFE_MS 10000   /* how long a refusal is repeated to a repeated request */
+#define DELETE_TRIES 2          /* a peer that does not answer a Delete is let go */
+#define LIFETIME_SOFT_TENTHS 9  /* the initiator replaces the SA from here on ... */
+#define RESPONDER_MARGIN_S 60   /* ... and the responder closes what nobody replaced */
+
+static void report_established(struct engine *engine, const struct ike_sa *sa)
+{
+    char suite[128];
+    char address[ADDRESS_TEXT_MAX];
+    char id[CONFIG_ID_MAX];
+    struct identity remote_id = ike_sa_remote_id(sa);
+    const struct child_sa *child = TAILQ_FIRST(&sa->children);
+
+    report(&engine->context, sa, SEVERITY_INFO, "ike-established",
+           "IKE SA established with %s (%s), as %s, %s", address_text(&sa->remote, address),
+           identity_text(&remote_id, id, sizeof(id)), sa->initiator ? "initiator" : "responder",
+           suite_text(&sa->suite, suite, sizeof(suite)));
+    if (child == NULL)
+        return;
+    char local[SELECTOR_TEXT_MAX];
+    char remote[SELECTOR_TEXT_MAX];
+    report(&engine->context, sa, SEVERITY_INFO, "child-established",
+           "child %s established, %s mode, ESP %08x in, %08x out, %s, %s === %s",
+           child->config->name, child->mode == CHILD_TRANSPORT ? "transport" : "tunnel",
+           child->spi_in, child->spi_out, suite_text(&child->suite, suite, sizeof(suite)),
+           selector_text(&child->selectors[0], local),
+           selector_text(&child->selectors[child->local_count], remote));
+}
+
+/* RFC 7296 section 2.4: a peer that says INITIAL_CONTACT has forgotten what stood before.  SAs that
+ * were made while this one was on its way are not before it. */
+static void forget_older(struct engine *engine, const struct ike_sa *sa)
+{
+    struct ike_sa *other = sa_table_same_peer(&engine->sas, sa, NULL);
+
+    while (other != NULL) {
+        struct ike_sa *next = sa_table_same_peer(&engine->sas, sa, other);
+        if (other->connection == sa->connection && other->established_ms < sa->created_ms) {
+            report(&engine->context, other, SEVERITY_INFO, "ike-forgotten",
+                   "the peer has started anew: its earlier IKE SA is removed");
+            sa_end(engine, other);
+        }
+        other = next;
+    }
+}
+
+static const struct child_config *child_of(const struct ike_sa *sa)
+{
+    const struct child_sa *child = TAILQ_FIRST(&sa->children);
+
+    return child == NULL ? NULL : child->config;
+}
+
+/* Both ends started at once: of the two SAs that crossed, the one with the higher SPI of its
+ * initiator goes; both ends compute the same, and the initiator of the loser closes it. */
+static void resolve_crossing(struct engine *engine, struct ike_sa *sa)
+{
+    struct ike_sa *other = NULL;
+
+    while ((other = sa_table_same_peer(&engine->sas, sa, other)) != NULL) {
+        bool crossed = other->state == IKE_ESTABLISHED && other->initiator != sa->initiator &&
+                       other->connection == sa->connection && child_of(other) == child_of(sa) &&
+                       sa->created_ms <= other->established_ms &&
+                       other->created_ms <= sa->established_ms &&
+                       sa->connection->remote.family != FAMILY_NONE;
+        if (!crossed)
+            continue;
+        struct ike_sa *loser = sa->spi_i > other->spi_i ? sa : other;
+        if (!loser->initiator || loser->delete_asked)
+            return;
+        report(&engine->context, loser, SEVERITY_INFO, "ike-redundant",
+               "both ends started at once: one of the two IKE SAs is closed");
+        count(&engine->context, COUNTER_REDUNDANT);
+        sa_close(engine, loser);
+        return;
+    }
+}
+
+static void close_replaced(struct engine *engine, const struct ike_sa *sa)
+{
+    struct ike_sa *old = sa->replaces == 0 ? NULL : sa_table_find(&engine->sas, sa->replaces);
+
+    if (old != NULL && old->connection == sa->connection)
+        sa_close(engine, old);
+}
+
+static void arm_lifetime(struct engine *engine, struct ike_sa *sa)
+{
+    struct context *context = &engine->context;
+    uint64_t life_ms = sa->connection->lifetime_s * 1000ull;
+    uint32_t chance;
+
+    if (life_ms == 0) {
+        ike_sa_timer_stop(context, &sa->expire);
+        return;
+    }
+    context->random(context->random_context, &chance, sizeof(chance));
+    uint64_t wait_ms = sa->initiator ? life_ms / 10 * LIFETIME_SOFT_TENTHS - chance % (life_ms / 20)
+                                     : life_ms + RESPONDER_MARGIN_S * 1000ull;
+    ike_sa_timer(context, &sa->expire, context->now_ms + wait_ms);
+}
+
+static void sa_established(struct engine *engine, struct ike_sa *sa)
+{
+    struct context *context = &engine->context;
+    struct link *link = sa->link;
+    bool initial_contact = sa->handshake->initial_contact && !sa->initiator;
+    struct reason refusal = sa->handshake->refusal;
+    uint16_t child_error = sa->handshake->child_error;
+
+    sa->established_ms = context->now_ms;
+    handshake_free(sa->handshake);
+    sa->handshake = NULL;
+    sa_table_add_id(&engine->sas, sa);
+    count(context, COUNTER_ESTABLISHED);
+    arm_lifetime(engine, sa);
+    report_established(engine, sa);
+    if (initial_contact)
+        forget_older(engine, sa);
+    if (child_error != 0) {
+        report(context, sa, SEVERITY_WARNING, "child-failed", "%s", refusal.text);
+        if (sa->initiator) {
+            link_failed(engine, link, refusal.text);
+            sa_close(engine, sa);
+        }
+        return;
+    }
+    if (link->orphans) {
+        struct effect *effect =
+            effect_append(context->effects, EFFECT_REMOVE_ORPHANS, (struct ticket){0});
+        if (effect != NULL)
+            snprintf(effect->orphans_of.text, sizeof(effect->orphans_of.text), "%s",
+                     sa->connection->name);
+        link->orphans = false;
+    }
+    close_replaced(engine, sa);
+    if (sa->delete_asked)
+        sa_close(engine, sa);
+    else
+        resolve_crossing(engine, sa);
+    link_up(engine, link);
+}
+
+void sa_end(struct engine *engine, struct ike_sa *sa)
+{
+    struct context *context = &engine->context;
+    struct link *link = sa->link;
+    struct child_sa *child;
+
+    while ((child = TAILQ_FIRST(&sa->children)) != NULL)
+        child_remove(context, sa, child);
+    if (sa->handshake != NULL && sa->handshake->child != NULL)
+        child_remove(context, sa, sa->handshake->child);
+    if (link != NULL)
+        TAILQ_REMOVE(&link->sas, sa, of_link);
+    ike_sa_free(context, sa);
+    if (link != NULL)
+        link_lost(engine, link);
+    if (engine->shutting_down && engine->sas.count == 0)
+        result(engine, engine->shutdown_command, true, "all SAs are closed");
+}
+
+void sa_close(struct engine *engine, struct ike_sa *sa)
+{
+    struct reason reason = {0};
+
+    sa->delete_asked = true;
+    switch ((enum ike_state)sa->state) {
+    case IKE_ESTABLISHED:
+        if (sa->request.size > 0)
+            return; /* sa_settle does it once the window is free */
+        if (informational_close(&engine->context, sa, 0, &reason) != STATUS_OK)
+            sa_end(engine, sa);
+        return;
+    case IKE_AWAIT_AUTH_REPLY:
+    case IKE_AWAIT_VERIFY:
+    case IKE_AWAIT_INSTALL:
+        return; /* the peer may hold it for established: it is closed when it is */
+    case IKE_AWAIT_DELETE_REPLY:
+        return;
+    case IKE_AWAIT_KEY:
+    case IKE_AWAIT_INIT_REPLY:
+    case IKE_AWAIT_SHARED:
+    case IKE_AWAIT_SIGN:
+    case IKE_AWAIT_AUTH_REQUEST:
+    case IKE_REFUSED:
+    case IKE_DEAD:
+    case IKE_STATE_COUNT:
+        sa_end(engine, sa);
+        return;
+    }
+}
+
+/* A request of the peer's that is answered by an error and ends the attempt. */
+static void refuse(struct engine *engine, struct ike_sa *sa, const struct reason *reason)
+{
+    struct context *context = &engine->context;
+    uint8_t exchange = sa->state == IKE_ESTABLISHED ? V2_INFORMATIONAL : V2_IKE_AUTH;
+
+    report(context, sa, SEVERITY_WARNING, "refused", "%s: answered %s", reason->text,
+           v2_notify_name(reason->notify));
+    enum status status =
+        message_respond_notify(context, sa, exchange, reason->notify, slice_of(NULL, 0));
+    if (status != STATUS_OK || sa->state == IKE_ESTABLISHED) {
+        sa_end(engine, sa);
+        return;
+    }
+    if (sa->handshake->child != NULL)
+        child_remove(context, sa, sa->handshake->child);
+    sa->awaited = 0;
+    sa->state = IKE_REFUSED;
+    ike_sa_timer(context, &sa->expire, context->now_ms + REFUSED_LIFE_MS);
+}
+
+/* It cannot live on.  An initiator that has found the peer's IKE_AUTH reply wrong tells so, because
+ * the peer holds the SA for established (RFC 7296 section 2.21.2). */
+static void fail(struct engine *engine, struct ike_sa *sa, enum status status,
+                 struct reason *reason)
+{
+    struct context *context = &engine->context;
+    bool attempt = sa->handshake != NULL;
+    struct reason unused;
+
+    if (status == STATUS_FAIL)
+        count(context, COUNTER_FAILURES);
+    report(context, sa,
+           attempt || status == STATUS_FAIL ? SEVERITY_WARNING : SEVERITY_INFO,
+           attempt ? "ike-failed" : "ike-closed", "%s", reason->text);
+    struct link *link = sa->initiator && attempt ? sa->link : NULL;
+    if (attempt && sa->initiator && reason->notify != 0) {
+        sa->awaited = 0;
+        if (sa->handshake->child != NULL)
+            child_remove(context, sa, sa->handshake->child);
+        handshake_free(sa->handshake);
+        sa->handshake = NULL;
+        if (informational_close(context, sa, reason->notify, &unused) != STATUS_OK)
+            sa_end(engine, sa);
+    } else {
+        sa_end(engine, sa);
+    }
+    if (link != NULL)
+        link_failed(engine, link, reason->text);
+}
+
+void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status,
+               struct reason *reason)
+{
+    link_adopt(engine, sa);
+    switch (status) {
+    case STATUS_REJECT:
+        refuse(engine, sa, reason);
+        return;
+    case STATUS_CLOSE:
+    case STATUS_FAIL:
+        fail(engine, sa, status, reason);
+        return;
+    case STATUS_OK:
+    case STATUS_WAIT:
+    case STATUS_DROP:
+        break;
+    }
+    if (sa->state == IKE_ESTABLISHED && sa->handshake != NULL)
+        sa_established(engine, sa);
+    else if (sa->state == IKE_ESTABLISHED && sa->delete_asked && sa->request.size == 0)
+        sa_close(engine, sa);
+    else if (sa->link != NULL)
+        link_up(engine, sa->link);
+}
+
+static void retransmit(struct engine *engine, struct ike_sa *sa)
+{
+    struct reason reason = {0};
+    bool closing = sa->state == IKE_AWAIT_DELETE_REPLY;
+
+    if (!(closing && sa->tries >= DELETE_TRIES) && message_retransmit(&engine->context, sa))
+        return;
+    count(&engine->context, COUNTER_TIMEOUTS);
+    if (closing)
+        reason_set(&reason, STATUS_CLOSE, 0, "closed, though the peer did not answer the Delete");
+    else if (sa->handshake != NULL && sa->handshake->refusal.text[0] != '\0')
+        reason_set(&reason, STATUS_CLOSE, 0, "no usable answer after %u tries: %.150s",
+                   sa->tries + 1u, sa->handshake->refusal.text);
+    else
+        reason_set(&reason, STATUS_CLOSE, 0, "no answer to %s after %u tries",
+                   sa->state == IKE_AWAIT_INIT_REPLY   ? "IKE_SA_INIT"
+                   : sa->state == IKE_AWAIT_AUTH_REPLY ? "IKE_AUTH"
+                                                       : "a request",
+                   sa->tries + 1u);
+    fail(engine, sa, STATUS_CLOSE, &reason);
+}
+
+/* The SA is at the end of its life: the initiator makes the next one first. */
+static void lifetime_over(struct engine *engine, struct ike_sa *sa)
+{
+    struct context *context = &engine->context;
+    const struct child_sa *child = TAILQ_FIRST(&sa->children);
+    uint64_t end_ms = sa->established_ms + sa->connection->lifetime_s * 1000ull;
+
+    if (child == NULL || !sa->initiator || context->now_ms >= end_ms) {
+        report(context, sa, SEVERITY_INFO, "ike-lifetime", "the lifetime is over: closed");
+        sa_close(engine, sa);
+        return;
+    }
+    ike_sa_timer(context, &sa->expire, end_ms);
+    link_start(engine, sa->link, child->config, sa);
+}
+
+void sa_timer_due(struct engine *engine, struct ike_sa *sa, enum timer_kind kind)
+{
+    struct context *context = &engine->context;
+
+    if (kind == TIMER_RETRANSMIT) {
+        retransmit(engine, sa);
+        return;
+    }
+    switch ((enum ike_state)sa->state) {
+    case IKE_AWAIT_INIT_REPLY: {
+        struct reason reason = sa->handshake->refusal;
+        fail(engine, sa, STATUS_CLOSE, &reason);
+        return;
+    }
+    case IKE_ESTABLISHED:
+        lifetime_over(engine, sa);
+        return;
+    case IKE_AWAIT_DELETE_REPLY:
+        return; /* its retransmissions end it */
+    case IKE_AWAIT_AUTH_REQUEST:
+        count(context, COUNTER_HALF_OPEN_EXPIRED);
+        report(context, sa, SEVERITY_DEBUG, "half-open-expired", "no IKE_AUTH came");
+        sa_end(engine, sa);
+        return;
+    case IKE_AWAIT_KEY:
+    case IKE_AWAIT_SHARED:
+    case IKE_AWAIT_SIGN:
+    case IKE_AWAIT_AUTH_REPLY:
+    case IKE_AWAIT_VERIFY:
+    case IKE_AWAIT_INSTALL:
+    case IKE_REFUSED:
+    case IKE_DEAD:
+    case IKE_STATE_COUNT:
+        sa_end(engine, sa);
+        return;
+    }
+}

@@ -1,0 +1,116 @@
+/*
+ * Looking in: what `show` says of connections, SAs and counters.  Changes nothing.
+ */
+#include "lib/engine/private.h"
+
+#define CHILDREN_SHOWN_MAX CONFIG_CHILDREN_MAX
+
+const struct config *engine_config(const struct engine *engine)
+{
+    return engine->config;
+}
+
+size_t engine_sa_count(const struct engine *engine)
+{
+    return engine->sas.count;
+}
+
+size_t engine_half_open_count(const struct engine *engine)
+{
+    return engine->sas.half_open;
+}
+
+static void view_child(struct child_view *view, const struct child_sa *child, uint64_t now_ms)
+{
+    *view = (struct child_view){
+        .name = child->config->name,
+        .number = child->number,
+        .spi_in = child->spi_in,
+        .spi_out = child->spi_out,
+        .reqid = child->reqid,
+        .protocol = child->protocol,
+        .mode = child->mode,
+        .suite = child->suite,
+        .local = child->selectors,
+        .local_count = child->local_count,
+        .remote = child->selectors + child->local_count,
+        .remote_count = child->remote_count,
+        .age_ms = now_ms - child->created_ms,
+    };
+}
+
+void engine_visit_sas(const struct engine *engine, uint64_t now_ms,
+                      void (*visit)(void *context, const struct sa_view *view), void *context)
+{
+    const struct ike_sa *sa;
+    const struct child_sa *child;
+
+    TAILQ_FOREACH (sa, &engine->sas.all, entry) {
+        struct child_view children[CHILDREN_SHOWN_MAX];
+        char local_id[2 * CONFIG_ID_MAX] = "";
+        char remote_id[2 * CONFIG_ID_MAX] = "";
+        struct sa_view view = {
+            .number = sa->number,
+            .spi_i = sa->spi_i,
+            .spi_r = sa->spi_r,
+            .initiator = sa->initiator,
+            .connection = sa->half_open ? "" : sa->connection->name,
+            .state = ike_state_name(sa->state),
+            .local = sa->local,
+            .remote = sa->remote,
+            .local_id = local_id,
+            .remote_id = remote_id,
+            .suite = sa->suite,
+            .age_ms = now_ms - sa->created_ms,
+            .established_ms = sa->established_ms == 0 ? 0 : now_ms - sa->established_ms,
+            .children = children,
+        };
+        if (sa->remote_id.size > 0) {
+            struct identity remote = ike_sa_remote_id(sa);
+            identity_text(&sa->connection->local_id, local_id, sizeof(local_id));
+            identity_text(&remote, remote_id, sizeof(remote_id));
+        }
+        TAILQ_FOREACH (child, &sa->children, entry)
+            if (view.child_count < CHILDREN_SHOWN_MAX)
+                view_child(&children[view.child_count++], child, now_ms);
+        visit(context, &view);
+    }
+}
+
+void engine_visit_connections(const struct engine *engine, uint64_t now_ms,
+                              void (*visit)(void *context, const struct connection_view *view),
+                              void *context)
+{
+    const struct link *link;
+    const struct ike_sa *sa;
+    const struct child_config *child;
+
+    TAILQ_FOREACH (link, &engine->links, entry) {
+        bool up = true;
+        struct connection_view view = {
+            .connection = link->connection,
+            .last_error = link->last_error == NULL ? "" : link->last_error,
+            .last_error_age_ms = link->last_error == NULL ? 0 : now_ms - link->last_error_ms,
+        };
+        TAILQ_FOREACH (sa, &link->sas, of_link)
+            view.sa_count++;
+        TAILQ_FOREACH (child, &link->connection->children, entry)
+            up = up && link_covers(link, child);
+        view.state = up ? "up" : view.sa_count > 0 ? "connecting" : "down";
+        visit(context, &view);
+    }
+}
+
+const char *engine_counter(const struct engine *engine, size_t i, uint64_t *value)
+{
+    static const char *const names[COUNTER_COUNT] = {
+#define COUNTER_NAME(name, text) text,
+        COUNTERS(COUNTER_NAME)
+#undef COUNTER_NAME
+    };
+
+    if (i >= COUNTER_COUNT)
+        return NULL;
+    *value = engine->context.counters[i];
+    return names[i];
+}

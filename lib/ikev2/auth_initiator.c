@@ -1,0 +1,180 @@
+/*
+ * IKE_AUTH, initiator.  RFC 7296 sections 1.2, 2.15, 2.21.2.
+ *
+ *                                              SIGN our AUTH, ALLOCATE_SPI
+ *   HDR, SK {IDi, [N(INITIAL_CONTACT)], [IDr],
+ *            AUTH, [N(USE_TRANSPORT_MODE)],
+ *            SAi2, TSi, TSr}            -->
+ *                                       <--    HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+ *                                              SIGN: the peer's AUTH is checked
+ *                                              INSTALL_SA in and out
+ *   or                                  <--    HDR, SK {IDr, AUTH, N(error)}     no child
+ *   or                                  <--    HDR, SK {N(AUTHENTICATION_FAILED)}
+ */
+#include <string.h>
+
+#include "lib/ikev2/auth.h"
+#include "lib/ikev2/child.h"
+#include "lib/ikev2/exchange.h"
+#include "lib/ikev2/keys.h"
+
+struct effect_sign *auth_ask_vault(struct context *context, struct ike_sa *sa,
+                                   const struct identity *remote_id)
+{
+    struct effect *effect = ike_sa_effect(context, sa, EFFECT_SIGN);
+
+    if (effect == NULL)
+        return NULL;
+    struct effect_sign *sign = &effect->sign;
+    memcpy(sign->connection.text, sa->connection->name, sizeof(sign->connection.text));
+    sign->prf = sa->suite.prf;
+    sign->local_id = sa->connection->local_id;
+    sign->remote_id = *remote_id;
+    return sign;
+}
+
+enum status auth_start(struct context *context, struct ike_sa *sa, struct reason *reason)
+{
+    const struct connection *connection = sa->connection;
+
+    ike_sa_step(sa, IKE_AWAIT_SIGN);
+    sa->handshake->child = child_propose(context, sa, sa->wanted);
+    if (sa->handshake->child == NULL ||
+        child_ask_spi(context, sa, sa->handshake->child) != STATUS_OK)
+        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    struct effect_sign *sign = auth_ask_vault(context, sa, &connection->remote_id);
+    if (sign == NULL ||
+        keys_auth_octets(context, sa, true, &connection->local_id, &sign->own_octets) != STATUS_OK)
+        return reason_set(reason, STATUS_FAIL, 0, "the provider failed, or memory is out");
+    return STATUS_OK;
+}
+
+enum status auth_request_send(struct context *context, struct ike_sa *sa, struct reason *reason)
+{
+    const struct connection *connection = sa->connection;
+    struct handshake *handshake = sa->handshake;
+    struct v2_writer writer;
+    struct slice bytes;
+
+    message_begin_sealed(context, sa, &writer, V2_IKE_AUTH, false, sa->next_request);
+    v2_write_id(&writer, V2_IDI, connection->local_id.type,
+                slice_of(connection->local_id.data, connection->local_id.size));
+    if (handshake->initial_contact)
+        v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_INITIAL_CONTACT,
+                        slice_of(NULL, 0));
+    if (connection->remote_id.type != V2_ID_NONE)
+        v2_write_id(&writer, V2_IDR, connection->remote_id.type,
+                    slice_of(connection->remote_id.data, connection->remote_id.size));
+    v2_write_auth(&writer, V2_AUTH_PSK, buffer_slice(&handshake->auth));
+    child_write_offer(context, &writer, handshake->child);
+    enum status status = message_seal(context, sa, &writer, &bytes, reason);
+    if (status != STATUS_OK)
+        return status;
+    sa->state = IKE_AWAIT_AUTH_REPLY;
+    return message_send_request(context, sa, bytes);
+}
+
+/* The identity in a message's IDi or IDr. */
+enum status auth_parse_identity(const struct ike_message *message, uint8_t payload,
+                                struct identity *identity, struct reason *reason)
+{
+    struct v2_id id;
+    enum status status =
+        v2_id_parse(&id, v2_payloads_find(&message->payloads, payload, NULL)->body, reason);
+
+    if (status != STATUS_OK)
+        return status;
+    *identity = identity_of(id.type, id.data);
+    if (identity->type == V2_ID_NONE)
+        return reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
+                          "the peer's identity of type %u has %zu octets", id.type, id.data.size);
+    return STATUS_OK;
+}
+
+enum status auth_parse_method(const struct ike_message *message, const struct prf_info *prf,
+                              struct v2_auth *auth, struct reason *reason)
+{
+    const struct v2_payload_item *item = v2_payloads_find(&message->payloads, V2_AUTH, NULL);
+
+    if (item == NULL)
+        return reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
+                          "the peer wants EAP, which is not offered");
+    enum status status = v2_auth_parse(auth, item->body, reason);
+    if (status != STATUS_OK)
+        return status;
+    if (auth->method != V2_AUTH_PSK || auth->data.size != prf->size)
+        return reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
+                          "the peer authenticates by method %u with %zu octets, expected a "
+                          "pre-shared key (method 2) with %u",
+                          auth->method, auth->data.size, prf->size);
+    return STATUS_OK;
+}
+
+/* Takes the child's part of the reply; without one the IKE SA stands alone. */
+static enum status take_child(struct context *context, struct ike_sa *sa,
+                              const struct ike_message *message, struct reason *reason)
+{
+    struct handshake *handshake = sa->handshake;
+    struct child_offer answer;
+    uint16_t error = message_find_error(message);
+    bool whole = v2_payloads_find(&message->payloads, V2_SA, NULL) != NULL &&
+                 v2_payloads_find(&message->payloads, V2_TSI, NULL) != NULL &&
+                 v2_payloads_find(&message->payloads, V2_TSR, NULL) != NULL;
+
+    if (error != 0 || !whole) {
+        count(context, COUNTER_ERRORS_RECEIVED);
+        return reason_set(reason, STATUS_CLOSE, 0, "the peer refused child %s with %s",
+                          handshake->child->config->name,
+                          error != 0 ? v2_notify_name(error) : "no word");
+    }
+    enum status status = child_offer_parse(&answer, message, reason);
+    if (status == STATUS_OK)
+        status = child_accept(context, sa, handshake->child, &answer, reason);
+    return status == STATUS_OK ? STATUS_OK : STATUS_CLOSE;
+}
+
+enum status auth_reply(struct context *context, struct ike_sa *sa,
+                       const struct ike_message *message, struct reason *reason)
+{
+    const struct connection *connection = sa->connection;
+    struct identity remote_id;
+    struct v2_auth auth;
+    char expected[CONFIG_ID_MAX];
+    char got[CONFIG_ID_MAX];
+
+    message_request_done(context, sa);
+    enum status status = auth_parse_identity(message, V2_IDR, &remote_id, reason);
+    if (status == STATUS_OK)
+        status = auth_parse_method(message, prf_info(sa->suite.prf), &auth, reason);
+    if (status != STATUS_OK)
+        return STATUS_CLOSE;
+    if (!connection_accepts(connection, &connection->local_id, &remote_id))
+        return reason_set(reason, STATUS_CLOSE, V2_N_AUTHENTICATION_FAILED,
+                          "the peer is %s, expected %s",
+                          identity_text(&remote_id, got, sizeof(got)),
+                          identity_text(&connection->remote_id, expected, sizeof(expected)));
+    if (take_child(context, sa, message, &sa->handshake->refusal) != STATUS_OK)
+        sa->handshake->child_error = V2_N_NO_PROPOSAL_CHOSEN;
+    sa->remote_id_type = remote_id.type;
+    ike_sa_step(sa, IKE_AWAIT_VERIFY);
+    struct effect_sign *sign = auth_ask_vault(context, sa, &remote_id);
+    if (sign == NULL || !buffer_copy(&sa->remote_id, slice_of(remote_id.data, remote_id.size)) ||
+        !buffer_copy(&sign->peer_auth, auth.data) ||
+        keys_auth_octets(context, sa, false, &remote_id, &sign->peer_octets) != STATUS_OK)
+        return reason_set(reason, STATUS_FAIL, 0, "the provider failed, or memory is out");
+    return STATUS_OK;
+}
+
+enum status auth_reply_error(struct context *context, struct ike_sa *sa,
+                             const struct ike_message *message, struct reason *reason)
+{
+    uint16_t error = message_find_error(message);
+
+    message_request_done(context, sa);
+    count(context, COUNTER_ERRORS_RECEIVED);
+    return reason_set(reason, STATUS_CLOSE, 0, "the peer answered IKE_AUTH with %s%s",
+                      error == 0 ? "neither AUTH nor an error" : v2_notify_name(error),
+                      error == V2_N_AUTHENTICATION_FAILED
+                          ? ": compare the secret and the identities of both ends"
+                          : "");
+}

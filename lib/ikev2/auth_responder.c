@@ -1,0 +1,151 @@
+/*
+ * IKE_AUTH, responder.  RFC 7296 sections 1.2, 2.9, 2.15 and 2.21.2.
+ *
+ *   HDR, SK {IDi, [IDr], AUTH, SAi2, TSi, TSr}  -->
+ *                                      SIGN: the peer's AUTH is checked, then ours is made
+ *                                      ALLOCATE_SPI
+ *                                      INSTALL_SA in and out, before the reply leaves
+ *                               <--    HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+ *   or, without a fitting child <--    HDR, SK {IDr, AUTH, N(error)}
+ *   or                          <--    HDR, SK {N(AUTHENTICATION_FAILED)}
+ */
+#include <string.h>
+
+#include "lib/ikev2/auth.h"
+#include "lib/ikev2/child.h"
+#include "lib/ikev2/exchange.h"
+#include "lib/ikev2/keys.h"
+
+static bool list_has(const struct algorithm_list *list, uint8_t id)
+{
+    return memchr(list->ids, id, list->count) != NULL;
+}
+
+/* IKE_SA_INIT was answered for whichever connection came first; the one that the identities name
+ * must allow what was agreed. */
+static bool suite_allowed(const struct proposal_list *list, const struct suite *suite)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct proposal *proposal = &list->items[i];
+        if (list_has(&proposal->encr, suite->encr) && list_has(&proposal->prf, suite->prf) &&
+            list_has(&proposal->group, suite->group) &&
+            (suite->integ == INTEG_NONE || list_has(&proposal->integ, suite->integ)))
+            return true;
+    }
+    return false;
+}
+
+static const struct connection *choose_by_identity(const struct context *context,
+                                                   const struct ike_sa *sa,
+                                                   const struct identity *local,
+                                                   const struct identity *remote,
+                                                   struct reason *reason)
+{
+    const struct connection *connection = NULL;
+    char id[CONFIG_ID_MAX];
+
+    reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
+               "no connection with this host is for the identity %s",
+               identity_text(remote, id, sizeof(id)));
+    while ((connection = choose_connection(context->config, &sa->local, &sa->remote,
+                                           connection)) != NULL) {
+        if (!connection_accepts(connection, local, remote))
+            continue;
+        if (suite_allowed(&connection->proposals, &sa->suite))
+            return connection;
+        reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
+                   "connection %s does not allow the algorithms agreed in IKE_SA_INIT",
+                   connection->name);
+    }
+    return NULL;
+}
+
+/* Asks for all that the reply needs, in one step. */
+static enum status ask(struct context *context, struct ike_sa *sa,
+                       const struct identity *remote_id, const struct v2_auth *auth)
+{
+    ike_sa_step(sa, IKE_AWAIT_VERIFY);
+    struct effect_sign *sign = auth_ask_vault(context, sa, remote_id);
+    if (sign == NULL || !buffer_copy(&sign->peer_auth, auth->data) ||
+        keys_auth_octets(context, sa, true, remote_id, &sign->peer_octets) != STATUS_OK ||
+        keys_auth_octets(context, sa, false, &sa->connection->local_id, &sign->own_octets) !=
+            STATUS_OK)
+        return STATUS_FAIL;
+    if (sa->handshake->child == NULL)
+        return STATUS_OK;
+    return child_ask_spi(context, sa, sa->handshake->child);
+}
+
+enum status auth_request(struct context *context, struct ike_sa *sa,
+                         const struct ike_message *message, struct reason *reason)
+{
+    struct handshake *handshake = sa->handshake;
+    struct identity remote_id;
+    struct identity local_id;
+    struct v2_auth auth;
+    struct child_offer offer;
+    struct v2_notify_body notify;
+    bool names_us = v2_payloads_find(&message->payloads, V2_IDR, NULL) != NULL;
+    enum status status = auth_parse_identity(message, V2_IDI, &remote_id, reason);
+
+    if (status == STATUS_OK && names_us)
+        status = auth_parse_identity(message, V2_IDR, &local_id, reason);
+    if (status == STATUS_OK)
+        status = auth_parse_method(message, prf_info(sa->suite.prf), &auth, reason);
+    if (status == STATUS_OK)
+        status = child_offer_parse(&offer, message, reason);
+    if (status == STATUS_REJECT && reason->notify == V2_N_TS_UNACCEPTABLE)
+        status = STATUS_OK; /* the child's matter: child_choose finds no selector then */
+    if (status != STATUS_OK)
+        return status;
+    const struct connection *connection =
+        choose_by_identity(context, sa, names_us ? &local_id : NULL, &remote_id, reason);
+    if (connection == NULL)
+        return STATUS_REJECT;
+
+    sa->connection = connection;
+    sa->remote_id_type = remote_id.type;
+    handshake->initial_contact = message_find_notify(message, V2_N_INITIAL_CONTACT, &notify);
+    if (!buffer_copy(&sa->remote_id, slice_of(remote_id.data, remote_id.size)))
+        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    status = child_choose(context, sa, &offer, &handshake->child, &handshake->child_proposal,
+                          &handshake->refusal);
+    if (status == STATUS_REJECT)
+        handshake->child_error = handshake->refusal.notify;
+    else if (status != STATUS_OK)
+        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    if (ask(context, sa, &remote_id, &auth) != STATUS_OK)
+        return reason_set(reason, STATUS_FAIL, 0, "the provider failed, or memory is out");
+    return STATUS_OK;
+}
+
+enum status auth_respond(struct context *context, struct ike_sa *sa, struct reason *reason)
+{
+    struct handshake *handshake = sa->handshake;
+    const struct identity *local_id = &sa->connection->local_id;
+    struct v2_writer writer;
+    struct slice bytes;
+
+    message_begin_sealed(context, sa, &writer, V2_IKE_AUTH, true, sa->expected);
+    v2_write_id(&writer, V2_IDR, local_id->type, slice_of(local_id->data, local_id->size));
+    v2_write_auth(&writer, V2_AUTH_PSK, buffer_slice(&handshake->auth));
+    if (handshake->child != NULL)
+        child_write_answer(&writer, handshake->child, handshake->child_proposal);
+    else
+        v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), handshake->child_error,
+                        slice_of(NULL, 0));
+    enum status status = message_seal(context, sa, &writer, &bytes, reason);
+    if (status != STATUS_OK)
+        return status;
+    sa->state = IKE_ESTABLISHED;
+    return message_send_response(context, sa, bytes);
+}
+
+enum status create_child_request(struct context *context, struct ike_sa *sa,
+                                 const struct ike_message *message, struct reason *reason)
+{
+    (void)message;
+    (void)reason;
+    return message_respond_notify(context, sa, V2_CREATE_CHILD_SA, V2_N_NO_ADDITIONAL_SAS,
+                                  slice_of(NULL, 0));
+}

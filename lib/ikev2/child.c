@@ -1,0 +1,336 @@
+/*
+ * Making a child SA: see child.h.
+ */
+#include "lib/ikev2/child.h"
+
+#include <string.h>
+
+#include "lib/ikev2/keys.h"
+
+/* Reqids of children that need policies of their own: apart from the configured ones (config.h),
+ * within the mark by which the keeper knows its own. */
+#define DYNAMIC_REQID_BASE 0x69800000u
+#define DYNAMIC_REQID_MASK 0x007fffffu
+
+/* The soft limits, in parts of the hard ones. */
+#define SOFT_TENTHS 9
+
+enum status child_offer_parse(struct child_offer *offer, const struct ike_message *message,
+                              struct reason *reason)
+{
+    const struct v2_payloads *payloads = &message->payloads;
+    struct v2_notify_body notify;
+    enum status status =
+        v2_sa_parse(&offer->sa, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
+
+    if (status == STATUS_OK)
+        status = v2_selectors_parse(&offer->tsi, v2_payloads_find(payloads, V2_TSI, NULL)->body,
+                                    reason);
+    if (status == STATUS_OK)
+        status = v2_selectors_parse(&offer->tsr, v2_payloads_find(payloads, V2_TSR, NULL)->body,
+                                    reason);
+    offer->transport = message_find_notify(message, V2_N_USE_TRANSPORT_MODE, &notify);
+    return status;
+}
+
+size_t child_allowed_remote(const struct ike_sa *sa, const struct child_config *config,
+                            struct selector *own, const struct selector **selectors)
+{
+    if (config->remote_count > 0) {
+        *selectors = config->remote;
+        return config->remote_count;
+    }
+    *own = selector_host(&sa->remote);
+    *selectors = own;
+    return 1;
+}
+
+/* Configured policies serve a child whose selectors are just the configured ones and whose peer is
+ * known beforehand; any other child needs policies, and so a reqid, of its own. */
+static void set_reqid(struct context *context, const struct ike_sa *sa, struct child_sa *child)
+{
+    const struct child_config *config = child->config;
+    const struct selector *remote = child->selectors + child->local_count;
+    uint32_t chance;
+
+    child->own_policies =
+        sa->connection->remote.family == FAMILY_NONE ||
+        !selectors_within(child->selectors, child->local_count, config->local,
+                          config->local_count) ||
+        !selectors_within(remote, child->remote_count, config->remote, config->remote_count);
+    if (!child->own_policies) {
+        child->reqid = config->reqid;
+        return;
+    }
+    context->random(context->random_context, &chance, sizeof(chance));
+    child->reqid = DYNAMIC_REQID_BASE | (chance & DYNAMIC_REQID_MASK);
+}
+
+struct child_sa *child_propose(struct context *context, const struct ike_sa *sa,
+                               const struct child_config *config)
+{
+    struct child_sa *child = child_new(context, config);
+    const struct selector *remote;
+    struct selector own;
+
+    if (child == NULL)
+        return NULL;
+    size_t remote_count = child_allowed_remote(sa, config, &own, &remote);
+    if (!child_set_selectors(child, config->local, config->local_count, remote, remote_count)) {
+        child_free(child);
+        return NULL;
+    }
+    set_reqid(context, sa, child);
+    return child;
+}
+
+static void write_child(struct v2_writer *writer, const struct child_sa *child,
+                        const struct v2_sa *sa, bool local_is_tsi)
+{
+    const struct selector *remote = child->selectors + child->local_count;
+
+    if (child->mode == CHILD_TRANSPORT)
+        v2_write_notify(writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_USE_TRANSPORT_MODE,
+                        slice_of(NULL, 0));
+    v2_write_sa(writer, sa);
+    if (local_is_tsi) {
+        v2_write_selectors(writer, V2_TSI, child->selectors, child->local_count);
+        v2_write_selectors(writer, V2_TSR, remote, child->remote_count);
+    } else {
+        v2_write_selectors(writer, V2_TSI, remote, child->remote_count);
+        v2_write_selectors(writer, V2_TSR, child->selectors, child->local_count);
+    }
+}
+
+static struct slice spi_bytes(uint32_t spi, uint8_t bytes[4])
+{
+    struct writer writer = writer_of(bytes, 4);
+
+    writer_u32(&writer, spi);
+    return writer_slice(&writer);
+}
+
+void child_write_offer(const struct context *context, struct v2_writer *writer,
+                       const struct child_sa *child)
+{
+    uint8_t spi[4];
+    struct v2_sa offer;
+
+    (void)context;
+    offer_from_proposals(&offer, &child->config->esp, child->protocol,
+                         spi_bytes(child->spi_in, spi), NULL, false);
+    write_child(writer, child, &offer, true);
+}
+
+enum status child_accept(struct context *context, const struct ike_sa *sa, struct child_sa *child,
+                         const struct child_offer *answer, struct reason *reason)
+{
+    const struct selector *remote = child->selectors + child->local_count;
+    uint32_t old_reqid = child->reqid;
+
+    enum status status = check_answer(&child->config->esp, &answer->sa, child->protocol, NULL,
+                                      false, &child->suite, &child->spi_out, reason);
+    if (status != STATUS_OK)
+        return status;
+    if (answer->transport != (child->mode == CHILD_TRANSPORT))
+        return reason_set(reason, STATUS_CLOSE, 0, "the peer wants %s mode, configured is %s",
+                          answer->transport ? "transport" : "tunnel",
+                          answer->transport ? "tunnel" : "transport");
+    if (!selectors_within(child->selectors, child->local_count, answer->tsi.items,
+                          answer->tsi.count) ||
+        !selectors_within(remote, child->remote_count, answer->tsr.items, answer->tsr.count))
+        return reason_set(reason, STATUS_CLOSE, 0,
+                          "the peer's traffic selectors are wider than ours");
+    if (!child_set_selectors(child, answer->tsi.items, answer->tsi.count, answer->tsr.items,
+                             answer->tsr.count))
+        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    set_reqid(context, sa, child);
+    /* The SPI was allocated under the reqid of then; the kernel's larval SA is filled whatever
+     * its reqid, but a second chance number would differ from the first for no reason. */
+    if (child->own_policies && old_reqid >= DYNAMIC_REQID_BASE)
+        child->reqid = old_reqid;
+    return STATUS_OK;
+}
+
+/* How well a configured child suits an offer: 0 not at all, higher is better. */
+static unsigned fitness(const struct ike_sa *sa, const struct child_config *config,
+                        const struct child_offer *offer, struct selector *local,
+                        size_t *local_count, struct selector *remote, size_t *remote_count)
+{
+    const struct selector *allowed;
+    struct selector own;
+    size_t allowed_count = child_allowed_remote(sa, config, &own, &allowed);
+
+    *local_count = narrow_selectors(config->local, config->local_count, offer->tsr.items,
+                                    offer->tsr.count, local);
+    *remote_count =
+        narrow_selectors(allowed, allowed_count, offer->tsi.items, offer->tsi.count, remote);
+    if (*local_count == 0 || *remote_count == 0)
+        return 0;
+    bool whole = selectors_within(local, *local_count, config->local, config->local_count) &&
+                 selectors_within(remote, *remote_count, allowed, allowed_count);
+    bool same_mode = (config->mode == CHILD_TRANSPORT) == offer->transport;
+    return 1u + (whole ? 1u : 0u) + (same_mode ? 2u : 0u);
+}
+
+static const struct child_config *most_fitting(const struct ike_sa *sa,
+                                               const struct child_offer *offer)
+{
+    struct selector local[CONFIG_SELECTORS_MAX];
+    struct selector remote[CONFIG_SELECTORS_MAX];
+    size_t local_count;
+    size_t remote_count;
+    const struct child_config *best = NULL;
+    const struct child_config *config;
+    unsigned best_fitness = 0;
+
+    TAILQ_FOREACH (config, &sa->connection->children, entry) {
+        unsigned fits =
+            fitness(sa, config, offer, local, &local_count, remote, &remote_count);
+        if (fits > best_fitness) {
+            best = config;
+            best_fitness = fits;
+        }
+    }
+    return best;
+}
+
+/* The new child with the narrowed selectors; NULL when memory is out. */
+static struct child_sa *narrowed_child(struct context *context, const struct ike_sa *sa,
+                                       const struct child_config *config,
+                                       const struct child_offer *offer)
+{
+    struct selector local[CONFIG_SELECTORS_MAX];
+    struct selector remote[CONFIG_SELECTORS_MAX];
+    size_t local_count;
+    size_t remote_count;
+    struct child_sa *child = child_new(context, config);
+
+    if (child == NULL)
+        return NULL;
+    (void)fitness(sa, config, offer, local, &local_count, remote, &remote_count);
+    if (!child_set_selectors(child, local, local_count, remote, remote_count)) {
+        child_free(child);
+        return NULL;
+    }
+    set_reqid(context, sa, child);
+    return child;
+}
+
+enum status child_choose(struct context *context, const struct ike_sa *sa,
+                         const struct child_offer *offer, struct child_sa **child,
+                         uint8_t *number, struct reason *reason)
+{
+    const struct child_config *config = most_fitting(sa, offer);
+    char tsi[SELECTOR_TEXT_MAX];
+    char tsr[SELECTOR_TEXT_MAX];
+    struct suite suite;
+    uint32_t spi;
+
+    if (config == NULL)
+        return reason_set(reason, STATUS_REJECT, V2_N_TS_UNACCEPTABLE,
+                          "the peer asks for %s here and %s there; no child allows that",
+                          selector_text(&offer->tsr.items[0], tsr),
+                          selector_text(&offer->tsi.items[0], tsi));
+    if (config->mode == CHILD_TRANSPORT && !offer->transport)
+        return reason_set(reason, STATUS_REJECT, V2_N_NO_PROPOSAL_CHOSEN,
+                          "the peer asks for tunnel mode, child %s is for transport mode",
+                          config->name);
+    enum status status = choose_suite(&config->esp, &offer->sa, V2_PROTOCOL_ESP, NULL, false,
+                                      GROUP_NONE, &suite, number, &spi, reason);
+    if (status != STATUS_OK)
+        return status;
+    *child = narrowed_child(context, sa, config, offer);
+    if (*child == NULL)
+        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    (*child)->suite = suite;
+    (*child)->spi_out = spi;
+    return STATUS_OK;
+}
+
+void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number)
+{
+    uint8_t spi[4];
+    struct v2_sa answer;
+
+    offer_from_suite(&answer, &child->suite, number, child->protocol,
+                     spi_bytes(child->spi_in, spi), false);
+    write_child(writer, child, &answer, false);
+}
+
+static void name_child(const struct ike_sa *sa, const struct child_sa *child,
+                       struct name *connection, struct name *name)
+{
+    memcpy(connection->text, sa->connection->name, sizeof(connection->text));
+    memcpy(name->text, child->config->name, sizeof(name->text));
+}
+
+enum status child_ask_spi(struct context *context, struct ike_sa *sa, const struct child_sa *child)
+{
+    struct effect *effect = ike_sa_effect(context, sa, EFFECT_ALLOCATE_SPI);
+
+    if (effect == NULL)
+        return STATUS_FAIL;
+    struct effect_allocate_spi *allocate = &effect->allocate_spi;
+    name_child(sa, child, &allocate->connection, &allocate->child);
+    allocate->source = sa->remote;
+    allocate->destination = sa->local;
+    allocate->protocol = child->protocol;
+    allocate->mode = child->mode;
+    allocate->reqid = child->reqid;
+    return STATUS_OK;
+}
+
+static enum status install_one(struct context *context, struct ike_sa *sa,
+                               const struct child_sa *child, bool inbound, struct slice encr_key,
+                               struct slice integ_key)
+{
+    const struct child_config *config = child->config;
+    struct effect *effect = ike_sa_effect(context, sa, EFFECT_INSTALL_SA);
+
+    if (effect == NULL)
+        return STATUS_FAIL;
+    struct effect_install_sa *install = &effect->install_sa;
+    name_child(sa, child, &install->connection, &install->child);
+    install->inbound = inbound;
+    install->source = inbound ? sa->remote : sa->local;
+    install->destination = inbound ? sa->local : sa->remote;
+    install->spi = inbound ? child->spi_in : child->spi_out;
+    install->reqid = child->reqid;
+    install->protocol = child->protocol;
+    install->mode = child->mode;
+    install->encr = child->suite.encr;
+    install->integ = child->suite.integ;
+    install->esn = child->suite.esn;
+    install->replay_window = config->replay_window;
+    install->hard_s = config->lifetime_s;
+    install->soft_s = config->lifetime_s / 10 * SOFT_TENTHS;
+    install->hard_bytes = config->lifetime_bytes;
+    install->soft_bytes = config->lifetime_bytes / 10 * SOFT_TENTHS;
+    install->hard_packets = config->lifetime_packets;
+    install->soft_packets = config->lifetime_packets / 10 * SOFT_TENTHS;
+    if (!secret_copy(&install->encr_key, encr_key) || !secret_copy(&install->integ_key, integ_key))
+        return STATUS_FAIL;
+    return STATUS_OK;
+}
+
+enum status child_install(struct context *context, struct ike_sa *sa, struct child_sa *child,
+                          bool initiator, struct slice nonce_i, struct slice nonce_r)
+{
+    struct child_keys keys;
+    enum status status =
+        keys_child(context, sa, &child->suite, initiator, nonce_i, nonce_r, &keys);
+
+    if (status == STATUS_OK)
+        status = install_one(context, sa, child, true, keys.encr_in, keys.integ_in);
+    if (status == STATUS_OK) {
+        child->in_kernel = true;
+        status = install_one(context, sa, child, false, keys.encr_out, keys.integ_out);
+    }
+    if (status == STATUS_OK)
+        child->out_kernel = true;
+    if (status == STATUS_OK && child->own_policies)
+        child_policies(context, sa, child, EFFECT_INSTALL_POLICY);
+    secret_free(&keys.keymat);
+    return status;
+}

@@ -1,0 +1,60 @@
+/*
+ * Making a child SA: what both exchanges that carry SA, TSi and TSr share.
+ * RFC 7296 sections 1.2, 1.3.1, 2.9 and 2.17.
+ */
+#ifndef LIB_IKEV2_CHILD_H
+#define LIB_IKEV2_CHILD_H
+
+#include "lib/ikev2/message.h"
+
+/* The SA, TSi and TSr payloads of a message and its wish for transport mode, parsed. */
+struct child_offer {
+    struct v2_sa sa;
+    struct v2_selectors tsi;
+    struct v2_selectors tsr;
+    bool transport;
+};
+
+/* STATUS_REJECT when one is malformed; the message has all three (its row says so). */
+MUST_USE enum status child_offer_parse(struct child_offer *offer,
+                                       const struct ike_message *message, struct reason *reason);
+
+/* Initiator: a child as configured, with a reqid; NULL when memory is out. */
+struct child_sa *child_propose(struct context *context, const struct ike_sa *sa,
+                               const struct child_config *config);
+
+/* Initiator: writes SA, TSi, TSr and USE_TRANSPORT_MODE for it. */
+void child_write_offer(const struct context *context, struct v2_writer *writer,
+                       const struct child_sa *child);
+
+/* Initiator: takes the responder's choice into the child.  STATUS_CLOSE when it is not one of
+ * ours. */
+MUST_USE enum status child_accept(struct context *context, const struct ike_sa *sa,
+                                  struct child_sa *child, const struct child_offer *answer,
+                                  struct reason *reason);
+
+/* Responder: chooses a configured child, a suite and selectors for the offer.  STATUS_REJECT with
+ * NO_PROPOSAL_CHOSEN or TS_UNACCEPTABLE; then the IKE SA is not touched. */
+MUST_USE enum status child_choose(struct context *context, const struct ike_sa *sa,
+                                  const struct child_offer *offer, struct child_sa **child,
+                                  uint8_t *number, struct reason *reason);
+
+/* Responder: writes SA, TSi, TSr and USE_TRANSPORT_MODE for what was chosen. */
+void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number);
+
+/* Asks for the child's inbound SPI, as part of the SA's step. */
+MUST_USE enum status child_ask_spi(struct context *context, struct ike_sa *sa,
+                                   const struct child_sa *child);
+
+/* Derives the keys and hands both SAs, inbound first, and the child's own policies to the kernel,
+ * as part of the SA's step. */
+MUST_USE enum status child_install(struct context *context, struct ike_sa *sa,
+                                   struct child_sa *child, bool initiator, struct slice nonce_i,
+                                   struct slice nonce_r);
+
+/* The remote selectors a child may have with this peer: as configured, or the peer's own address
+ * where the configuration says "any".  `own` has room for one.  Returns the count. */
+size_t child_allowed_remote(const struct ike_sa *sa, const struct child_config *config,
+                            struct selector *own, const struct selector **selectors);
+
+#endif

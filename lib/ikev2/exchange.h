@@ -1,0 +1,123 @@
+/*
+ * The exchanges of IKEv2, and the table that says which message may come when (R1, R4, R5).
+ *
+ * A handler is called only with a message that its row allows: state, direction, protection and
+ * payload counts have been checked.  It returns
+ *   STATUS_OK      done, or waiting for answers in the SA's new state
+ *   STATUS_DROP    discard; nothing about the SA changed
+ *   STATUS_REJECT  a request: answer with reason->notify; the engine then refuses or closes
+ *   STATUS_CLOSE   the SA ends, reason says why
+ *   STATUS_FAIL    the same, by a fault of our own
+ */
+#ifndef LIB_IKEV2_EXCHANGE_H
+#define LIB_IKEV2_EXCHANGE_H
+
+#include "lib/ikev2/message.h"
+
+enum exchange_role {
+    ROLE_INITIATOR = 1,
+    ROLE_RESPONDER = 2,
+    ROLE_EITHER = 3,
+};
+
+struct exchange_row {
+    uint8_t exchange; /* enum v2_exchange */
+    bool response;
+    bool sealed;
+    uint8_t role;   /* our role as the SA's original end: enum exchange_role */
+    uint8_t marker; /* the row is meant for messages with this payload; 0: for all others */
+    uint16_t states; /* bits: 1 << enum ike_state */
+    const struct v2_payload_rule *rules;
+    enum status (*handle)(struct context *context, struct ike_sa *sa,
+                          const struct ike_message *message, struct reason *reason);
+};
+
+/* The row for a message of an existing SA in its state, without looking at payloads yet: true when
+ * some row may take it.  `sealed` tells whether it must be opened first. */
+bool exchange_expected(const struct ike_sa *sa, const struct ike_header *header, bool *sealed);
+
+/* The row for a message whose payloads are known; NULL when there is none. */
+const struct exchange_row *exchange_find(const struct ike_sa *sa,
+                                         const struct ike_message *message);
+
+/* What the payloads of an IKE_SA_INIT request may be. */
+extern const struct v2_payload_rule init_request_rules[];
+
+/* --- IKE_SA_INIT --- */
+
+/* Initiator: starts the exchange with the connection's first group. */
+MUST_USE enum status init_start(struct context *context, struct ike_sa *sa,
+                                struct reason *reason);
+
+/* Responder: a request that no SA knows and admission let through.  On STATUS_OK *sa is the new
+ * one.  STATUS_REJECT with reason->notify and, for INVALID_KE_PAYLOAD, the right group in *group
+ * (the wire's number): to be answered without state. */
+MUST_USE enum status init_request(struct context *context, const struct ike_message *message,
+                                  struct ike_sa **sa, uint16_t *group, struct reason *reason);
+
+/* A response to an IKE_SA_INIT request that leaves no state here: one notify, in the clear. */
+void init_respond_notify(struct context *context, const struct ike_message *message,
+                         uint16_t type, struct slice data);
+
+/* Responder: builds and sends the response once the keys are there. */
+MUST_USE enum status init_respond(struct context *context, struct ike_sa *sa,
+                                  struct reason *reason);
+
+enum status init_reply(struct context *context, struct ike_sa *sa,
+                       const struct ike_message *message, struct reason *reason);
+enum status init_reply_notify(struct context *context, struct ike_sa *sa,
+                              const struct ike_message *message, struct reason *reason);
+
+/* --- IKE_AUTH --- */
+
+/* Initiator: the keys are there; asks for an SPI and our AUTH. */
+MUST_USE enum status auth_start(struct context *context, struct ike_sa *sa,
+                                struct reason *reason);
+
+enum status auth_request(struct context *context, struct ike_sa *sa,
+                         const struct ike_message *message, struct reason *reason);
+enum status auth_reply(struct context *context, struct ike_sa *sa,
+                       const struct ike_message *message, struct reason *reason);
+enum status auth_reply_error(struct context *context, struct ike_sa *sa,
+                             const struct ike_message *message, struct reason *reason);
+
+/* Initiator: the public value that init_start asked for is there. */
+MUST_USE enum status init_request_send(struct context *context, struct ike_sa *sa,
+                                       struct reason *reason);
+
+/* The messages of IKE_AUTH, once the answers they need are there (step.c). */
+MUST_USE enum status auth_request_send(struct context *context, struct ike_sa *sa,
+                                       struct reason *reason);
+MUST_USE enum status auth_respond(struct context *context, struct ike_sa *sa,
+                                  struct reason *reason);
+
+/* --- CREATE_CHILD_SA --- */
+
+/* Declined for now: NO_ADDITIONAL_SAS (RFC 7296 section 1.3). */
+enum status create_child_request(struct context *context, struct ike_sa *sa,
+                                 const struct ike_message *message, struct reason *reason);
+
+/* --- INFORMATIONAL --- */
+
+enum status informational_request(struct context *context, struct ike_sa *sa,
+                                  const struct ike_message *message, struct reason *reason);
+enum status informational_reply(struct context *context, struct ike_sa *sa,
+                                const struct ike_message *message, struct reason *reason);
+
+/* Closes the IKE SA with a Delete; with `error` (a notify type, 0: none) the peer is told why.
+ * Outbound child SAs go at once, inbound ones when the peer has answered. */
+MUST_USE enum status informational_close(struct context *context, struct ike_sa *sa,
+                                         uint16_t error, struct reason *reason);
+
+/* Deletes one child; needs the window to be free. */
+MUST_USE enum status informational_delete_child(struct context *context, struct ike_sa *sa,
+                                                struct child_sa *child, struct reason *reason);
+
+/* --- Steps --- */
+
+/* All answers of the SA's step are in (the worst status in sa->answer_status, its reason in
+ * *reason): goes on from the state it stands in. */
+MUST_USE enum status step_continue(struct context *context, struct ike_sa *sa,
+                                   struct reason *reason);
+
+#endif

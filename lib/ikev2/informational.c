@@ -1,0 +1,160 @@
+/*
+ * INFORMATIONAL: Delete of the IKE SA or of a child, and the empty probe.
+ * RFC 7296 sections 1.4, 1.4.1, 2.21.2 and 2.25.
+ *
+ *   HDR, SK {[N,] [D,] ...}  -->
+ *                            <--  HDR, SK {[D,] ...}
+ *
+ * A Delete names the inbound SPIs of its sender; the answer names the other half of the pairs.
+ */
+#include "lib/ikev2/exchange.h"
+
+#define DELETES_MAX 64 /* SPIs answered in one response */
+
+static struct child_sa *find_child(struct ike_sa *sa, uint8_t protocol, uint32_t spi_out)
+{
+    struct child_sa *child;
+
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if (child->spi_out == spi_out && child->protocol == protocol)
+            return child;
+    return NULL;
+}
+
+static void child_gone(struct context *context, struct ike_sa *sa, struct child_sa *child)
+{
+    report(context, sa, SEVERITY_INFO, "child-deleted", "child %s deleted by the peer",
+           child->config->name);
+    count(context, COUNTER_DELETED_BY_PEER);
+}
+
+/* Removes the children that a Delete names; collects our own SPIs of the pairs.  RFC 7296 section
+ * 1.4.1: when both ends delete the same pair at once, the answer leaves out what the other request
+ * is about. */
+static size_t delete_children(struct context *context, struct ike_sa *sa,
+                              const struct v2_delete *delete, uint32_t *spis, size_t count_so_far)
+{
+    struct reader reader = reader_of(delete->spis);
+    size_t found = count_so_far;
+
+    for (size_t i = 0; i < delete->count; i++) {
+        struct child_sa *child = find_child(sa, delete->protocol, reader_u32(&reader));
+        if (child == NULL || found == DELETES_MAX)
+            continue;
+        if (child != sa->deleting)
+            spis[found++] = child->spi_in;
+        child_gone(context, sa, child);
+        child_remove(context, sa, child);
+    }
+    return found;
+}
+
+/* Reads every Delete before anything is done, so that a malformed one changes nothing. */
+static enum status check_deletes(const struct ike_message *message, bool *whole_sa,
+                                 struct reason *reason)
+{
+    const struct v2_payload_item *item = NULL;
+    struct v2_delete delete;
+
+    *whole_sa = false;
+    while ((item = v2_payloads_find(&message->payloads, V2_DELETE, item)) != NULL) {
+        enum status status = v2_delete_parse(&delete, item->body, reason);
+        if (status != STATUS_OK)
+            return status;
+        if (delete.protocol == V2_PROTOCOL_IKE)
+            *whole_sa = true;
+    }
+    return STATUS_OK;
+}
+
+static enum status respond(struct context *context, struct ike_sa *sa, const uint32_t *spis,
+                           size_t spi_count, struct reason *reason)
+{
+    struct v2_writer writer;
+    struct slice bytes;
+
+    message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, true, sa->expected);
+    if (spi_count > 0)
+        v2_write_delete(&writer, V2_PROTOCOL_ESP, spis, spi_count);
+    enum status status = message_seal(context, sa, &writer, &bytes, reason);
+    if (status == STATUS_OK)
+        status = message_send_response(context, sa, bytes);
+    return status;
+}
+
+enum status informational_request(struct context *context, struct ike_sa *sa,
+                                  const struct ike_message *message, struct reason *reason)
+{
+    const struct v2_payload_item *item = NULL;
+    struct reason unused;
+    struct v2_delete delete;
+    uint32_t spis[DELETES_MAX];
+    size_t spi_count = 0;
+    bool whole_sa;
+    uint16_t error = message_find_error(message);
+    enum status status = check_deletes(message, &whole_sa, reason);
+
+    if (status != STATUS_OK)
+        return status;
+    /* RFC 7296 section 2.21.2: the initiator tells in a request that it refused our AUTH. */
+    if (error == V2_N_AUTHENTICATION_FAILED)
+        whole_sa = true;
+    while (!whole_sa && (item = v2_payloads_find(&message->payloads, V2_DELETE, item)) != NULL)
+        if (v2_delete_parse(&delete, item->body, &unused) == STATUS_OK)
+            spi_count = delete_children(context, sa, &delete, spis, spi_count);
+    status = respond(context, sa, spis, spi_count, reason);
+    if (status != STATUS_OK || !whole_sa)
+        return status;
+    count(context, COUNTER_DELETED_BY_PEER);
+    return reason_set(reason, STATUS_CLOSE, 0, "closed by the peer%s%s", error == 0 ? "" : ": ",
+                      error == 0 ? "" : v2_notify_name(error));
+}
+
+enum status informational_reply(struct context *context, struct ike_sa *sa,
+                                const struct ike_message *message, struct reason *reason)
+{
+    (void)message;
+    message_request_done(context, sa);
+    if (sa->state == IKE_AWAIT_DELETE_REPLY)
+        return reason_set(reason, STATUS_CLOSE, 0, "closed");
+    if (sa->deleting != NULL)
+        child_remove(context, sa, sa->deleting);
+    return STATUS_OK;
+}
+
+enum status informational_close(struct context *context, struct ike_sa *sa, uint16_t error,
+                                struct reason *reason)
+{
+    struct v2_writer writer;
+    struct slice bytes;
+    struct child_sa *child;
+
+    message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false, sa->next_request);
+    if (error != 0)
+        v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), error, slice_of(NULL, 0));
+    else
+        v2_write_delete(&writer, V2_PROTOCOL_IKE, NULL, 0);
+    enum status status = message_seal(context, sa, &writer, &bytes, reason);
+    if (status != STATUS_OK)
+        return status;
+    TAILQ_FOREACH (child, &sa->children, entry)
+        child_remove_outbound(context, sa, child);
+    sa->state = IKE_AWAIT_DELETE_REPLY;
+    return message_send_request(context, sa, bytes);
+}
+
+enum status informational_delete_child(struct context *context, struct ike_sa *sa,
+                                       struct child_sa *child, struct reason *reason)
+{
+    struct v2_writer writer;
+    struct slice bytes;
+
+    message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false, sa->next_request);
+    v2_write_delete(&writer, child->protocol, &child->spi_in, 1);
+    enum status status = message_seal(context, sa, &writer, &bytes, reason);
+    if (status != STATUS_OK)
+        return status;
+    child_remove_outbound(context, sa, child);
+    sa->deleting = child;
+    return message_send_request(context, sa, bytes);
+}

@@ -1,0 +1,150 @@
+/*
+ * IKE_SA_INIT, responder.  RFC 7296 sections 1.2, 2.6, 2.7, 2.14 and 2.21.1.
+ *
+ *   HDR(SPIi, 0), SAi1, KEi, Ni  -->
+ *                                      COMPUTE: our public value and g^ir
+ *                                <--   HDR(SPIi, SPIr), SAr1, KEr, Nr
+ *
+ * What cannot be answered well is answered without leaving state: INVALID_KE_PAYLOAD,
+ * NO_PROPOSAL_CHOSEN, INVALID_SYNTAX.  COOKIE is the engine's admission.
+ */
+#include "lib/ikev2/exchange.h"
+
+#define NONCE_SIZE 32
+
+void init_respond_notify(struct context *context, const struct ike_message *message, uint16_t type,
+                         struct slice data)
+{
+    struct ike_header header = {
+        .spi_i = message->header.spi_i,
+        .version = 0x20,
+        .exchange = message->header.exchange,
+        .flags = V2_FLAG_RESPONSE,
+        .message_id = message->header.message_id,
+    };
+    struct v2_writer writer;
+
+    v2_message_begin(&writer, context->scratch, IKE_MESSAGE_MAX, &header);
+    v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), type, data);
+    if (!v2_message_end(&writer)) {
+        count(context, COUNTER_FAILURES);
+        return;
+    }
+    message_send(context, &message->local, &message->remote, writer_slice(&writer.bytes));
+}
+
+/* The first of the connections between the two hosts that can agree; the reason of the first that
+ * cannot is kept, because it is the most fitting one. */
+static const struct connection *choose(const struct context *context,
+                                       const struct ike_message *message,
+                                       const struct v2_sa *offer, enum group group,
+                                       struct suite *suite, uint8_t *number,
+                                       struct reason *reason)
+{
+    const struct connection *connection = NULL;
+    struct reason later;
+    bool first = true;
+    uint32_t spi;
+
+    reason_set(reason, STATUS_DROP, 0, "no connection is configured for this peer");
+    while ((connection = choose_connection(context->config, &message->local, &message->remote,
+                                           connection)) != NULL) {
+        if (choose_suite(&connection->proposals, offer, V2_PROTOCOL_IKE, context->crypto, true,
+                         group, suite, number, &spi, first ? reason : &later) == STATUS_OK)
+            return connection;
+        first = false;
+    }
+    return NULL;
+}
+
+static enum status open_sa(struct context *context, struct ike_sa *sa, const struct v2_ke *ke,
+                           struct slice nonce_i, const struct ike_message *message,
+                           struct reason *reason)
+{
+    struct handshake *handshake = sa->handshake;
+    const struct group_info *group = group_info(sa->suite.group);
+    uint8_t nonce_r[NONCE_SIZE];
+
+    context->random(context->random_context, nonce_r, sizeof(nonce_r));
+    ike_sa_step(sa, IKE_AWAIT_SHARED);
+    if (!buffer_copy(&handshake->nonce_i, nonce_i) ||
+        !buffer_copy(&handshake->nonce_r, slice_of(nonce_r, sizeof(nonce_r))) ||
+        !buffer_copy(&handshake->init_request, slice_of(message->data, message->size)))
+        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    struct effect *effect = ike_sa_effect(context, sa, EFFECT_COMPUTE);
+    if (effect == NULL || !secret_new(&effect->compute.private, group->private_size) ||
+        !buffer_copy(&effect->compute.peer_public, ke->data))
+        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    context->random(context->random_context, effect->compute.private.data,
+                    effect->compute.private.size);
+    effect->compute.group = sa->suite.group;
+    return STATUS_OK;
+}
+
+enum status init_request(struct context *context, const struct ike_message *message,
+                         struct ike_sa **sa, uint16_t *group, struct reason *reason)
+{
+    const struct v2_payloads *payloads = &message->payloads;
+    struct v2_sa offer;
+    struct v2_ke ke;
+    struct slice nonce;
+    struct suite suite;
+    uint8_t number;
+    enum status status = v2_payloads_check(payloads, init_request_rules, reason);
+
+    if (status == STATUS_OK)
+        status = v2_sa_parse(&offer, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
+    if (status == STATUS_OK)
+        status = v2_ke_parse(&ke, v2_payloads_find(payloads, V2_KE, NULL)->body, reason);
+    if (status == STATUS_OK)
+        status = v2_nonce_parse(&nonce, v2_payloads_find(payloads, V2_NONCE, NULL)->body, reason);
+    if (status != STATUS_OK)
+        return status;
+
+    const struct connection *connection = choose(
+        context, message, &offer, group_from_wire(ke.group), &suite, &number, reason);
+    if (connection == NULL) {
+        count(context, reason->notify == 0 ? COUNTER_DROP_NO_CONNECTION : COUNTER_NO_PROPOSAL_SENT);
+        return reason->notify == 0 ? STATUS_DROP : STATUS_REJECT;
+    }
+    const struct group_info *info = group_info(suite.group);
+    if (info->wire != ke.group) {
+        *group = info->wire;
+        count(context, COUNTER_INVALID_KE_SENT);
+        return reason_set(reason, STATUS_REJECT, V2_N_INVALID_KE_PAYLOAD,
+                          "the peer's KE is for group %u, chosen is %s", ke.group, info->name);
+    }
+    if (ke.data.size != info->public_size)
+        return reason_set(reason, STATUS_REJECT, V2_N_INVALID_SYNTAX,
+                          "KE for %s has %zu octets, expected %u", info->name, ke.data.size,
+                          info->public_size);
+
+    *sa = ike_sa_new(context, connection, &message->local, &message->remote,
+                     message->header.spi_i);
+    if (*sa == NULL)
+        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    (*sa)->suite = suite;
+    (*sa)->handshake->init_proposal = number;
+    return open_sa(context, *sa, &ke, nonce, message, reason);
+}
+
+enum status init_respond(struct context *context, struct ike_sa *sa, struct reason *reason)
+{
+    struct handshake *handshake = sa->handshake;
+    struct v2_writer writer;
+    struct v2_sa answer;
+
+    message_begin(context, sa, &writer, V2_IKE_SA_INIT, true, 0);
+    offer_from_suite(&answer, &sa->suite, handshake->init_proposal, V2_PROTOCOL_IKE,
+                     slice_of(NULL, 0), true);
+    v2_write_sa(&writer, &answer);
+    v2_write_ke(&writer, group_info(sa->suite.group)->wire, buffer_slice(&handshake->public));
+    v2_write_nonce(&writer, buffer_slice(&handshake->nonce_r));
+    if (!v2_message_end(&writer))
+        return reason_set(reason, STATUS_FAIL, 0, "IKE_SA_INIT does not fit a datagram");
+    if (!buffer_copy(&handshake->init_response, writer_slice(&writer.bytes)))
+        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    buffer_free(&handshake->public);
+    sa->state = IKE_AWAIT_AUTH_REQUEST;
+    return message_send_response(context, sa, buffer_slice(&handshake->init_response));
+}

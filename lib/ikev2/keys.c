@@ -1,0 +1,99 @@
+/*
+ * Keying material of IKEv2: see keys.h.
+ */
+#include "lib/ikev2/keys.h"
+
+#include <string.h>
+
+/* RFC 7296 section 2.14:
+ *   SKEYSEED = prf(Ni | Nr, g^ir)
+ *   {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr)
+ * AES-XCBC and AES-CMAC take the first 64 bits of each nonce as SKEYSEED's key. */
+enum status keys_derive(struct context *context, struct ike_sa *sa, struct reason *reason)
+{
+    struct handshake *handshake = sa->handshake;
+    const struct prf_info *prf = prf_info(sa->suite.prf);
+    bool fixed = sa->suite.prf == PRF_AES128_XCBC || sa->suite.prf == PRF_AES128_CMAC;
+    struct slice ni = buffer_slice(&handshake->nonce_i);
+    struct slice nr = buffer_slice(&handshake->nonce_r);
+    uint8_t key[2 * V2_NONCE_MAX];
+    uint8_t spis[16];
+    uint8_t seed[PRF_SIZE_MAX];
+    struct writer key_writer = writer_of(key, sizeof(key));
+    struct writer spi_writer = writer_of(spis, sizeof(spis));
+    struct slice shared = secret_slice(&handshake->shared);
+
+    writer_bytes(&key_writer, fixed ? slice_of(ni.data, 8) : ni);
+    writer_bytes(&key_writer, fixed ? slice_of(nr.data, 8) : nr);
+    writer_u64(&spi_writer, sa->spi_i);
+    writer_u64(&spi_writer, sa->spi_r);
+    struct slice parts[] = {ni, nr, writer_slice(&spi_writer)};
+    enum status status = crypto_prf(context->crypto, sa->suite.prf, writer_slice(&key_writer),
+                                    &shared, 1, seed);
+    if (status == STATUS_OK && !secret_new(&sa->keys, ike_keys_size(&sa->suite)))
+        status = STATUS_FAIL;
+    if (status == STATUS_OK)
+        status = crypto_prf_plus(context->crypto, sa->suite.prf, slice_of(seed, prf->size), parts,
+                                 3, sa->keys.data, sa->keys.size);
+    secret_wipe(seed, sizeof(seed));
+    secret_free(&handshake->shared);
+    if (status != STATUS_OK)
+        return reason_set(reason, STATUS_FAIL, 0, "deriving the keys failed");
+    return STATUS_OK;
+}
+
+enum status keys_auth_octets(struct context *context, const struct ike_sa *sa, bool of_initiator,
+                             const struct identity *id, struct buffer *octets)
+{
+    const struct handshake *handshake = sa->handshake;
+    const struct buffer *message = of_initiator ? &handshake->init_request
+                                                : &handshake->init_response;
+    const struct buffer *nonce = of_initiator ? &handshake->nonce_r : &handshake->nonce_i;
+    const struct prf_info *prf = prf_info(sa->suite.prf);
+    uint8_t id_start[4] = {id->type};
+    struct slice id_parts[] = {slice_of(id_start, sizeof(id_start)),
+                               slice_of(id->data, id->size)};
+    uint8_t id_mac[PRF_SIZE_MAX];
+
+    enum status status = crypto_prf(context->crypto, sa->suite.prf,
+                                    ike_sa_key(sa, of_initiator ? KEY_PI : KEY_PR), id_parts, 2,
+                                    id_mac);
+    if (status != STATUS_OK)
+        return status;
+    struct writer writer = writer_of(context->scratch, IKE_MESSAGE_MAX);
+    writer_bytes(&writer, buffer_slice(message));
+    writer_bytes(&writer, buffer_slice(nonce));
+    writer_bytes(&writer, slice_of(id_mac, prf->size));
+    if (!writer_ok(&writer) || !buffer_copy(octets, writer_slice(&writer)))
+        return STATUS_FAIL;
+    return STATUS_OK;
+}
+
+/* RFC 7296 section 2.17: the initiator-to-responder SA takes its keys first; within one SA
+ * encryption before integrity. */
+enum status keys_child(struct context *context, const struct ike_sa *sa,
+                       const struct suite *suite, bool initiator, struct slice nonce_i,
+                       struct slice nonce_r, struct child_keys *keys)
+{
+    const struct encr_info *encr = encr_info(suite->encr);
+    const struct integ_info *integ = integ_info(suite->integ);
+    size_t encr_size = encr == NULL ? 0 : encr->key_size;
+    size_t integ_size = integ == NULL ? 0 : integ->key_size;
+    struct slice parts[] = {nonce_i, nonce_r};
+
+    *keys = (struct child_keys){0};
+    if (!secret_new(&keys->keymat, 2 * (encr_size + integ_size)))
+        return STATUS_FAIL;
+    enum status status = crypto_prf_plus(context->crypto, sa->suite.prf, ike_sa_key(sa, KEY_D),
+                                         parts, 2, keys->keymat.data, keys->keymat.size);
+    struct reader reader = reader_of(secret_slice(&keys->keymat));
+    struct slice first_encr = reader_bytes(&reader, encr_size);
+    struct slice first_integ = reader_bytes(&reader, integ_size);
+    struct slice second_encr = reader_bytes(&reader, encr_size);
+    struct slice second_integ = reader_bytes(&reader, integ_size);
+    keys->encr_out = initiator ? first_encr : second_encr;
+    keys->integ_out = initiator ? first_integ : second_integ;
+    keys->encr_in = initiator ? second_encr : first_encr;
+    keys->integ_in = initiator ? second_integ : first_integ;
+    return status;
+}

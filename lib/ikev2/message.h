@@ -1,0 +1,79 @@
+/*
+ * IKEv2 messages of an SA: building, sealing, opening, sending, and the window of one request in
+ * each direction (RFC 7296 sections 2.1-2.3).
+ *
+ * Not here: which message may come when (exchange.h), what one says (the exchanges).
+ */
+#ifndef LIB_IKEV2_MESSAGE_H
+#define LIB_IKEV2_MESSAGE_H
+
+#include "lib/sa/ike_sa.h"
+#include "lib/wire/ikev2.h"
+
+/* A message on its way through an exchange; everything is borrowed from the datagram. */
+struct ike_message {
+    struct ike_header header;
+    struct address local;
+    struct address remote;
+    uint8_t *data;
+    size_t size;
+    struct v2_payloads payloads; /* the inner ones once it is opened */
+};
+
+static inline bool ike_message_is_response(const struct ike_message *message)
+{
+    return (message->header.flags & V2_FLAG_RESPONSE) != 0;
+}
+
+/* Starts a message of `sa` in the context's scratch memory. */
+void message_begin(struct context *context, const struct ike_sa *sa, struct v2_writer *writer,
+                   uint8_t exchange, bool response, uint32_t message_id);
+
+/* The same, and opens its SK payload. */
+void message_begin_sealed(struct context *context, struct ike_sa *sa, struct v2_writer *writer,
+                          uint8_t exchange, bool response, uint32_t message_id);
+
+/* Closes and seals what message_begin_sealed opened.  *bytes lies in the scratch memory. */
+MUST_USE enum status message_seal(struct context *context, struct ike_sa *sa,
+                                  struct v2_writer *writer, struct slice *bytes,
+                                  struct reason *reason);
+
+/* Verifies and decrypts in place, and replaces message->payloads by the inner ones.  STATUS_DROP
+ * when there is no SK payload or it does not verify; then nothing about the SA may change.
+ * STATUS_REJECT when it verifies and its payloads cannot be read: *critical_type as in
+ * v2_payloads_parse. */
+MUST_USE enum status message_open(struct context *context, const struct ike_sa *sa,
+                                  struct ike_message *message, uint8_t *critical_type,
+                                  struct reason *reason);
+
+/* Sends bytes once. */
+void message_send(struct context *context, const struct address *local,
+                  const struct address *remote, struct slice bytes);
+
+/* Sends a request and keeps it for retransmission until the response comes. */
+MUST_USE enum status message_send_request(struct context *context, struct ike_sa *sa,
+                                          struct slice bytes);
+
+/* The request is answered: forgets it and moves the window. */
+void message_request_done(struct context *context, struct ike_sa *sa);
+
+/* Sends the response to the peer's request `expected`, keeps it for repetition and moves the
+ * window. */
+MUST_USE enum status message_send_response(struct context *context, struct ike_sa *sa,
+                                           struct slice bytes);
+
+/* Sends a sealed response that holds one notify. */
+MUST_USE enum status message_respond_notify(struct context *context, struct ike_sa *sa,
+                                            uint8_t exchange, uint16_t type, struct slice data);
+
+/* Sends the request again, with exponential back-off; false when the tries are used up. */
+bool message_retransmit(struct context *context, struct ike_sa *sa);
+
+/* The first notify of `type`; false when there is none.  Malformed ones are passed over. */
+bool message_find_notify(const struct ike_message *message, uint16_t type,
+                         struct v2_notify_body *notify);
+
+/* The first error notify (type below 16384); 0 when there is none. */
+uint16_t message_find_error(const struct ike_message *message);
+
+#endif

@@ -1,0 +1,120 @@
+/*
+ * Going on once the world has answered: key exchange, vault, SPI, kernel.
+ *
+ *                 initiator                              responder
+ *   AWAIT_KEY     IKE_SA_INIT request leaves
+ *   AWAIT_SHARED  keys; ask for AUTH and SPI             keys; IKE_SA_INIT response leaves
+ *   AWAIT_SIGN    IKE_AUTH request leaves
+ *   AWAIT_VERIFY  child's SAs to the kernel              child's SAs to the kernel
+ *   AWAIT_INSTALL established                            IKE_AUTH response leaves: established
+ */
+#include "lib/ikev2/child.h"
+#include "lib/ikev2/exchange.h"
+#include "lib/ikev2/keys.h"
+
+static enum status key_ready(struct context *context, struct ike_sa *sa, struct reason *reason)
+{
+    if (sa->answer_status != STATUS_OK)
+        return sa->answer_status;
+    return init_request_send(context, sa, reason);
+}
+
+static enum status shared_ready(struct context *context, struct ike_sa *sa, struct reason *reason)
+{
+    enum status status = sa->answer_status;
+
+    /* A public value that fails RFC 6989's tests: the initiator gives up, the responder says so
+     * in no message, since nothing is authenticated. */
+    if (status != STATUS_OK)
+        return status == STATUS_REJECT ? STATUS_CLOSE : status;
+    secret_free(&sa->handshake->private);
+    buffer_free(&sa->handshake->peer_public);
+    status = keys_derive(context, sa, reason);
+    if (status != STATUS_OK)
+        return status;
+    return sa->initiator ? auth_start(context, sa, reason) : init_respond(context, sa, reason);
+}
+
+static enum status sign_ready(struct context *context, struct ike_sa *sa, struct reason *reason)
+{
+    if (sa->answer_status != STATUS_OK)
+        return STATUS_CLOSE;
+    return auth_request_send(context, sa, reason);
+}
+
+static enum status established(struct context *context, struct ike_sa *sa, struct reason *reason)
+{
+    if (!sa->initiator)
+        return auth_respond(context, sa, reason);
+    sa->state = IKE_ESTABLISHED;
+    return STATUS_OK;
+}
+
+static enum status verified(struct context *context, struct ike_sa *sa, struct reason *reason)
+{
+    struct handshake *handshake = sa->handshake;
+
+    if (sa->answer_status == STATUS_REJECT) {
+        count(context, COUNTER_AUTH_FAILED);
+        reason->notify = V2_N_AUTHENTICATION_FAILED;
+        return sa->initiator ? STATUS_CLOSE : STATUS_REJECT;
+    }
+    if (sa->answer_status != STATUS_OK)
+        return STATUS_FAIL;
+    ike_sa_leave_half_open(context, sa);
+    buffer_free(&handshake->init_request);
+    buffer_free(&handshake->init_response);
+    if (handshake->child_error != 0) {
+        child_free(handshake->child);
+        handshake->child = NULL;
+    }
+    if (handshake->child == NULL)
+        return established(context, sa, reason);
+    ike_sa_step(sa, IKE_AWAIT_INSTALL);
+    return child_install(context, sa, handshake->child, sa->initiator,
+                         buffer_slice(&handshake->nonce_i), buffer_slice(&handshake->nonce_r));
+}
+
+static enum status installed(struct context *context, struct ike_sa *sa, struct reason *reason)
+{
+    struct handshake *handshake = sa->handshake;
+
+    if (sa->answer_status == STATUS_OK) {
+        TAILQ_INSERT_TAIL(&sa->children, handshake->child, entry);
+        count(context, COUNTER_CHILDREN);
+        enum status status = established(context, sa, reason);
+        handshake->child = NULL;
+        return status;
+    }
+    handshake->refusal = *reason;
+    handshake->child_error = V2_N_TEMPORARY_FAILURE;
+    child_remove(context, sa, handshake->child);
+    return established(context, sa, reason);
+}
+
+enum status step_continue(struct context *context, struct ike_sa *sa, struct reason *reason)
+{
+    switch ((enum ike_state)sa->state) {
+    case IKE_AWAIT_KEY:
+        return key_ready(context, sa, reason);
+    case IKE_AWAIT_SHARED:
+        return shared_ready(context, sa, reason);
+    case IKE_AWAIT_SIGN:
+        return sign_ready(context, sa, reason);
+    case IKE_AWAIT_VERIFY:
+        return verified(context, sa, reason);
+    case IKE_AWAIT_INSTALL:
+        return installed(context, sa, reason);
+    case IKE_AWAIT_INIT_REPLY:
+    case IKE_AWAIT_AUTH_REPLY:
+    case IKE_AWAIT_AUTH_REQUEST:
+    case IKE_ESTABLISHED:
+    case IKE_AWAIT_DELETE_REPLY:
+    case IKE_REFUSED:
+    case IKE_DEAD:
+    case IKE_STATE_COUNT:
+        break;
+    }
+    return reason_set(reason, STATUS_FAIL, 0, "an answer came in state %s",
+                      ike_state_name(sa->state));
+}

@@ -1,0 +1,252 @@
+/*
+ * One child of a connection: its mode, selectors, proposals and limits.
+ *
+ * What it may protect depends on the connection's addresses, so those are known before.
+ * RFC 4301 section 4.1: a transport SA carries traffic between its own ends only.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/policy/connection.h"
+#include "lib/policy/proposal.h"
+#include "lib/policy/selector.h"
+
+#define CHILD_LIFETIME_S  3600
+#define LIFETIME_MIN_S    60
+#define LIFETIME_MAX_S    (365 * 86400)
+#define REPLAY_WINDOW     128
+#define REPLAY_WINDOW_MAX 4096 /* the kernel's */
+
+static key_reader read_mode;
+static key_reader read_start;
+static key_reader read_policy;
+
+#define CHILD_FIELD(field) offsetof(struct child_config, field)
+
+static const struct key child_keys[] = {
+    {"mode", read_mode, NULL, 0, 0, 0},
+    {"local", setting_read_later, NULL, 0, 0, 0},
+    {"remote", setting_read_later, NULL, 0, 0, 0},
+    {"esp", setting_read_later, NULL, 0, 0, 0},
+    {"lifetime", setting_read_seconds, NULL, CHILD_FIELD(lifetime_s), LIFETIME_MIN_S,
+     LIFETIME_MAX_S},
+    {"bytes", setting_read_bytes, NULL, CHILD_FIELD(lifetime_bytes), 1, INT64_MAX},
+    {"packets", setting_read_u64, NULL, CHILD_FIELD(lifetime_packets), 1, INT64_MAX},
+    {"start", read_start, NULL, 0, 0, 0},
+    {"policy", read_policy, NULL, 0, 0, 0},
+    {"replay_window", setting_read_u32, NULL, CHILD_FIELD(replay_window), 0, REPLAY_WINDOW_MAX},
+    {"ah", NULL, NULL, 0, 0, 0},
+    {"ipcomp", NULL, NULL, 0, 0, 0},
+    {"offload", NULL, NULL, 0, 0, 0},
+};
+
+static bool read_mode(struct reading *reading, config_setting_t *setting, const struct key *key,
+                      void *target)
+{
+    static const struct word words[] = {{"transport", CHILD_TRANSPORT}, {"tunnel", CHILD_TUNNEL}};
+    struct child_config *child = target;
+    int value;
+
+    (void)key;
+    if (!setting_word(reading, setting, words, SETTING_LENGTH(words), &value))
+        return false;
+    child->mode = (enum child_mode)value;
+    return true;
+}
+
+static bool read_start(struct reading *reading, config_setting_t *setting, const struct key *key,
+                       void *target)
+{
+    static const struct word words[] = {
+        {"traffic", START_TRAFFIC}, {"immediate", START_IMMEDIATE}, {"never", START_NEVER}};
+    struct child_config *child = target;
+    int value;
+
+    (void)key;
+    if (!setting_word(reading, setting, words, SETTING_LENGTH(words), &value))
+        return false;
+    if (value != START_NEVER && child->connection->remote.family == FAMILY_NONE)
+        return setting_expected(reading, setting,
+                                "\"never\", because with remote = \"any\" only the peer can start");
+    child->start = (enum child_start)value;
+    return true;
+}
+
+static bool read_policy(struct reading *reading, config_setting_t *setting, const struct key *key,
+                        void *target)
+{
+    static const struct word words[] = {{"require", POLICY_REQUIRE}, {"prefer", POLICY_PREFER}};
+    struct child_config *child = target;
+    int value;
+
+    (void)key;
+    if (!setting_word(reading, setting, words, SETTING_LENGTH(words), &value))
+        return false;
+    child->policy = (enum child_policy)value;
+    return true;
+}
+
+/* --- Selectors --- */
+
+/* One side of a child. */
+struct side {
+    const char *name;
+    const struct address *host;
+    struct selector *selectors;
+    uint8_t *count;
+};
+
+static bool selector_check(struct reading *reading, const config_setting_t *setting,
+                           const struct child_config *child, const struct side *side,
+                           const struct selector *selector)
+{
+    struct selector host = selector_host(side->host);
+    char text[ADDRESS_TEXT_MAX];
+
+    if (child->mode == CHILD_TUNNEL)
+        return true;
+    if (side->host->family == FAMILY_NONE)
+        return setting_wrong(reading, setting,
+                             "transport mode with remote = \"any\"; expected no such key: it is "
+                             "the peer's own address");
+    if (selector_contains(&host, selector))
+        return true;
+    return setting_wrong(reading, setting,
+                         "not within the connection's own address; expected \"%s\" in transport "
+                         "mode, or mode = \"tunnel\"",
+                         address_text(side->host, text));
+}
+
+static bool side_read(struct reading *reading, config_setting_t *child_setting,
+                      const struct child_config *child, const struct side *side)
+{
+    config_setting_t *setting =
+        child_setting != NULL ? config_setting_get_member(child_setting, side->name) : NULL;
+
+    if (setting == NULL) {
+        if (side->host->family != FAMILY_NONE)
+            side->selectors[(*side->count)++] = selector_host(side->host);
+        return true;
+    }
+    size_t count = setting_strings(reading, setting, CONFIG_SELECTORS_MAX,
+                                   "selectors such as \"10.1.0.0/16\", \"10.0.0.5 tcp/5432\", "
+                                   "\"sctp\"");
+    for (size_t i = 0; i < count; i++) {
+        config_setting_t *item = setting_strings_at(setting, i);
+        struct selector *selector = &side->selectors[i];
+        char wrong[SELECTOR_WRONG_MAX];
+        if (!selector_parse(selector, config_setting_get_string(item), side->host, wrong))
+            return setting_wrong_part(reading, item, wrong);
+        if (!selector_check(reading, item, child, side, selector))
+            return false;
+        (*side->count)++;
+    }
+    return count > 0;
+}
+
+/* A packet has one family and one protocol at both of its ends. */
+static bool selectors_pair(const struct selector *a, const struct selector *b)
+{
+    return a->family == b->family &&
+           (a->protocol == 0 || b->protocol == 0 || a->protocol == b->protocol);
+}
+
+/* A side of none stands for the peer's address, whose family is the connection's. */
+static bool side_has_pair(const struct side *side, const struct connection *connection,
+                          const struct selector *selector)
+{
+    for (size_t i = 0; i < *side->count; i++)
+        if (selectors_pair(&side->selectors[i], selector))
+            return true;
+    return *side->count == 0 && selector->family == connection->local.family;
+}
+
+static bool pairs_check(struct reading *reading, const config_setting_t *setting,
+                        const struct connection *connection, const struct side *side,
+                        const struct side *other)
+{
+    char text[SELECTOR_TEXT_MAX];
+
+    for (size_t i = 0; i < *side->count; i++)
+        if (!side_has_pair(other, connection, &side->selectors[i]))
+            return setting_fault(reading, setting,
+                                 "%s \"%s\" has no counterpart; expected a %s selector of its "
+                                 "family and protocol",
+                                 side->name, selector_text(&side->selectors[i], text),
+                                 other->name);
+    return true;
+}
+
+static bool selectors_read(struct reading *reading, config_setting_t *setting,
+                           struct child_config *child)
+{
+    const struct connection *connection = child->connection;
+    struct side local = {"local", &connection->local, child->local, &child->local_count};
+    struct side remote = {"remote", &connection->remote, child->remote, &child->remote_count};
+
+    return side_read(reading, setting, child, &local) &&
+           side_read(reading, setting, child, &remote) &&
+           (setting == NULL || (pairs_check(reading, setting, connection, &local, &remote) &&
+                                pairs_check(reading, setting, connection, &remote, &local)));
+}
+
+/* --- The whole --- */
+
+/* RFC 4303 section 3.3.3: extended sequence numbers need the replay window, and the kernel says
+ * so too; where 32-bit ones are allowed they are what is left. */
+static bool esn_check(struct reading *reading, config_setting_t *setting,
+                      struct child_config *child)
+{
+    if (child->replay_window != 0)
+        return true;
+    for (size_t i = 0; i < child->esp.count; i++) {
+        struct proposal *proposal = &child->esp.items[i];
+        if (!proposal->no_esn)
+            return setting_fault(reading, config_setting_get_member(setting, "replay_window"),
+                                 "0 with \"esn\" in esp; expected at least 1, or \"noesn\"");
+        proposal->esn = false;
+    }
+    return true;
+}
+
+static struct child_config *child_new(struct connection *connection)
+{
+    struct child_config *child = calloc(1, sizeof(*child));
+
+    if (child == NULL)
+        return NULL;
+    child->connection = connection;
+    child->start = connection->remote.family == FAMILY_NONE ? START_NEVER : START_TRAFFIC;
+    child->replay_window = REPLAY_WINDOW;
+    child->lifetime_s = CHILD_LIFETIME_S;
+    TAILQ_INSERT_TAIL(&connection->children, child, entry);
+    connection->child_count++;
+    return child;
+}
+
+bool child_read(struct reading *reading, struct connection *connection, config_setting_t *setting)
+{
+    struct child_config *child = child_new(connection);
+
+    if (child == NULL)
+        return setting_fault(reading, setting, "out of memory");
+    return setting_is_group(reading, setting) && name_read(reading, setting, child->name) &&
+           setting_read_group(reading, setting, child_keys, SETTING_LENGTH(child_keys), child) &&
+           selectors_read(reading, setting, child) &&
+           proposals_read(reading, config_setting_get_member(setting, "esp"), true,
+                          connection->weak, &child->esp) &&
+           esn_check(reading, setting, child);
+}
+
+bool child_add_default(struct reading *reading, struct connection *connection,
+                       const config_setting_t *setting)
+{
+    struct child_config *child = child_new(connection);
+
+    if (child == NULL)
+        return setting_fault(reading, setting, "out of memory");
+    snprintf(child->name, sizeof(child->name), "%s", connection->name);
+    proposal_list_default(&child->esp, true);
+    return selectors_read(reading, NULL, child);
+}

@@ -1,0 +1,315 @@
+/*
+ * Choosing: a connection for a peer, a proposal out of an offer, a check of an answer.
+ *
+ * RFC 7296 sections 2.7 and 3.3, RFC 5282 section 8.  Not here: writing offers (offer.c), traffic
+ * selectors (narrow.c).
+ */
+#include "lib/policy/choose.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/policy/suite.h"
+
+#define DIFFER_MAX 112 /* of a reason: the part that says what differs */
+#define SHOWN_MAX  256
+
+/* --- Connections --- */
+
+static const struct connection *with_local(const struct connection *connection,
+                                           const struct address *local)
+{
+    while (connection != NULL && !address_same_host(&connection->local, local))
+        connection = connection->next_of_remote;
+    return connection;
+}
+
+const struct connection *choose_connection(const struct config *config,
+                                           const struct address *local,
+                                           const struct address *remote,
+                                           const struct connection *after)
+{
+    static const struct address any = {.family = FAMILY_NONE};
+    const struct connection *first =
+        after != NULL ? after->next_of_remote : config_find_remote(config, remote);
+    const struct connection *found = with_local(first, local);
+
+    if (found != NULL || (after != NULL && after->remote.family == FAMILY_NONE))
+        return found;
+    return with_local(config_find_remote(config, &any), local);
+}
+
+bool connection_accepts(const struct connection *connection, const struct identity *local,
+                        const struct identity *remote)
+{
+    return (local == NULL || identity_equal(&connection->local_id, local)) &&
+           (connection->remote_id.type == V2_ID_NONE ||
+            identity_equal(&connection->remote_id, remote));
+}
+
+/* --- One proposal of ours against one of the peer's --- */
+
+/* What a proposal is judged by besides the two proposals. */
+struct terms {
+    uint8_t protocol;
+    const struct crypto *crypto; /* NULL: nothing is lacking */
+    bool with_group;
+    enum group prefer_group;
+};
+
+/* Bits of a difference between two proposals; 0: they fit. */
+enum {
+    DIFFERS_ENCR = 1 << V2_TRANSFORM_ENCR,
+    DIFFERS_PRF = 1 << V2_TRANSFORM_PRF,
+    DIFFERS_INTEG = 1 << V2_TRANSFORM_INTEG,
+    DIFFERS_GROUP = 1 << V2_TRANSFORM_KE,
+    DIFFERS_ESN = 1 << V2_TRANSFORM_ESN,
+    DIFFERS_PROTOCOL = 1 << 6,
+    DIFFERS_SPI = 1 << 7,
+    DIFFERS_UNKNOWN_TYPE = 1 << 8,
+};
+
+#define SPI_RESERVED 255 /* RFC 4303 section 2.1: 0 to 255 are nobody's */
+
+static uint32_t proposal_spi(const struct v2_proposal *proposal)
+{
+    struct reader reader = reader_of(slice_of(proposal->spi, proposal->spi_size));
+
+    return reader_u32(&reader);
+}
+
+/* One proposal of the peer's in our numbers, translated once: it is held against many of ours. */
+struct offered {
+    const struct v2_proposal *proposal;
+    uint32_t algorithms[V2_TRANSFORM_ESN + 1]; /* by transform type; bit n: our number n */
+    bool has_type[V2_TRANSFORM_ESN + 1];
+    bool has_unknown_type;
+};
+
+_Static_assert(ENCR_COUNT <= 32 && INTEG_COUNT <= 32 && PRF_COUNT <= 32 && GROUP_COUNT <= 32,
+               "struct offered keeps algorithms as bits of 32");
+
+/* RFC 7296 section 3.3.6: transforms that we do not understand, attributes included, are passed
+ * over; a type that we do not understand spoils its proposal. */
+static void offered_translate(struct offered *offered, const struct v2_proposal *proposal)
+{
+    *offered = (struct offered){.proposal = proposal};
+    for (size_t i = 0; i < proposal->transform_count; i++) {
+        const struct v2_transform *transform = &proposal->transforms[i];
+        unsigned id;
+        if (transform->type < V2_TRANSFORM_ENCR || transform->type > V2_TRANSFORM_ESN) {
+            offered->has_unknown_type = true;
+            continue;
+        }
+        offered->has_type[transform->type] = true;
+        if (transform_algorithm(transform, &id))
+            offered->algorithms[transform->type] |= 1u << id;
+    }
+}
+
+/* NONE is 0. */
+static bool is_offered(const struct offered *offered, uint8_t type, unsigned id)
+{
+    return (offered->algorithms[type] >> id & 1) != 0;
+}
+
+/* The first of ours that is offered and that the provider has; 0: none. */
+static uint8_t algorithm_pick(const struct algorithm_list *ours, const struct offered *offered,
+                              uint8_t type, const struct crypto *crypto)
+{
+    for (size_t i = 0; i < ours->count; i++)
+        if (is_offered(offered, type, ours->ids[i]) &&
+            algorithm_usable(crypto, type, ours->ids[i]))
+            return ours->ids[i];
+    return 0;
+}
+
+/* What is not wanted at all: absent, or NONE among the alternatives (RFC 7296 section 3.3.3). */
+static bool none_fits(const struct offered *offered, uint8_t type)
+{
+    return !offered->has_type[type] || is_offered(offered, type, 0);
+}
+
+static bool group_pick(const struct algorithm_list *ours, const struct offered *offered,
+                       const struct terms *terms, uint8_t *group)
+{
+    struct algorithm_list preferred = {.count = 1, .ids = {(uint8_t)terms->prefer_group}};
+
+    *group = GROUP_NONE;
+    if (!terms->with_group)
+        return true;
+    if (ours->count == 0)
+        return none_fits(offered, V2_TRANSFORM_KE);
+    if (terms->prefer_group != GROUP_NONE && memchr(ours->ids, (int)terms->prefer_group, ours->count))
+        *group = algorithm_pick(&preferred, offered, V2_TRANSFORM_KE, terms->crypto);
+    if (*group == GROUP_NONE)
+        *group = algorithm_pick(ours, offered, V2_TRANSFORM_KE, terms->crypto);
+    return *group != GROUP_NONE;
+}
+
+/* ESN is mandatory in a child's proposal (RFC 7296 section 3.3.3): silence is no choice. */
+static bool esn_pick(const struct proposal *ours, const struct offered *offered, bool *esn)
+{
+    *esn = ours->esn && is_offered(offered, V2_TRANSFORM_ESN, V2_ESN);
+    return *esn || (ours->no_esn && is_offered(offered, V2_TRANSFORM_ESN, V2_NO_ESN));
+}
+
+static unsigned envelope_differs(const struct offered *offered, const struct terms *terms)
+{
+    const struct v2_proposal *proposal = offered->proposal;
+    bool child = terms->protocol != V2_PROTOCOL_IKE;
+    bool bad_spi = child ? proposal->spi_size != 4 || proposal_spi(proposal) <= SPI_RESERVED
+                         : proposal->spi_size != 0 && proposal->spi_size != 8;
+    bool strange =
+        offered->has_unknown_type || offered->has_type[child ? V2_TRANSFORM_PRF : V2_TRANSFORM_ESN];
+
+    if (proposal->protocol != terms->protocol)
+        return DIFFERS_PROTOCOL;
+    return (bad_spi ? DIFFERS_SPI : 0u) | (strange ? DIFFERS_UNKNOWN_TYPE : 0u);
+}
+
+/* Fills `suite` as far as the two agree and says where they do not. */
+static unsigned proposal_match(const struct proposal *ours, const struct offered *offered,
+                               const struct terms *terms, struct suite *suite)
+{
+    unsigned differs = envelope_differs(offered, terms);
+
+    *suite = (struct suite){0};
+    suite->encr = algorithm_pick(&ours->encr, offered, V2_TRANSFORM_ENCR, terms->crypto);
+    if (suite->encr == ENCR_NONE)
+        differs |= DIFFERS_ENCR;
+    suite->integ = algorithm_pick(&ours->integ, offered, V2_TRANSFORM_INTEG, terms->crypto);
+    if (suite->integ == INTEG_NONE &&
+        (ours->integ.count > 0 || !none_fits(offered, V2_TRANSFORM_INTEG)))
+        differs |= DIFFERS_INTEG;
+    if (!group_pick(&ours->group, offered, terms, &suite->group))
+        differs |= DIFFERS_GROUP;
+    if (terms->protocol == V2_PROTOCOL_IKE) {
+        suite->prf = algorithm_pick(&ours->prf, offered, V2_TRANSFORM_PRF, terms->crypto);
+        if (suite->prf == PRF_NONE)
+            differs |= DIFFERS_PRF;
+    } else if (!esn_pick(ours, offered, &suite->esn)) {
+        differs |= DIFFERS_ESN;
+    }
+    return differs;
+}
+
+/* --- Why nothing fits --- */
+
+static const struct {
+    unsigned bit;
+    const char *name;
+} differences[] = {
+    {DIFFERS_PROTOCOL, "protocol"}, {DIFFERS_SPI, "SPI"},
+    {DIFFERS_UNKNOWN_TYPE, "a transform type that is unknown"},
+    {DIFFERS_ENCR, "cipher"},       {DIFFERS_INTEG, "integrity"},
+    {DIFFERS_PRF, "PRF"},           {DIFFERS_GROUP, "group"},
+    {DIFFERS_ESN, "ESN"},
+};
+
+/* The pair of proposals that differs least. */
+struct near_miss {
+    const struct proposal *ours;
+    const struct v2_proposal *offer;
+    unsigned differs;
+};
+
+static void near_miss_try(struct near_miss *near, const struct proposal *ours,
+                          const struct v2_proposal *offer, unsigned differs)
+{
+    if (near->ours != NULL &&
+        __builtin_popcount(near->differs) <= __builtin_popcount(differs))
+        return;
+    *near = (struct near_miss){ours, offer, differs};
+}
+
+/* "group, ESN" */
+static void differs_text(unsigned differs, char text[DIFFER_MAX])
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < sizeof(differences) / sizeof(differences[0]); i++)
+        if ((differs & differences[i].bit) != 0 && used < DIFFER_MAX)
+            used += (size_t)snprintf(text + used, DIFFER_MAX - used, "%s%s",
+                                     used > 0 ? ", " : "", differences[i].name);
+}
+
+/* First what differs, because the rest may be cut. */
+static enum status nothing_fits(const struct near_miss *near, struct reason *reason)
+{
+    char differs[DIFFER_MAX];
+    char offered[SHOWN_MAX];
+    char allowed[SHOWN_MAX];
+
+    if (near->ours == NULL)
+        return reason_set(reason, STATUS_REJECT, V2_N_NO_PROPOSAL_CHOSEN,
+                          "no proposal fits: none was offered");
+    differs_text(near->differs, differs);
+    offer_text(near->offer, offered, sizeof(offered));
+    proposal_text(near->ours, allowed, sizeof(allowed));
+    return reason_set(reason, STATUS_REJECT, V2_N_NO_PROPOSAL_CHOSEN,
+                      "no proposal fits: the nearest differs in %s; peer offered %.90s; allowed is "
+                      "%.90s",
+                      differs, offered, allowed);
+}
+
+enum status choose_suite(const struct proposal_list *ours, const struct v2_sa *offer,
+                         uint8_t protocol, const struct crypto *crypto, bool with_group,
+                         enum group prefer_group, struct suite *suite, uint8_t *number,
+                         uint32_t *spi, struct reason *reason)
+{
+    struct terms terms = {protocol, crypto, with_group, prefer_group};
+    struct offered offered[V2_PROPOSALS_MAX];
+    struct near_miss near = {0};
+
+    for (size_t i = 0; i < offer->count; i++)
+        offered_translate(&offered[i], &offer->proposals[i]);
+    for (size_t i = 0; i < ours->count; i++) {
+        for (size_t k = 0; k < offer->count; k++) {
+            const struct v2_proposal *theirs = &offer->proposals[k];
+            unsigned differs = proposal_match(&ours->items[i], &offered[k], &terms, suite);
+            if (differs == 0) {
+                *number = theirs->number;
+                *spi = protocol == V2_PROTOCOL_IKE ? 0 : proposal_spi(theirs);
+                return STATUS_OK;
+            }
+            near_miss_try(&near, &ours->items[i], theirs, differs);
+        }
+    }
+    return nothing_fits(&near, reason);
+}
+
+/* --- The initiator's check --- */
+
+/* RFC 7296 section 2.7: exactly one transform of each type. */
+static bool types_differ(const struct v2_proposal *answer)
+{
+    for (size_t i = 0; i < answer->transform_count; i++)
+        for (size_t k = i + 1; k < answer->transform_count; k++)
+            if (answer->transforms[i].type == answer->transforms[k].type)
+                return false;
+    return true;
+}
+
+/* The number is not looked at: some responders count anew, and the contents are what counts. */
+enum status check_answer(const struct proposal_list *ours, const struct v2_sa *answer,
+                         uint8_t protocol, const struct crypto *crypto, bool with_group,
+                         struct suite *suite, uint32_t *spi, struct reason *reason)
+{
+    char shown[SHOWN_MAX];
+    struct reason why = {0};
+    uint8_t number;
+
+    if (answer->count != 1)
+        return reason_set(reason, STATUS_CLOSE, 0, "peer answered %zu proposals instead of one",
+                          answer->count);
+    if (!types_differ(&answer->proposals[0]))
+        return reason_set(reason, STATUS_CLOSE, 0, "peer did not choose among alternatives: %s",
+                          offer_text(&answer->proposals[0], shown, sizeof(shown)));
+    if (choose_suite(ours, answer, protocol, crypto, with_group, GROUP_NONE, suite, &number, spi,
+                     &why) == STATUS_OK)
+        return STATUS_OK;
+    return reason_set(reason, STATUS_CLOSE, 0, "peer chose what we did not offer: %s",
+                      offer_text(&answer->proposals[0], shown, sizeof(shown)));
+}

@@ -1,0 +1,313 @@
+/*
+ * A whole configuration: files in, tables over connections and children, and what holds across.
+ *
+ * Reqids.  The kernel ties policies to SAs by a number that must be the same in every process and
+ * after every restart, so it comes from the names: 0x69000000 plus the 22-bit folded FNV-1a of
+ * "connection/child".  When two children of one configuration meet there, the later one in the
+ * order of files takes the next free number upward (past the last comes the first).  Numbers from
+ * 0x69800000 on are for SAs that are not configured one by one.
+ */
+#include "lib/policy/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/policy/connection.h"
+
+#define REQID_BASE 0x69000000u
+#define REQID_BITS 22
+#define REQID_MASK ((1u << REQID_BITS) - 1)
+/* So that probing stays short. */
+#define CHILDREN_MAX (1u << (REQID_BITS - 1))
+
+static const struct daemon_settings daemon_default = {
+    .half_open_max = 1000,
+    .cookie_threshold = 100,
+    .half_open_s = 30,
+    .retransmit_ms = 1000,
+    .retransmit_tries = 5,
+};
+
+/* --- Tables --- */
+
+/* The operator chooses what is hashed here: no key needed against crowding. */
+static uint64_t table_key(struct slice bytes)
+{
+    static const uint8_t no_key[16] = {0};
+
+    return hash_keyed(no_key, bytes);
+}
+
+static uint64_t remote_key(const struct address *remote)
+{
+    return table_key(address_bytes(remote));
+}
+
+const struct connection *config_find(const struct config *config, const char *name)
+{
+    struct hash_node *node = hash_find(&config->names, table_key(slice_text(name)));
+
+    for (; node != NULL; node = hash_next(node)) {
+        struct connection *connection = HASH_OWNER(node, struct connection, by_name);
+        if (strcmp(connection->name, name) == 0)
+            return connection;
+    }
+    return NULL;
+}
+
+static struct connection *remote_first(const struct config *config, const struct address *remote)
+{
+    struct hash_node *node = hash_find(&config->remotes, remote_key(remote));
+
+    for (; node != NULL; node = hash_next(node)) {
+        struct connection *connection = HASH_OWNER(node, struct connection, by_remote);
+        if (address_same_host(&connection->remote, remote))
+            return connection;
+    }
+    return NULL;
+}
+
+const struct connection *config_find_remote(const struct config *config,
+                                            const struct address *remote)
+{
+    return remote_first(config, remote);
+}
+
+const struct child_config *config_find_reqid(const struct config *config, uint32_t reqid,
+                                             const struct connection **connection)
+{
+    struct hash_node *node = hash_find(&config->reqids, reqid);
+
+    if (node == NULL)
+        return NULL;
+    const struct child_config *child = HASH_OWNER(node, struct child_config, by_reqid);
+    *connection = child->connection;
+    return child;
+}
+
+const struct child_config *connection_find_child(const struct connection *connection,
+                                                 const char *name)
+{
+    const struct child_config *child;
+
+    TAILQ_FOREACH(child, &connection->children, entry)
+        if (strcmp(child->name, name) == 0)
+            return child;
+    return NULL;
+}
+
+/* Goes backwards so that each chain of one remote ends up in the file's order. */
+static void remotes_index(struct config *config)
+{
+    struct connection *connection;
+
+    TAILQ_FOREACH_REVERSE(connection, &config->connections, connection_list, entry)
+    {
+        struct connection *next = remote_first(config, &connection->remote);
+        if (next != NULL)
+            hash_remove(&config->remotes, &next->by_remote);
+        connection->next_of_remote = next;
+        hash_insert(&config->remotes, &connection->by_remote, remote_key(&connection->remote));
+    }
+}
+
+/* --- Reqids --- */
+
+static uint32_t fnv_add(uint32_t hash, const char *text)
+{
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (uint8_t)*text) * 16777619u;
+    return hash;
+}
+
+static uint32_t reqid_hash(const char *connection, const char *child)
+{
+    uint32_t hash = fnv_add(fnv_add(fnv_add(2166136261u, connection), "/"), child);
+
+    return (hash >> REQID_BITS ^ hash) & REQID_MASK;
+}
+
+static void reqids_assign(struct config *config, struct connection *connection)
+{
+    struct child_config *child;
+
+    TAILQ_FOREACH(child, &connection->children, entry)
+    {
+        uint32_t number = reqid_hash(connection->name, child->name);
+        while (hash_find(&config->reqids, REQID_BASE | number) != NULL)
+            number = (number + 1) & REQID_MASK;
+        child->reqid = REQID_BASE | number;
+        hash_insert(&config->reqids, &child->by_reqid, child->reqid);
+    }
+}
+
+/* --- Reading --- */
+
+/* All that is read goes here; `daemon_place` says where the group `daemon` stood. */
+struct config_draft {
+    struct config *config;
+    char daemon_place[CONFIG_ERROR_MAX / 2];
+};
+
+static key_reader read_daemon;
+static key_reader read_connections;
+static key_reader read_on_exit;
+
+static const struct key file_keys[] = {
+    {"connections", read_connections, NULL, 0, 0, 0},
+    {"daemon", read_daemon, NULL, 0, 0, 0},
+    {"rules", NULL, NULL, 0, 0, 0},
+    {"secrets", NULL, "secrets in a configuration; expected them in secrets.conf", 0, 0, 0},
+};
+
+#define DAEMON_FIELD(field) offsetof(struct daemon_settings, field)
+
+static const struct key daemon_keys[] = {
+    {"half_open_max", setting_read_u32, NULL, DAEMON_FIELD(half_open_max), 1, 10000000},
+    {"cookie_threshold", setting_read_u32, NULL, DAEMON_FIELD(cookie_threshold), 0, 10000000},
+    {"half_open_lifetime", setting_read_seconds, NULL, DAEMON_FIELD(half_open_s), 1, 3600},
+    {"retransmit", setting_read_milliseconds, NULL, DAEMON_FIELD(retransmit_ms), 10, 60000},
+    {"retransmit_ms", setting_read_u32, NULL, DAEMON_FIELD(retransmit_ms), 10, 60000},
+    {"retransmit_tries", setting_read_u32, NULL, DAEMON_FIELD(retransmit_tries), 1, 30},
+    {"on_exit", read_on_exit, NULL, 0, 0, 0},
+};
+
+static bool read_on_exit(struct reading *reading, config_setting_t *setting,
+                         const struct key *key, void *target)
+{
+    static const struct word words[] = {{"keep", false}, {"clear", true}};
+    struct daemon_settings *daemon = target;
+    int value;
+
+    (void)key;
+    if (!setting_word(reading, setting, words, SETTING_LENGTH(words), &value))
+        return false;
+    daemon->clear_on_exit = value != 0;
+    return true;
+}
+
+static bool read_daemon(struct reading *reading, config_setting_t *setting, const struct key *key,
+                        void *target)
+{
+    struct config_draft *draft = target;
+    const config_setting_t *retransmit_ms = NULL;
+
+    (void)key;
+    if (!setting_is_group(reading, setting))
+        return false;
+    if (draft->daemon_place[0] != '\0')
+        return setting_fault(reading, setting, "stands already at %s; expected it once",
+                             draft->daemon_place);
+    snprintf(draft->daemon_place, sizeof(draft->daemon_place), "%s:%u", reading->path,
+             config_setting_source_line(setting));
+    retransmit_ms = config_setting_get_member(setting, "retransmit_ms");
+    if (retransmit_ms != NULL && config_setting_get_member(setting, "retransmit") != NULL)
+        return setting_fault(reading, retransmit_ms, "stands beside retransmit; expected one of "
+                                                     "them");
+    return setting_read_group(reading, setting, daemon_keys, SETTING_LENGTH(daemon_keys),
+                              &draft->config->daemon);
+}
+
+static bool connection_add(struct reading *reading, config_setting_t *setting,
+                           struct config *config)
+{
+    const struct connection *namesake = config_find(config, config_setting_name(setting));
+
+    if (namesake != NULL)
+        return setting_fault(reading, setting,
+                             "a connection of this name stands at %s:%u; expected another name",
+                             namesake->file, namesake->line);
+    struct connection *connection = connection_read(reading, setting);
+    if (connection == NULL)
+        return false;
+    TAILQ_INSERT_TAIL(&config->connections, connection, entry);
+    config->connection_count++;
+    hash_insert(&config->names, &connection->by_name, table_key(slice_text(connection->name)));
+    if (config->connection_count > CONFIG_CONNECTIONS_MAX)
+        return setting_fault(reading, setting, "one too many; expected at most %d connections",
+                             CONFIG_CONNECTIONS_MAX);
+    if (config->reqids.count + connection->child_count > CHILDREN_MAX)
+        return setting_fault(reading, setting, "too many children; expected at most %u in all",
+                             CHILDREN_MAX);
+    reqids_assign(config, connection);
+    return true;
+}
+
+static bool read_connections(struct reading *reading, config_setting_t *setting,
+                             const struct key *key, void *target)
+{
+    struct config_draft *draft = target;
+
+    (void)key;
+    if (!setting_is_group(reading, setting))
+        return false;
+    for (int i = 0; i < config_setting_length(setting); i++)
+        if (!connection_add(reading, config_setting_get_elem(setting, (unsigned)i),
+                            draft->config))
+            return false;
+    return true;
+}
+
+static bool file_read(struct config_draft *draft, const struct config_text *text,
+                      char error[CONFIG_ERROR_MAX])
+{
+    struct reading reading = {.path = text->path, .error = error};
+    config_t parsed;
+
+    if (!reading_parse(&reading, text->text, &parsed))
+        return false;
+    bool read = setting_read_group(&reading, config_root_setting(&parsed), file_keys,
+                                   SETTING_LENGTH(file_keys), draft);
+    config_destroy(&parsed);
+    return read;
+}
+
+static struct config *config_new(void)
+{
+    struct config *config = calloc(1, sizeof(*config));
+
+    if (config == NULL)
+        return NULL;
+    config->daemon = daemon_default;
+    TAILQ_INIT(&config->connections);
+    if (hash_init(&config->names) && hash_init(&config->remotes) && hash_init(&config->reqids))
+        return config;
+    config_free(config);
+    return NULL;
+}
+
+struct config *config_parse(const struct config_text *texts, size_t count,
+                            char error[CONFIG_ERROR_MAX])
+{
+    struct config_draft draft = {.config = config_new()};
+
+    if (draft.config == NULL) {
+        snprintf(error, CONFIG_ERROR_MAX, "out of memory");
+        return NULL;
+    }
+    error[0] = '\0';
+    for (size_t i = 0; i < count; i++)
+        if (!file_read(&draft, &texts[i], error)) {
+            config_free(draft.config);
+            return NULL;
+        }
+    remotes_index(draft.config);
+    return draft.config;
+}
+
+void config_free(struct config *config)
+{
+    struct connection *connection;
+
+    if (config == NULL)
+        return;
+    while ((connection = TAILQ_FIRST(&config->connections)) != NULL) {
+        TAILQ_REMOVE(&config->connections, connection, entry);
+        connection_free(connection);
+    }
+    hash_free(&config->names);
+    hash_free(&config->remotes);
+    hash_free(&config->reqids);
+    free(config);
+}

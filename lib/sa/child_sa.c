@@ -1,0 +1,125 @@
+/*
+ * Child SAs as state, and the kernel effects of making and ending one: see ike_sa.h.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/sa/ike_sa.h"
+
+struct child_sa *child_new(struct context *context, const struct child_config *config)
+{
+    struct child_sa *child = calloc(1, sizeof(*child));
+
+    if (child == NULL)
+        return NULL;
+    child->config = config;
+    child->number = ++context->next_child;
+    child->reqid = config->reqid;
+    child->protocol = V2_PROTOCOL_ESP;
+    child->mode = (uint8_t)config->mode;
+    child->created_ms = context->now_ms;
+    return child;
+}
+
+void child_free(struct child_sa *child)
+{
+    if (child == NULL)
+        return;
+    free(child->selectors);
+    free(child);
+}
+
+bool child_set_selectors(struct child_sa *child, const struct selector *local, size_t local_count,
+                         const struct selector *remote, size_t remote_count)
+{
+    struct selector *all = reallocarray(NULL, local_count + remote_count, sizeof(*all));
+
+    if (all == NULL)
+        return false;
+    memcpy(all, local, local_count * sizeof(*all));
+    memcpy(all + local_count, remote, remote_count * sizeof(*all));
+    free(child->selectors);
+    child->selectors = all;
+    child->local_count = (uint8_t)local_count;
+    child->remote_count = (uint8_t)remote_count;
+    return true;
+}
+
+static void name_set(struct name *name, const char *text)
+{
+    memcpy(name->text, text, sizeof(name->text));
+}
+
+void child_policy(struct context *context, enum effect_kind kind,
+                  const struct connection *connection, const struct child_config *config,
+                  const struct address *remote, uint32_t reqid,
+                  const struct selector *local_selector, const struct selector *remote_selector)
+{
+    struct effect *effect = effect_append(context->effects, kind, (struct ticket){0});
+
+    if (effect == NULL) {
+        count(context, COUNTER_FAILURES);
+        return;
+    }
+    struct effect_policy *policy = &effect->policy;
+    name_set(&policy->connection, connection->name);
+    name_set(&policy->child, config->name);
+    policy->local = connection->local;
+    policy->remote = *remote;
+    policy->remote.port = 0;
+    policy->local_selector = *local_selector;
+    policy->remote_selector = *remote_selector;
+    policy->reqid = reqid;
+    policy->protocol = V2_PROTOCOL_ESP;
+    policy->mode = (uint8_t)config->mode;
+    policy->policy = (uint8_t)config->policy;
+}
+
+void child_policies(struct context *context, const struct ike_sa *sa, const struct child_sa *child,
+                    enum effect_kind kind)
+{
+    for (size_t i = 0; i < child->local_count; i++)
+        for (size_t j = 0; j < child->remote_count; j++)
+            child_policy(context, kind, sa->connection, child->config, &sa->remote, child->reqid,
+                         &child->selectors[i], &child->selectors[child->local_count + j]);
+}
+
+static void remove_sa(struct context *context, const struct address *source,
+                      const struct address *destination, uint32_t spi, uint8_t protocol)
+{
+    struct effect *effect = effect_append(context->effects, EFFECT_REMOVE_SA, (struct ticket){0});
+
+    if (effect == NULL) {
+        count(context, COUNTER_FAILURES);
+        return;
+    }
+    effect->remove_sa = (struct effect_remove_sa){
+        .source = *source,
+        .destination = *destination,
+        .spi = spi,
+        .protocol = protocol,
+    };
+}
+
+void child_remove_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child)
+{
+    if (child->out_kernel)
+        remove_sa(context, &sa->local, &sa->remote, child->spi_out, child->protocol);
+    child->out_kernel = false;
+}
+
+void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *child)
+{
+    child_remove_outbound(context, sa, child);
+    if (child->spi_in != 0)
+        remove_sa(context, &sa->remote, &sa->local, child->spi_in, child->protocol);
+    if (child->own_policies && child->in_kernel)
+        child_policies(context, sa, child, EFFECT_REMOVE_POLICY);
+    if (sa->handshake != NULL && sa->handshake->child == child)
+        sa->handshake->child = NULL;
+    else
+        TAILQ_REMOVE(&sa->children, child, entry);
+    if (sa->deleting == child)
+        sa->deleting = NULL;
+    child_free(child);
+}

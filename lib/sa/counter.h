@@ -1,0 +1,48 @@
+/*
+ * What an engine counts: one enum, one name each, for `ikectl show` and metrics.
+ */
+#ifndef LIB_SA_COUNTER_H
+#define LIB_SA_COUNTER_H
+
+#define COUNTERS(X)                                                                             \
+    X(PACKETS_IN, "packets_in")                                                                 \
+    X(PACKETS_OUT, "packets_out")                                                               \
+    X(DROP_HEADER, "dropped_header")               /* no whole IKE header, or a lying length */ \
+    X(DROP_VERSION, "dropped_version")             /* another major version */                  \
+    X(DROP_UNKNOWN_SPI, "dropped_unknown_spi")     /* no such IKE SA */                         \
+    X(DROP_STATE, "dropped_state")                 /* no row for it in this state */            \
+    X(DROP_WINDOW, "dropped_window")               /* a message ID outside the window */        \
+    X(DROP_BUSY, "dropped_busy")                   /* sent again while we work on it */         \
+    X(DROP_AUTH, "dropped_authentication")         /* the Encrypted payload does not verify */  \
+    X(DROP_SYNTAX, "dropped_syntax")               /* payloads that cannot be read */           \
+    X(DROP_CRITICAL, "dropped_critical")           /* an unknown critical payload */            \
+    X(DROP_NO_CONNECTION, "dropped_no_connection") /* nothing configured for the peer */        \
+    X(DROP_HALF_OPEN, "dropped_half_open")         /* the cap on half-open SAs */               \
+    X(DROP_ANSWER, "dropped_answer")               /* an answer nobody waits for any more */    \
+    X(COOKIES_SENT, "cookies_sent")                                                             \
+    X(COOKIES_WRONG, "cookies_wrong")                                                           \
+    X(INVALID_KE_SENT, "invalid_ke_sent")                                                       \
+    X(NO_PROPOSAL_SENT, "no_proposal_sent")                                                     \
+    X(ERRORS_SENT, "errors_sent")                                                               \
+    X(ERRORS_RECEIVED, "errors_received")                                                       \
+    X(RETRANSMITS, "retransmits")                                                               \
+    X(REPLAYED_REPLIES, "replayed_replies") /* a request came again: the cached reply */        \
+    X(TIMEOUTS, "timeouts")                                                                     \
+    X(HALF_OPEN_EXPIRED, "half_open_expired")                                                   \
+    X(AUTH_FAILED, "authentication_failed")                                                     \
+    X(ESTABLISHED, "established")                                                               \
+    X(CHILDREN, "children_established")                                                         \
+    X(DELETED_BY_PEER, "deleted_by_peer")                                                       \
+    X(ACQUIRES, "acquires")                                                                     \
+    X(ACQUIRES_IGNORED, "acquires_ignored")                                                     \
+    X(REDUNDANT, "redundant_closed") /* both ends had started; one SA was closed */             \
+    X(FAILURES, "failures")          /* our own: memory, provider, kernel */
+
+enum counter {
+#define COUNTER_ENUM(name, text) COUNTER_##name,
+    COUNTERS(COUNTER_ENUM)
+#undef COUNTER_ENUM
+        COUNTER_COUNT
+};
+
+#endif

@@ -1,0 +1,169 @@
+/*
+ * Effects, answers and their queue: see effect.h.
+ */
+#include "lib/sa/effect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/crypto/crypto.h"
+
+struct queued {
+    STAILQ_ENTRY(queued) entry;
+    struct effect effect;
+};
+
+struct effect_queue {
+    STAILQ_HEAD(, queued) waiting;
+    size_t count;
+    uint64_t lost;
+};
+
+void effect_free(struct effect *effect)
+{
+    switch (effect->kind) {
+    case EFFECT_SEND:
+        buffer_free(&effect->send.data);
+        break;
+    case EFFECT_COMPUTE:
+        secret_free(&effect->compute.private);
+        buffer_free(&effect->compute.peer_public);
+        break;
+    case EFFECT_SIGN:
+        buffer_free(&effect->sign.own_octets);
+        buffer_free(&effect->sign.peer_octets);
+        buffer_free(&effect->sign.peer_auth);
+        break;
+    case EFFECT_INSTALL_SA:
+        secret_free(&effect->install_sa.encr_key);
+        secret_free(&effect->install_sa.integ_key);
+        break;
+    case EFFECT_ALLOCATE_SPI:
+    case EFFECT_REMOVE_SA:
+    case EFFECT_INSTALL_POLICY:
+    case EFFECT_REMOVE_POLICY:
+    case EFFECT_REMOVE_ORPHANS:
+    case EFFECT_REPORT:
+    case EFFECT_RESULT:
+        break;
+    }
+}
+
+void answer_free(struct answer *answer)
+{
+    buffer_free(&answer->public);
+    secret_free(&answer->shared);
+    buffer_free(&answer->auth);
+}
+
+struct effect_queue *effect_queue_new(void)
+{
+    struct effect_queue *queue = calloc(1, sizeof(*queue));
+
+    if (queue != NULL)
+        STAILQ_INIT(&queue->waiting);
+    return queue;
+}
+
+void effect_queue_free(struct effect_queue *queue)
+{
+    struct effect effect;
+
+    if (queue == NULL)
+        return;
+    while (effect_queue_pop(queue, &effect))
+        effect_free(&effect);
+    free(queue);
+}
+
+struct effect *effect_append(struct effect_queue *queue, enum effect_kind kind,
+                             struct ticket ticket)
+{
+    struct queued *queued = queue->count < EFFECTS_MAX ? calloc(1, sizeof(*queued)) : NULL;
+
+    if (queued == NULL) {
+        queue->lost++;
+        return NULL;
+    }
+    queued->effect.kind = kind;
+    queued->effect.ticket = ticket;
+    STAILQ_INSERT_TAIL(&queue->waiting, queued, entry);
+    queue->count++;
+    return &queued->effect;
+}
+
+bool effect_queue_pop(struct effect_queue *queue, struct effect *effect)
+{
+    struct queued *first = STAILQ_FIRST(&queue->waiting);
+
+    if (first == NULL)
+        return false;
+    STAILQ_REMOVE_HEAD(&queue->waiting, entry);
+    queue->count--;
+    *effect = first->effect;
+    explicit_bzero(&first->effect, sizeof(first->effect));
+    free(first);
+    return true;
+}
+
+uint64_t effect_queue_lost(const struct effect_queue *queue)
+{
+    return queue->lost;
+}
+
+static void answer_begin(struct answer *answer, const struct effect *effect)
+{
+    *answer = (struct answer){.kind = effect->kind, .ticket = effect->ticket};
+}
+
+void effect_compute_run(struct crypto *crypto, const struct effect *effect, struct answer *answer)
+{
+    const struct effect_compute *compute = &effect->compute;
+    uint8_t public[KE_PUBLIC_MAX];
+    const struct group_info *info = group_info(compute->group);
+    struct slice private = secret_slice(&compute->private);
+
+    answer_begin(answer, effect);
+    answer->status = info == NULL ? STATUS_FAIL
+                                  : crypto_ke_public(crypto, compute->group, private, public);
+    if (answer->status == STATUS_OK &&
+        !buffer_copy(&answer->public, slice_of(public, info->public_size)))
+        answer->status = STATUS_FAIL;
+    if (answer->status == STATUS_OK && compute->peer_public.size > 0)
+        answer->status = crypto_ke_shared(crypto, compute->group, private,
+                                          buffer_slice(&compute->peer_public), &answer->shared);
+    if (answer->status != STATUS_OK)
+        reason_set(&answer->reason, answer->status, 0,
+                   answer->status == STATUS_REJECT ? "the peer's %s public value is not valid"
+                                                   : "key exchange %s failed in the provider",
+                   info == NULL ? "?" : info->name);
+}
+
+void effect_sign_run(struct crypto *crypto, const struct effect *effect, struct slice psk,
+                     struct answer *answer)
+{
+    const struct effect_sign *sign = &effect->sign;
+    const struct prf_info *info = prf_info(sign->prf);
+    uint8_t auth[PRF_SIZE_MAX];
+    struct slice own = buffer_slice(&sign->own_octets);
+    struct slice peer = buffer_slice(&sign->peer_octets);
+
+    answer_begin(answer, effect);
+    answer->status = info == NULL ? STATUS_FAIL : STATUS_OK;
+    if (answer->status == STATUS_OK && sign->peer_auth.size > 0) {
+        answer->status = crypto_psk_auth(crypto, sign->prf, psk, &peer, 1, auth);
+        if (answer->status == STATUS_OK &&
+            !secret_equal(slice_of(auth, info->size), buffer_slice(&sign->peer_auth)))
+            answer->status = reason_set(&answer->reason, STATUS_REJECT, 0,
+                                        "the peer's AUTH does not match our pre-shared key");
+    }
+    if (answer->status == STATUS_OK && own.size > 0) {
+        answer->status = crypto_psk_auth(crypto, sign->prf, psk, &own, 1, auth);
+        if (answer->status == STATUS_OK &&
+            !buffer_copy(&answer->auth, slice_of(auth, info->size)))
+            answer->status = STATUS_FAIL;
+    }
+    if (answer->status == STATUS_FAIL)
+        reason_set(&answer->reason, STATUS_FAIL, 0, "computing AUTH failed in the provider");
+    secret_wipe(auth, sizeof(auth));
+}

@@ -1,0 +1,312 @@
+/*
+ * IKE SAs and the table of them: see ike_sa.h.
+ */
+#include "lib/sa/ike_sa.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const state_names[IKE_STATE_COUNT] = {
+    [IKE_AWAIT_KEY] = "await-key",
+    [IKE_AWAIT_INIT_REPLY] = "await-init-reply",
+    [IKE_AWAIT_SHARED] = "await-shared",
+    [IKE_AWAIT_SIGN] = "await-sign",
+    [IKE_AWAIT_AUTH_REPLY] = "await-auth-reply",
+    [IKE_AWAIT_AUTH_REQUEST] = "await-auth-request",
+    [IKE_AWAIT_VERIFY] = "await-verify",
+    [IKE_AWAIT_INSTALL] = "await-install",
+    [IKE_ESTABLISHED] = "established",
+    [IKE_AWAIT_DELETE_REPLY] = "await-delete-reply",
+    [IKE_REFUSED] = "refused",
+    [IKE_DEAD] = "dead",
+};
+
+const char *ike_state_name(enum ike_state state)
+{
+    return state < IKE_STATE_COUNT ? state_names[state] : "?";
+}
+
+bool sa_table_init(struct sa_table *table, struct context *context)
+{
+    *table = (struct sa_table){.next_number = 1};
+    TAILQ_INIT(&table->all);
+    context->random(context->random_context, table->hash_key, sizeof(table->hash_key));
+    bool whole = hash_init(&table->by_spi);
+    whole = hash_init(&table->by_peer) && whole;
+    whole = hash_init(&table->by_id) && whole;
+    if (!whole)
+        sa_table_free(table, context);
+    return whole;
+}
+
+void sa_table_free(struct sa_table *table, struct context *context)
+{
+    struct ike_sa *sa;
+
+    while ((sa = TAILQ_FIRST(&table->all)) != NULL)
+        ike_sa_free(context, sa);
+    hash_free(&table->by_spi);
+    hash_free(&table->by_peer);
+    hash_free(&table->by_id);
+}
+
+struct ike_sa *sa_table_find(const struct sa_table *table, uint64_t spi)
+{
+    struct hash_node *node = hash_find(&table->by_spi, spi);
+
+    return node == NULL ? NULL : HASH_OWNER(node, struct ike_sa, by_spi);
+}
+
+static uint64_t peer_key(const struct sa_table *table, const struct address *remote,
+                         uint64_t spi_i)
+{
+    struct {
+        uint64_t spi;
+        struct address remote;
+    } key;
+
+    memset(&key, 0, sizeof(key)); /* padding is hashed too */
+    key.spi = spi_i;
+    key.remote.family = remote->family;
+    key.remote.port = remote->port;
+    memcpy(key.remote.bytes, remote->bytes, sizeof(key.remote.bytes));
+    return hash_keyed(table->hash_key, slice_of(&key, sizeof(key)));
+}
+
+struct ike_sa *sa_table_find_half_open(const struct sa_table *table, const struct address *remote,
+                                       uint64_t spi_i)
+{
+    struct hash_node *node = hash_find(&table->by_peer, peer_key(table, remote, spi_i));
+
+    for (; node != NULL; node = hash_next(node)) {
+        struct ike_sa *sa = HASH_OWNER(node, struct ike_sa, by_peer);
+        if (sa->spi_i == spi_i && address_equal(&sa->remote, remote))
+            return sa;
+    }
+    return NULL;
+}
+
+void sa_table_add_id(struct sa_table *table, struct ike_sa *sa)
+{
+    uint64_t key = hash_keyed(table->hash_key, buffer_slice(&sa->remote_id));
+
+    hash_insert(&table->by_id, &sa->by_id, key ^ sa->remote_id_type);
+}
+
+struct ike_sa *sa_table_same_peer(const struct sa_table *table, const struct ike_sa *sa,
+                                  const struct ike_sa *after)
+{
+    struct hash_node *node = after == NULL ? hash_find(&table->by_id, sa->by_id.key)
+                                           : hash_next(&after->by_id);
+
+    for (; node != NULL; node = hash_next(node)) {
+        struct ike_sa *other = HASH_OWNER(node, struct ike_sa, by_id);
+        if (other != sa && other->remote_id_type == sa->remote_id_type &&
+            slice_equal(buffer_slice(&other->remote_id), buffer_slice(&sa->remote_id)))
+            return other;
+    }
+    return NULL;
+}
+
+static uint64_t fresh_spi(struct context *context)
+{
+    uint64_t spi;
+
+    do {
+        context->random(context->random_context, &spi, sizeof(spi));
+    } while (spi == 0 || sa_table_find(context->sas, spi) != NULL);
+    return spi;
+}
+
+struct ike_sa *ike_sa_new(struct context *context, const struct connection *connection,
+                          const struct address *local, const struct address *remote,
+                          uint64_t spi_i)
+{
+    struct sa_table *table = context->sas;
+    struct ike_sa *sa = calloc(1, sizeof(*sa));
+    struct handshake *handshake = calloc(1, sizeof(*handshake));
+
+    if (sa == NULL || handshake == NULL) {
+        free(sa);
+        free(handshake);
+        return NULL;
+    }
+    TAILQ_INIT(&sa->children);
+    sa->handshake = handshake;
+    sa->retransmit.kind = TIMER_RETRANSMIT;
+    sa->expire.kind = TIMER_EXPIRE;
+    sa->number = table->next_number++;
+    sa->connection = connection;
+    sa->local = *local;
+    sa->remote = *remote;
+    sa->created_ms = context->now_ms;
+    sa->initiator = spi_i == 0;
+    if (sa->initiator) {
+        sa->spi_i = fresh_spi(context);
+    } else {
+        sa->spi_i = spi_i;
+        sa->spi_r = fresh_spi(context);
+        sa->half_open = true;
+        table->half_open++;
+        hash_insert(&table->by_peer, &sa->by_peer, peer_key(table, remote, spi_i));
+    }
+    hash_insert(&table->by_spi, &sa->by_spi, ike_sa_own_spi(sa));
+    TAILQ_INSERT_TAIL(&table->all, sa, entry);
+    table->count++;
+    return sa;
+}
+
+void ike_sa_leave_half_open(struct context *context, struct ike_sa *sa)
+{
+    if (!sa->half_open)
+        return;
+    sa->half_open = false;
+    context->sas->half_open--;
+    hash_remove(&context->sas->by_peer, &sa->by_peer);
+}
+
+void handshake_free(struct handshake *handshake)
+{
+    if (handshake == NULL)
+        return;
+    secret_free(&handshake->private);
+    secret_free(&handshake->shared);
+    buffer_free(&handshake->public);
+    buffer_free(&handshake->peer_public);
+    buffer_free(&handshake->nonce_i);
+    buffer_free(&handshake->nonce_r);
+    buffer_free(&handshake->cookie);
+    buffer_free(&handshake->init_request);
+    buffer_free(&handshake->init_response);
+    buffer_free(&handshake->auth);
+    child_free(handshake->child);
+    free(handshake);
+}
+
+void ike_sa_free(struct context *context, struct ike_sa *sa)
+{
+    struct child_sa *child;
+
+    while ((child = TAILQ_FIRST(&sa->children)) != NULL) {
+        TAILQ_REMOVE(&sa->children, child, entry);
+        child_free(child);
+    }
+    ike_sa_leave_half_open(context, sa);
+    heap_remove(context->timers, &sa->retransmit.node);
+    heap_remove(context->timers, &sa->expire.node);
+    hash_remove(&context->sas->by_spi, &sa->by_spi);
+    hash_remove(&context->sas->by_id, &sa->by_id);
+    TAILQ_REMOVE(&context->sas->all, sa, entry);
+    context->sas->count--;
+    handshake_free(sa->handshake);
+    buffer_free(&sa->remote_id);
+    buffer_free(&sa->request);
+    buffer_free(&sa->reply);
+    secret_free(&sa->keys);
+    free(sa);
+}
+
+static size_t key_size(const struct suite *suite, enum ike_key key)
+{
+    const struct prf_info *prf = prf_info(suite->prf);
+    const struct encr_info *encr = encr_info(suite->encr);
+    const struct integ_info *integ = integ_info(suite->integ);
+
+    switch (key) {
+    case KEY_D:
+    case KEY_PI:
+    case KEY_PR:
+        return prf == NULL ? 0 : prf->key_size;
+    case KEY_AI:
+    case KEY_AR:
+        return integ == NULL ? 0 : integ->key_size;
+    case KEY_EI:
+    case KEY_ER:
+        return encr == NULL ? 0 : encr->key_size;
+    case KEY_COUNT:
+        break;
+    }
+    return 0;
+}
+
+size_t ike_keys_size(const struct suite *suite)
+{
+    size_t size = 0;
+
+    for (enum ike_key key = 0; key < KEY_COUNT; key++)
+        size += key_size(suite, key);
+    return size;
+}
+
+struct slice ike_sa_key(const struct ike_sa *sa, enum ike_key wanted)
+{
+    struct reader reader = reader_of(secret_slice(&sa->keys));
+
+    for (enum ike_key key = 0; key < wanted; key++)
+        reader_skip(&reader, key_size(&sa->suite, key));
+    return reader_bytes(&reader, key_size(&sa->suite, wanted));
+}
+
+struct identity ike_sa_remote_id(const struct ike_sa *sa)
+{
+    return identity_of(sa->remote_id_type, buffer_slice(&sa->remote_id));
+}
+
+void ike_sa_timer(struct context *context, struct timer *timer, uint64_t due_ms)
+{
+    if (!heap_set(context->timers, &timer->node, due_ms))
+        count(context, COUNTER_FAILURES);
+}
+
+void ike_sa_timer_stop(struct context *context, struct timer *timer)
+{
+    heap_remove(context->timers, &timer->node);
+}
+
+void ike_sa_step(struct ike_sa *sa, enum ike_state state)
+{
+    sa->state = (uint8_t)state;
+    sa->awaited = 0;
+    sa->answer_status = STATUS_OK;
+    sa->step++;
+}
+
+struct effect *ike_sa_effect(struct context *context, struct ike_sa *sa, enum effect_kind kind)
+{
+    struct ticket ticket = {.sa = ike_sa_own_spi(sa), .sequence = sa->step};
+    struct effect *effect = effect_append(context->effects, kind, ticket);
+
+    if (effect == NULL) {
+        sa->answer_status = STATUS_FAIL;
+        count(context, COUNTER_FAILURES);
+        return NULL;
+    }
+    sa->awaited++;
+    return effect;
+}
+
+void report(struct context *context, const struct ike_sa *sa, enum severity severity,
+            const char *event, const char *format, ...)
+{
+    if (severity == SEVERITY_DEBUG && !context->debug)
+        return;
+    struct effect *effect = effect_append(context->effects, EFFECT_REPORT, (struct ticket){0});
+    if (effect == NULL)
+        return;
+    effect->report.severity = severity;
+    effect->report.event = event;
+    if (sa != NULL) {
+        if (sa->connection != NULL)
+            memcpy(effect->report.connection.text, sa->connection->name,
+                   sizeof(effect->report.connection.text));
+        effect->report.remote = sa->remote;
+        effect->report.ike_spi_i = sa->spi_i;
+        effect->report.ike_spi_r = sa->spi_r;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(effect->report.text, sizeof(effect->report.text), format, arguments);
+    va_end(arguments);
+}

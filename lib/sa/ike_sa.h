@@ -1,0 +1,262 @@
+/*
+ * State: an IKE SA, its children, and the table of all IKE SAs.
+ *
+ * Plain data: no pointer into a library, no cipher context.  What only the first exchanges need
+ * stands in a struct handshake that is freed once the SA is established.
+ * Both protocol versions' exchanges work on these structs; the engine owns their lives.
+ */
+#ifndef LIB_SA_IKE_SA_H
+#define LIB_SA_IKE_SA_H
+
+#include "lib/base/hash.h"
+#include "lib/base/heap.h"
+#include "lib/policy/choose.h"
+#include "lib/sa/counter.h"
+#include "lib/sa/effect.h"
+
+/* Named after what is awaited. */
+enum ike_state {
+    IKE_AWAIT_KEY,          /* initiator: our public value from COMPUTE */
+    IKE_AWAIT_INIT_REPLY,   /* initiator */
+    IKE_AWAIT_SHARED,       /* both: g^ir from COMPUTE */
+    IKE_AWAIT_SIGN,         /* initiator: our AUTH and an SPI */
+    IKE_AWAIT_AUTH_REPLY,   /* initiator */
+    IKE_AWAIT_AUTH_REQUEST, /* responder */
+    IKE_AWAIT_VERIFY,       /* both: the vault's word on the peer's AUTH */
+    IKE_AWAIT_INSTALL,      /* both: the kernel's word on the child */
+    IKE_ESTABLISHED,
+    IKE_AWAIT_DELETE_REPLY, /* we sent a Delete for the IKE SA */
+    IKE_REFUSED,            /* responder: the error is sent; only a repeated request is answered */
+    IKE_DEAD,               /* to be freed at the end of this event */
+    IKE_STATE_COUNT
+};
+
+const char *ike_state_name(enum ike_state state);
+
+struct child_sa {
+    TAILQ_ENTRY(child_sa) entry;
+    const struct child_config *config;
+    uint32_t number;
+    uint32_t spi_in; /* 0: not allocated yet */
+    uint32_t spi_out;
+    uint32_t reqid;
+    uint8_t protocol; /* enum v2_protocol */
+    uint8_t mode;     /* enum child_mode */
+    bool in_kernel;   /* inbound, and ... */
+    bool out_kernel;  /* ... outbound were handed to the kernel */
+    bool own_policies; /* narrower than configured (or for any peer): policies of its own */
+    uint8_t local_count;
+    uint8_t remote_count;
+    struct suite suite;
+    struct selector *selectors; /* the local ones, then the remote ones */
+    uint64_t created_ms;
+};
+TAILQ_HEAD(child_sa_list, child_sa);
+
+/* What the first two exchanges need and nothing after them. */
+struct handshake {
+    struct secret private; /* our key exchange octets */
+    struct secret shared;
+    struct buffer public;
+    struct buffer peer_public;
+    struct buffer nonce_i;
+    struct buffer nonce_r;
+    struct buffer cookie;
+    struct buffer init_request;  /* RealMessage1, as last sent */
+    struct buffer init_response; /* RealMessage2 */
+    struct buffer auth;          /* our AUTH data */
+    struct child_sa *child;      /* until it is installed */
+    uint16_t child_error;        /* responder: why there is no child; a notify type */
+    uint8_t child_proposal;      /* responder: number of the chosen proposal */
+    uint8_t init_proposal;
+    uint8_t cookies;   /* how often a COOKIE was asked of us */
+    uint8_t groups_tried;
+    bool init_refused; /* an unauthenticated error came; a better answer may still */
+    bool initial_contact;
+    struct reason refusal;       /* why there is no child, or the last reply we dropped */
+    struct reason answer_reason; /* of the worst answer of this step */
+};
+
+enum timer_kind {
+    TIMER_RETRANSMIT, /* ike_sa.retransmit */
+    TIMER_EXPIRE,     /* ike_sa.expire */
+    TIMER_RETRY,      /* the engine's: a connection tries again */
+};
+
+struct timer {
+    struct heap_node node;
+    uint8_t kind; /* enum timer_kind */
+};
+
+/* Where the seven keys of RFC 7296 section 2.14 lie in ike_sa.keys. */
+enum ike_key { KEY_D, KEY_AI, KEY_AR, KEY_EI, KEY_ER, KEY_PI, KEY_PR, KEY_COUNT };
+
+struct link; /* the engine's run-time state of a connection */
+
+struct ike_sa {
+    TAILQ_ENTRY(ike_sa) entry;
+    TAILQ_ENTRY(ike_sa) of_link;
+    struct link *link; /* in whose list it stands; NULL: none yet */
+    struct hash_node by_spi;  /* our own SPI */
+    struct hash_node by_peer; /* half-open responders: the peer's address and SPI, keyed */
+    struct hash_node by_id;   /* established ones: the peer's identity, keyed */
+    struct timer retransmit;
+    struct timer expire;
+    uint64_t number;
+    uint64_t spi_i;
+    uint64_t spi_r;
+    bool initiator; /* the original one */
+    bool half_open; /* counted as such: a responder whose peer is not authenticated */
+    bool delete_asked; /* close it as soon as nothing else is outstanding */
+    uint8_t state;     /* enum ike_state */
+    uint8_t awaited;   /* answers outstanding for this step */
+    uint8_t tries;     /* of the outstanding request */
+    uint8_t answer_status; /* worst enum status of this step's answers */
+    uint8_t remote_id_type;
+    uint32_t step;     /* ticket sequence of the running step */
+    const struct connection *connection; /* a responder's may change in IKE_AUTH */
+    struct address local;
+    struct address remote;
+    struct suite suite;
+    struct buffer remote_id;
+    struct secret keys;
+    uint32_t next_request; /* message ID of our next request */
+    uint32_t expected;     /* message ID of the peer's next request */
+    uint64_t request_digest; /* keyed hash of the peer's last request */
+    struct buffer request;   /* ours, unanswered */
+    struct buffer reply;     /* to the peer's last request */
+    uint64_t iv_counter;
+    uint64_t created_ms;
+    uint64_t established_ms;
+    struct child_sa_list children;
+    struct child_sa *deleting; /* the child our outstanding Delete is about */
+    struct handshake *handshake;
+    const struct child_config *wanted; /* initiator: the child to negotiate */
+    uint64_t replaces; /* our SPI of the IKE SA to close once this one stands; 0: none */
+};
+TAILQ_HEAD(ike_sa_list, ike_sa);
+
+struct sa_table {
+    struct ike_sa_list all;
+    struct hash_table by_spi;
+    struct hash_table by_peer;
+    struct hash_table by_id;
+    uint8_t hash_key[16];
+    size_t count;
+    size_t half_open;
+    uint64_t next_number;
+};
+
+/* What every exchange is given: the engine's means, and the time of this event. */
+struct context {
+    struct crypto *crypto;
+    const struct config *config;
+    struct effect_queue *effects;
+    struct heap *timers;
+    struct sa_table *sas;
+    void (*random)(void *context, void *to, size_t size);
+    void *random_context;
+    uint8_t *scratch; /* IKE_MESSAGE_MAX octets to build a message in */
+    uint64_t now_ms;
+    bool debug; /* debug reports are wanted */
+    uint32_t next_child;
+    uint64_t counters[COUNTER_COUNT];
+};
+
+static inline void count(struct context *context, enum counter counter)
+{
+    context->counters[counter]++;
+}
+
+/* --- The table --- */
+
+MUST_USE bool sa_table_init(struct sa_table *table, struct context *context);
+void sa_table_free(struct sa_table *table, struct context *context);
+
+/* By our own SPI, whichever half of the header it stands in. */
+struct ike_sa *sa_table_find(const struct sa_table *table, uint64_t spi);
+
+/* A half-open responder by the peer's address, port and SPI. */
+struct ike_sa *sa_table_find_half_open(const struct sa_table *table, const struct address *remote,
+                                       uint64_t spi_i);
+
+/* Enters an SA whose peer is authenticated under the peer's identity. */
+void sa_table_add_id(struct sa_table *table, struct ike_sa *sa);
+
+/* The next SA with the same authenticated peer as `sa`, other than it; `after` continues (NULL: the
+ * first). */
+struct ike_sa *sa_table_same_peer(const struct sa_table *table, const struct ike_sa *sa,
+                                  const struct ike_sa *after);
+
+/* --- An IKE SA --- */
+
+/* A new SA with a fresh SPI of ours, in the table.  `spi_i` is the peer's for a responder, 0 for an
+ * initiator.  NULL when memory is out. */
+struct ike_sa *ike_sa_new(struct context *context, const struct connection *connection,
+                          const struct address *local, const struct address *remote,
+                          uint64_t spi_i);
+
+/* Takes it out of the table and wipes and frees all it owns; kernel state is the caller's matter
+ * (child_remove). */
+void ike_sa_free(struct context *context, struct ike_sa *sa);
+
+/* It is no longer half-open: an authenticated peer, or the end. */
+void ike_sa_leave_half_open(struct context *context, struct ike_sa *sa);
+
+void handshake_free(struct handshake *handshake);
+
+static inline uint64_t ike_sa_own_spi(const struct ike_sa *sa)
+{
+    return sa->initiator ? sa->spi_i : sa->spi_r;
+}
+
+/* A slice of sa->keys. */
+struct slice ike_sa_key(const struct ike_sa *sa, enum ike_key key);
+
+/* Octets that all seven keys take for a suite. */
+size_t ike_keys_size(const struct suite *suite);
+
+struct identity ike_sa_remote_id(const struct ike_sa *sa);
+
+/* Arms or moves a timer. A failure for want of memory is counted: the SA's other timer, or its
+ * peer, ends it. */
+void ike_sa_timer(struct context *context, struct timer *timer, uint64_t due_ms);
+void ike_sa_timer_stop(struct context *context, struct timer *timer);
+
+/* Starts a step that waits for answers; each ike_sa_effect in it adds one to wait for. */
+void ike_sa_step(struct ike_sa *sa, enum ike_state state);
+
+/* An effect to be answered in this step; NULL when memory is out (the step then ends in FAIL). */
+struct effect *ike_sa_effect(struct context *context, struct ike_sa *sa, enum effect_kind kind);
+
+/* Reports something about an SA; `sa` may be NULL (R3). */
+void report(struct context *context, const struct ike_sa *sa, enum severity severity,
+            const char *event, const char *format, ...) PRINTF_LIKE(5, 6);
+
+/* --- Children --- */
+
+struct child_sa *child_new(struct context *context, const struct child_config *config);
+void child_free(struct child_sa *child);
+
+/* Copies the negotiated selectors into the child. False when memory is out. */
+MUST_USE bool child_set_selectors(struct child_sa *child, const struct selector *local,
+                                  size_t local_count, const struct selector *remote,
+                                  size_t remote_count);
+
+/* Asks the kernel to forget the outbound SA, so that packets take another one. */
+void child_remove_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child);
+
+/* Asks the kernel to forget all of the child, takes it out of its SA and frees it. */
+void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *child);
+
+/* Asks for, or to be rid of, the policies of one pair of selectors. */
+void child_policy(struct context *context, enum effect_kind kind,
+                  const struct connection *connection, const struct child_config *config,
+                  const struct address *remote, uint32_t reqid,
+                  const struct selector *local_selector, const struct selector *remote_selector);
+
+/* The same for all pairs of a child. */
+void child_policies(struct context *context, const struct ike_sa *sa,
+                    const struct child_sa *child, enum effect_kind kind);
+
+#endif
