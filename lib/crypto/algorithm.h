@@ -80,37 +80,37 @@ enum group {
 };
 
 struct encr_info {
-    const char *name;    /* as in configurations: "aes256gcm16" */
-    const char *kernel;  /* XFRM name: "cbc(aes)", "rfc4106(gcm(aes))"; NULL when it has none */
-    uint16_t wire;       /* IANA transform ID */
-    uint16_t key_bits;   /* the Key Length attribute's value; 0: the attribute is not sent */
-    uint8_t key_size;    /* octets of KEYMAT taken: cipher key plus salt */
-    uint8_t salt_size;   /* octets at the end of those that are salt or nonce */
-    uint8_t iv_size;     /* octets of IV on the wire */
-    uint8_t block_size;  /* padding unit; 1 for none */
-    uint8_t icv_size;    /* AEAD tag octets on the wire; 0: an integ is needed */
+    const char *name;   /* as in configurations: "aes256gcm16" */
+    const char *kernel; /* XFRM name: "cbc(aes)", "rfc4106(gcm(aes))"; NULL when it has none */
+    uint16_t wire;      /* IANA transform ID */
+    uint16_t key_bits;  /* the Key Length attribute's value; 0: the attribute is not sent */
+    uint8_t key_size;   /* octets of KEYMAT taken: cipher key plus salt */
+    uint8_t salt_size;  /* octets at the end of those that are salt or nonce */
+    uint8_t iv_size;    /* octets of IV on the wire */
+    uint8_t block_size; /* padding unit; 1 for none */
+    uint8_t icv_size;   /* AEAD tag octets on the wire; 0: an integ is needed */
     bool weak;
 };
 
 struct integ_info {
-    const char *name;    /* "sha256" */
-    const char *kernel;  /* "hmac(sha256)" */
+    const char *name;   /* "sha256" */
+    const char *kernel; /* "hmac(sha256)" */
     uint16_t wire;
     uint8_t key_size;
-    uint8_t icv_size;    /* octets on the wire, truncated */
+    uint8_t icv_size; /* octets on the wire, truncated */
     bool weak;
 };
 
 struct prf_info {
-    const char *name;    /* "prfsha256" */
+    const char *name; /* "prfsha256" */
     uint16_t wire;
-    uint8_t key_size;    /* preferred key length, RFC 7296 section 2.13 */
-    uint8_t size;        /* output octets */
+    uint8_t key_size; /* preferred key length, RFC 7296 section 2.13 */
+    uint8_t size;     /* output octets */
     bool weak;
 };
 
 struct group_info {
-    const char *name;    /* "x25519", "ecp256", "modp2048" */
+    const char *name; /* "x25519", "ecp256", "modp2048" */
     uint16_t wire;
     uint16_t public_size;  /* octets in the KE payload */
     uint16_t private_size; /* random octets that make a private key */

@@ -24,9 +24,9 @@ bool crypto_has_integ(const struct crypto *crypto, enum integ integ);
 bool crypto_has_prf(const struct crypto *crypto, enum prf prf);
 bool crypto_has_group(const struct crypto *crypto, enum group group);
 
-#define PRF_SIZE_MAX 64
+#define PRF_SIZE_MAX  64
 #define KE_PUBLIC_MAX 1024
-#define SEAL_ICV_MAX 32
+#define SEAL_ICV_MAX  32
 
 /* prf(key, part | part | ...): writes prf_info(prf)->size octets to `out`.  Keys of any length are
  * taken as RFC 2104, RFC 4434 and RFC 4615 say.  STATUS_OK or STATUS_FAIL. */
@@ -41,15 +41,15 @@ MUST_USE enum status crypto_prf_plus(struct crypto *crypto, enum prf prf, struct
 
 /* Key exchange.  `private` is group_info(group)->private_size random octets.
  * Writes public_size octets to `public`. STATUS_OK or STATUS_FAIL. */
-MUST_USE enum status crypto_ke_public(struct crypto *crypto, enum group group,
-                                      struct slice private, uint8_t *public);
+MUST_USE enum status crypto_ke_public(struct crypto *crypto, enum group group, struct slice private,
+                                      uint8_t *public);
 
 /* g^ir from our private octets and the peer's public value.  STATUS_REJECT when the peer's value
  * has the wrong length (R10) or fails RFC 6989's tests (out of range, not on the curve, all-zero
- * result for the Montgomery curves, RFC 8031 section 2.1); STATUS_FAIL when OpenSSL fails. */
-MUST_USE enum status crypto_ke_shared(struct crypto *crypto, enum group group,
-                                      struct slice private, struct slice peer_public,
-                                      struct secret *shared);
+ * result for the Montgomery curves, RFC 7748 section 6); STATUS_FAIL when OpenSSL fails.
+ * What `shared` held is wiped; it is empty unless STATUS_OK. */
+MUST_USE enum status crypto_ke_shared(struct crypto *crypto, enum group group, struct slice private,
+                                      struct slice peer_public, struct secret *shared);
 
 /*
  * Sealing: the Encrypted payload, RFC 7296 section 3.14 and RFC 5282.

@@ -122,7 +122,8 @@ static bool ecp_multiply(struct ke *ke, struct slice private, bool generator, ui
 
     if (scalar != NULL) {
         BN_set_flags(scalar, BN_FLG_CONSTTIME);
-        ok = BN_nnmod(scalar, scalar, order, ke->numbers) == 1 && !BN_is_zero(scalar) &&
+        /* Zero leads to the point at infinity, whose one octet is not the size wanted. */
+        ok = BN_nnmod(scalar, scalar, order, ke->numbers) == 1 &&
              EC_POINT_mul(ecp->curve, ecp->point, generator ? scalar : NULL,
                           generator ? NULL : ecp->point, generator ? NULL : scalar,
                           ke->numbers) == 1 &&
@@ -318,6 +319,7 @@ enum status crypto_ke_shared(struct crypto *crypto, enum group group, struct sli
 {
     struct ke *ke = ke_find(crypto, group, private);
 
+    secret_free(shared);
     if (ke == NULL)
         return STATUS_FAIL;
     if (peer_public.size != ke->group->public_size)

@@ -98,7 +98,7 @@ size_t seal_icv_size(enum encr encr, enum integ integ)
     return integ_info(integ) != NULL ? integ_info(integ)->icv_size : 0;
 }
 
-/* Salt | IV, and for counter mode the counter's first value (RFC 5930 section 2.2). */
+/* Salt | IV, and for counter mode the counter's first value (RFC 3686 section 4, RFC 5930). */
 static void seal_nonce(struct seal *seal, struct slice salt, struct slice iv)
 {
     struct writer writer = writer_of(seal->nonce, sizeof(seal->nonce));

@@ -164,7 +164,10 @@ static void refuse_opened(struct engine *engine, struct ike_sa *sa,
                                slice_of(&critical_type, critical ? 1 : 0));
     if (status == STATUS_OK && critical && sa->state == IKE_ESTABLISHED)
         return; /* section 2.5: only this request fails */
-    sa_settle(engine, sa, status == STATUS_OK ? STATUS_CLOSE : status, reason);
+    if (status == STATUS_OK && sa->handshake != NULL)
+        sa_refused(engine, sa);
+    else
+        sa_settle(engine, sa, status == STATUS_OK ? STATUS_CLOSE : status, reason);
 }
 
 static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike_message *message)

@@ -73,6 +73,9 @@ bool admission_error(struct engine *engine);
 void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status,
                struct reason *reason);
 
+/* A responder's attempt was answered by an error: the answer stays for a while, to be repeated. */
+void sa_refused(struct engine *engine, struct ike_sa *sa);
+
 /* Ends it without another word to the peer. */
 void sa_end(struct engine *engine, struct ike_sa *sa);
 

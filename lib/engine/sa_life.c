@@ -199,25 +199,32 @@ void sa_close(struct engine *engine, struct ike_sa *sa)
     }
 }
 
-/* A request of the peer's that is answered by an error and ends the attempt. */
-static void refuse(struct engine *engine, struct ike_sa *sa, const struct reason *reason)
+void sa_refused(struct engine *engine, struct ike_sa *sa)
 {
     struct context *context = &engine->context;
-    uint8_t exchange = sa->state == IKE_ESTABLISHED ? V2_INFORMATIONAL : V2_IKE_AUTH;
 
-    report(context, sa, SEVERITY_WARNING, "refused", "%s: answered %s", reason->text,
-           v2_notify_name(reason->notify));
-    enum status status =
-        message_respond_notify(context, sa, exchange, reason->notify, slice_of(NULL, 0));
-    if (status != STATUS_OK || sa->state == IKE_ESTABLISHED) {
-        sa_end(engine, sa);
-        return;
-    }
     if (sa->handshake->child != NULL)
         child_remove(context, sa, sa->handshake->child);
     sa->awaited = 0;
     sa->state = IKE_REFUSED;
     ike_sa_timer(context, &sa->expire, context->now_ms + REFUSED_LIFE_MS);
+}
+
+/* A request of the peer's that is answered by an error and ends the attempt, or the SA. */
+static void refuse(struct engine *engine, struct ike_sa *sa, const struct reason *reason)
+{
+    struct context *context = &engine->context;
+    bool attempt = sa->handshake != NULL;
+
+    report(context, sa, SEVERITY_WARNING, "refused", "%s: answered %s", reason->text,
+           v2_notify_name(reason->notify));
+    enum status status =
+        message_respond_notify(context, sa, attempt ? V2_IKE_AUTH : V2_INFORMATIONAL,
+                               reason->notify, slice_of(NULL, 0));
+    if (status == STATUS_OK && attempt)
+        sa_refused(engine, sa);
+    else
+        sa_end(engine, sa);
 }
 
 /* It cannot live on.  An initiator that has found the peer's IKE_AUTH reply wrong tells so, because

@@ -96,8 +96,10 @@ enum status informational_request(struct context *context, struct ike_sa *sa,
 
     if (status != STATUS_OK)
         return status;
-    /* RFC 7296 section 2.21.2: the initiator tells in a request that it refused our AUTH. */
-    if (error == V2_N_AUTHENTICATION_FAILED)
+    /* RFC 7296 section 2.21.2: the initiator tells in a request that it refused our reply; these
+     * end the SA without a Delete. */
+    if (error == V2_N_AUTHENTICATION_FAILED || error == V2_N_INVALID_SYNTAX ||
+        error == V2_N_UNSUPPORTED_CRITICAL_PAYLOAD)
         whole_sa = true;
     while (!whole_sa && (item = v2_payloads_find(&message->payloads, V2_DELETE, item)) != NULL)
         if (v2_delete_parse(&delete, item->body, &unused) == STATUS_OK)
@@ -113,8 +115,10 @@ enum status informational_request(struct context *context, struct ike_sa *sa,
 enum status informational_reply(struct context *context, struct ike_sa *sa,
                                 const struct ike_message *message, struct reason *reason)
 {
-    (void)message;
     message_request_done(context, sa);
+    /* RFC 7296 section 2.21.3: fatal at both ends. */
+    if (message_find_error(message) == V2_N_INVALID_SYNTAX)
+        return reason_set(reason, STATUS_CLOSE, 0, "the peer could not read our request");
     if (sa->state == IKE_AWAIT_DELETE_REPLY)
         return reason_set(reason, STATUS_CLOSE, 0, "closed");
     if (sa->deleting != NULL)

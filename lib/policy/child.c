@@ -173,8 +173,7 @@ static bool pairs_check(struct reading *reading, const config_setting_t *setting
             return setting_fault(reading, setting,
                                  "%s \"%s\" has no counterpart; expected a %s selector of its "
                                  "family and protocol",
-                                 side->name, selector_text(&side->selectors[i], text),
-                                 other->name);
+                                 side->name, selector_text(&side->selectors[i], text), other->name);
     return true;
 }
 

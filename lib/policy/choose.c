@@ -24,8 +24,7 @@ static const struct connection *with_local(const struct connection *connection,
     return connection;
 }
 
-const struct connection *choose_connection(const struct config *config,
-                                           const struct address *local,
+const struct connection *choose_connection(const struct config *config, const struct address *local,
                                            const struct address *remote,
                                            const struct connection *after)
 {
@@ -118,8 +117,7 @@ static uint8_t algorithm_pick(const struct algorithm_list *ours, const struct of
                               uint8_t type, const struct crypto *crypto)
 {
     for (size_t i = 0; i < ours->count; i++)
-        if (is_offered(offered, type, ours->ids[i]) &&
-            algorithm_usable(crypto, type, ours->ids[i]))
+        if (is_offered(offered, type, ours->ids[i]) && algorithm_usable(crypto, type, ours->ids[i]))
             return ours->ids[i];
     return 0;
 }
@@ -140,7 +138,8 @@ static bool group_pick(const struct algorithm_list *ours, const struct offered *
         return true;
     if (ours->count == 0)
         return none_fits(offered, V2_TRANSFORM_KE);
-    if (terms->prefer_group != GROUP_NONE && memchr(ours->ids, (int)terms->prefer_group, ours->count))
+    if (terms->prefer_group != GROUP_NONE &&
+        memchr(ours->ids, (int)terms->prefer_group, ours->count))
         *group = algorithm_pick(&preferred, offered, V2_TRANSFORM_KE, terms->crypto);
     if (*group == GROUP_NONE)
         *group = algorithm_pick(ours, offered, V2_TRANSFORM_KE, terms->crypto);
@@ -200,10 +199,13 @@ static const struct {
     unsigned bit;
     const char *name;
 } differences[] = {
-    {DIFFERS_PROTOCOL, "protocol"}, {DIFFERS_SPI, "SPI"},
+    {DIFFERS_PROTOCOL, "protocol"},
+    {DIFFERS_SPI, "SPI"},
     {DIFFERS_UNKNOWN_TYPE, "a transform type that is unknown"},
-    {DIFFERS_ENCR, "cipher"},       {DIFFERS_INTEG, "integrity"},
-    {DIFFERS_PRF, "PRF"},           {DIFFERS_GROUP, "group"},
+    {DIFFERS_ENCR, "cipher"},
+    {DIFFERS_INTEG, "integrity"},
+    {DIFFERS_PRF, "PRF"},
+    {DIFFERS_GROUP, "group"},
     {DIFFERS_ESN, "ESN"},
 };
 
@@ -217,8 +219,7 @@ struct near_miss {
 static void near_miss_try(struct near_miss *near, const struct proposal *ours,
                           const struct v2_proposal *offer, unsigned differs)
 {
-    if (near->ours != NULL &&
-        __builtin_popcount(near->differs) <= __builtin_popcount(differs))
+    if (near->ours != NULL && __builtin_popcount(near->differs) <= __builtin_popcount(differs))
         return;
     *near = (struct near_miss){ours, offer, differs};
 }
@@ -231,8 +232,8 @@ static void differs_text(unsigned differs, char text[DIFFER_MAX])
     text[0] = '\0';
     for (size_t i = 0; i < sizeof(differences) / sizeof(differences[0]); i++)
         if ((differs & differences[i].bit) != 0 && used < DIFFER_MAX)
-            used += (size_t)snprintf(text + used, DIFFER_MAX - used, "%s%s",
-                                     used > 0 ? ", " : "", differences[i].name);
+            used += (size_t)snprintf(text + used, DIFFER_MAX - used, "%s%s", used > 0 ? ", " : "",
+                                     differences[i].name);
 }
 
 /* First what differs, because the rest may be cut. */

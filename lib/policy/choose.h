@@ -23,8 +23,7 @@ struct suite {
 /* The most fitting connection for a first packet between two hosts: one whose remote is exactly
  * `remote` before one with remote "any".  `after` continues (NULL: the first).  NULL when no more:
  * all the exact ones come first, then the "any" ones, each in the file's order. */
-const struct connection *choose_connection(const struct config *config,
-                                           const struct address *local,
+const struct connection *choose_connection(const struct config *config, const struct address *local,
                                            const struct address *remote,
                                            const struct connection *after);
 
@@ -45,12 +44,12 @@ void offer_from_proposals(struct v2_sa *sa, const struct proposal_list *list, ui
  * STATUS_REJECT with NO_PROPOSAL_CHOSEN and a reason saying what was offered and allowed. */
 MUST_USE enum status choose_suite(const struct proposal_list *ours, const struct v2_sa *offer,
                                   uint8_t protocol, const struct crypto *crypto, bool with_group,
-                                  enum group prefer_group, struct suite *suite,
-                                  uint8_t *number, uint32_t *spi, struct reason *reason);
+                                  enum group prefer_group, struct suite *suite, uint8_t *number,
+                                  uint32_t *spi, struct reason *reason);
 
 /* The responder's answer to an offer: the one proposal with one transform of each type. */
-void offer_from_suite(struct v2_sa *sa, const struct suite *suite, uint8_t number,
-                      uint8_t protocol, struct slice spi, bool with_group);
+void offer_from_suite(struct v2_sa *sa, const struct suite *suite, uint8_t number, uint8_t protocol,
+                      struct slice spi, bool with_group);
 
 /* As initiator: is the responder's answer one proposal with one transform per type, out of what
  * we offered?  STATUS_CLOSE when not. */

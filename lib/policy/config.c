@@ -92,8 +92,8 @@ const struct child_config *connection_find_child(const struct connection *connec
     const struct child_config *child;
 
     TAILQ_FOREACH(child, &connection->children, entry)
-        if (strcmp(child->name, name) == 0)
-            return child;
+    if (strcmp(child->name, name) == 0)
+        return child;
     return NULL;
 }
 
@@ -173,8 +173,8 @@ static const struct key daemon_keys[] = {
     {"on_exit", read_on_exit, NULL, 0, 0, 0},
 };
 
-static bool read_on_exit(struct reading *reading, config_setting_t *setting,
-                         const struct key *key, void *target)
+static bool read_on_exit(struct reading *reading, config_setting_t *setting, const struct key *key,
+                         void *target)
 {
     static const struct word words[] = {{"keep", false}, {"clear", true}};
     struct daemon_settings *daemon = target;
@@ -203,8 +203,9 @@ static bool read_daemon(struct reading *reading, config_setting_t *setting, cons
              config_setting_source_line(setting));
     retransmit_ms = config_setting_get_member(setting, "retransmit_ms");
     if (retransmit_ms != NULL && config_setting_get_member(setting, "retransmit") != NULL)
-        return setting_fault(reading, retransmit_ms, "stands beside retransmit; expected one of "
-                                                     "them");
+        return setting_fault(reading, retransmit_ms,
+                             "stands beside retransmit; expected one of "
+                             "them");
     return setting_read_group(reading, setting, daemon_keys, SETTING_LENGTH(daemon_keys),
                               &draft->config->daemon);
 }
@@ -243,8 +244,7 @@ static bool read_connections(struct reading *reading, config_setting_t *setting,
     if (!setting_is_group(reading, setting))
         return false;
     for (int i = 0; i < config_setting_length(setting); i++)
-        if (!connection_add(reading, config_setting_get_elem(setting, (unsigned)i),
-                            draft->config))
+        if (!connection_add(reading, config_setting_get_elem(setting, (unsigned)i), draft->config))
             return false;
     return true;
 }

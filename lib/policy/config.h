@@ -14,13 +14,13 @@
 #include "lib/base/hash.h"
 #include "lib/crypto/algorithm.h"
 
-#define CONFIG_NAME_MAX 63          /* letters, digits, '-', '_', '.' */
+#define CONFIG_NAME_MAX        63 /* letters, digits, '-', '_', '.' */
 #define CONFIG_CONNECTIONS_MAX 65536
-#define CONFIG_CHILDREN_MAX 64      /* per connection */
-#define CONFIG_SELECTORS_MAX 16     /* per side of a child */
-#define CONFIG_PROPOSALS_MAX 8      /* per list */
-#define CONFIG_ALGORITHMS_MAX 12    /* per type in one proposal */
-#define CONFIG_ID_MAX 255
+#define CONFIG_CHILDREN_MAX    64 /* per connection */
+#define CONFIG_SELECTORS_MAX   16 /* per side of a child */
+#define CONFIG_PROPOSALS_MAX   8  /* per list */
+#define CONFIG_ALGORITHMS_MAX  12 /* per type in one proposal */
+#define CONFIG_ID_MAX          255
 
 /* One string of `proposals` or `esp`: alternatives by type, in order of preference. */
 struct algorithm_list {
@@ -79,8 +79,8 @@ TAILQ_HEAD(child_config_list, child_config);
 struct connection {
     TAILQ_ENTRY(connection) entry;
     struct hash_node by_name;
-    struct hash_node by_remote;               /* the first of each remote address alone */
-    const struct connection *next_of_remote;  /* in the file's order */
+    struct hash_node by_remote;              /* the first of each remote address alone */
+    const struct connection *next_of_remote; /* in the file's order */
     char name[CONFIG_NAME_MAX + 1];
     struct address local;
     struct address remote; /* FAMILY_NONE: any peer; we can then only answer */
@@ -91,19 +91,19 @@ struct connection {
     bool weak; /* weak algorithms were allowed */
     uint16_t child_count;
     struct child_config_list children; /* at least one */
-    char file[256]; /* where it was written, for messages */
+    char file[256];                    /* where it was written, for messages */
     unsigned line;
 };
 TAILQ_HEAD(connection_list, connection);
 
 /* Daemon-wide settings, the group `daemon` in the file. */
 struct daemon_settings {
-    uint32_t half_open_max;      /* cap on half-open SAs of responders; default 1000 */
-    uint32_t cookie_threshold;   /* half-open SAs from which COOKIE is asked; default 100 */
-    uint32_t half_open_s;        /* their life; default 30 */
-    uint32_t retransmit_ms;      /* first wait; default 1000 */
-    uint32_t retransmit_tries;   /* default 5 */
-    bool clear_on_exit;          /* on_exit = "clear": SIGTERM removes policies; default "keep" */
+    uint32_t half_open_max;    /* cap on half-open SAs of responders; default 1000 */
+    uint32_t cookie_threshold; /* half-open SAs from which COOKIE is asked; default 100 */
+    uint32_t half_open_s;      /* their life; default 30 */
+    uint32_t retransmit_ms;    /* first wait; default 1000 */
+    uint32_t retransmit_tries; /* default 5 */
+    bool clear_on_exit;        /* on_exit = "clear": SIGTERM removes policies; default "keep" */
 };
 
 struct config {
@@ -145,7 +145,7 @@ const struct child_config *config_find_reqid(const struct config *config, uint32
 /* What differs between two configurations. */
 enum config_change { CONFIG_SAME, CONFIG_ADDED, CONFIG_CHANGED, CONFIG_REMOVED };
 
-/* Compares one connection's meaning (not its place in a file): equal means that its SAs may stay. */
+/* Compares what two connections mean, not where they stand: when equal, SAs may stay. */
 bool connection_equal(const struct connection *a, const struct connection *b);
 
 /* Calls `each` for every connection of either configuration (either may be NULL) with how it

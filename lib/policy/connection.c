@@ -16,8 +16,7 @@
 #define LIFETIME_MIN_S   60
 #define LIFETIME_MAX_S   (365 * 86400)
 #define ADDRESS_EXPECTED "an address such as \"192.0.2.1\" or \"2001:db8::1\""
-#define ID_EXPECTED \
-    "an address, \"host.name\", \"user@host.name\", \"keyid:text\" or \"@#hex\""
+#define ID_EXPECTED      "an address, \"host.name\", \"user@host\", \"keyid:text\" or \"@#hex\""
 
 static key_reader read_version;
 static key_reader read_auth;
@@ -43,8 +42,8 @@ static const struct key endpoint_keys[] = {
     {"ca", NULL, NULL, 0, 0, 0},
 };
 
-static bool read_version(struct reading *reading, config_setting_t *setting,
-                         const struct key *key, void *target)
+static bool read_version(struct reading *reading, config_setting_t *setting, const struct key *key,
+                         void *target)
 {
     (void)key;
     (void)target;

@@ -15,8 +15,7 @@ struct connection *connection_read(struct reading *reading, config_setting_t *se
 void connection_free(struct connection *connection);
 
 /* Reads the group `setting`, whose name is the child's, and appends it. */
-bool child_read(struct reading *reading, struct connection *connection,
-                config_setting_t *setting);
+bool child_read(struct reading *reading, struct connection *connection, config_setting_t *setting);
 
 /* The child that a connection without any has: everything between its two hosts, in transport
  * mode. */

@@ -96,6 +96,6 @@ void config_diff(const struct config *before, const struct config *after,
         }
     if (after != NULL)
         TAILQ_FOREACH(new, &after->connections, entry)
-            if (before == NULL || config_find(before, new->name) == NULL)
-                each(context, CONFIG_ADDED, NULL, new);
+    if (before == NULL || config_find(before, new->name) == NULL)
+        each(context, CONFIG_ADDED, NULL, new);
 }

@@ -18,17 +18,10 @@ static struct v2_transform transform_of(uint8_t type, unsigned id)
         transform.id = encr_info(id)->wire;
         transform.key_bits = encr_info(id)->key_bits;
         break;
-    case V2_TRANSFORM_PRF:
-        transform.id = prf_info(id)->wire;
-        break;
-    case V2_TRANSFORM_INTEG:
-        transform.id = integ_info(id)->wire;
-        break;
-    case V2_TRANSFORM_KE:
-        transform.id = group_info(id)->wire;
-        break;
-    default:
-        transform.id = (uint16_t)id;
+    case V2_TRANSFORM_PRF: transform.id = prf_info(id)->wire; break;
+    case V2_TRANSFORM_INTEG: transform.id = integ_info(id)->wire; break;
+    case V2_TRANSFORM_KE: transform.id = group_info(id)->wire; break;
+    default: transform.id = (uint16_t)id;
     }
     return transform;
 }
@@ -46,20 +39,11 @@ bool transform_algorithm(const struct v2_transform *transform, unsigned *id)
     case V2_TRANSFORM_ENCR:
         *id = encr_from_wire(transform->id, transform->key_bits);
         return *id != ENCR_NONE;
-    case V2_TRANSFORM_PRF:
-        *id = prf_from_wire(transform->id);
-        return *id != PRF_NONE;
-    case V2_TRANSFORM_INTEG:
-        *id = integ_from_wire(transform->id);
-        return none || *id != INTEG_NONE;
-    case V2_TRANSFORM_KE:
-        *id = group_from_wire(transform->id);
-        return none || *id != GROUP_NONE;
-    case V2_TRANSFORM_ESN:
-        *id = transform->id;
-        return *id == V2_NO_ESN || *id == V2_ESN;
-    default:
-        return false;
+    case V2_TRANSFORM_PRF: *id = prf_from_wire(transform->id); return *id != PRF_NONE;
+    case V2_TRANSFORM_INTEG: *id = integ_from_wire(transform->id); return none || *id != INTEG_NONE;
+    case V2_TRANSFORM_KE: *id = group_from_wire(transform->id); return none || *id != GROUP_NONE;
+    case V2_TRANSFORM_ESN: *id = transform->id; return *id == V2_NO_ESN || *id == V2_ESN;
+    default: return false;
     }
 }
 
@@ -68,14 +52,10 @@ bool algorithm_usable(const struct crypto *crypto, uint8_t type, unsigned id)
     if (crypto == NULL)
         return true;
     switch (type) {
-    case V2_TRANSFORM_ENCR:
-        return crypto_has_encr(crypto, (enum encr)id);
-    case V2_TRANSFORM_PRF:
-        return crypto_has_prf(crypto, (enum prf)id);
-    case V2_TRANSFORM_INTEG:
-        return crypto_has_integ(crypto, (enum integ)id);
-    default:
-        return crypto_has_group(crypto, (enum group)id);
+    case V2_TRANSFORM_ENCR: return crypto_has_encr(crypto, (enum encr)id);
+    case V2_TRANSFORM_PRF: return crypto_has_prf(crypto, (enum prf)id);
+    case V2_TRANSFORM_INTEG: return crypto_has_integ(crypto, (enum integ)id);
+    default: return crypto_has_group(crypto, (enum group)id);
     }
 }
 
@@ -132,8 +112,8 @@ void offer_from_proposals(struct v2_sa *sa, const struct proposal_list *list, ui
     }
 }
 
-void offer_from_suite(struct v2_sa *sa, const struct suite *suite, uint8_t number,
-                      uint8_t protocol, struct slice spi, bool with_group)
+void offer_from_suite(struct v2_sa *sa, const struct suite *suite, uint8_t number, uint8_t protocol,
+                      struct slice spi, bool with_group)
 {
     struct v2_proposal *proposal = &sa->proposals[0];
 
@@ -147,6 +127,5 @@ void offer_from_suite(struct v2_sa *sa, const struct suite *suite, uint8_t numbe
     if (with_group && suite->group != GROUP_NONE)
         transform_add(proposal, transform_of(V2_TRANSFORM_KE, suite->group));
     if (protocol != V2_PROTOCOL_IKE)
-        transform_add(proposal,
-                      transform_of(V2_TRANSFORM_ESN, suite->esn ? V2_ESN : V2_NO_ESN));
+        transform_add(proposal, transform_of(V2_TRANSFORM_ESN, suite->esn ? V2_ESN : V2_NO_ESN));
 }

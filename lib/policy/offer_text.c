@@ -15,29 +15,48 @@ struct wire_name {
 };
 
 static const struct wire_name encr_names[] = {
-    {2, "DES"},         {3, "3DES"},        {7, "BLOWFISH"},    {11, "NULL"},
-    {12, "AES_CBC"},    {13, "AES_CTR"},    {14, "AES_CCM_8"},  {15, "AES_CCM_12"},
-    {16, "AES_CCM_16"}, {18, "AES_GCM_8"},  {19, "AES_GCM_12"}, {20, "AES_GCM_16"},
-    {21, "NULL_AES_GMAC"}, {23, "CAMELLIA_CBC"}, {24, "CAMELLIA_CTR"},
-    {28, "CHACHA20_POLY1305"}, {0, NULL},
+    {2, "DES"},
+    {3, "3DES"},
+    {7, "BLOWFISH"},
+    {11, "NULL"},
+    {12, "AES_CBC"},
+    {13, "AES_CTR"},
+    {14, "AES_CCM_8"},
+    {15, "AES_CCM_12"},
+    {16, "AES_CCM_16"},
+    {18, "AES_GCM_8"},
+    {19, "AES_GCM_12"},
+    {20, "AES_GCM_16"},
+    {21, "NULL_AES_GMAC"},
+    {23, "CAMELLIA_CBC"},
+    {24, "CAMELLIA_CTR"},
+    {28, "CHACHA20_POLY1305"},
+    {0, NULL},
 };
 static const struct wire_name prf_names[] = {
-    {1, "PRF_HMAC_MD5"},      {2, "PRF_HMAC_SHA1"},     {4, "PRF_AES128_XCBC"},
-    {5, "PRF_HMAC_SHA2_256"}, {6, "PRF_HMAC_SHA2_384"}, {7, "PRF_HMAC_SHA2_512"},
+    {1, "PRF_HMAC_MD5"},      {2, "PRF_HMAC_SHA1"},
+    {4, "PRF_AES128_XCBC"},   {5, "PRF_HMAC_SHA2_256"},
+    {6, "PRF_HMAC_SHA2_384"}, {7, "PRF_HMAC_SHA2_512"},
     {8, "PRF_AES128_CMAC"},   {0, NULL},
 };
 static const struct wire_name integ_names[] = {
-    {0, "NONE"},        {1, "HMAC_MD5_96"},        {2, "HMAC_SHA1_96"},
-    {5, "AES_XCBC_96"}, {8, "AES_CMAC_96"},        {12, "HMAC_SHA2_256_128"},
-    {13, "HMAC_SHA2_384_192"}, {14, "HMAC_SHA2_512_256"}, {0, NULL},
+    {0, "NONE"},
+    {1, "HMAC_MD5_96"},
+    {2, "HMAC_SHA1_96"},
+    {5, "AES_XCBC_96"},
+    {8, "AES_CMAC_96"},
+    {12, "HMAC_SHA2_256_128"},
+    {13, "HMAC_SHA2_384_192"},
+    {14, "HMAC_SHA2_512_256"},
+    {0, NULL},
 };
 static const struct wire_name ke_names[] = {
-    {0, "NONE"},       {1, "MODP_768"},   {2, "MODP_1024"},  {5, "MODP_1536"},
-    {14, "MODP_2048"}, {15, "MODP_3072"}, {16, "MODP_4096"}, {17, "MODP_6144"},
-    {18, "MODP_8192"}, {19, "ECP_256"},   {20, "ECP_384"},   {21, "ECP_521"},
+    {0, "NONE"},           {1, "MODP_768"},       {2, "MODP_1024"},      {5, "MODP_1536"},
+    {14, "MODP_2048"},     {15, "MODP_3072"},     {16, "MODP_4096"},     {17, "MODP_6144"},
+    {18, "MODP_8192"},     {19, "ECP_256"},       {20, "ECP_384"},       {21, "ECP_521"},
     {22, "MODP_1024_160"}, {23, "MODP_2048_224"}, {24, "MODP_2048_256"}, {25, "ECP_192"},
-    {26, "ECP_224"},   {27, "BRAINPOOL_224"}, {28, "BRAINPOOL_256"}, {29, "BRAINPOOL_384"},
-    {30, "BRAINPOOL_512"}, {31, "X25519"}, {32, "X448"}, {0, NULL},
+    {26, "ECP_224"},       {27, "BRAINPOOL_224"}, {28, "BRAINPOOL_256"}, {29, "BRAINPOOL_384"},
+    {30, "BRAINPOOL_512"}, {31, "X25519"},        {32, "X448"},          {0, NULL},
 };
 static const struct wire_name esn_names[] = {{0, "NO_ESN"}, {1, "ESN"}, {0, NULL}};
 

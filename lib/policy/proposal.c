@@ -28,9 +28,9 @@ static const char *const default_esp[] = {
 
 /* The PRF that belongs to an integrity algorithm when none is named. */
 static const uint8_t prf_of_integ[INTEG_COUNT] = {
-    [INTEG_HMAC_SHA1_96] = PRF_HMAC_SHA1,       [INTEG_HMAC_SHA256_128] = PRF_HMAC_SHA256,
-    [INTEG_HMAC_SHA384_192] = PRF_HMAC_SHA384,  [INTEG_HMAC_SHA512_256] = PRF_HMAC_SHA512,
-    [INTEG_AES_XCBC_96] = PRF_AES128_XCBC,      [INTEG_AES_CMAC_96] = PRF_AES128_CMAC,
+    [INTEG_HMAC_SHA1_96] = PRF_HMAC_SHA1,      [INTEG_HMAC_SHA256_128] = PRF_HMAC_SHA256,
+    [INTEG_HMAC_SHA384_192] = PRF_HMAC_SHA384, [INTEG_HMAC_SHA512_256] = PRF_HMAC_SHA512,
+    [INTEG_AES_XCBC_96] = PRF_AES128_XCBC,     [INTEG_AES_CMAC_96] = PRF_AES128_CMAC,
 };
 
 PRINTF_LIKE(2, 3)
@@ -55,27 +55,30 @@ struct kind {
 };
 
 /* Rows of four tables of unlike types, seen alike. */
-#define KIND_FUNCTIONS(kind)                                   \
-    static unsigned kind##_id(struct slice name)               \
-    {                                                          \
-        return kind##_from_name(name);                         \
-    }                                                          \
-    static const char *kind##_name(unsigned id)                \
-    {                                                          \
-        const struct kind##_info *info = kind##_info(id);      \
-        return info != NULL ? info->name : "none";             \
-    }                                                          \
-    static bool kind##_weak(unsigned id)                       \
-    {                                                          \
-        const struct kind##_info *info = kind##_info(id);      \
-        return info != NULL && info->weak;                     \
+#define KIND_FUNCTIONS(kind)                              \
+    static unsigned kind##_id(struct slice name)          \
+    {                                                     \
+        return kind##_from_name(name);                    \
+    }                                                     \
+    static const char *kind##_name(unsigned id)           \
+    {                                                     \
+        const struct kind##_info *info = kind##_info(id); \
+        return info != NULL ? info->name : "none";        \
+    }                                                     \
+    static bool kind##_weak(unsigned id)                  \
+    {                                                     \
+        const struct kind##_info *info = kind##_info(id); \
+        return info != NULL && info->weak;                \
     }
 KIND_FUNCTIONS(encr)
 KIND_FUNCTIONS(integ)
 KIND_FUNCTIONS(prf)
 KIND_FUNCTIONS(group)
 
-#define KIND(kind, count) {kind##_id, kind##_name, kind##_weak, count, offsetof(struct proposal, kind)}
+#define KIND(kind, count)                                                           \
+    {                                                                               \
+        kind##_id, kind##_name, kind##_weak, count, offsetof(struct proposal, kind) \
+    }
 static const struct kind kinds[] = {
     KIND(encr, ENCR_COUNT),
     KIND(integ, INTEG_COUNT),
@@ -99,8 +102,7 @@ static bool word_unknown(const char *word, char wrong[PROPOSAL_WRONG_MAX])
             nearest_try(&nearest, kinds[i].name(id));
     nearest_try(&nearest, "esn");
     nearest_try(&nearest, "noesn");
-    return wrong_set(wrong, "\"%s\": no such algorithm; the nearest is \"%s\"", word,
-                     nearest.best);
+    return wrong_set(wrong, "\"%s\": no such algorithm; the nearest is \"%s\"", word, nearest.best);
 }
 
 static bool word_add(struct algorithm_list *list, unsigned id, const char *word,
@@ -180,7 +182,8 @@ static bool ike_check(struct proposal *proposal, bool aead, char wrong[PROPOSAL_
 {
     for (size_t i = 0; i < proposal->encr.count; i++)
         if (proposal->encr.ids[i] == ENCR_NULL)
-            return wrong_set(wrong, "\"null\" is for ESP; expected a cipher such as \"aes256gcm16\"");
+            return wrong_set(wrong,
+                             "\"null\" is for ESP; expected a cipher such as \"aes256gcm16\"");
     if (proposal->prf.count == 0)
         prf_from_integ(proposal);
     else if (aead && proposal->integ.count > 0)
@@ -224,8 +227,9 @@ bool proposal_parse(struct proposal *proposal, const char *text, struct proposal
     if (aeads != 0 && aeads != proposal->encr.count)
         return wrong_set(wrong, "AEADs and other ciphers; expected them in proposals of their own");
     if (aeads == 0 && proposal->integ.count == 0)
-        return wrong_set(wrong, "no integrity algorithm beside \"%s\"; expected one such as "
-                                "\"sha256\"",
+        return wrong_set(wrong,
+                         "no integrity algorithm beside \"%s\"; expected one such as "
+                         "\"sha256\"",
                          encr_name(proposal->encr.ids[0]));
     return use.child ? child_check(proposal, aeads > 0, wrong)
                      : ike_check(proposal, aeads > 0, wrong);
@@ -239,8 +243,8 @@ void proposal_list_default(struct proposal_list *list, bool child)
 
     *list = (struct proposal_list){0};
     for (size_t i = 0; i < count; i++)
-        if (proposal_parse(&list->items[list->count], texts[i], (struct proposal_use){.child = child},
-                           wrong))
+        if (proposal_parse(&list->items[list->count], texts[i],
+                           (struct proposal_use){.child = child}, wrong))
             list->count++;
 }
 

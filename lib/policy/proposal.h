@@ -17,8 +17,8 @@ struct proposal_use {
 };
 
 /* False with `wrong` saying what is wrong and what was expected. */
-MUST_USE bool proposal_parse(struct proposal *proposal, const char *text,
-                             struct proposal_use use, char wrong[PROPOSAL_WRONG_MAX]);
+MUST_USE bool proposal_parse(struct proposal *proposal, const char *text, struct proposal_use use,
+                             char wrong[PROPOSAL_WRONG_MAX]);
 
 /* What is meant when nothing is written. */
 void proposal_list_default(struct proposal_list *list, bool child);

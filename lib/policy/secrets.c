@@ -20,7 +20,7 @@
 #define HEX_PREFIX      "0x"
 #define BASE64_PREFIX   "0s"
 #define PSK_EXPECTED    "psk = \"...\", \"0x\" and hex, or \"0s\" and base64"
-#define IDS_EXPECTED    "an address, \"host.name\", \"user@host.name\", \"keyid:text\" or \"@#hex\""
+#define IDS_EXPECTED    "an address, \"host.name\", \"user@host\", \"keyid:text\" or \"@#hex\""
 
 /* One identity of one entry, in the table. */
 struct secret_id {
@@ -111,16 +111,17 @@ static bool psk_read(struct reading *reading, const config_setting_t *setting, s
         return setting_fault(reading, setting, "too long; expected at most %d characters",
                              SECRET_SIZE_MAX);
     if (strncmp(text, HEX_PREFIX, strlen(HEX_PREFIX)) == 0)
-        read = strlen(text) % 2 == 0 && digits_decode(psk, text + strlen(HEX_PREFIX),
-                                                      strlen(text + strlen(HEX_PREFIX)), 4,
-                                                      hex_value);
+        read =
+            strlen(text) % 2 == 0 && digits_decode(psk, text + strlen(HEX_PREFIX),
+                                                   strlen(text + strlen(HEX_PREFIX)), 4, hex_value);
     else if (strncmp(text, BASE64_PREFIX, strlen(BASE64_PREFIX)) == 0)
         read = base64_decode(psk, text + strlen(BASE64_PREFIX));
     else
         read = secret_copy(psk, slice_text(text));
     if (!read)
-        return setting_fault(reading, setting, "cannot be decoded; expected pairs of hex digits "
-                                               "behind \"0x\", or base64 behind \"0s\"");
+        return setting_fault(reading, setting,
+                             "cannot be decoded; expected pairs of hex digits "
+                             "behind \"0x\", or base64 behind \"0s\"");
     return psk->size > 0 || setting_fault(reading, setting, "empty; expected " PSK_EXPECTED);
 }
 
@@ -137,12 +138,11 @@ static uint64_t identity_key(const struct identity *identity)
     return hash_keyed(no_key, slice_of(folded, identity->size));
 }
 
-static bool ids_read(struct reading *reading, config_setting_t *setting,
-                     struct secret_entry *entry)
+static bool ids_read(struct reading *reading, config_setting_t *setting, struct secret_entry *entry)
 {
-    if (setting == NULL || (config_setting_is_aggregate(setting) &&
-                            !config_setting_is_group(setting) &&
-                            config_setting_length(setting) == 0))
+    if (setting == NULL ||
+        (config_setting_is_aggregate(setting) && !config_setting_is_group(setting) &&
+         config_setting_length(setting) == 0))
         return true;
     size_t count = setting_strings(reading, setting, SECRET_IDS_MAX, IDS_EXPECTED);
     if (count == 0)
@@ -205,15 +205,16 @@ static bool entry_add(struct secrets *secrets, struct secret_entry *entry)
     return true;
 }
 
-static bool read_secrets(struct reading *reading, config_setting_t *setting,
-                         const struct key *key, void *target)
+static bool read_secrets(struct reading *reading, config_setting_t *setting, const struct key *key,
+                         void *target)
 {
     struct secrets *secrets = target;
 
     (void)key;
     if (!config_setting_is_list(setting))
-        return setting_fault(reading, setting, "not a list; expected secrets: ( { ids = [ ... ]; "
-                                               "psk = \"...\"; } );");
+        return setting_fault(reading, setting,
+                             "not a list; expected secrets: ( { ids = [ ... ]; "
+                             "psk = \"...\"; } );");
     for (int i = 0; i < config_setting_length(setting); i++) {
         config_setting_t *item = config_setting_get_elem(setting, (unsigned)i);
         struct secret_entry *entry = calloc(1, sizeof(*entry));

@@ -20,11 +20,11 @@ static const struct protocol {
     uint8_t number;
     enum ports ports;
 } protocols[] = {
-    {"tcp", 6, PORTS_NUMBERS},     {"udp", 17, PORTS_NUMBERS},   {"sctp", 132, PORTS_NUMBERS},
-    {"dccp", 33, PORTS_NUMBERS},   {"udplite", 136, PORTS_NUMBERS}, {"icmp", 1, PORTS_TYPES},
-    {"ipv6-icmp", 58, PORTS_TYPES}, {"icmpv6", 58, PORTS_TYPES}, {"igmp", 2, PORTS_NONE},
-    {"ipip", 4, PORTS_NONE},       {"ipv6", 41, PORTS_NONE},     {"gre", 47, PORTS_NONE},
-    {"ospf", 89, PORTS_NONE},      {"pim", 103, PORTS_NONE},     {"vrrp", 112, PORTS_NONE},
+    {"tcp", 6, PORTS_NUMBERS},      {"udp", 17, PORTS_NUMBERS},      {"sctp", 132, PORTS_NUMBERS},
+    {"dccp", 33, PORTS_NUMBERS},    {"udplite", 136, PORTS_NUMBERS}, {"icmp", 1, PORTS_TYPES},
+    {"ipv6-icmp", 58, PORTS_TYPES}, {"icmpv6", 58, PORTS_TYPES},     {"igmp", 2, PORTS_NONE},
+    {"ipip", 4, PORTS_NONE},        {"ipv6", 41, PORTS_NONE},        {"gre", 47, PORTS_NONE},
+    {"ospf", 89, PORTS_NONE},       {"pim", 103, PORTS_NONE},        {"vrrp", 112, PORTS_NONE},
     {"l2tp", 115, PORTS_NONE},
 };
 
@@ -64,8 +64,9 @@ static bool host_parse(struct address *address, char *text, char wrong[SELECTOR_
         return true;
     if (brackets)
         text[length - 1] = ']';
-    return wrong_set(wrong, "\"%s\": no address; expected one such as \"10.1.0.0/16\", "
-                            "\"[2001:db8::1]/128\" or \"10.0.0.1-10.0.0.9\"",
+    return wrong_set(wrong,
+                     "\"%s\": no address; expected one such as \"10.1.0.0/16\", "
+                     "\"[2001:db8::1]/128\" or \"10.0.0.1-10.0.0.9\"",
                      text);
 }
 
@@ -118,8 +119,7 @@ static bool range_parse(struct selector *selector, char *first, char *last,
     return true;
 }
 
-static bool addresses_parse(struct selector *selector, char *text,
-                            char wrong[SELECTOR_WRONG_MAX])
+static bool addresses_parse(struct selector *selector, char *text, char wrong[SELECTOR_WRONG_MAX])
 {
     char *slash = strchr(text, '/');
     char *dash = strchr(text, '-');

@@ -75,13 +75,12 @@ static void setting_show(const struct reading *reading, const config_setting_t *
         snprintf(text, SHOWN_MAX, strlen(string) > SHOWN_MAX - 8 ? "\"%.60s...\"" : "\"%s\"",
                  string);
         break;
-    default:
-        snprintf(text, SHOWN_MAX, "%s", kinds[config_setting_type(setting)]);
+    default: snprintf(text, SHOWN_MAX, "%s", kinds[config_setting_type(setting)]);
     }
 }
 
-bool setting_expected(struct reading *reading, const config_setting_t *setting,
-                      const char *format, ...)
+bool setting_expected(struct reading *reading, const config_setting_t *setting, const char *format,
+                      ...)
 {
     char shown[SHOWN_MAX];
     va_list arguments;
@@ -109,8 +108,7 @@ bool setting_wrong(struct reading *reading, const config_setting_t *setting, con
 }
 
 /* A part that is the whole is not quoted twice. */
-bool setting_wrong_part(struct reading *reading, const config_setting_t *setting,
-                        const char *wrong)
+bool setting_wrong_part(struct reading *reading, const config_setting_t *setting, const char *wrong)
 {
     const char *text = config_setting_get_string(setting);
     size_t length = strlen(text);
@@ -224,12 +222,12 @@ struct measure {
 };
 
 static const struct measure plain = {NULL, 0, 1, "a number", ""};
-static const struct measure seconds = {second_units, SETTING_LENGTH(second_units), 1,
-                                       "a time", ", such as \"90s\", \"15m\", \"8h\", \"2d\""};
+static const struct measure seconds = {second_units, SETTING_LENGTH(second_units), 1, "a time",
+                                       ", such as \"90s\", \"15m\", \"8h\", \"2d\""};
 static const struct measure milliseconds = {millisecond_units, SETTING_LENGTH(millisecond_units),
                                             1000, "a time", ", such as \"500ms\", \"1s\""};
-static const struct measure octets = {byte_units, SETTING_LENGTH(byte_units), 1,
-                                      "a size", ", such as \"512M\", \"64G\""};
+static const struct measure octets = {byte_units, SETTING_LENGTH(byte_units), 1, "a size",
+                                      ", such as \"512M\", \"64G\""};
 
 /* "15m" in the measure's smallest unit. */
 static bool measure_parse(const struct measure *measure, const char *text, uint64_t *value)
@@ -289,8 +287,8 @@ static bool measure_read(struct reading *reading, const config_setting_t *settin
         read = measure_parse(measure, config_setting_get_string(setting), value);
     } else if (type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64) {
         long long number = config_setting_get_int64(setting);
-        read = number >= 0 &&
-               !__builtin_mul_overflow((uint64_t)number, measure->bare_factor, value);
+        read =
+            number >= 0 && !__builtin_mul_overflow((uint64_t)number, measure->bare_factor, value);
     }
     if (read && *value >= key->min && *value <= key->max)
         return true;
@@ -319,8 +317,8 @@ bool setting_read_u32(struct reading *reading, config_setting_t *setting, const 
     return u32_read(reading, setting, key, &plain, target);
 }
 
-bool setting_read_seconds(struct reading *reading, config_setting_t *setting,
-                          const struct key *key, void *target)
+bool setting_read_seconds(struct reading *reading, config_setting_t *setting, const struct key *key,
+                          void *target)
 {
     return u32_read(reading, setting, key, &seconds, target);
 }

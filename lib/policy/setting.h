@@ -75,8 +75,8 @@ bool setting_is_group(struct reading *reading, config_setting_t *setting);
 
 /* Faults; each returns false.  The first three give file, line and key of `setting`. */
 /* ... then what stands there, "; expected " and the text. */
-bool setting_expected(struct reading *reading, const config_setting_t *setting,
-                      const char *format, ...) PRINTF_LIKE(3, 4);
+bool setting_expected(struct reading *reading, const config_setting_t *setting, const char *format,
+                      ...) PRINTF_LIKE(3, 4);
 /* ... then what stands there, ": " and the text. */
 bool setting_wrong(struct reading *reading, const config_setting_t *setting, const char *format,
                    ...) PRINTF_LIKE(3, 4);

@@ -133,11 +133,12 @@ static bool parse_fault(struct reading *reading, const config_t *parsed, const c
         snprintf(quote, sizeof(quote), " at \"%.*s%s\"",
                  (int)(stood.size > QUOTE_MAX ? QUOTE_MAX : stood.size), (const char *)stood.data,
                  stood.size > QUOTE_MAX ? "..." : "");
-    return reading_fault(reading, line, "%s%s; expected \"name = value;\" or \"name: { ... };\"%s",
-                         config_error_text(parsed), quote,
-                         strncmp(config_error_text(parsed), "duplicate", 9) == 0
-                             ? ", each name once in its group"
-                             : "");
+    /* Newer versions go on behind a comma. */
+    const char *what = config_error_text(parsed);
+    bool duplicate = strncmp(what, "duplicate", strlen("duplicate")) == 0;
+    return reading_fault(
+        reading, line, "%.*s%s; expected \"name = value;\" or \"name: { ... };\"%s",
+        (int)strcspn(what, ","), what, quote, duplicate ? ", each name once in its group" : "");
 }
 
 bool reading_parse(struct reading *reading, struct slice text, config_t *parsed)

@@ -159,12 +159,13 @@ enum status v2_delete_parse(struct v2_delete *delete, struct slice body, struct 
     delete->spi_size = reader_u8(&reader);
     delete->count = reader_u16(&reader);
     delete->spis = reader_rest(&reader);
+    size_t spi_size = delete->spi_size;
     if (!reader_ok(&reader))
         return reject_syntax(reason, "Delete of %zu octets", body.size);
     if (!delete_is_legal(delete))
         return reject_syntax(reason, "Delete for protocol %u with %u SPIs of %u octets",
                              delete->protocol, delete->count, delete->spi_size);
-    if (delete->spis.size != (size_t) delete->count * delete->spi_size)
+    if (delete->spis.size != delete->count * spi_size)
         return reject_syntax(reason, "Delete: %u SPIs in %zu octets", delete->count,
                              delete->spis.size);
     return STATUS_OK;
