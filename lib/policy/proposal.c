@@ -75,15 +75,11 @@ KIND_FUNCTIONS(integ)
 KIND_FUNCTIONS(prf)
 KIND_FUNCTIONS(group)
 
-#define KIND(kind, count)                                                           \
-    {                                                                               \
-        kind##_id, kind##_name, kind##_weak, count, offsetof(struct proposal, kind) \
-    }
 static const struct kind kinds[] = {
-    KIND(encr, ENCR_COUNT),
-    KIND(integ, INTEG_COUNT),
-    KIND(prf, PRF_COUNT),
-    KIND(group, GROUP_COUNT),
+    {encr_id, encr_name, encr_weak, ENCR_COUNT, offsetof(struct proposal, encr)},
+    {integ_id, integ_name, integ_weak, INTEG_COUNT, offsetof(struct proposal, integ)},
+    {prf_id, prf_name, prf_weak, PRF_COUNT, offsetof(struct proposal, prf)},
+    {group_id, group_name, group_weak, GROUP_COUNT, offsetof(struct proposal, group)},
 };
 
 static struct algorithm_list *list_of(struct proposal *proposal, const struct kind *kind)

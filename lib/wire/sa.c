@@ -4,8 +4,6 @@
  *
  * Not here: which proposal is good (lib/policy); transform numbers pass through unjudged.
  */
-#include <string.h>
-
 #include "lib/wire/ikev2.h"
 #include "lib/wire/syntax.h"
 
@@ -116,9 +114,7 @@ static enum status proposal_read(struct reader *from, struct v2_proposal *propos
     proposal->number = reader_u8(&content);
     proposal->protocol = reader_u8(&content);
     proposal->spi_size = reader_u8(&content);
-    proposal->transform_count = 0;
     uint8_t transform_count = reader_u8(&content);
-    memset(proposal->spi, 0, sizeof(proposal->spi));
     if (!spi_size_is_legal(proposal->protocol, proposal->spi_size))
         return reject_syntax(reason, "SA: proposal %u for protocol %u has an SPI of %u octets",
                              proposal->number, proposal->protocol, proposal->spi_size);
@@ -133,24 +129,23 @@ static enum status proposal_read(struct reader *from, struct v2_proposal *propos
 enum status v2_sa_parse(struct v2_sa *sa, struct slice body, struct reason *reason)
 {
     struct reader reader = reader_of(body);
-    struct v2_proposal passed_over;
     unsigned first = 0;
     unsigned count = 0;
 
     sa->count = 0;
     do {
-        bool kept = sa->count < V2_PROPOSALS_MAX;
-        struct v2_proposal *proposal = kept ? &sa->proposals[sa->count] : &passed_over;
-        enum status status = proposal_read(&reader, proposal, reason);
+        struct v2_proposal proposal = {0};
+        enum status status = proposal_read(&reader, &proposal, reason);
         if (status != STATUS_OK)
             return status;
         if (count == 0)
-            first = proposal->number;
-        if (proposal->number != first + count)
-            return reject_syntax(reason, "SA: proposal %u stands where %u should", proposal->number,
+            first = proposal.number;
+        if (proposal.number != first + count)
+            return reject_syntax(reason, "SA: proposal %u stands where %u should", proposal.number,
                                  first + count);
         count++;
-        sa->count += kept;
+        if (sa->count < V2_PROPOSALS_MAX)
+            sa->proposals[sa->count++] = proposal;
     } while (reader_left(&reader) > 0);
     /* An answer is one proposal with the number that it had in the offer (section 3.3.1). */
     if (first == 0 || (first != 1 && count > 1))

@@ -98,8 +98,7 @@ static void compute(struct world *world, const struct effect *effect, struct ans
         return;
     }
     answer->status = make_one_key(world, compute);
-    if (answer->status == STATUS_OK &&
-        !buffer_copy(&answer->public, buffer_slice(&world->public)))
+    if (answer->status == STATUS_OK && !buffer_copy(&answer->public, buffer_slice(&world->public)))
         answer->status = STATUS_FAIL;
     if (answer->status == STATUS_OK && compute->peer_public.size > 0)
         answer->status =
@@ -111,32 +110,20 @@ static void compute(struct world *world, const struct effect *effect, struct ans
 static bool carry_out(struct world *world, struct effect *effect, struct answer *answer)
 {
     switch (effect->kind) {
-    case EFFECT_SEND:
-        world->send(world->context, &effect->send);
-        return false;
-    case EFFECT_COMPUTE:
-        compute(world, effect, answer);
-        return true;
-    case EFFECT_SIGN:
-        effect_sign_run(world->crypto, effect, world->psk, answer);
-        return true;
-    case EFFECT_ALLOCATE_SPI:
-        answer->spi = world->next_spi++;
-        return true;
-    case EFFECT_INSTALL_SA:
-        return true;
+    case EFFECT_SEND: world->send(world->context, &effect->send); return false;
+    case EFFECT_COMPUTE: compute(world, effect, answer); return true;
+    case EFFECT_SIGN: effect_sign_run(world->crypto, effect, world->psk, answer); return true;
+    case EFFECT_ALLOCATE_SPI: answer->spi = world->next_spi++; return true;
+    case EFFECT_INSTALL_SA: return true;
     case EFFECT_REPORT:
         if (world->report != NULL)
             world->report(world->context, &effect->report);
         return false;
-    case EFFECT_RESULT:
-        world->result(world->context, &effect->result);
-        return false;
+    case EFFECT_RESULT: world->result(world->context, &effect->result); return false;
     case EFFECT_REMOVE_SA:
     case EFFECT_INSTALL_POLICY:
     case EFFECT_REMOVE_POLICY:
-    case EFFECT_REMOVE_ORPHANS:
-        return false;
+    case EFFECT_REMOVE_ORPHANS: return false;
     }
     return false;
 }

@@ -1,7 +1,8 @@
 /*
  * The UDP datagrams of a capture, for tests on real traffic.
  *
- * Knows classic pcap files of IPv4 over Ethernet or BSD loopback, and fragments that stand in order.
+ * Knows classic pcap files of IPv4 over Ethernet or BSD loopback, and fragments that stand in
+ * order.
  */
 #ifndef TEST_UNIT_PCAP_H
 #define TEST_UNIT_PCAP_H

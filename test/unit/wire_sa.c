@@ -3,7 +3,8 @@
  */
 #include "test/unit/wire.h"
 
-/* The example of section 3.3: ESP, CBC with two key sizes or GCM; each octet as the RFC draws it. */
+/* Like the example of section 3.3: ESP with CBC of two key sizes, or with GCM.  The last transform
+ * has an attribute that nobody knows. */
 static const char golden[] = "02 00 003c 01 03 04 05 052357bb"
                              "  03 00 000c 01 00 000c 800e 0080"
                              "  03 00 000c 01 00 000c 800e 0100"

@@ -79,8 +79,8 @@ static void other_malformed_payloads_are_refused(void **state)
         "01000000 07000011 0000ffff 0a000001 0a000001 00", /* an octet within it, too many */
         "01000000 07000010 0000ffff 0a000001 0a000001 00", /* and behind it */
         "01000000 0700000f 0000ffff 0a000001 0a0000",      /* one too few */
-        "01000000 07000028 0000ffff 00000000000000000000000000000000"
-        "00000000000000000000000000000001",             /* IPv4 as long as IPv6 */
+        /* IPv4 as long as IPv6 */
+        "01000000 070000280000ffff00000000000000000000000000000000000000000000000000000000ffffffff",
         "01000000 08000010 0000ffff 0a000001 0a000001", /* IPv6 as short as IPv4 */
     };
     struct v2_selectors selectors;

@@ -1,0 +1,17 @@
+/*
+ * Parts that the tables of `ikectl show` share.
+ */
+#ifndef IKECTL_SHOW_PART_H
+#define IKECTL_SHOW_PART_H
+
+#include <jansson.h>
+
+#include "ikectl/table.h"
+
+/* The texts of an array of an item in one; the caller frees it. */
+char *texts_join(const json_t *item, const char *member, const char *between);
+
+/* Under a connection's row: when and why it failed last, if it did. */
+void note_error(struct table *table, const json_t *connection);
+
+#endif

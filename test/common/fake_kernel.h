@@ -1,0 +1,116 @@
+/*
+ * A kernel's IPsec as far as iked can see it: SAs, larval ones among them, policies, acquires and
+ * lifetimes, on a clock of the caller's.
+ *
+ * It behaves as Linux does where that matters: an SPI is reserved for 30 s, a policy without an SA
+ * holds its packets and asks once until that larval state expires, the newest SA of a reqid carries
+ * the traffic, and what comes in must match a policy's reqid.
+ * Not here: packets on their way (world.h), the daemon (host.h).
+ */
+#ifndef TEST_COMMON_FAKE_KERNEL_H
+#define TEST_COMMON_FAKE_KERNEL_H
+
+#include <sys/queue.h>
+
+#include "lib/sa/effect.h"
+#include "test/common/chance.h"
+
+#define FAKE_KEY_MAX    160
+#define FAKE_LARVAL_MS  30000
+#define FAKE_ACQUIRE_MS 30000
+
+struct fake_sa {
+    TAILQ_ENTRY(fake_sa) entry;
+    struct name connection;
+    struct name child;
+    struct address source;
+    struct address destination;
+    uint32_t spi;
+    uint32_t reqid;
+    uint8_t protocol;
+    uint8_t mode;
+    uint8_t encr;
+    uint8_t integ;
+    bool esn;
+    bool inbound;
+    bool larval;
+    bool orphan;       /* of an engine that is gone */
+    bool soft_told;    /* its soft limit was reported */
+    uint8_t key[FAKE_KEY_MAX]; /* cipher's, then integrity's */
+    size_t key_size;
+    uint64_t added_ms;
+    uint64_t soft_ms, hard_ms; /* when these limits are reached; UINT64_MAX: never */
+    uint64_t soft_packets, hard_packets;
+    uint64_t packets;
+};
+TAILQ_HEAD(fake_sa_list, fake_sa);
+
+struct fake_policy {
+    TAILQ_ENTRY(fake_policy) entry;
+    struct effect_policy is;
+    uint64_t asked_until_ms; /* an acquire is out until then */
+};
+TAILQ_HEAD(fake_policy_list, fake_policy);
+
+struct fake_kernel {
+    struct fake_sa_list sas;
+    struct fake_policy_list policies;
+    struct chance chance; /* of SPIs */
+    size_t sa_count;
+    uint64_t missing_removals; /* REMOVE_SA or REMOVE_POLICY of what was not there */
+};
+
+void fake_kernel_init(struct fake_kernel *kernel, uint64_t seed);
+
+/* Forgets everything, as a reboot does. */
+void fake_kernel_clear(struct fake_kernel *kernel);
+
+/* Each as the effect says; STATUS_FAIL and a reason when Linux would refuse. */
+enum status fake_kernel_allocate(struct fake_kernel *kernel,
+                                 const struct effect_allocate_spi *allocate, uint64_t now_ms,
+                                 uint32_t *spi);
+enum status fake_kernel_install(struct fake_kernel *kernel,
+                                const struct effect_install_sa *install, uint64_t now_ms,
+                                struct reason *reason);
+void fake_kernel_remove(struct fake_kernel *kernel, const struct effect_remove_sa *remove);
+void fake_kernel_install_policy(struct fake_kernel *kernel, const struct effect_policy *policy);
+void fake_kernel_remove_policy(struct fake_kernel *kernel, const struct effect_policy *policy);
+
+/* Marks all SAs as an earlier engine's (larval ones are left to expire). */
+void fake_kernel_orphan_all(struct fake_kernel *kernel);
+void fake_kernel_remove_orphans(struct fake_kernel *kernel, const struct name *connection);
+
+/* The one that is filled, by what a packet names; NULL when there is none. */
+struct fake_sa *fake_kernel_find_sa(const struct fake_kernel *kernel,
+                                    const struct address *destination, uint32_t spi,
+                                    uint8_t protocol);
+
+/* A packet from `local` to `remote` (single addresses and ports). */
+enum fake_verdict {
+    FAKE_CLEAR,   /* no policy: it leaves as it is */
+    FAKE_SEALED,  /* through *sa */
+    FAKE_HELD,    /* dropped or queued: there is no SA */
+    FAKE_ACQUIRE, /* the same, and *policy's daemon is to be asked */
+};
+enum fake_verdict fake_kernel_output(struct fake_kernel *kernel, const struct selector *local,
+                                     const struct selector *remote, uint64_t now_ms,
+                                     struct fake_policy **policy, struct fake_sa **sa);
+
+/* May a packet that came in through `sa` (NULL: in the clear) pass? */
+bool fake_kernel_input(const struct fake_kernel *kernel, const struct selector *local,
+                       const struct selector *remote, const struct fake_sa *sa);
+
+/* The next limit or larval SA that is due: hard ones and larval ones are removed.  False when none
+ * is due.  A larval SA's end is not reported. */
+enum fake_expiry { FAKE_EXPIRED_LARVAL, FAKE_EXPIRED_SOFT, FAKE_EXPIRED_HARD };
+bool fake_kernel_expire(struct fake_kernel *kernel, uint64_t now_ms, enum fake_expiry *expiry,
+                        struct fake_sa *expired);
+uint64_t fake_kernel_deadline(const struct fake_kernel *kernel);
+
+/* SAs that are filled. */
+size_t fake_kernel_count(const struct fake_kernel *kernel);
+
+/* A digest of all that is there. */
+uint64_t fake_kernel_digest(const struct fake_kernel *kernel);
+
+#endif

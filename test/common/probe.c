@@ -1,0 +1,92 @@
+/*
+ * Looking into an engine: see probe.h.
+ */
+#include "test/common/probe.h"
+
+#include "lib/engine/private.h"
+
+static const uint8_t probe_key[16] = "probe";
+
+static uint64_t bytes_digest(const struct buffer *buffer)
+{
+    return hash_keyed(probe_key, buffer_slice(buffer));
+}
+
+static uint64_t sa_digest(const struct ike_sa *sa)
+{
+    const struct child_sa *child;
+    uint64_t parts[] = {
+        sa->number,
+        sa->spi_i,
+        sa->spi_r,
+        sa->half_open,
+        sa->delete_asked,
+        sa->state,
+        sa->awaited,
+        sa->tries,
+        sa->step,
+        sa->next_request,
+        sa->expected,
+        sa->request_digest,
+        sa->remote.port,
+        sa->established_ms,
+        sa->retransmit.node.due_ms,
+        sa->expire.node.due_ms,
+        heap_has(&sa->retransmit.node),
+        heap_has(&sa->expire.node),
+        bytes_digest(&sa->request),
+        bytes_digest(&sa->reply),
+        bytes_digest(&sa->remote_id),
+        hash_keyed(probe_key, secret_slice(&sa->keys)),
+        hash_keyed(probe_key, address_bytes(&sa->remote)),
+    };
+    uint64_t digest = hash_keyed(probe_key, slice_of(parts, sizeof(parts)));
+
+    TAILQ_FOREACH (child, &sa->children, entry) {
+        uint64_t child_parts[] = {digest, child->number, child->spi_in, child->spi_out,
+                                  child->reqid};
+        digest = hash_keyed(probe_key, slice_of(child_parts, sizeof(child_parts)));
+    }
+    return digest;
+}
+
+uint64_t probe_digest(const struct engine *engine)
+{
+    const struct ike_sa *sa;
+    uint64_t digest = 0;
+
+    TAILQ_FOREACH (sa, &engine->sas.all, entry)
+        if (sa->keys.size > 0)
+            digest = digest * 31 + sa_digest(sa);
+    return digest;
+}
+
+const struct ike_sa *probe_find(const struct engine *engine, uint64_t spi_i, uint64_t spi_r)
+{
+    const struct ike_sa *sa;
+
+    TAILQ_FOREACH (sa, &engine->sas.all, entry)
+        if (sa->spi_i == spi_i && (sa->spi_r == spi_r || ike_sa_own_spi(sa) == spi_i))
+            return sa;
+    return NULL;
+}
+
+struct ike_sa *probe_first(const struct engine *engine)
+{
+    return TAILQ_FIRST(&engine->sas.all);
+}
+
+size_t probe_established(const struct engine *engine)
+{
+    const struct ike_sa *sa;
+    size_t count = 0;
+
+    TAILQ_FOREACH (sa, &engine->sas.all, entry)
+        count += sa->state == IKE_ESTABLISHED && !sa->delete_asked;
+    return count;
+}
+
+size_t probe_restless(const struct engine *engine)
+{
+    return engine->sas.count - probe_established(engine);
+}

@@ -1,0 +1,25 @@
+/*
+ * Looking into an engine deeper than `show` does, for tests that assert that nothing changed, or
+ * that something did.
+ */
+#ifndef TEST_COMMON_PROBE_H
+#define TEST_COMMON_PROBE_H
+
+#include "lib/engine/engine.h"
+#include "lib/sa/ike_sa.h"
+
+/* A digest of all IKE SAs that have keys: whatever may change only by an authenticated message, by
+ * time or by the operator. */
+uint64_t probe_digest(const struct engine *engine);
+
+/* The engine's IKE SA by its own SPI or by the pair; NULL when there is none. */
+const struct ike_sa *probe_find(const struct engine *engine, uint64_t spi_i, uint64_t spi_r);
+
+/* The first IKE SA; the next: TAILQ_NEXT(sa, entry). */
+struct ike_sa *probe_first(const struct engine *engine);
+
+/* IKE SAs that are established and stay; and those that are on their way up or down. */
+size_t probe_established(const struct engine *engine);
+size_t probe_restless(const struct engine *engine);
+
+#endif

@@ -1,0 +1,96 @@
+# What every scenario gets: a network that is torn down after it, daemons by
+# name, and, when a scenario fails, the daemons' logs and kernels' tables in the
+# report. LAB_SUBJECT=strongswan puts another daemon in iked's place in those
+# scenarios that any daemon should pass: so the lab itself can be tested.
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import lab  # noqa: E402
+from peers.iked import Iked  # noqa: E402
+from peers.libreswan import Libreswan  # noqa: E402
+from peers.openiked import OpenIKED  # noqa: E402
+from peers.strongswan import StrongSwan  # noqa: E402
+
+KINDS = {kind.kind: kind for kind in (Iked, StrongSwan, Libreswan, OpenIKED)}
+SUBJECT = os.environ.get("LAB_SUBJECT", "iked")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "iked_only: needs iked itself, no stand-in")
+
+
+def pytest_collection_modifyitems(items):
+    if SUBJECT != "iked":
+        for item in items:
+            if item.get_closest_marker("iked_only"):
+                item.add_marker(pytest.mark.skip(reason=f"iked is played by {SUBJECT}"))
+
+
+class Scenario:
+    """One network and its daemons."""
+
+    def __init__(self, name, folder):
+        self.name = name
+        self.folder = folder
+        self.net = None
+        self.daemons = []
+
+    def network(self, **more):
+        self.net = lab.Network(self.folder, **more)
+        return self.net
+
+    def daemon(self, kind, host):
+        made = KINDS[SUBJECT if kind == "iked" else kind](host, self.folder)
+        self.daemons.append(made)
+        return made
+
+    def story(self):
+        """What one wants to read after a failure."""
+        parts = []
+        for daemon in self.daemons:
+            log = daemon.log().splitlines()
+            parts.append((f"log of {daemon.kind} on {daemon.host.name}", "\n".join(log[-60:])))
+        for host in self.net.hosts.values() if self.net else []:
+            for what in ("state", "policy"):
+                parts.append((f"xfrm {what} on {host.name}",
+                              host.run("ip", "-s", "xfrm", what, check=False).stdout))
+        for name, capture in (self.net.captures if self.net else {}).items():
+            parts.append((f"wire at {name}", "\n".join(capture.lines()[-40:])))
+        return parts
+
+    def close(self):
+        for daemon in self.daemons:
+            if daemon.alive():
+                daemon.process.kill()
+                daemon.process.wait()
+        if self.net:
+            self.net.close()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    scenario = getattr(item, "funcargs", {}).get("lab_scenario")
+    if call.when == "call" and report.failed and scenario:
+        for title, text in scenario.story():
+            report.sections.append((title, text))
+
+
+@pytest.fixture
+def lab_scenario(request):
+    name = re.sub(r"[^\w.-]+", "_", request.node.name).strip("_")
+    with tempfile.TemporaryDirectory(prefix="lab.") as folder:
+        scenario = Scenario(name, Path(folder))
+        try:
+            yield scenario
+        finally:
+            scenario.close()
+            if scenario.net:
+                scenario.net.keep(name)

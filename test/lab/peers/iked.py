@@ -1,0 +1,110 @@
+# Our own daemon, from build/ of this tree, started as an operator would start it
+# in the foreground: a folder with iked.conf and secrets.conf, -d, -f. What the
+# tests ask of it goes through ikectl, over its control socket in the host's own
+# /run.
+import json
+import os
+import signal
+
+from lab import REPO, wait_until
+from peers import Peer
+
+
+def quoted(items):
+    return "[ " + ", ".join(f'"{item}"' for item in items) + " ]"
+
+
+class Iked(Peer):
+    kind = "iked"
+    socket = "/run/iked/control.sock"
+
+    def connection_text(self, c):
+        """The short form as far as it goes: what is left out is tested by being left out."""
+        def end(address, identity):
+            return f'{{ address = "{address}"; id = "{identity}"; }}' if identity else f'"{address}"'
+        text = f"  {c.name}: {{ local = {end(c.local, c.local_id)}; remote = {end(c.remote, c.remote_id)};\n"
+        if c.ike:
+            text += f"    proposals = {quoted([c.ike])};\n"
+        child = ""
+        if c.mode != "transport":
+            child += f'      mode = "{c.mode}";\n'
+        if c.local_ts:
+            child += f"      local = {quoted(c.local_ts)}; remote = {quoted(c.remote_ts)};\n"
+        if c.esp:
+            child += f"      esp = {quoted([c.esp])};\n"
+        if c.start != "traffic":
+            child += f'      start = "{c.start}";\n'
+        if c.policy != "require":
+            child += f'      policy = "{c.policy}";\n'
+        if child:
+            text += f"    children: {{ {c.name}: {{\n{child}    }}; }};\n"
+        return text + "  };\n"
+
+    def configure(self, *conns):
+        self.conns = list(conns)
+        text = "connections: {\n" + "".join(self.connection_text(c) for c in conns) + "};\n"
+        secrets = ",\n".join(f'  {{ ids = {quoted([c.local_id or c.local, c.remote_id or c.remote])}; '
+                             f'psk = "{c.psk}"; }}' for c in conns)
+        (self.folder / "iked.conf").write_text(text)
+        path = self.folder / "secrets.conf"
+        path.touch(0o600)
+        path.write_text(f"secrets: (\n{secrets}\n);\n")
+
+    def start(self, *options):
+        self.launch(REPO / "build/iked", "-d", "-f", self.folder / "iked.conf", *options)
+
+        def ready():
+            assert self.alive(), f"iked on {self.host.name} ended at once:\n{self.log()}"
+            return self.host.exists(self.socket) and self.ctl("show", check=False).returncode == 0
+        wait_until(ready, 20, "iked's control socket")
+
+    def ctl(self, *command, **more):
+        return self.host.run(REPO / "build/ikectl", *command, **more)
+
+    def up(self, name="lab", check=True):
+        return self.ctl("up", name, check=check)
+
+    def down(self, name="lab", check=True):
+        return self.ctl("down", name, check=check)
+
+    def reload(self, *options, check=True):
+        return self.ctl("reload", *options, check=check)
+
+    def show(self, what="sas"):
+        return json.loads(self.ctl("show", what, "--json").stdout)
+
+    def sas(self):
+        return self.show("sas")
+
+    def stop(self, how=signal.SIGTERM, seconds=10):
+        super().stop(how, seconds)
+        # The other half must not stay behind.
+        wait_until(lambda: not self.pids(), seconds, "iked's processes to end")
+
+    def pids(self):
+        found = []
+        for pid in self.host.processes():
+            try:
+                program = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
+            except OSError:
+                continue
+            if os.path.basename(program).startswith("iked"):
+                found.append(pid)
+        return found
+
+    def negotiator(self):
+        """The process without capabilities: the only one that speaks with strangers."""
+        for pid in self.pids():
+            if status_of(pid).get("CapEff") == "0" * 16:
+                return pid
+        return None
+
+
+def status_of(pid):
+    """/proc/PID/status as a dict; empty once the process is gone."""
+    try:
+        with open(f"/proc/{pid}/status") as f:
+            return dict(line.rstrip("\n").replace("\t", " ").split(": ", 1) if ": " in line.replace("\t", " ")
+                        else (line.strip(), "") for line in f)
+    except OSError:
+        return {}

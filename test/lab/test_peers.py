@@ -1,0 +1,52 @@
+# iked with the other daemons of Debian 12: strongSwan 5.9.8, Libreswan 4.10 and
+# OpenIKED 7.2, in both roles, with everybody's default proposals, and some named
+# suites with strongSwan. The README's matrix is the list of these tests.
+import conftest
+import pytest
+
+from scenario import SHAPES, Pair
+
+PEERS = ["strongswan", "libreswan", "openiked"]
+
+SUITES = [("aes256gcm16-prfsha384-ecp384", "aes256gcm16"),
+          ("aes128-sha256-modp2048", "aes128-sha256"),
+          ("chacha20poly1305-prfsha256-x25519", "chacha20poly1305"),
+          ("aes256-sha512-ecp521", "aes256ctr-sha384")]
+
+
+@pytest.mark.parametrize("mode,family", SHAPES)
+@pytest.mark.parametrize("peer", PEERS)
+def test_iked_initiates(lab_scenario, peer, mode, family):
+    pair = Pair(lab_scenario, mode, family, peer)
+    pair.configure()
+    pair.one.start()
+    pair.nothing_passes_yet()
+    pair.two.start()
+    pair.one.up()
+    pair.is_encrypted()
+    pair.goes_down(pair.one)
+
+
+@pytest.mark.parametrize("mode,family", SHAPES)
+@pytest.mark.parametrize("peer", PEERS)
+def test_iked_responds(lab_scenario, peer, mode, family):
+    # "never": it is the peer who starts; until then iked only protects.
+    pair = Pair(lab_scenario, mode, family, peer, start="never")
+    pair.configure()
+    pair.two.start()
+    pair.one.start()
+    if conftest.SUBJECT == "iked":
+        pair.nothing_passes_yet()
+    pair.two.up()
+    pair.is_encrypted()
+    pair.goes_down(pair.two)
+
+
+@pytest.mark.parametrize("ike,esp", SUITES, ids=[suite[0] for suite in SUITES])
+def test_suites(lab_scenario, ike, esp):
+    pair = Pair(lab_scenario, "transport", 4, "strongswan", ike=ike, esp=esp)
+    pair.configure()
+    pair.two.start()
+    pair.one.start()
+    pair.one.up()
+    pair.is_encrypted()

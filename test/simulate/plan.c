@@ -1,0 +1,266 @@
+/*
+ * Who talks to whom, and how they are configured: see simulate.h.
+ */
+#include <string.h>
+
+#include "test/simulate/simulate.h"
+
+#define TEXT_MAX 65536
+
+static const char *const names[] = {"ann", "ben", "cat", "dan", "eve"};
+
+/* Orders of groups: the same algorithms, other favourites, so that INVALID_KE_PAYLOAD is said. */
+static const char *const proposals[] = {
+    "aes128gcm16-prfsha256-x25519-ecp256-x448",
+    "aes256gcm16-aes128gcm16-prfsha384-prfsha256-ecp256-x25519",
+    "aes128-sha256-prfsha256-x25519-ecp256",
+    "aes128gcm16-aes128-sha256-prfsha256-x25519",
+};
+#define PROPOSAL_COUNT 3 /* of these may stand opposite each other; */
+static const char foreign_proposal[] = "chacha20poly1305-prfsha512-x448"; /* ... this fits none */
+
+static const char *const starts[] = {"traffic", "traffic", "traffic", "immediate", "never"};
+
+static const char *any_of(struct run *run, const char *const *texts, size_t count)
+{
+    return texts[chance_below(&run->chance, count)];
+}
+
+#define ANY_OF(run, texts) any_of(run, texts, sizeof(texts) / sizeof((texts)[0]))
+
+static void plan_end(struct run *run, struct end *end, struct host *host, size_t pair, char side)
+{
+    end->host = host;
+    snprintf(end->name, sizeof(end->name), "p%zu%c", pair, side);
+    end->proposal = proposals[chance_below(&run->chance, 2)];
+    end->start = ANY_OF(run, starts);
+    end->mode = "transport";
+    end->lifetime_h = 8;
+}
+
+/* Most pairs agree; some never can, and must fail in peace. */
+static void plan_disagreement(struct run *run, struct pair *pair)
+{
+    struct end *end = &pair->ends[chance_below(&run->chance, 2)];
+
+    pair->agrees = true;
+    if (!chance_hit(&run->chance, 120))
+        return;
+    pair->agrees = false;
+    switch (chance_below(&run->chance, 3)) {
+    case 0: end->proposal = foreign_proposal; break;
+    case 1: end->wrong_secret = true; break;
+    default: end->mode = strcmp(end->mode, "tunnel") == 0 ? "transport" : "tunnel"; break;
+    }
+}
+
+static void plan_pair(struct run *run, struct host *a, struct host *b)
+{
+    struct pair *pair = &run->pairs[run->pair_count];
+
+    *pair = (struct pair){.family = chance_hit(&run->chance, 300) ? FAMILY_IPV6 : FAMILY_IPV4};
+    plan_end(run, &pair->ends[0], a, run->pair_count, 'a');
+    plan_end(run, &pair->ends[1], b, run->pair_count, 'b');
+    pair->child_count = chance_hit(&run->chance, 200) ? 2 : 1;
+    if (chance_hit(&run->chance, 400)) {
+        pair->ends[0].mode = pair->ends[1].mode = "tunnel";
+        pair->ends[chance_below(&run->chance, 2)].narrow = chance_hit(&run->chance, 400);
+    }
+    plan_disagreement(run, pair);
+    run->pair_count++;
+}
+
+/* One host that takes whoever has the secret, as a VPN gateway does. */
+static void plan_gateway(struct run *run, size_t spokes)
+{
+    struct host *hub = world_add_host(&run->world, "hub");
+    char name[HOST_NAME_MAX_ + 1];
+
+    for (size_t i = 0; i < spokes; i++) {
+        snprintf(name, sizeof(name), "spoke%zu", i);
+        plan_pair(run, world_add_host(&run->world, name), hub);
+        struct pair *pair = &run->pairs[i];
+        pair->family = FAMILY_IPV4;
+        pair->child_count = 1;
+        pair->ends[0].narrow = pair->ends[1].narrow = false;
+        pair->ends[0].mode = pair->ends[1].mode = "transport";
+        pair->ends[1].any = true;
+        pair->ends[1].proposal = proposals[0];
+        pair->agrees = pair->ends[0].proposal != foreign_proposal && !pair->ends[0].wrong_secret &&
+                       !pair->ends[1].wrong_secret;
+    }
+}
+
+static void plan_mesh(struct run *run, size_t host_count)
+{
+    for (size_t i = 0; i < host_count; i++)
+        world_add_host(&run->world, names[i]);
+    for (size_t i = 0; i < host_count; i++)
+        for (size_t j = i + 1; j < host_count; j++)
+            if (host_count == 2 || chance_hit(&run->chance, 700))
+                plan_pair(run, run->world.hosts[i], run->world.hosts[j]);
+    if (run->pair_count == 0)
+        plan_pair(run, run->world.hosts[0], run->world.hosts[1]);
+}
+
+void run_plan(struct run *run)
+{
+    uint64_t shape = chance_below(&run->chance, 100);
+
+    if (shape < 60)
+        plan_mesh(run, 2);
+    else if (shape < 92)
+        plan_mesh(run, 3 + chance_below(&run->chance, 3));
+    else
+        plan_gateway(run, 2 + chance_below(&run->chance, shape == 99 ? 24 : 6));
+    run->cookie_threshold = chance_hit(&run->chance, 250) ? (uint32_t)shape % 3 : 100;
+    run->short_life_s = chance_hit(&run->chance, 150) ? 90 : 0;
+    for (size_t i = 0; i < run->world.host_count; i++)
+        run_configure(run, run->world.hosts[i]);
+}
+
+/* --- The texts --- */
+
+__attribute__((format(printf, 3, 4))) static void add(char *text, size_t *size, const char *format,
+                                                      ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    int added = vsnprintf(text + *size, TEXT_MAX - *size, format, arguments);
+    va_end(arguments);
+    *size += (size_t)added;
+}
+
+static const struct address *address_of(const struct pair *pair, const struct host *host)
+{
+    return pair->family == FAMILY_IPV6 ? &host->v6 : &host->v4;
+}
+
+/* The network behind a host: of the pair's family, and another one for each pair and child. */
+static void subnet_text(const struct run *run, const struct pair *pair, const struct end *end,
+                        size_t child, bool narrow, char text[64])
+{
+    unsigned number = (unsigned)(pair - run->pairs) * CHILDREN_MAX + (unsigned)child;
+    unsigned side = end == &pair->ends[0] ? 0 : 1;
+
+    if (pair->family == FAMILY_IPV6)
+        snprintf(text, 64, "[fd00:%x:%x::]/%u", number, side, narrow ? 64u : 48u);
+    else
+        snprintf(text, 64, "10.%u.%u.0/%u", number, side * 128, narrow ? 24u : 17u);
+}
+
+static void add_child(const struct run *run, const struct pair *pair, size_t side, size_t child,
+                      char *text, size_t *size)
+{
+    const struct end *end = &pair->ends[side];
+    char local[64];
+    char remote[64];
+
+    add(text, size, "      c%zu: { mode = \"%s\"; start = \"%s\"; esp = [ \"aes128gcm16\" ];\n", child,
+        end->mode, end->any ? "never" : end->start);
+    if (run->short_life_s != 0)
+        add(text, size, "        lifetime = \"%us\";\n", run->short_life_s);
+    if (strcmp(end->mode, "tunnel") == 0) {
+        subnet_text(run, pair, end, child, end->narrow, local);
+        subnet_text(run, pair, &pair->ends[!side], child, end->narrow, remote);
+        add(text, size, "        local = [ \"%s\" ]; remote = [ \"%s\" ];\n", local, remote);
+    } else if (pair->child_count > 1) {
+        const char *protocol = child == 0 ? "udp" : "tcp";
+        add(text, size, "        local = [ \"%s\" ]; remote = [ \"%s\" ];\n", protocol, protocol);
+    }
+    add(text, size, "      };\n");
+}
+
+static void add_connection(const struct run *run, const struct pair *pair, size_t side, char *text,
+                           size_t *size)
+{
+    const struct end *end = &pair->ends[side];
+    char local[ADDRESS_TEXT_MAX];
+    char remote[ADDRESS_TEXT_MAX];
+
+    add(text, size,
+        "  %s: { local = \"%s\"; remote = \"%s\"; proposals = [ \"%s\" ]; lifetime = \"%uh\";\n"
+        "    children: {\n",
+        end->name, address_text(address_of(pair, end->host), local),
+        end->any ? "any" : address_text(address_of(pair, pair->ends[!side].host), remote),
+        end->proposal, end->lifetime_h);
+    for (size_t i = 0; i < pair->child_count; i++)
+        add_child(run, pair, side, i, text, size);
+    add(text, size, "    };\n  };\n");
+}
+
+static void add_secret(const struct run *run, const struct pair *pair, size_t side, char *text,
+                       size_t *size)
+{
+    char a[ADDRESS_TEXT_MAX];
+    char b[ADDRESS_TEXT_MAX];
+
+    add(text, size, "%s  { ids = [ \"%s\", \"%s\" ]; psk = \"%s %zu\"; }", *size > 15 ? ",\n" : "",
+        address_text(address_of(pair, pair->ends[0].host), a),
+        address_text(address_of(pair, pair->ends[1].host), b),
+        pair->ends[side].wrong_secret ? "wrong horse" : "correct horse",
+        (size_t)(pair - run->pairs));
+}
+
+void run_configure(struct run *run, struct host *host)
+{
+    static char text[TEXT_MAX];
+    static char secrets[TEXT_MAX];
+    char error[CONFIG_ERROR_MAX];
+    size_t size = 0;
+    size_t secrets_size = 0;
+    bool any_done = false;
+
+    add(text, &size,
+        "daemon: { retransmit = \"500ms\"; retransmit_tries = 5; half_open_lifetime = \"10s\"; "
+        "cookie_threshold = %u; };\nconnections: {\n",
+        run->cookie_threshold);
+    add(secrets, &secrets_size, "secrets: (\n   ");
+    for (size_t i = 0; i < 2 * run->pair_count; i++) {
+        const struct pair *pair = &run->pairs[i / 2];
+        const struct end *end = &pair->ends[i % 2];
+        if (end->host != host || end->left_out)
+            continue;
+        add_secret(run, pair, i % 2, secrets, &secrets_size);
+        if (!end->any || !any_done)
+            add_connection(run, pair, i % 2, text, &size);
+        any_done = any_done || end->any;
+    }
+    add(text, &size, "};\n");
+    add(secrets, &secrets_size, " );\n");
+    if (!host_set_secrets(host, secrets, error) || !host_configure(host, text, error))
+        run_fail(run, "%s: %s", host->name, error);
+}
+
+/* --- Traffic --- */
+
+/* A single address out of the end's side of a child. */
+static struct selector packet_end(const struct run *run, const struct pair *pair, size_t side,
+                                  size_t child)
+{
+    const struct end *end = &pair->ends[side];
+    unsigned number = (unsigned)(pair - run->pairs) * CHILDREN_MAX + (unsigned)child;
+    struct address address = *address_of(pair, end->host);
+
+    if (strcmp(end->mode, "tunnel") == 0 && pair->family == FAMILY_IPV6)
+        address = (struct address){.family = FAMILY_IPV6,
+                                   .bytes = {0xfd, 0, (uint8_t)(number >> 8), (uint8_t)number, 0,
+                                             (uint8_t)side, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+    else if (strcmp(end->mode, "tunnel") == 0)
+        address = (struct address){
+            .family = FAMILY_IPV4,
+            .bytes = {10, (uint8_t)number, (uint8_t)(side * 128), 1}};
+    return selector_host(&address);
+}
+
+enum fake_verdict pair_ping(struct run *run, const struct pair *pair, size_t from, size_t child)
+{
+    struct selector source = packet_end(run, pair, from, child);
+    struct selector destination = packet_end(run, pair, !from, child);
+
+    source.protocol = destination.protocol = child == 0 ? 17 : 6;
+    source.port_start = source.port_end = from == 0 ? 40000 : 7;
+    destination.port_start = destination.port_end = from == 0 ? 7 : 40000;
+    return host_traffic(pair->ends[from].host, &source, &destination);
+}

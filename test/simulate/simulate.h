@@ -1,0 +1,99 @@
+/*
+ * One simulated run: a plan, a time of faults, a time to recover, the invariants.  Design section
+ * 7; the world itself is test/common/world.h.
+ *
+ *   plan.c    who talks to whom, and how they are configured
+ *   fault.c   what goes wrong, and when
+ *   check.c   what must hold: always, and once it is quiet
+ *   main.c    runs, one seed each
+ */
+#ifndef TEST_SIMULATE_SIMULATE_H
+#define TEST_SIMULATE_SIMULATE_H
+
+#include "test/common/probe.h"
+#include "test/common/world.h"
+
+#define PAIRS_MAX    40
+#define CHILDREN_MAX 2
+#define RECORDED_MAX 64
+
+/* One end of a pair: what its host's configuration says of it. */
+struct end {
+    struct host *host;
+    char name[16]; /* of the connection */
+    const char *proposal;
+    const char *start;
+    const char *mode;     /* "transport" or "tunnel" */
+    bool narrow;          /* this end allows less */
+    bool any;             /* the remote is "any" */
+    bool left_out;        /* for a while the connection is not configured */
+    bool wrong_secret;
+    uint32_t lifetime_h;  /* changed to make a reload matter */
+};
+
+struct pair {
+    struct end ends[2];
+    size_t child_count;
+    uint8_t family;
+    bool agrees;   /* the two configurations, and the secrets, fit in the end */
+    bool severed;  /* the network between them is down */
+};
+
+/* A packet that was seen, to be sent again. */
+struct recorded {
+    struct address source;
+    struct address destination;
+    struct buffer data;
+};
+
+struct run {
+    uint64_t seed;
+    struct world world;
+    struct chance chance; /* of plan and faults */
+    struct pair pairs[PAIRS_MAX];
+    size_t pair_count;
+    uint32_t cookie_threshold;
+    uint32_t short_life_s; /* of children, 0: the default */
+    struct recorded recorded[RECORDED_MAX];
+    size_t recorded_count; /* ever */
+    bool quiet;     /* no more faults */
+    uint64_t clear; /* packets that left unprotected though the pair is to be protected */
+    char failure[512]; /* "" while all holds */
+};
+
+/* --- plan.c --- */
+
+void run_plan(struct run *run);
+
+/* Hands each host the configuration and the secrets that the plan has for it now. */
+void run_configure(struct run *run, struct host *host);
+
+/* One packet of child `child` from one end to the other; the end's host must be up. */
+enum fake_verdict pair_ping(struct run *run, const struct pair *pair, size_t from, size_t child);
+
+/* --- fault.c --- */
+
+void run_faults(struct run *run);
+
+/* Everything is mended: engines run, configurations are final, the weather is fair. */
+void run_mend(struct run *run);
+
+/* The hook for packets: severed pairs, and recording. */
+enum fate run_packet(void *context, struct flight *flight);
+
+/* --- check.c --- */
+
+/* The first failure is kept. */
+void run_fail(struct run *run, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* The hook for effects: what must hold at every step. */
+void run_effect(void *context, struct host *host, const struct effect *effect);
+
+/* Sends octets that nobody can have authenticated, and checks that no SA changed. */
+void run_garbage(struct run *run, const struct address *source, struct host *to,
+                 struct slice data);
+
+/* Traffic until everything stands, then what must hold. */
+void run_recover(struct run *run);
+
+#endif

@@ -1,0 +1,167 @@
+/*
+ * Two engines in one process (lib/engine/engine.h): from nothing to a child SA and back, in both
+ * roles, without a network's faults.  Faults are for test/scenario and test/simulate.
+ */
+#include <string.h>
+
+#include "test/common/world.h"
+
+#include "test/unit/bytes.h"
+
+#define SECRETS "secrets: ( { psk = \"correct horse battery staple\"; } );"
+
+static const char *const configs[] = {
+    "connections: { ab: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };",
+    "connections: { ba: { local = \"192.0.2.2\"; remote = \"192.0.2.1\"; }; };",
+};
+
+static struct crypto *crypto;
+
+struct two {
+    struct world world;
+    struct host *a;
+    struct host *b;
+};
+
+static void configure(struct host *host, const char *text)
+{
+    char error[CONFIG_ERROR_MAX];
+
+    if (!host_configure(host, text, error))
+        fail_msg("%s", error);
+}
+
+static void two_init(struct two *two, const char *config_a, const char *config_b)
+{
+    char error[CONFIG_ERROR_MAX];
+
+    world_init(&two->world, 1, crypto);
+    two->a = world_add_host(&two->world, "a");
+    two->b = world_add_host(&two->world, "b");
+    configure(two->a, config_a);
+    configure(two->b, config_b);
+    assert_true(host_set_secrets(two->a, SECRETS, error));
+    assert_true(host_set_secrets(two->b, SECRETS, error));
+    host_start(two->a);
+    host_start(two->b);
+    world_settle(&two->world);
+}
+
+static struct fake_sa *sa_of(const struct host *host, bool inbound)
+{
+    struct fake_sa *sa;
+    struct fake_sa *found = NULL;
+
+    TAILQ_FOREACH (sa, &host->kernel.sas, entry) {
+        if (sa->larval || sa->inbound != inbound)
+            continue;
+        assert_null(found);
+        found = sa;
+    }
+    assert_non_null(found);
+    return found;
+}
+
+/* What one end sends by, the other one receives by. */
+static void assert_pair(const struct host *from, const struct host *to)
+{
+    const struct fake_sa *out = sa_of(from, false);
+    const struct fake_sa *in = sa_of(to, true);
+
+    assert_int_equal(out->spi, in->spi);
+    assert_int_equal(out->encr, in->encr);
+    assert_int_equal(out->mode, in->mode);
+    assert_int_equal(out->esn, in->esn);
+    assert_int_equal(out->key_size, in->key_size);
+    assert_true(out->key_size > 0);
+    assert_memory_equal(out->key, in->key, in->key_size);
+    assert_true(address_same_host(&out->source, &in->source));
+    assert_true(address_same_host(&out->destination, &in->destination));
+}
+
+static void assert_done(const struct host *host, uint64_t number, const char *text)
+{
+    const struct effect_result *result = host_result(host, number);
+
+    assert_non_null(result);
+    assert_string_equal(result->text, text);
+    assert_true(result->done);
+}
+
+static void up_makes_one_pair_and_down_removes_it(void **state)
+{
+    (void)state;
+    struct two two;
+
+    two_init(&two, configs[0], configs[1]);
+    assert_int_equal(host_ping(two.b, two.a, FAMILY_IPV6), FAKE_CLEAR); /* not protected */
+    uint64_t up = host_up(two.a, "ab");
+    world_settle(&two.world);
+    assert_done(two.a, up, "ab: established");
+    assert_int_equal(engine_sa_count(two.a->engine), 1);
+    assert_int_equal(engine_sa_count(two.b->engine), 1);
+    assert_int_equal(engine_half_open_count(two.b->engine), 0);
+    assert_int_equal(two.a->kernel.sa_count, 2);
+    assert_int_equal(two.b->kernel.sa_count, 2);
+    assert_pair(two.a, two.b);
+    assert_pair(two.b, two.a);
+    assert_int_equal(sa_of(two.a, true)->mode, CHILD_TRANSPORT);
+    assert_int_equal(sa_of(two.a, true)->encr, ENCR_AES256_GCM16);
+
+    assert_int_equal(host_ping(two.a, two.b, FAMILY_IPV4), FAKE_SEALED);
+    assert_int_equal(host_ping(two.b, two.a, FAMILY_IPV4), FAKE_SEALED);
+    world_settle(&two.world);
+    assert_int_equal(two.a->delivered, 2);
+    assert_int_equal(two.b->delivered, 1);
+
+    uint64_t down = host_down(two.a, "ab");
+    world_settle(&two.world);
+    assert_done(two.a, down, "ab: down");
+    assert_int_equal(engine_sa_count(two.a->engine), 0);
+    assert_int_equal(engine_sa_count(two.b->engine), 0);
+    assert_int_equal(two.a->kernel.sa_count, 0);
+    assert_int_equal(two.b->kernel.sa_count, 0);
+    assert_int_equal(engine_deadline(two.a->engine), UINT64_MAX);
+    assert_int_equal(engine_deadline(two.b->engine), UINT64_MAX);
+    world_free(&two.world);
+}
+
+static void traffic_brings_it_up(void **state)
+{
+    (void)state;
+    struct two two;
+
+    two_init(&two, configs[0], configs[1]);
+    assert_int_equal(host_ping(two.b, two.a, FAMILY_IPV4), FAKE_ACQUIRE);
+    assert_int_equal(host_ping(two.b, two.a, FAMILY_IPV4), FAKE_HELD);
+    world_settle(&two.world);
+    assert_int_equal(host_ping(two.b, two.a, FAMILY_IPV4), FAKE_SEALED);
+    world_settle(&two.world);
+    assert_int_equal(two.a->delivered, 1);
+    assert_int_equal(two.b->clear, 0);
+    world_free(&two.world);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    crypto = crypto_new();
+    return crypto == NULL;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    crypto_free(crypto);
+    return 0;
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(up_makes_one_pair_and_down_removes_it),
+        cmocka_unit_test(traffic_brings_it_up),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
