@@ -134,12 +134,6 @@ static json_t *child_item(const struct child_view *view)
         selectors(view->remote, view->remote_count), "age_ms", number(view->age_ms));
 }
 
-/* Before the peers have agreed there is no suite to tell. */
-static json_t *sa_suite(const struct sa_view *view)
-{
-    return view->suite.encr == ENCR_NONE ? json_string("") : suite(&view->suite);
-}
-
 json_t *control_item_sa(const struct sa_view *view)
 {
     json_t *children = json_array();
@@ -153,7 +147,7 @@ json_t *control_item_sa(const struct sa_view *view)
                      "local_port", view->local.port, "remote", address(&view->remote),
                      "remote_port", view->remote.port, "local_id", printable(view->local_id),
                      "remote_id", printable(view->remote_id), "spi_i", hex(view->spi_i, 16),
-                     "spi_r", hex(view->spi_r, 16), "suite", sa_suite(view), "weak",
+                     "spi_r", hex(view->spi_r, 16), "suite", suite(&view->suite), "weak",
                      weak_names(&view->suite), "age_ms", number(view->age_ms), "established_ms",
                      number(view->established_ms), "children", children);
 }

@@ -132,6 +132,8 @@ void engine_answer(struct engine *engine, struct answer *answer, uint64_t now_ms
     }
     if (--sa->awaited > 0)
         return;
+    if (sa->state == IKE_AWAIT_SIGN)
+        sa->handshake->initial_contact = link_first_contact(sa);
     struct reason reason = sa->handshake->answer_reason;
     sa->handshake->answer_reason = (struct reason){0};
     enum status status = step_continue(context, sa, &reason);

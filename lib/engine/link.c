@@ -67,14 +67,31 @@ static bool trying(const struct link *link, const struct child_config *config)
     return false;
 }
 
-static bool has_established(const struct link *link)
+bool link_first_contact(const struct ike_sa *sa)
 {
-    const struct ike_sa *sa;
+    const struct ike_sa *other;
 
-    TAILQ_FOREACH (sa, &link->sas, of_link)
-        if (sa->state == IKE_ESTABLISHED)
-            return true;
-    return false;
+    TAILQ_FOREACH (other, &sa->link->sas, of_link) {
+        bool asked = other->state == IKE_AWAIT_AUTH_REPLY || other->state == IKE_AWAIT_VERIFY ||
+                     other->state == IKE_AWAIT_INSTALL || other->state == IKE_ESTABLISHED;
+        if (other != sa && asked)
+            return false;
+    }
+    return true;
+}
+
+void link_abandon(struct engine *engine, struct link *link, const struct child_config *child)
+{
+    struct ike_sa *sa;
+    struct ike_sa *next;
+
+    for (sa = TAILQ_FIRST(&link->sas); sa != NULL; sa = next) {
+        bool unproven = sa->state == IKE_AWAIT_KEY || sa->state == IKE_AWAIT_INIT_REPLY ||
+                        sa->state == IKE_AWAIT_SHARED || sa->state == IKE_AWAIT_SIGN;
+        next = TAILQ_NEXT(sa, of_link);
+        if (sa->initiator && unproven && sa->wanted == child && sa->replaces == 0)
+            sa_end(engine, sa);
+    }
 }
 
 void link_start(struct engine *engine, struct link *link, const struct child_config *child,
@@ -101,7 +118,6 @@ void link_start(struct engine *engine, struct link *link, const struct child_con
     }
     sa->wanted = child;
     sa->replaces = replaces == NULL ? 0 : ike_sa_own_spi(replaces);
-    sa->handshake->initial_contact = !has_established(link);
     link_adopt(engine, sa);
     enum status status = init_start(context, sa, &reason);
     sa_settle(engine, sa, status, &reason);
@@ -201,20 +217,6 @@ void link_retry(struct engine *engine, struct link *link)
 
 /* --- Configuration --- */
 
-static bool has_pair(const struct connection *connection, const struct selector *local,
-                     const struct selector *remote)
-{
-    const struct child_config *child;
-
-    TAILQ_FOREACH (child, &connection->children, entry)
-        for (size_t i = 0; i < child->local_count; i++)
-            for (size_t j = 0; j < child->remote_count; j++)
-                if (selector_equal(&child->local[i], local) &&
-                    selector_equal(&child->remote[j], remote))
-                    return true;
-    return false;
-}
-
 /* Does any connection with policies of its own protect this pair? */
 static bool config_has_pair(const struct config *config, const struct selector *local,
                             const struct selector *remote)
@@ -222,7 +224,7 @@ static bool config_has_pair(const struct config *config, const struct selector *
     const struct connection *connection;
 
     TAILQ_FOREACH (connection, &config->connections, entry)
-        if (connection->remote.family != FAMILY_NONE && has_pair(connection, local, remote))
+        if (connection_find_pair(connection, local, remote) != NULL)
             return true;
     return false;
 }

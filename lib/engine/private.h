@@ -107,6 +107,14 @@ void link_failed(struct engine *engine, struct link *link, const char *why);
 void link_lost(struct engine *engine, struct link *link);
 void link_retry(struct engine *engine, struct link *link);
 
+/* Is nothing else known to the peer that INITIAL_CONTACT would make it forget?  To be asked when
+ * IKE_AUTH is about to leave, not before: only then it holds for the peer, too. */
+bool link_first_contact(const struct ike_sa *sa);
+
+/* Ends our attempts for a child that the peer's attempt has just brought up, as long as the peer
+ * cannot hold them for established. */
+void link_abandon(struct engine *engine, struct link *link, const struct child_config *child);
+
 /* Does an established SA of the link carry this child? */
 bool link_covers(const struct link *link, const struct child_config *child);
 

@@ -10,6 +10,7 @@
 #define DELETE_TRIES 2          /* a peer that does not answer a Delete is let go */
 #define LIFETIME_SOFT_TENTHS 9  /* the initiator replaces the SA from here on ... */
 #define RESPONDER_MARGIN_S 60   /* ... and the responder closes what nobody replaced */
+#define SUPERSEDED_LIFE_MS 10000 /* a peer's time to close what a newer SA has replaced */
 
 static void report_established(struct engine *engine, const struct ike_sa *sa)
 {
@@ -59,29 +60,57 @@ static const struct child_config *child_of(const struct ike_sa *sa)
     return child == NULL ? NULL : child->config;
 }
 
-/* Both ends started at once: of the two SAs that crossed, the one with the higher SPI of its
- * initiator goes; both ends compute the same, and the initiator of the loser closes it. */
-static void resolve_crossing(struct engine *engine, struct ike_sa *sa)
+/* Do two IKE SAs carry the same child between the same two hosts? */
+static bool same_service(const struct ike_sa *a, const struct ike_sa *b)
 {
-    struct ike_sa *other = NULL;
+    return a->state == IKE_ESTABLISHED && b->state == IKE_ESTABLISHED &&
+           a->connection == b->connection && child_of(a) == child_of(b) &&
+           address_same_host(&a->remote, &b->remote);
+}
 
-    while ((other = sa_table_same_peer(&engine->sas, sa, other)) != NULL) {
-        bool crossed = other->state == IKE_ESTABLISHED && other->initiator != sa->initiator &&
-                       other->connection == sa->connection && child_of(other) == child_of(sa) &&
-                       sa->created_ms <= other->established_ms &&
-                       other->created_ms <= sa->established_ms &&
-                       sa->connection->remote.family != FAMILY_NONE;
-        if (!crossed)
-            continue;
-        struct ike_sa *loser = sa->spi_i > other->spi_i ? sa : other;
-        if (!loser->initiator || loser->delete_asked)
-            return;
-        report(&engine->context, loser, SEVERITY_INFO, "ike-redundant",
-               "both ends started at once: one of the two IKE SAs is closed");
-        count(&engine->context, COUNTER_REDUNDANT);
-        sa_close(engine, loser);
-        return;
+/* Both ends started at once: of the two SAs the one with the higher SPI of its initiator goes; both
+ * ends compute the same, and the initiator of the loser closes it. */
+static bool close_loser(struct engine *engine, struct ike_sa *a, struct ike_sa *b)
+{
+    struct ike_sa *loser = a->spi_i > b->spi_i ? a : b;
+
+    if (a->initiator == b->initiator || !loser->initiator || loser->delete_asked)
+        return false;
+    report(&engine->context, loser, SEVERITY_INFO, "ike-redundant",
+           "both ends started at once: one of the two IKE SAs is closed");
+    count(&engine->context, COUNTER_REDUNDANT);
+    sa_close(engine, loser);
+    return true;
+}
+
+/* A new SA beside others for the same child: one stays.  Where it is the peer's part to close the
+ * other one it is given time to do so; a peer that has forgotten it will not, and then we do. */
+static void resolve_duplicates(struct engine *engine, struct ike_sa *sa)
+{
+    struct context *context = &engine->context;
+    struct ike_sa *other = sa_table_same_peer(&engine->sas, sa, NULL);
+
+    while (other != NULL) {
+        struct ike_sa *next = sa_table_same_peer(&engine->sas, sa, other);
+        if (same_service(sa, other) && !other->delete_asked) {
+            if (close_loser(engine, sa, other))
+                return;
+            other->superseded = true;
+            ike_sa_timer(context, &other->expire, context->now_ms + SUPERSEDED_LIFE_MS);
+        }
+        other = next;
     }
+}
+
+static bool is_superseded(const struct engine *engine, const struct ike_sa *sa)
+{
+    const struct ike_sa *other = NULL;
+
+    while ((other = sa_table_same_peer(&engine->sas, sa, other)) != NULL)
+        if (same_service(sa, other) && !other->delete_asked &&
+            other->established_ms >= sa->established_ms)
+            return true;
+    return false;
 }
 
 static void close_replaced(struct engine *engine, const struct ike_sa *sa)
@@ -105,7 +134,7 @@ static void arm_lifetime(struct engine *engine, struct ike_sa *sa)
     context->random(context->random_context, &chance, sizeof(chance));
     uint64_t wait_ms = sa->initiator ? life_ms / 10 * LIFETIME_SOFT_TENTHS - chance % (life_ms / 20)
                                      : life_ms + RESPONDER_MARGIN_S * 1000ull;
-    ike_sa_timer(context, &sa->expire, context->now_ms + wait_ms);
+    ike_sa_timer(context, &sa->expire, sa->established_ms + wait_ms);
 }
 
 static void sa_established(struct engine *engine, struct ike_sa *sa)
@@ -142,10 +171,12 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
         link->orphans = false;
     }
     close_replaced(engine, sa);
-    if (sa->delete_asked)
+    if (sa->delete_asked) {
         sa_close(engine, sa);
-    else
-        resolve_crossing(engine, sa);
+    } else {
+        link_abandon(engine, link, child_of(sa));
+        resolve_duplicates(engine, sa);
+    }
     link_up(engine, link);
 }
 
@@ -311,6 +342,17 @@ static void lifetime_over(struct engine *engine, struct ike_sa *sa)
     const struct child_sa *child = TAILQ_FIRST(&sa->children);
     uint64_t end_ms = sa->established_ms + sa->connection->lifetime_s * 1000ull;
 
+    if (sa->superseded) {
+        sa->superseded = false;
+        if (is_superseded(engine, sa)) {
+            report(context, sa, SEVERITY_INFO, "ike-superseded",
+                   "a newer IKE SA has taken over: closed");
+            sa_close(engine, sa);
+        } else {
+            arm_lifetime(engine, sa);
+        }
+        return;
+    }
     if (child == NULL || !sa->initiator || context->now_ms >= end_ms) {
         report(context, sa, SEVERITY_INFO, "ike-lifetime", "the lifetime is over: closed");
         sa_close(engine, sa);

@@ -91,9 +91,9 @@ const struct child_config *connection_find_child(const struct connection *connec
 {
     const struct child_config *child;
 
-    TAILQ_FOREACH(child, &connection->children, entry)
-    if (strcmp(child->name, name) == 0)
-        return child;
+    TAILQ_FOREACH (child, &connection->children, entry)
+        if (strcmp(child->name, name) == 0)
+            return child;
     return NULL;
 }
 
@@ -102,8 +102,7 @@ static void remotes_index(struct config *config)
 {
     struct connection *connection;
 
-    TAILQ_FOREACH_REVERSE(connection, &config->connections, connection_list, entry)
-    {
+    TAILQ_FOREACH_REVERSE (connection, &config->connections, connection_list, entry) {
         struct connection *next = remote_first(config, &connection->remote);
         if (next != NULL)
             hash_remove(&config->remotes, &next->by_remote);
@@ -132,8 +131,7 @@ static void reqids_assign(struct config *config, struct connection *connection)
 {
     struct child_config *child;
 
-    TAILQ_FOREACH(child, &connection->children, entry)
-    {
+    TAILQ_FOREACH (child, &connection->children, entry) {
         uint32_t number = reqid_hash(connection->name, child->name);
         while (hash_find(&config->reqids, REQID_BASE | number) != NULL)
             number = (number + 1) & REQID_MASK;

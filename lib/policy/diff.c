@@ -57,8 +57,7 @@ static bool children_equal(const struct connection *a, const struct connection *
 
     if (a->child_count != b->child_count)
         return false;
-    TAILQ_FOREACH(child, &a->children, entry)
-    {
+    TAILQ_FOREACH (child, &a->children, entry) {
         const struct child_config *other = connection_find_child(b, child->name);
         if (other == NULL || !child_equal(child, other))
             return false;
@@ -84,9 +83,8 @@ void config_diff(const struct config *before, const struct config *after,
     const struct connection *old;
     const struct connection *new;
 
-    if (before != NULL)
-        TAILQ_FOREACH(old, &before->connections, entry)
-        {
+    if (before != NULL) {
+        TAILQ_FOREACH (old, &before->connections, entry) {
             new = after != NULL ? config_find(after, old->name) : NULL;
             each(context,
                  new == NULL                  ? CONFIG_REMOVED
@@ -94,8 +92,10 @@ void config_diff(const struct config *before, const struct config *after,
                                               : CONFIG_CHANGED,
                  old, new);
         }
-    if (after != NULL)
-        TAILQ_FOREACH(new, &after->connections, entry)
-    if (before == NULL || config_find(before, new->name) == NULL)
-        each(context, CONFIG_ADDED, NULL, new);
+    }
+    if (after != NULL) {
+        TAILQ_FOREACH (new, &after->connections, entry)
+            if (before == NULL || config_find(before, new->name) == NULL)
+                each(context, CONFIG_ADDED, NULL, new);
+    }
 }

@@ -62,7 +62,7 @@ static bool scan_number(struct reading *reading, struct scan *scan)
         scan_name(scan);
         return true;
     }
-    if (value <= (hex ? UINT_MAX : INT_MAX))
+    if (value <= INT_MAX)
         return true;
     if (reading->secret)
         return reading_fault(reading, scan->line, "a number beyond 32 bits; expected none");

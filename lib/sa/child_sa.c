@@ -75,13 +75,86 @@ void child_policy(struct context *context, enum effect_kind kind,
     policy->policy = (uint8_t)config->policy;
 }
 
-void child_policies(struct context *context, const struct ike_sa *sa, const struct child_sa *child,
-                    enum effect_kind kind)
+void child_install_policies(struct context *context, const struct ike_sa *sa,
+                            const struct child_sa *child)
 {
     for (size_t i = 0; i < child->local_count; i++)
         for (size_t j = 0; j < child->remote_count; j++)
-            child_policy(context, kind, sa->connection, child->config, &sa->remote, child->reqid,
-                         &child->selectors[i], &child->selectors[child->local_count + j]);
+            child_policy(context, EFFECT_INSTALL_POLICY, sa->connection, child->config,
+                         &sa->remote, child->reqid, &child->selectors[i],
+                         &child->selectors[child->local_count + j]);
+}
+
+static bool has_pair(const struct selector *locals, size_t local_count,
+                     const struct selector *remotes, size_t remote_count,
+                     const struct selector *local, const struct selector *remote)
+{
+    for (size_t i = 0; i < local_count; i++)
+        for (size_t j = 0; j < remote_count; j++)
+            if (selector_equal(&locals[i], local) && selector_equal(&remotes[j], remote))
+                return true;
+    return false;
+}
+
+const struct child_config *connection_find_pair(const struct connection *connection,
+                                                const struct selector *local,
+                                                const struct selector *remote)
+{
+    const struct child_config *config;
+
+    if (connection->remote.family == FAMILY_NONE)
+        return NULL; /* each peer gets policies of its own */
+    TAILQ_FOREACH (config, &connection->children, entry)
+        if (has_pair(config->local, config->local_count, config->remote, config->remote_count,
+                     local, remote))
+            return config;
+    return NULL;
+}
+
+/* Another child with the same peer that has a policy of its own for the pair. */
+static const struct child_sa *find_sibling(const struct context *context, const struct ike_sa *sa,
+                                           const struct selector *local,
+                                           const struct selector *remote)
+{
+    const struct ike_sa *other = NULL;
+    const struct child_sa *child;
+
+    while ((other = sa_table_same_peer(context->sas, sa, other)) != NULL)
+        TAILQ_FOREACH (child, &other->children, entry)
+            if (child->own_policies && child->out_kernel &&
+                has_pair(child->selectors, child->local_count,
+                         child->selectors + child->local_count, child->remote_count, local,
+                         remote))
+                return child;
+    return NULL;
+}
+
+static void return_policy(struct context *context, const struct ike_sa *sa,
+                          const struct child_sa *child, const struct selector *local,
+                          const struct selector *remote)
+{
+    const struct connection *connection = sa->connection;
+    const struct child_sa *sibling = find_sibling(context, sa, local, remote);
+    const struct child_config *configured = connection_find_pair(connection, local, remote);
+
+    if (sibling != NULL)
+        child_policy(context, EFFECT_INSTALL_POLICY, connection, sibling->config, &sa->remote,
+                     sibling->reqid, local, remote);
+    else if (configured != NULL)
+        child_policy(context, EFFECT_INSTALL_POLICY, connection, configured, &connection->remote,
+                     configured->reqid, local, remote);
+    else
+        child_policy(context, EFFECT_REMOVE_POLICY, connection, child->config, &sa->remote,
+                     child->reqid, local, remote);
+}
+
+static void return_policies(struct context *context, const struct ike_sa *sa,
+                            const struct child_sa *child)
+{
+    for (size_t i = 0; i < child->local_count; i++)
+        for (size_t j = 0; j < child->remote_count; j++)
+            return_policy(context, sa, child, &child->selectors[i],
+                          &child->selectors[child->local_count + j]);
 }
 
 static void remove_sa(struct context *context, const struct address *source,
@@ -114,7 +187,7 @@ void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *c
     if (child->spi_in != 0)
         remove_sa(context, &sa->remote, &sa->local, child->spi_in, child->protocol);
     if (child->own_policies && child->in_kernel)
-        child_policies(context, sa, child, EFFECT_REMOVE_POLICY);
+        return_policies(context, sa, child);
     if (sa->handshake != NULL && sa->handshake->child == child)
         sa->handshake->child = NULL;
     else

@@ -88,17 +88,20 @@ struct ike_sa *sa_table_find_half_open(const struct sa_table *table, const struc
     return NULL;
 }
 
+static uint64_t id_key(const struct sa_table *table, const struct ike_sa *sa)
+{
+    return hash_keyed(table->hash_key, buffer_slice(&sa->remote_id)) ^ sa->remote_id_type;
+}
+
 void sa_table_add_id(struct sa_table *table, struct ike_sa *sa)
 {
-    uint64_t key = hash_keyed(table->hash_key, buffer_slice(&sa->remote_id));
-
-    hash_insert(&table->by_id, &sa->by_id, key ^ sa->remote_id_type);
+    hash_insert(&table->by_id, &sa->by_id, id_key(table, sa));
 }
 
 struct ike_sa *sa_table_same_peer(const struct sa_table *table, const struct ike_sa *sa,
                                   const struct ike_sa *after)
 {
-    struct hash_node *node = after == NULL ? hash_find(&table->by_id, sa->by_id.key)
+    struct hash_node *node = after == NULL ? hash_find(&table->by_id, id_key(table, sa))
                                            : hash_next(&after->by_id);
 
     for (; node != NULL; node = hash_next(node)) {

@@ -108,6 +108,7 @@ struct ike_sa {
     bool initiator; /* the original one */
     bool half_open; /* counted as such: a responder whose peer is not authenticated */
     bool delete_asked; /* close it as soon as nothing else is outstanding */
+    bool superseded;   /* a newer one carries the same child */
     uint8_t state;     /* enum ike_state */
     uint8_t awaited;   /* answers outstanding for this step */
     uint8_t tries;     /* of the outstanding request */
@@ -246,7 +247,8 @@ MUST_USE bool child_set_selectors(struct child_sa *child, const struct selector 
 /* Asks the kernel to forget the outbound SA, so that packets take another one. */
 void child_remove_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child);
 
-/* Asks the kernel to forget all of the child, takes it out of its SA and frees it. */
+/* Asks the kernel to forget all of the child, takes it out of its SA and frees it.  Where it had a
+ * policy of its own, whoever else wants one for the same pair gets it back, without a gap. */
 void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *child);
 
 /* Asks for, or to be rid of, the policies of one pair of selectors. */
@@ -255,8 +257,14 @@ void child_policy(struct context *context, enum effect_kind kind,
                   const struct address *remote, uint32_t reqid,
                   const struct selector *local_selector, const struct selector *remote_selector);
 
-/* The same for all pairs of a child. */
-void child_policies(struct context *context, const struct ike_sa *sa,
-                    const struct child_sa *child, enum effect_kind kind);
+/* Asks for all policies of a child's own. */
+void child_install_policies(struct context *context, const struct ike_sa *sa,
+                            const struct child_sa *child);
+
+/* The child of a connection that is configured with just this pair; NULL when none is, or when the
+ * connection is for any peer. */
+const struct child_config *connection_find_pair(const struct connection *connection,
+                                                const struct selector *local,
+                                                const struct selector *remote);
 
 #endif

@@ -3,6 +3,8 @@
  */
 #include "test/common/probe.h"
 
+#include <stdlib.h>
+
 #include "lib/engine/private.h"
 
 static const uint8_t probe_key[16] = "probe";
@@ -50,15 +52,38 @@ static uint64_t sa_digest(const struct ike_sa *sa)
     return digest;
 }
 
-uint64_t probe_digest(const struct engine *engine)
+struct probe probe_take(const struct engine *engine)
 {
+    struct probe probe = {.items = calloc(engine->sas.count + 1, sizeof(*probe.items))};
     const struct ike_sa *sa;
-    uint64_t digest = 0;
 
+    if (probe.items == NULL)
+        abort();
     TAILQ_FOREACH (sa, &engine->sas.all, entry)
         if (sa->keys.size > 0)
-            digest = digest * 31 + sa_digest(sa);
-    return digest;
+            probe.items[probe.count++] =
+                (struct probe_item){.number = sa->number, .digest = sa_digest(sa)};
+    return probe;
+}
+
+void probe_free(struct probe *probe)
+{
+    free(probe->items);
+}
+
+/* Both stand in the order of their numbers. */
+bool probe_kept(const struct probe *probe, const struct engine *engine)
+{
+    const struct ike_sa *sa = TAILQ_FIRST(&engine->sas.all);
+
+    for (size_t i = 0; i < probe->count; i++) {
+        while (sa != NULL && sa->number < probe->items[i].number)
+            sa = TAILQ_NEXT(sa, entry);
+        if (sa == NULL || sa->number != probe->items[i].number ||
+            sa_digest(sa) != probe->items[i].digest)
+            return false;
+    }
+    return true;
 }
 
 const struct ike_sa *probe_find(const struct engine *engine, uint64_t spi_i, uint64_t spi_r)

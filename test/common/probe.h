@@ -8,9 +8,20 @@
 #include "lib/engine/engine.h"
 #include "lib/sa/ike_sa.h"
 
-/* A digest of all IKE SAs that have keys: whatever may change only by an authenticated message, by
+/* Digests of all IKE SAs that have keys: of what may change only by an authenticated message, by
  * time or by the operator. */
-uint64_t probe_digest(const struct engine *engine);
+struct probe {
+    size_t count;
+    struct probe_item {
+        uint64_t number;
+        uint64_t digest;
+    } *items;
+};
+struct probe probe_take(const struct engine *engine);
+void probe_free(struct probe *probe);
+
+/* Are all SAs of the probe there, and as they were?  New ones do not matter. */
+bool probe_kept(const struct probe *probe, const struct engine *engine);
 
 /* The engine's IKE SA by its own SPI or by the pair; NULL when there is none. */
 const struct ike_sa *probe_find(const struct engine *engine, uint64_t spi_i, uint64_t spi_r);

@@ -41,6 +41,12 @@ void world_trace(struct world *world, struct slice bytes)
     world->trace = hash_keyed(trace_key, slice_of(parts, sizeof(parts)));
 }
 
+void world_say(const struct world *world, const char *text)
+{
+    if (world->ladder != NULL)
+        fprintf(world->ladder, "%9.3f s  # %s\n", (double)world->now_ms / 1000, text);
+}
+
 /* --- Hosts --- */
 
 struct host *world_add_host(struct world *world, const char *name)

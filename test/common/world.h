@@ -179,6 +179,9 @@ void world_run(struct world *world, uint64_t duration_ms);
 /* Runs what is due now, without moving the clock. */
 void world_settle(struct world *world);
 
+/* A line in the ladder. */
+void world_say(const struct world *world, const char *text);
+
 /* Mixes something into the trace. */
 void world_trace(struct world *world, struct slice bytes);
 

@@ -96,8 +96,7 @@ static void connection_check(const struct config *config, const struct connectio
     while (found != NULL && found != connection);
     require(found == connection, "a connection is not chosen");
     proposals_check(&connection->proposals, false);
-    TAILQ_FOREACH(child, &connection->children, entry)
-    {
+    TAILQ_FOREACH (child, &connection->children, entry) {
         require(config_find_reqid(config, child->reqid, &found) == child && found == connection,
                 "a reqid is not found");
         proposals_check(&child->esp, true);
@@ -122,8 +121,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (config == NULL) {
         error_check(error);
     } else {
-        TAILQ_FOREACH(connection, &config->connections, entry)
-        connection_check(config, connection);
+        TAILQ_FOREACH (connection, &config->connections, entry)
+            connection_check(config, connection);
         config_diff(config, config, same, NULL);
     }
     config_free(config);

@@ -159,6 +159,14 @@ class Host:
                 mount("overlay", f"/{part}", f"lowerdir={root}/{part}:/{part},upperdir={up},workdir={work}")
         self.inside(lay)
 
+    def deaf(self):
+        """From now on IKE does not reach this host's daemon: it is there and cannot be spoken with."""
+        self.run("nft", "-f", "-", stdin="table inet deaf { chain in { type filter hook input priority 0; "
+                 "udp dport { 500, 4500 } drop; } }\n")
+
+    def hears(self):
+        self.run("nft", "delete", "table", "inet", "deaf")
+
     def processes(self):
         """The ids of all processes in this host's network namespace, its holder apart."""
         found = []

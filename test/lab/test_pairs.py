@@ -33,6 +33,8 @@ def test_up_from(lab_scenario, side, mode, family):
     pair.goes_down(pair.two if side == "a" else pair.one)
 
 
+# strongSwan keeps both pairs of SAs here, for ever; iked has to settle on one.
+@pytest.mark.iked_only
 @pytest.mark.parametrize("mode,family", SHAPES[:2])
 def test_up_from_both_at_once(lab_scenario, mode, family):
     pair = Pair(lab_scenario, mode, family)
@@ -46,6 +48,7 @@ def test_up_from_both_at_once(lab_scenario, mode, family):
     pair.goes_down(pair.one)
 
 
+@pytest.mark.iked_only
 def test_traffic_from_both_at_once(lab_scenario):
     pair = Pair(lab_scenario, "transport", 4)
     pair.configure(other_start="traffic")

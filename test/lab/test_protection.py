@@ -86,6 +86,7 @@ def test_all_of_iked_is_killed_and_started_again(lab_scenario):
     pair.is_encrypted()
 
 
+@pytest.mark.iked_only
 def test_wrong_secret(lab_scenario):
     pair = Pair(lab_scenario, "transport", 4)
     pair.configure(other_start="traffic", psk="not what the other end has")
@@ -142,6 +143,7 @@ def test_reload_of_a_wrong_file_changes_nothing(lab_scenario):
     pair.nothing_was_clear()
 
 
+@pytest.mark.iked_only
 def test_neighbours_are_forgotten_under_an_ipv6_policy(lab_scenario):
     # Neighbour discovery between the two runs from the very addresses that the
     # policy covers: without an exception it waits for the SA that waits for it.

@@ -1,23 +1,23 @@
 /*
  * Who talks to whom, and how they are configured: see simulate.h.
  */
+#include <stdarg.h>
 #include <string.h>
 
 #include "test/simulate/simulate.h"
 
-#define TEXT_MAX 65536
+#define TEXT_MAX        65536
+#define SUBNET_TEXT_MAX 96
 
 static const char *const names[] = {"ann", "ben", "cat", "dan", "eve"};
 
-/* Orders of groups: the same algorithms, other favourites, so that INVALID_KE_PAYLOAD is said. */
+/* Any two of these agree; the favourite groups differ, so that INVALID_KE_PAYLOAD is said. */
 static const char *const proposals[] = {
     "aes128gcm16-prfsha256-x25519-ecp256-x448",
     "aes256gcm16-aes128gcm16-prfsha384-prfsha256-ecp256-x25519",
-    "aes128-sha256-prfsha256-x25519-ecp256",
-    "aes128gcm16-aes128-sha256-prfsha256-x25519",
 };
-#define PROPOSAL_COUNT 3 /* of these may stand opposite each other; */
-static const char foreign_proposal[] = "chacha20poly1305-prfsha512-x448"; /* ... this fits none */
+static const char cbc_proposal[] = "aes128-sha256-prfsha256-x25519"; /* agrees with itself */
+static const char foreign_proposal[] = "chacha20poly1305-prfsha512-x448"; /* ... with none */
 
 static const char *const starts[] = {"traffic", "traffic", "traffic", "immediate", "never"};
 
@@ -32,7 +32,7 @@ static void plan_end(struct run *run, struct end *end, struct host *host, size_t
 {
     end->host = host;
     snprintf(end->name, sizeof(end->name), "p%zu%c", pair, side);
-    end->proposal = proposals[chance_below(&run->chance, 2)];
+    end->proposal = ANY_OF(run, proposals);
     end->start = ANY_OF(run, starts);
     end->mode = "transport";
     end->lifetime_h = 8;
@@ -49,7 +49,7 @@ static void plan_disagreement(struct run *run, struct pair *pair)
     pair->agrees = false;
     switch (chance_below(&run->chance, 3)) {
     case 0: end->proposal = foreign_proposal; break;
-    case 1: end->wrong_secret = true; break;
+    case 1: end->wrong_secret = end->wrong_secret_planned = true; break;
     default: end->mode = strcmp(end->mode, "tunnel") == 0 ? "transport" : "tunnel"; break;
     }
 }
@@ -62,9 +62,13 @@ static void plan_pair(struct run *run, struct host *a, struct host *b)
     plan_end(run, &pair->ends[0], a, run->pair_count, 'a');
     plan_end(run, &pair->ends[1], b, run->pair_count, 'b');
     pair->child_count = chance_hit(&run->chance, 200) ? 2 : 1;
+    if (chance_hit(&run->chance, 150))
+        pair->ends[0].proposal = pair->ends[1].proposal = cbc_proposal;
     if (chance_hit(&run->chance, 400)) {
         pair->ends[0].mode = pair->ends[1].mode = "tunnel";
-        pair->ends[chance_below(&run->chance, 2)].narrow = chance_hit(&run->chance, 400);
+        pair->ends[chance_below(&run->chance, 2)].narrow =
+            chance_hit(&run->chance, 400) ? (enum narrowing)chance_below(&run->chance, 3) : 0;
+        pair->subsets = chance_hit(&run->chance, 500);
     }
     plan_disagreement(run, pair);
     run->pair_count++;
@@ -82,10 +86,12 @@ static void plan_gateway(struct run *run, size_t spokes)
         struct pair *pair = &run->pairs[i];
         pair->family = FAMILY_IPV4;
         pair->child_count = 1;
-        pair->ends[0].narrow = pair->ends[1].narrow = false;
+        pair->ends[0].narrow = pair->ends[1].narrow = NARROW_NOT;
         pair->ends[0].mode = pair->ends[1].mode = "transport";
         pair->ends[1].any = true;
         pair->ends[1].proposal = proposals[0];
+        if (pair->ends[0].proposal == cbc_proposal)
+            pair->ends[0].proposal = ANY_OF(run, proposals);
         pair->agrees = pair->ends[0].proposal != foreign_proposal && !pair->ends[0].wrong_secret &&
                        !pair->ends[1].wrong_secret;
     }
@@ -139,23 +145,30 @@ static const struct address *address_of(const struct pair *pair, const struct ho
 
 /* The network behind a host: of the pair's family, and another one for each pair and child. */
 static void subnet_text(const struct run *run, const struct pair *pair, const struct end *end,
-                        size_t child, bool narrow, char text[64])
+                        size_t child, enum narrowing narrow, char text[SUBNET_TEXT_MAX])
 {
     unsigned number = (unsigned)(pair - run->pairs) * CHILDREN_MAX + (unsigned)child;
     unsigned side = end == &pair->ends[0] ? 0 : 1;
+    int size;
 
     if (pair->family == FAMILY_IPV6)
-        snprintf(text, 64, "[fd00:%x:%x::]/%u", number, side, narrow ? 64u : 48u);
+        size = snprintf(text, SUBNET_TEXT_MAX, "\"[fd00:%x:%x::]/%u\"", number, side,
+                        narrow == NARROW_PREFIX ? 64u : 48u);
     else
-        snprintf(text, 64, "10.%u.%u.0/%u", number, side * 128, narrow ? 24u : 17u);
+        size = snprintf(text, SUBNET_TEXT_MAX, "\"10.%u.%u.0/%u\"", number, side * 128,
+                        narrow == NARROW_PREFIX ? 24u : 17u);
+    if (pair->subsets && narrow != NARROW_SUBSET)
+        snprintf(text + size, SUBNET_TEXT_MAX - (size_t)size,
+                 pair->family == FAMILY_IPV6 ? ", \"[fd01:%x:%x::]/48\"" : ", \"11.%u.%u.0/24\"",
+                 number, side);
 }
 
 static void add_child(const struct run *run, const struct pair *pair, size_t side, size_t child,
                       char *text, size_t *size)
 {
     const struct end *end = &pair->ends[side];
-    char local[64];
-    char remote[64];
+    char local[SUBNET_TEXT_MAX];
+    char remote[SUBNET_TEXT_MAX];
 
     add(text, size, "      c%zu: { mode = \"%s\"; start = \"%s\"; esp = [ \"aes128gcm16\" ];\n", child,
         end->mode, end->any ? "never" : end->start);
@@ -164,7 +177,7 @@ static void add_child(const struct run *run, const struct pair *pair, size_t sid
     if (strcmp(end->mode, "tunnel") == 0) {
         subnet_text(run, pair, end, child, end->narrow, local);
         subnet_text(run, pair, &pair->ends[!side], child, end->narrow, remote);
-        add(text, size, "        local = [ \"%s\" ]; remote = [ \"%s\" ];\n", local, remote);
+        add(text, size, "        local = [ %s ]; remote = [ %s ];\n", local, remote);
     } else if (pair->child_count > 1) {
         const char *protocol = child == 0 ? "udp" : "tcp";
         add(text, size, "        local = [ \"%s\" ]; remote = [ \"%s\" ];\n", protocol, protocol);
@@ -235,32 +248,38 @@ void run_configure(struct run *run, struct host *host)
 
 /* --- Traffic --- */
 
-/* A single address out of the end's side of a child. */
+/* A single address out of one side of a child. */
 static struct selector packet_end(const struct run *run, const struct pair *pair, size_t side,
-                                  size_t child)
+                                  size_t child, bool tunnel)
 {
-    const struct end *end = &pair->ends[side];
     unsigned number = (unsigned)(pair - run->pairs) * CHILDREN_MAX + (unsigned)child;
-    struct address address = *address_of(pair, end->host);
+    struct address address = *address_of(pair, pair->ends[side].host);
 
-    if (strcmp(end->mode, "tunnel") == 0 && pair->family == FAMILY_IPV6)
+    if (tunnel && pair->family == FAMILY_IPV6)
         address = (struct address){.family = FAMILY_IPV6,
                                    .bytes = {0xfd, 0, (uint8_t)(number >> 8), (uint8_t)number, 0,
                                              (uint8_t)side, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
-    else if (strcmp(end->mode, "tunnel") == 0)
+    else if (tunnel)
         address = (struct address){
             .family = FAMILY_IPV4,
             .bytes = {10, (uint8_t)number, (uint8_t)(side * 128), 1}};
     return selector_host(&address);
 }
 
-enum fake_verdict pair_ping(struct run *run, const struct pair *pair, size_t from, size_t child)
+enum fake_verdict pair_ping(struct run *run, struct pair *pair, size_t from, size_t child)
 {
-    struct selector source = packet_end(run, pair, from, child);
-    struct selector destination = packet_end(run, pair, !from, child);
+    bool tunnel = strcmp(pair->ends[from].mode, "tunnel") == 0;
+    struct selector source = packet_end(run, pair, from, child, tunnel);
+    struct selector destination = packet_end(run, pair, !from, child, tunnel);
 
     source.protocol = destination.protocol = child == 0 ? 17 : 6;
     source.port_start = source.port_end = from == 0 ? 40000 : 7;
     destination.port_start = destination.port_end = from == 0 ? 7 : 40000;
-    return host_traffic(pair->ends[from].host, &source, &destination);
+    enum fake_verdict verdict = host_traffic(pair->ends[from].host, &source, &destination);
+    struct end *end = &pair->ends[from];
+    if (verdict != FAKE_CLEAR && !end->any && !end->left_out)
+        end->guarded[child] = true;
+    else if (verdict == FAKE_CLEAR && end->guarded[child])
+        run_fail(run, "a packet of %s left %s in the clear", end->name, end->host->name);
+    return verdict;
 }

@@ -17,6 +17,8 @@
 #define CHILDREN_MAX 2
 #define RECORDED_MAX 64
 
+enum narrowing { NARROW_NOT, NARROW_PREFIX, NARROW_SUBSET };
+
 /* One end of a pair: what its host's configuration says of it. */
 struct end {
     struct host *host;
@@ -24,10 +26,12 @@ struct end {
     const char *proposal;
     const char *start;
     const char *mode;     /* "transport" or "tunnel" */
-    bool narrow;          /* this end allows less */
+    enum narrowing narrow; /* this end allows less */
     bool any;             /* the remote is "any" */
     bool left_out;        /* for a while the connection is not configured */
     bool wrong_secret;
+    bool wrong_secret_planned;
+    bool guarded[CHILDREN_MAX]; /* a policy stood: no packet may pass in the clear any more */
     uint32_t lifetime_h;  /* changed to make a reload matter */
 };
 
@@ -35,6 +39,7 @@ struct pair {
     struct end ends[2];
     size_t child_count;
     uint8_t family;
+    bool subsets;  /* tunnel: each side is a list, of which a narrow end has the first only */
     bool agrees;   /* the two configurations, and the secrets, fit in the end */
     bool severed;  /* the network between them is down */
 };
@@ -56,8 +61,9 @@ struct run {
     uint32_t short_life_s; /* of children, 0: the default */
     struct recorded recorded[RECORDED_MAX];
     size_t recorded_count; /* ever */
-    bool quiet;     /* no more faults */
-    uint64_t clear; /* packets that left unprotected though the pair is to be protected */
+    uint64_t start_ms[WORLD_HOSTS_MAX]; /* when a host that is off starts */
+    bool quiet; /* no more faults */
+    bool calm;  /* and all has recovered */
     char failure[512]; /* "" while all holds */
 };
 
@@ -69,7 +75,7 @@ void run_plan(struct run *run);
 void run_configure(struct run *run, struct host *host);
 
 /* One packet of child `child` from one end to the other; the end's host must be up. */
-enum fake_verdict pair_ping(struct run *run, const struct pair *pair, size_t from, size_t child);
+enum fake_verdict pair_ping(struct run *run, struct pair *pair, size_t from, size_t child);
 
 /* --- fault.c --- */
 
@@ -77,6 +83,9 @@ void run_faults(struct run *run);
 
 /* Everything is mended: engines run, configurations are final, the weather is fair. */
 void run_mend(struct run *run);
+
+/* What the ends of `host` were guarded by is gone. */
+void run_unguard(struct run *run, const struct host *host);
 
 /* The hook for packets: severed pairs, and recording. */
 enum fate run_packet(void *context, struct flight *flight);

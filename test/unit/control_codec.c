@@ -73,6 +73,7 @@ static void line_left_over_is_counted(void **state)
     assert_int_equal(control_lines_left(&lines), 3);
     assert_int_equal(control_lines_feed(&lines, slice_text("0123456789abcdef")), 13);
     assert_int_equal(control_lines_next(&lines, &line), CONTROL_LINE_TOO_LONG);
+    assert_int_equal(control_lines_feed(&lines, slice_text("more of it")), 10);
     assert_int_equal(control_lines_left(&lines), 0);
     control_lines_free(&lines);
 }

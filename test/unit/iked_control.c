@@ -570,10 +570,14 @@ static void monitor_that_does_not_read_is_dropped(void **state)
     struct effect_report report = {.severity = SEVERITY_INFO, .event = "test"};
 
     memset(report.text, '"', sizeof(report.text) - 1);
+    ask(world, fd, "{\"id\":2,\"verb\":\"up\",\"name\":\"db\"}\n");
     ask(world, fd, "{\"id\":3,\"verb\":\"monitor\"}\n");
     for (size_t size = 0; size < CONTROL_PENDING_MAX + 1048576; size += 500)
         control_report(world->control, &report);
     turn(world);
+    /* What it waited for went with it. */
+    control_result(world->control,
+                   &(struct effect_result){.command = world->last_command.number, .done = true});
     assert_int_equal(counter(world, "control_clients_dropped"), 1);
     close(fd);
 }

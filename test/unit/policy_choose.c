@@ -248,8 +248,8 @@ static void sequence_numbers_are_agreed(void **state)
     assert_refused(choose(&both, &silent, ESP, false, 0),
                    "no proposal fits: the nearest differs in ESN; peer offered AES_GCM_16-128; "
                    "allowed is aes128gcm16");
-    two.proposals[0].transforms[1].id = 2;
-    two.proposals[0].transforms[2].id = 3;
+    two.proposals[0].transforms[1].id = 32;
+    two.proposals[0].transforms[2].id = 33;
     assert_int_equal(choose(&both, &two, ESP, false, 0).status, STATUS_REJECT);
 }
 
@@ -358,6 +358,9 @@ static void both_ends_of_the_same_configuration_agree(void **state)
     assert_int_equal(suite.encr, ENCR_AES256_GCM16);
     assert_int_equal(suite.prf, PRF_HMAC_SHA384);
     assert_int_equal(suite.group, GROUP_X25519);
+    offer_from_suite(&answer, &suite, number, IKE, slice_of(NULL, 0), false);
+    assert_int_equal(check_answer(&list, &answer, IKE, crypto, true, &checked, &spi, NULL),
+                     STATUS_CLOSE);
 
     proposal_list_default(&list, true);
     offer_from_proposals(&offer, &list, ESP, slice_of("\1\2\3\4", 4), NULL, false);

@@ -317,7 +317,7 @@ static void what_stands_in_two_files_names_both_places(void **state)
 
 static void many_connections_are_found_by_name_and_remote(void **state)
 {
-    enum { COUNT = 3000 };
+    enum { COUNT = 3000, REMOTES = COUNT / 2 };
     static char text[COUNT * 80];
     size_t used = (size_t)snprintf(text, sizeof(text), "connections: {\n");
 
@@ -325,7 +325,7 @@ static void many_connections_are_found_by_name_and_remote(void **state)
     for (unsigned i = 0; i < COUNT; i++)
         used += (size_t)snprintf(text + used, sizeof(text) - used,
                                  "c%u: { local = \"192.0.2.1\"; remote = \"10.0.%u.%u\"; };\n", i,
-                                 i / 250, i % 250 + 1);
+                                 i % REMOTES / 250, i % 250 + 1);
     snprintf(text + used, sizeof(text) - used, "};");
     struct config *config = policy_config(text);
     assert_int_equal(config->connection_count, COUNT);
@@ -334,8 +334,12 @@ static void many_connections_are_found_by_name_and_remote(void **state)
         snprintf(name, sizeof(name), "c%u", i);
         const struct connection *connection = config_find(config, name);
         assert_non_null(connection);
-        assert_ptr_equal(config_find_remote(config, &connection->remote), connection);
-        assert_null(connection->next_of_remote);
+        snprintf(name, sizeof(name), "c%u", i % REMOTES);
+        const struct connection *head = config_find_remote(config, &connection->remote);
+        assert_ptr_equal(head, config_find(config, name));
+        snprintf(name, sizeof(name), "c%u", i % REMOTES + REMOTES);
+        assert_ptr_equal(head->next_of_remote, config_find(config, name));
+        assert_null(head->next_of_remote->next_of_remote);
     }
     config_free(config);
 }

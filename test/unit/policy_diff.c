@@ -135,6 +135,14 @@ static void the_ends_count(void **state)
         config_free(configs[i]);
 }
 
+/* These two names meet in the reqids' 22 bits: without the first the second gets another one. */
+static void another_reqid_is_a_change(void **state)
+{
+    (void)state;
+    assert_diff(ALL(HOSTS("c1394", "") HOSTS("c2023", "")), ALL(HOSTS("c2023", "")),
+                "-c1394 ~c2023 ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +150,7 @@ int main(void)
         cmocka_unit_test(place_order_and_spelling_do_not_count),
         cmocka_unit_test(every_setting_counts),
         cmocka_unit_test(the_ends_count),
+        cmocka_unit_test(another_reqid_is_a_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -307,6 +307,22 @@ static void each_fault_has_its_line(void **state)
         {"\n  @include \"x\"", "f:2: @include: not supported; expected files in conf.d instead"},
         {"\n\na = 99999999999;",
          "f:3: 99999999999: does not fit 32 bits; expected an L behind it: 99999999999L"},
+        {CONNECTION("LIFETIME = 1;"), "f:1: LIFETIME: no such key; the nearest is \"lifetime\""},
+        {CONNECTION("lifetime = \"18446744073709551736s\";"),
+         "f:1: lifetime: \"18446744073709551736s\"; expected a time from 1m to 365d, such as "
+         "\"90s\", \"15m\", \"8h\", \"2d\""},
+        {TUNNEL("local = \"10.0.0.0/8 dcpc\";"),
+         "f:1: local: \"10.0.0.0/8 dcpc\": \"dcpc\": no such protocol; the nearest is \"dccp\", a "
+         "number from 1 to 255 does as well"},
+        {CHILD("local = \"tcp\"; remote = [ \"tcp\", \"udp\" ];"),
+         "f:1: c: remote \"192.0.2.2/32 udp\" has no counterpart; expected a local selector of its "
+         "family and protocol"},
+        {"connections: { db: { local = \"192.0.2.1\"; remote = \"any\";\n"
+         "  children: { c: { mode = \"tunnel\"; local = \"2001:db8::/32\"; }; }; }; };",
+         "f:2: c: local \"2001:db8::/32\" has no counterpart; expected a remote selector of its "
+         "family and protocol"},
+        {"a = 2147483648;",
+         "f:1: 2147483648: does not fit 32 bits; expected an L behind it: 2147483648L"},
         {"a = 0x1ffffffff;",
          "f:1: 0x1ffffffff: does not fit 32 bits; expected an L behind it: 0x1ffffffffL"},
         {"a = \"99999999999\"; # 99999999999\nb1 = 1; /* 99999999999 */",

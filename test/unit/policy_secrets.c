@@ -64,6 +64,7 @@ static void the_best_match_wins_over_the_first(void **state)
 
     assert_psk(secrets, "a.example", "b.example", "a, b");
     assert_psk(secrets, "B.EXAMPLE", "a.example", "a, b");
+    assert_psk(secrets, "A.example", "b.Example", "a, b");
     assert_psk(secrets, "a.example", "c.example", "a");
     assert_psk(secrets, "c.example", "a.example", "a");
     assert_psk(secrets, "b.example", "192.0.2.1", "b");
@@ -148,7 +149,8 @@ static void errors_say_where_and_never_what(void **state)
         {"secrets: ( { psk = \"0xa\"; } );", UNDECODED},
         {"secrets: ( { psk = \"0shunter2hunter2!\"; } );", UNDECODED},
         {"secrets: ( { psk = \"0sZh==\"; } );", UNDECODED},
-        {"secrets: ( { psk = \"0sZ\"; } );", UNDECODED},
+        {"secrets: ( { psk = \"0sA\"; } );", UNDECODED},
+        {"secrets: ( { psk = \"0sZm9vA\"; } );", UNDECODED},
         {"secrets: ( { psk = \"0sZm9v=\"; } );", UNDECODED},
         {"secrets: ( { psk = \"\"; } );", "secrets.conf:1: psk: empty; " PSK_WANTED},
         {"secrets: ( { psk = \"0x\"; } );", "secrets.conf:1: psk: empty; " PSK_WANTED},

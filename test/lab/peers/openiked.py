@@ -15,7 +15,11 @@ WORDS = {"aes128gcm16": "enc aes-128-gcm", "aes256gcm16": "enc aes-256-gcm", "ae
 
 
 def translated(kind, proposal):
-    return kind + " " + " ".join(WORDS[word] for word in proposal.split("-")) if proposal else ""
+    if not proposal:
+        return ""
+    words = " ".join(WORDS[word] for word in proposal.split("-"))
+    # A childsa line that names no ESN mode matches no offer ("no proposal chosen").
+    return f"{kind} {words}" + (" noesn" if kind == "childsa" else "")
 
 
 class OpenIKED(Peer):

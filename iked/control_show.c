@@ -1,0 +1,270 @@
+/*
+ * What the control server tells of the engine: see control_show.h.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "iked/control.h"
+#include "iked/control_show.h"
+#include "lib/policy/setting.h"
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+/* --- Showing --- */
+
+struct show {
+    const struct engine *engine;
+    const struct control_counts *counts;
+    uint64_t now_ms;
+    const char *name; /* "": all */
+    void (*each)(void *context, enum control_item item, json_t *body);
+    void *context;
+    size_t count;
+};
+
+static bool show_wants(const struct show *show, const char *connection)
+{
+    return show->name[0] == '\0' || strcmp(show->name, connection) == 0;
+}
+
+/* Takes `body`. */
+static void show_item(struct show *show, enum control_item item, json_t *body)
+{
+    show->each(show->context, item, body);
+    show->count++;
+    json_decref(body);
+}
+
+static void visit_connection(void *context, const struct connection_view *view)
+{
+    struct show *show = context;
+
+    if (show_wants(show, view->connection->name))
+        show_item(show, CONTROL_ITEM_CONNECTION, control_item_connection(view));
+}
+
+static void show_connections(struct show *show)
+{
+    engine_visit_connections(show->engine, show->now_ms, visit_connection, show);
+}
+
+static void visit_sa(void *context, const struct sa_view *view)
+{
+    struct show *show = context;
+
+    if (show_wants(show, view->connection))
+        show_item(show, CONTROL_ITEM_SA, control_item_sa(view));
+}
+
+static void show_sas(struct show *show)
+{
+    engine_visit_sas(show->engine, show->now_ms, visit_sa, show);
+}
+
+static void show_policies(struct show *show)
+{
+    const struct config *config = engine_config(show->engine);
+    const struct connection *connection;
+    const struct child_config *child;
+
+    if (config == NULL)
+        return;
+    TAILQ_FOREACH(connection, &config->connections, entry)
+    {
+        if (!show_wants(show, connection->name))
+            continue;
+        TAILQ_FOREACH(child, &connection->children, entry)
+        show_item(show, CONTROL_ITEM_POLICY, control_item_policy(connection, child));
+    }
+}
+
+static void set_count(json_t *counters, const char *name, uint64_t value)
+{
+    json_object_set_new(counters, name,
+                        json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value));
+}
+
+static void show_counters(struct show *show)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } own[] = {
+        {"ike_sas_now", engine_sa_count(show->engine)},
+        {"half_open_now", engine_half_open_count(show->engine)},
+        {"control_clients", show->counts->accepted},
+        {"control_clients_refused", show->counts->refused},
+        {"control_clients_dropped", show->counts->dropped},
+        {"control_accept_errors", show->counts->accept_errors},
+        {"control_requests", show->counts->requests},
+        {"control_requests_bad", show->counts->bad_requests},
+    };
+    json_t *counters = json_object();
+    const char *name;
+    uint64_t value;
+
+    for (size_t i = 0; (name = engine_counter(show->engine, i, &value)) != NULL; i++)
+        set_count(counters, name, value);
+    for (size_t i = 0; i < LENGTH(own); i++)
+        set_count(counters, own[i].name, own[i].value);
+    show_item(show, CONTROL_ITEM_COUNTERS, counters);
+}
+
+size_t control_show(const struct engine *engine, const struct control_counts *counts,
+                    uint64_t now_ms, const struct control_request *request,
+                    void (*each)(void *context, enum control_item item, json_t *body),
+                    void *context)
+{
+    static void (*const shows[])(struct show *) = {
+        [CONTROL_CONNECTIONS] = show_connections,
+        [CONTROL_SAS] = show_sas,
+        [CONTROL_POLICIES] = show_policies,
+        [CONTROL_COUNTERS] = show_counters,
+    };
+    struct show show = {
+        .engine = engine,
+        .counts = counts,
+        .now_ms = now_ms,
+        .name = request->name.text,
+        .each = each,
+        .context = context,
+    };
+
+    shows[request->what](&show);
+    return show.count;
+}
+
+void control_unknown_name(const struct config *config, const char *name, struct reason *reason)
+{
+    struct nearest near = nearest_to(name);
+    const struct connection *connection;
+
+    if (config != NULL) {
+        TAILQ_FOREACH(connection, &config->connections, entry)
+        nearest_try(&near, connection->name);
+    }
+    if (near.best == NULL)
+        (void)reason_set(reason, STATUS_FAIL, 0, "no connection \"%s\"; there is none at all",
+                         name);
+    else
+        (void)reason_set(reason, STATUS_FAIL, 0, "no connection \"%s\"; the nearest is \"%s\"",
+                         name, near.best);
+}
+
+/* --- What a reload changes --- */
+
+#define CHANGES_LINES_MAX 500 /* what a person may want to read, and an answer's line can hold */
+
+struct sa_count {
+    const char *connection;
+    size_t count;
+};
+
+struct changes {
+    FILE *text;
+    struct sa_count *sas; /* by connection, sorted; the engine's names */
+    size_t sa_count;
+    size_t sa_capacity;
+    size_t lines;
+    size_t same;
+};
+
+static int compare_sas(const void *a, const void *b)
+{
+    return strcmp(((const struct sa_count *)a)->connection,
+                  ((const struct sa_count *)b)->connection);
+}
+
+static void collect_sas(void *context, const struct connection_view *view)
+{
+    struct changes *changes = context;
+
+    if (view->sa_count > 0 && changes->sa_count < changes->sa_capacity)
+        changes->sas[changes->sa_count++] =
+            (struct sa_count){view->connection->name, view->sa_count};
+}
+
+static size_t changes_sas(const struct changes *changes, const char *connection)
+{
+    struct sa_count key = {.connection = connection};
+    const struct sa_count *found =
+        bsearch(&key, changes->sas, changes->sa_count, sizeof(key), compare_sas);
+
+    return found != NULL ? found->count : 0;
+}
+
+static void write_change(struct changes *changes, const char *change, const char *connection)
+{
+    size_t sas = changes_sas(changes, connection);
+
+    changes->lines++;
+    if (changes->lines > CHANGES_LINES_MAX)
+        return;
+    fprintf(changes->text, "%-8s %s", change, connection);
+    if (sas > 0)
+        fprintf(changes->text, ", closing %zu IKE SA%s", sas, sas == 1 ? "" : "s");
+    fputc('\n', changes->text);
+}
+
+static void visit_change(void *context, enum config_change change, const struct connection *before,
+                         const struct connection *after)
+{
+    static const char *const names[] = {
+        [CONFIG_ADDED] = "added",
+        [CONFIG_CHANGED] = "changed",
+        [CONFIG_REMOVED] = "removed",
+    };
+    struct changes *changes = context;
+
+    if (change == CONFIG_SAME)
+        changes->same++;
+    else
+        write_change(changes, names[change], before != NULL ? before->name : after->name);
+}
+
+static bool settings_equal(const struct daemon_settings *a, const struct daemon_settings *b)
+{
+    return a->half_open_max == b->half_open_max && a->cookie_threshold == b->cookie_threshold &&
+           a->half_open_s == b->half_open_s && a->retransmit_ms == b->retransmit_ms &&
+           a->retransmit_tries == b->retransmit_tries && a->clear_on_exit == b->clear_on_exit;
+}
+
+static void write_changes(struct changes *changes, const struct config *before,
+                          const struct config *after)
+{
+    bool settings = before != NULL && !settings_equal(&before->daemon, &after->daemon);
+
+    if (settings)
+        fputs("changed  the settings of daemon\n", changes->text);
+    config_diff(before, after, visit_change, changes);
+    if (changes->lines > CHANGES_LINES_MAX)
+        fprintf(changes->text, "... and %zu more\n", changes->lines - CHANGES_LINES_MAX);
+    fprintf(changes->text, "%s%zu connection%s unchanged",
+            changes->lines == 0 && !settings ? "nothing changed, " : "", changes->same,
+            changes->same == 1 ? "" : "s");
+}
+
+char *control_changes(const struct engine *engine, uint64_t now_ms, const struct config *after)
+{
+    const struct config *before = engine_config(engine);
+    struct changes changes = {.sa_capacity = before != NULL ? before->connection_count : 0};
+    char *text = NULL;
+    size_t size;
+
+    changes.sas = calloc(changes.sa_capacity + 1, sizeof(*changes.sas));
+    changes.text = open_memstream(&text, &size);
+    if (changes.sas != NULL && changes.text != NULL) {
+        engine_visit_connections(engine, now_ms, collect_sas, &changes);
+        qsort(changes.sas, changes.sa_count, sizeof(*changes.sas), compare_sas);
+        write_changes(&changes, before, after);
+    }
+    bool failed = changes.sas == NULL || changes.text == NULL || ferror(changes.text) != 0;
+    if (changes.text != NULL)
+        failed = fclose(changes.text) != 0 || failed;
+    free(changes.sas);
+    if (!failed)
+        return text;
+    free(text);
+    return NULL;
+}

@@ -1,0 +1,37 @@
+/*
+ * The operator's files: iked.conf, conf.d beside it, secrets.conf; read, checked and parsed.
+ *
+ * The configuration's text is kept because the negotiator gets it, too; secrets are parsed at once
+ * and their text is wiped.
+ * Not here: what the text means (lib/policy).
+ */
+#ifndef IKED_KEEPER_FILES_H
+#define IKED_KEEPER_FILES_H
+
+#include "lib/policy/config.h"
+#include "lib/policy/secrets.h"
+
+#define FILES_MAX       4096
+#define FILES_SIZE_MAX  (32u << 20) /* of all together */
+#define FILES_ERROR_MAX CONFIG_ERROR_MAX
+
+struct files {
+    struct config_text *texts; /* owned, with paths and octets */
+    size_t count;
+    size_t size;
+};
+
+struct loaded {
+    struct files files;
+    struct config *config;
+    struct secrets *secrets; /* NULL: there is no secrets.conf */
+};
+
+/* Reads and parses all that belongs to `path`.  False with one line in `error`; nothing is owned
+ * then. */
+MUST_USE bool files_load(const char *path, struct loaded *loaded, char error[FILES_ERROR_MAX]);
+
+/* Harmless on an empty one, or where parts were taken out. */
+void loaded_free(struct loaded *loaded);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * The gate: may the negotiator have what it asks for?
+ *
+ * The negotiator parses strangers' packets; the gate takes it for hostile.  Every request is held
+ * against the configuration that the keeper itself read and against the ledger of what it granted
+ * before.  Reading only: whoever carries a request out writes it into the ledger.
+ * Not here: decoding (iked/ipc.h), the kernel, keys (vault.h).
+ */
+#ifndef IKED_KEEPER_GATE_H
+#define IKED_KEEPER_GATE_H
+
+#include "iked/keeper/ledger.h"
+#include "lib/policy/config.h"
+
+/* A child with one peer has one SA pair, two while rekeying, a few while both ends do. */
+#define GATE_SAS_PER_CHILD      64
+/* A child with remote "any" has those of all its peers. */
+#define GATE_SAS_PER_ANY_CHILD  262144
+#define GATE_SPIS_PER_CHILD     32
+#define GATE_SPIS_PER_ANY_CHILD 65536
+#define GATE_POLICIES_PER_CHILD (CONFIG_SELECTORS_MAX * CONFIG_SELECTORS_MAX * 2)
+
+/* Signatures per second, and how many may come at once after a quiet time: far above what one
+ * processor can negotiate, far below what searching for a weak key online takes. */
+#define GATE_SIGN_RATE  10000
+#define GATE_SIGN_BURST 20000
+
+struct gate {
+    const struct ledger *ledger;  /* borrowed */
+    const struct config *config;  /* borrowed; the newest */
+    const struct config *before;  /* borrowed; still good until the newest is committed; or NULL */
+    uint64_t sign_credit;         /* thousandths of a signature */
+    uint64_t sign_ms;             /* when the credit was counted */
+    uint64_t refused;             /* counter */
+};
+
+void gate_init(struct gate *gate, const struct ledger *ledger, const struct config *config,
+               uint64_t now_ms);
+
+/* A new configuration was handed out: both are good until gate_commit. */
+void gate_offer(struct gate *gate, const struct config *config);
+void gate_commit(struct gate *gate);
+
+/* STATUS_OK, or STATUS_FAIL with the reason. */
+MUST_USE enum status gate_check(struct gate *gate, const struct effect *effect, uint64_t now_ms,
+                                struct reason *reason);
+
+#endif

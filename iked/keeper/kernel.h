@@ -1,0 +1,108 @@
+/*
+ * The kernel as the keeper sees it: jobs in, results in the jobs; dumps; events.
+ *
+ * Two kinds: XFRM through netlink (xfrm_io.c), and one that accepts everything and installs nothing
+ * (kernel_none.c), for load tests and machines without ESP.
+ * Not here: what may be asked of it (gate.h), what was asked before (ledger.h).
+ */
+#ifndef IKED_KEEPER_KERNEL_H
+#define IKED_KEEPER_KERNEL_H
+
+#include "iked/keeper/piece.h"
+#include "lib/sa/effect.h"
+
+/* Reqids of iked's: the mark on everything that is ours in the kernel (lib/policy/config.c). */
+#define REQID_TAG      0x69000000u
+#define REQID_TAG_MASK 0xff000000u
+#define REQID_DYNAMIC  0x69800000u
+
+static inline bool reqid_is_ours(uint32_t reqid)
+{
+    return (reqid & REQID_TAG_MASK) == REQID_TAG;
+}
+
+enum kernel_verb {
+    KERNEL_ALLOCATE_SPI = 1,
+    KERNEL_INSTALL_SA,
+    KERNEL_REMOVE_SA,
+    KERNEL_SET_PIECE,
+    KERNEL_REMOVE_PIECE,
+    KERNEL_REMOVE_FORWARD, /* of a piece that was a tunnel's */
+    KERNEL_SET_BYPASS,    /* neighbour discovery: see xfrm_encode.h */
+    KERNEL_REMOVE_BYPASS,
+};
+
+struct kernel_job {
+    enum kernel_verb verb;
+    size_t request; /* the caller's */
+    /* Borrowed, as the verb needs. */
+    const struct effect_allocate_spi *allocate_spi;
+    const struct effect_install_sa *install_sa;
+    const struct effect_policy *policy; /* SET_PIECE: the template */
+    struct effect_remove_sa remove_sa;
+    struct piece piece; /* SET_PIECE, REMOVE_PIECE, REMOVE_FORWARD */
+    uint8_t mode;       /* REMOVE_PIECE */
+    /* Results. */
+    int error;    /* errno of the kernel, 0: done */
+    uint32_t spi; /* ALLOCATE_SPI */
+    char text[96]; /* what the kernel said besides, or "" */
+};
+
+/* Something found in the kernel that bears our tag. */
+struct kernel_sa {
+    struct address source;
+    struct address destination;
+    uint32_t spi; /* 0: a larval SA that an acquire left, waiting for its outbound SA */
+    uint32_t reqid;
+    uint8_t protocol;
+    uint8_t mode;
+    struct selector local_packet; /* larval: the packet that asked for it */
+    struct selector remote_packet;
+};
+
+struct kernel_piece {
+    struct piece piece;
+    uint32_t reqid;
+    uint8_t mode;
+};
+
+enum kernel_notice_kind { NOTICE_ACQUIRE = 1, NOTICE_EXPIRE, NOTICE_LOST };
+
+/* What the kernel says by itself. */
+struct kernel_notice {
+    enum kernel_notice_kind kind; /* LOST: some were lost, look for yourself */
+    struct kernel_sa sa;          /* ACQUIRE: reqid and packet; EXPIRE: destination, spi, protocol */
+    bool hard;
+};
+
+struct kernel;
+
+struct kernel_ops {
+    /* In order; returns when all have their results. */
+    void (*run)(struct kernel *kernel, struct kernel_job *jobs, size_t count);
+    /* False when the kernel did not answer to the end. */
+    bool (*dump_sas)(struct kernel *kernel,
+                     void (*found)(void *context, const struct kernel_sa *sa), void *context);
+    bool (*dump_pieces)(struct kernel *kernel,
+                        void (*found)(void *context, const struct kernel_piece *piece),
+                        void *context);
+    /* The descriptor that becomes readable with notices, -1: there are none. */
+    int (*notice_fd)(const struct kernel *kernel);
+    void (*read_notices)(struct kernel *kernel,
+                         void (*notice)(void *context, const struct kernel_notice *notice),
+                         void *context);
+    void (*free)(struct kernel *kernel);
+};
+
+struct kernel {
+    const struct kernel_ops *ops;
+};
+
+/* NULL with a line in the reason. */
+struct kernel *kernel_xfrm_new(struct reason *reason);
+struct kernel *kernel_none_new(struct reason *reason);
+
+/* "the kernel has no ESP ..." for an errno of a job; returns `text`. */
+char *kernel_error_text(const struct kernel_job *job, char *text, size_t size);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * A kernel that accepts everything and installs nothing, and what kernels' errors mean to people.
+ *
+ * For load tests and machines without ESP (iked --kernel=none); the rest of the keeper, the gate
+ * and the vault with it, works as ever.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "iked/keeper/kernel.h"
+
+#define SPI_MIN 0x01000000u
+
+/* Random, so that two hosts of a test seldom share one; the ledger refuses what is taken. */
+static uint32_t random_spi(void)
+{
+    uint32_t spi = 0;
+
+    while (spi < SPI_MIN)
+        if (getrandom(&spi, sizeof(spi), 0) != sizeof(spi))
+            return 0;
+    return spi;
+}
+
+static void none_run(struct kernel *kernel, struct kernel_job *jobs, size_t count)
+{
+    (void)kernel;
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i].verb != KERNEL_ALLOCATE_SPI)
+            continue;
+        jobs[i].spi = random_spi();
+        if (jobs[i].spi == 0)
+            jobs[i].error = EIO;
+    }
+}
+
+static bool none_dump_sas(struct kernel *kernel,
+                          void (*found)(void *context, const struct kernel_sa *sa), void *context)
+{
+    (void)kernel;
+    (void)found;
+    (void)context;
+    return true;
+}
+
+static bool none_dump_pieces(struct kernel *kernel,
+                             void (*found)(void *context, const struct kernel_piece *piece),
+                             void *context)
+{
+    (void)kernel;
+    (void)found;
+    (void)context;
+    return true;
+}
+
+static int none_notice_fd(const struct kernel *kernel)
+{
+    (void)kernel;
+    return -1;
+}
+
+static void none_read_notices(struct kernel *kernel,
+                              void (*notice)(void *context, const struct kernel_notice *notice),
+                              void *context)
+{
+    (void)kernel;
+    (void)notice;
+    (void)context;
+}
+
+static void none_free(struct kernel *kernel)
+{
+    free(kernel);
+}
+
+static const struct kernel_ops none_ops = {
+    .run = none_run,
+    .dump_sas = none_dump_sas,
+    .dump_pieces = none_dump_pieces,
+    .notice_fd = none_notice_fd,
+    .read_notices = none_read_notices,
+    .free = none_free,
+};
+
+struct kernel *kernel_none_new(struct reason *reason)
+{
+    struct kernel *kernel = calloc(1, sizeof(*kernel));
+
+    if (kernel == NULL)
+        reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    else
+        kernel->ops = &none_ops;
+    return kernel;
+}
+
+static const struct {
+    int error;
+    const char *hint;
+} hints[] = {
+    {EPROTONOSUPPORT, "this kernel has no ESP: load the modules esp4 and esp6"},
+    {ENOSYS, "this kernel lacks the algorithm"},
+    {ENOENT, "this kernel lacks the algorithm or the SA"},
+    {EEXIST, "an SA with this SPI is there already"},
+    {ESRCH, "the SA is not there (any more)"},
+    {EPERM, "CAP_NET_ADMIN is missing"},
+    {ETIMEDOUT, "the kernel did not answer"},
+};
+
+char *kernel_error_text(const struct kernel_job *job, char *text, size_t size)
+{
+    const char *hint = NULL;
+
+    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
+        if (hints[i].error == job->error)
+            hint = hints[i].hint;
+    snprintf(text, size, "%s%s%s%s", job->text[0] != '\0' ? job->text : strerror(job->error),
+             hint != NULL ? " (" : "", hint != NULL ? hint : "", hint != NULL ? ")" : "");
+    return text;
+}

@@ -1,0 +1,434 @@
+/*
+ * What is in the kernel on iked's behalf: see ledger.h.
+ *
+ * Owners and reqid uses live as long as something refers to them.
+ */
+#include "iked/keeper/ledger.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/writer.h"
+
+#define KEY_OCTETS_MAX 160
+
+bool ledger_init(struct ledger *ledger, const uint8_t hash_key[16])
+{
+    *ledger = (struct ledger){.session = 1};
+    memcpy(ledger->hash_key, hash_key, sizeof(ledger->hash_key));
+    TAILQ_INIT(&ledger->owner_list);
+    TAILQ_INIT(&ledger->policy_list);
+    TAILQ_INIT(&ledger->piece_list);
+    return hash_init(&ledger->owners) && hash_init(&ledger->reqids) && hash_init(&ledger->sas) &&
+           hash_init(&ledger->policies) && hash_init(&ledger->pieces);
+}
+
+static void remove_visited(void *context, struct sa_record *sa)
+{
+    ledger_remove_sa(context, sa);
+}
+
+void ledger_free(struct ledger *ledger)
+{
+    ledger_visit_sas(ledger, remove_visited, ledger);
+    while (!TAILQ_EMPTY(&ledger->policy_list))
+        ledger_remove_policy(ledger, TAILQ_FIRST(&ledger->policy_list));
+    while (!TAILQ_EMPTY(&ledger->piece_list))
+        ledger_remove_piece(ledger, TAILQ_FIRST(&ledger->piece_list));
+    hash_free(&ledger->owners);
+    hash_free(&ledger->reqids);
+    hash_free(&ledger->sas);
+    hash_free(&ledger->policies);
+    hash_free(&ledger->pieces);
+}
+
+/* --- Keys --- */
+
+static uint64_t key_of(const struct ledger *ledger, const struct writer *writer)
+{
+    return hash_keyed(ledger->hash_key, writer_slice(writer));
+}
+
+static uint64_t owner_key(const struct ledger *ledger, const struct name *connection,
+                          const struct name *child)
+{
+    uint8_t octets[KEY_OCTETS_MAX];
+    struct writer writer = writer_of(octets, sizeof(octets));
+
+    writer_bytes(&writer, slice_text(connection->text));
+    writer_u8(&writer, 0);
+    writer_bytes(&writer, slice_text(child->text));
+    return key_of(ledger, &writer);
+}
+
+static uint64_t sa_key(const struct ledger *ledger, const struct address *destination,
+                       uint32_t spi, uint8_t protocol)
+{
+    uint8_t octets[KEY_OCTETS_MAX];
+    struct writer writer = writer_of(octets, sizeof(octets));
+
+    writer_bytes(&writer, address_bytes(destination));
+    writer_u32(&writer, spi);
+    writer_u8(&writer, protocol);
+    return key_of(ledger, &writer);
+}
+
+static void write_selector(struct writer *writer, const struct selector *selector)
+{
+    writer_u8(writer, selector->family);
+    writer_u8(writer, selector->protocol);
+    writer_u16(writer, selector->port_start);
+    writer_u16(writer, selector->port_end);
+    writer_bytes(writer, slice_of(selector->start, address_size(selector->family)));
+    writer_bytes(writer, slice_of(selector->end, address_size(selector->family)));
+}
+
+static uint64_t policy_key(const struct ledger *ledger, const struct selector *local,
+                           const struct selector *remote)
+{
+    uint8_t octets[KEY_OCTETS_MAX];
+    struct writer writer = writer_of(octets, sizeof(octets));
+
+    write_selector(&writer, local);
+    write_selector(&writer, remote);
+    return key_of(ledger, &writer);
+}
+
+static uint64_t piece_key(const struct ledger *ledger, const struct piece *piece)
+{
+    uint8_t octets[KEY_OCTETS_MAX];
+    struct writer writer = writer_of(octets, sizeof(octets));
+
+    writer_u8(&writer, piece->family);
+    writer_u8(&writer, piece->protocol);
+    writer_u8(&writer, piece->local_bits);
+    writer_u8(&writer, piece->remote_bits);
+    writer_u16(&writer, piece->local_port);
+    writer_u16(&writer, piece->local_mask);
+    writer_u16(&writer, piece->remote_port);
+    writer_u16(&writer, piece->remote_mask);
+    writer_bytes(&writer, slice_of(piece->local, sizeof(piece->local)));
+    writer_bytes(&writer, slice_of(piece->remote, sizeof(piece->remote)));
+    return key_of(ledger, &writer);
+}
+
+/* --- Owners and reqids --- */
+
+struct owner *ledger_owner(const struct ledger *ledger, const struct name *connection,
+                           const struct name *child)
+{
+    struct hash_node *node = hash_find(&ledger->owners, owner_key(ledger, connection, child));
+
+    for (; node != NULL; node = hash_next(node)) {
+        struct owner *owner = HASH_OWNER(node, struct owner, node);
+        if (strcmp(owner->connection.text, connection->text) == 0 &&
+            strcmp(owner->child.text, child->text) == 0)
+            return owner;
+    }
+    return NULL;
+}
+
+static struct owner *owner_get(struct ledger *ledger, const struct name *connection,
+                               const struct name *child)
+{
+    struct owner *owner = ledger_owner(ledger, connection, child);
+
+    if (owner != NULL)
+        return owner;
+    owner = calloc(1, sizeof(*owner));
+    if (owner == NULL)
+        return NULL;
+    owner->connection = *connection;
+    owner->child = *child;
+    TAILQ_INIT(&owner->sas);
+    TAILQ_INSERT_TAIL(&ledger->owner_list, owner, entry);
+    hash_insert(&ledger->owners, &owner->node, owner_key(ledger, connection, child));
+    return owner;
+}
+
+static void owner_put(struct ledger *ledger, struct owner *owner)
+{
+    if (owner->sa_count > 0 || owner->policy_count > 0)
+        return;
+    hash_remove(&ledger->owners, &owner->node);
+    TAILQ_REMOVE(&ledger->owner_list, owner, entry);
+    free(owner);
+}
+
+static struct reqid_use *reqid_find(const struct ledger *ledger, uint32_t reqid)
+{
+    struct hash_node *node = hash_find(&ledger->reqids, reqid);
+
+    return node != NULL ? HASH_OWNER(node, struct reqid_use, node) : NULL;
+}
+
+struct owner *ledger_reqid_owner(const struct ledger *ledger, uint32_t reqid)
+{
+    const struct reqid_use *use = reqid_find(ledger, reqid);
+
+    return use != NULL ? use->owner : NULL;
+}
+
+static struct reqid_use *reqid_get(struct ledger *ledger, uint32_t reqid, struct owner *owner)
+{
+    struct reqid_use *use = reqid_find(ledger, reqid);
+
+    if (use == NULL) {
+        use = calloc(1, sizeof(*use));
+        if (use == NULL)
+            return NULL;
+        use->owner = owner;
+        hash_insert(&ledger->reqids, &use->node, reqid);
+    }
+    if (use->owner != owner)
+        return NULL;
+    use->use_count++;
+    return use;
+}
+
+static void reqid_put(struct ledger *ledger, struct reqid_use *use)
+{
+    if (--use->use_count > 0)
+        return;
+    hash_remove(&ledger->reqids, &use->node);
+    free(use);
+}
+
+/* --- SAs --- */
+
+struct sa_record *ledger_find_sa(const struct ledger *ledger, const struct address *destination,
+                                 uint32_t spi, uint8_t protocol)
+{
+    struct hash_node *node = hash_find(&ledger->sas, sa_key(ledger, destination, spi, protocol));
+
+    for (; node != NULL; node = hash_next(node)) {
+        struct sa_record *sa = HASH_OWNER(node, struct sa_record, node);
+        if (sa->spi == spi && sa->protocol == protocol &&
+            address_same_host(&sa->destination, destination))
+            return sa;
+    }
+    return NULL;
+}
+
+static void sa_count(struct ledger *ledger, const struct sa_record *sa, uint32_t by)
+{
+    ledger->sa_count += by;
+    sa->owner->sa_count += by;
+    if (!sa->filled)
+        sa->owner->spi_count += by;
+    if (sa_is_orphan(ledger, sa)) {
+        ledger->orphan_count += by;
+        sa->owner->orphan_count += by;
+    }
+}
+
+struct sa_record *ledger_add_sa(struct ledger *ledger, const struct sa_entry *entry)
+{
+    struct sa_record *sa = ledger->sa_count < LEDGER_SAS_MAX ? calloc(1, sizeof(*sa)) : NULL;
+
+    if (sa == NULL)
+        return NULL;
+    sa->owner = owner_get(ledger, entry->connection, entry->child);
+    if (sa->owner != NULL)
+        sa->reqid = reqid_get(ledger, entry->reqid, sa->owner);
+    if (sa->reqid == NULL) {
+        if (sa->owner != NULL)
+            owner_put(ledger, sa->owner);
+        free(sa);
+        return NULL;
+    }
+    sa->source = *entry->source;
+    sa->destination = *entry->destination;
+    sa->spi = entry->spi;
+    sa->protocol = entry->protocol;
+    sa->mode = entry->mode;
+    sa->inbound = entry->inbound;
+    sa->filled = entry->filled;
+    sa->session = entry->session;
+    hash_insert(&ledger->sas, &sa->node,
+                sa_key(ledger, &sa->destination, sa->spi, sa->protocol));
+    TAILQ_INSERT_TAIL(&sa->owner->sas, sa, entry);
+    sa_count(ledger, sa, 1);
+    return sa;
+}
+
+void ledger_fill_sa(struct sa_record *sa, bool filled)
+{
+    sa->owner->spi_count -= sa->filled ? 0 : 1;
+    sa->filled = filled;
+    sa->owner->spi_count += sa->filled ? 0 : 1;
+}
+
+void ledger_remove_sa(struct ledger *ledger, struct sa_record *sa)
+{
+    sa_count(ledger, sa, UINT32_MAX); /* minus one */
+    hash_remove(&ledger->sas, &sa->node);
+    TAILQ_REMOVE(&sa->owner->sas, sa, entry);
+    reqid_put(ledger, sa->reqid);
+    owner_put(ledger, sa->owner);
+    free(sa);
+}
+
+void owner_visit_sas(struct owner *owner, void (*visit)(void *context, struct sa_record *sa),
+                     void *context)
+{
+    /* The owner may go with its last SA: what comes next is known before each visit. */
+    for (struct sa_record *sa = TAILQ_FIRST(&owner->sas), *next; sa != NULL; sa = next) {
+        next = TAILQ_NEXT(sa, entry);
+        visit(context, sa);
+    }
+}
+
+void ledger_visit_sas(struct ledger *ledger, void (*visit)(void *context, struct sa_record *sa),
+                      void *context)
+{
+    for (struct owner *owner = TAILQ_FIRST(&ledger->owner_list), *next; owner != NULL;
+         owner = next) {
+        next = TAILQ_NEXT(owner, entry);
+        owner_visit_sas(owner, visit, context);
+    }
+}
+
+void ledger_next_session(struct ledger *ledger, uint64_t now_ms)
+{
+    struct owner *owner;
+    struct sa_record *sa;
+
+    TAILQ_FOREACH(owner, &ledger->owner_list, entry)
+    {
+        TAILQ_FOREACH(sa, &owner->sas, entry)
+            if (sa->session == ledger->session)
+                sa->orphaned_ms = now_ms;
+        owner->orphan_count = owner->sa_count;
+    }
+    ledger->orphan_count = ledger->sa_count;
+    ledger->session++;
+}
+
+/* --- Policies --- */
+
+struct policy_record *ledger_find_policy(const struct ledger *ledger,
+                                         const struct selector *local,
+                                         const struct selector *remote)
+{
+    struct hash_node *node = hash_find(&ledger->policies, policy_key(ledger, local, remote));
+
+    for (; node != NULL; node = hash_next(node)) {
+        struct policy_record *policy = HASH_OWNER(node, struct policy_record, node);
+        if (selector_equal(&policy->local_selector, local) &&
+            selector_equal(&policy->remote_selector, remote))
+            return policy;
+    }
+    return NULL;
+}
+
+static struct policy_record *policy_add(struct ledger *ledger, const struct effect_policy *from,
+                                        struct owner *owner, struct reqid_use *reqid)
+{
+    struct policy_record *policy =
+        ledger->policy_count < LEDGER_POLICIES_MAX ? calloc(1, sizeof(*policy)) : NULL;
+
+    if (policy == NULL)
+        return NULL;
+    policy->owner = owner;
+    policy->reqid = reqid;
+    policy->local_selector = from->local_selector;
+    policy->remote_selector = from->remote_selector;
+    hash_insert(&ledger->policies, &policy->node,
+                policy_key(ledger, &from->local_selector, &from->remote_selector));
+    TAILQ_INSERT_TAIL(&ledger->policy_list, policy, entry);
+    ledger->policy_count++;
+    owner->policy_count++;
+    return policy;
+}
+
+static void policy_give(struct ledger *ledger, struct policy_record *policy, struct owner *owner,
+                        struct reqid_use *reqid)
+{
+    struct owner *before = policy->owner;
+
+    reqid_put(ledger, policy->reqid);
+    policy->owner = owner;
+    policy->reqid = reqid;
+    owner->policy_count++;
+    before->policy_count--;
+    owner_put(ledger, before);
+}
+
+struct policy_record *ledger_set_policy(struct ledger *ledger, const struct effect_policy *from)
+{
+    struct owner *owner = owner_get(ledger, &from->connection, &from->child);
+
+    if (owner == NULL)
+        return NULL;
+    struct reqid_use *reqid = reqid_get(ledger, from->reqid, owner);
+    struct policy_record *policy =
+        ledger_find_policy(ledger, &from->local_selector, &from->remote_selector);
+    if (reqid != NULL && policy != NULL)
+        policy_give(ledger, policy, owner, reqid);
+    else if (reqid != NULL)
+        policy = policy_add(ledger, from, owner, reqid);
+    if (reqid == NULL || policy == NULL) {
+        if (reqid != NULL)
+            reqid_put(ledger, reqid);
+        owner_put(ledger, owner);
+        return NULL;
+    }
+    policy->local = from->local;
+    policy->remote = from->remote;
+    policy->protocol = from->protocol;
+    policy->mode = from->mode;
+    policy->policy = from->policy;
+    policy->session = ledger->session;
+    return policy;
+}
+
+void ledger_remove_policy(struct ledger *ledger, struct policy_record *policy)
+{
+    hash_remove(&ledger->policies, &policy->node);
+    TAILQ_REMOVE(&ledger->policy_list, policy, entry);
+    ledger->policy_count--;
+    policy->owner->policy_count--;
+    reqid_put(ledger, policy->reqid);
+    owner_put(ledger, policy->owner);
+    free(policy);
+}
+
+/* --- Pieces --- */
+
+struct piece_record *ledger_find_piece(const struct ledger *ledger, const struct piece *piece)
+{
+    struct hash_node *node = hash_find(&ledger->pieces, piece_key(ledger, piece));
+
+    for (; node != NULL; node = hash_next(node)) {
+        struct piece_record *record = HASH_OWNER(node, struct piece_record, node);
+        if (piece_equal(&record->piece, piece))
+            return record;
+    }
+    return NULL;
+}
+
+struct piece_record *ledger_add_piece(struct ledger *ledger, const struct piece *piece,
+                                      uint32_t reqid, uint8_t mode)
+{
+    struct piece_record *record = ledger_find_piece(ledger, piece);
+
+    if (record == NULL) {
+        record = calloc(1, sizeof(*record));
+        if (record == NULL)
+            return NULL;
+        record->piece = *piece;
+        hash_insert(&ledger->pieces, &record->node, piece_key(ledger, piece));
+        TAILQ_INSERT_TAIL(&ledger->piece_list, record, entry);
+    }
+    record->reqid = reqid;
+    record->mode = mode;
+    return record;
+}
+
+void ledger_remove_piece(struct ledger *ledger, struct piece_record *piece)
+{
+    hash_remove(&ledger->pieces, &piece->node);
+    TAILQ_REMOVE(&ledger->piece_list, piece, entry);
+    free(piece);
+}

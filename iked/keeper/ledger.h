@@ -1,0 +1,180 @@
+/*
+ * What the keeper knows to be in the kernel on iked's behalf: SPIs, SAs, policies, and whose.
+ *
+ * The gate decides with it; orphans, clean-up and reconciliation walk it.  It holds no key.
+ * "Session" is a life of the negotiator: SAs of an earlier session are orphans.
+ * Not here: rules (gate.h), netlink (xfrm_io.h).
+ */
+#ifndef IKED_KEEPER_LEDGER_H
+#define IKED_KEEPER_LEDGER_H
+
+#include <sys/queue.h>
+
+#include "iked/keeper/piece.h"
+#include "lib/base/hash.h"
+#include "lib/sa/effect.h"
+
+#define LEDGER_SAS_MAX      1048576
+#define LEDGER_POLICIES_MAX 1048576
+
+struct sa_record;
+TAILQ_HEAD(sa_record_list, sa_record);
+
+/* All that belongs to one child of one connection. */
+struct owner {
+    struct hash_node node;
+    TAILQ_ENTRY(owner) entry;
+    struct sa_record_list sas;
+    struct name connection;
+    struct name child;
+    uint32_t sa_count;     /* all of them, with bare SPIs and orphans */
+    uint32_t spi_count;    /* bare SPIs: allocated, not yet filled */
+    uint32_t orphan_count; /* SAs of an earlier session */
+    uint32_t policy_count;
+    uint64_t acquire_ms; /* when the last ACQUIRE was passed on, 0: never */
+};
+TAILQ_HEAD(owner_list, owner);
+
+/* A reqid in use and who uses it: one owner at a time. */
+struct reqid_use {
+    struct hash_node node; /* by the reqid */
+    struct owner *owner;
+    uint32_t use_count;
+};
+
+struct sa_record {
+    struct hash_node node;
+    TAILQ_ENTRY(sa_record) entry; /* of the owner's */
+    struct owner *owner;
+    struct reqid_use *reqid;
+    struct address source;
+    struct address destination;
+    uint64_t orphaned_ms;
+    uint32_t spi;
+    uint32_t session;
+    uint8_t protocol; /* enum v2_protocol */
+    uint8_t mode;     /* enum child_mode */
+    bool inbound;
+    bool filled; /* false: only the SPI is allocated */
+    bool seen;   /* scratch of reconciliation */
+};
+
+/* A policy of the kernel.  Selectors that meet in one share it. */
+struct piece_record {
+    struct hash_node node;
+    TAILQ_ENTRY(piece_record) entry;
+    struct piece piece;
+    uint32_t reqid; /* of the template that it was last installed with */
+    uint32_t use_count; /* 0: left behind by an earlier keeper */
+    uint8_t mode;
+};
+TAILQ_HEAD(piece_record_list, piece_record);
+
+struct policy_record {
+    struct hash_node node;
+    TAILQ_ENTRY(policy_record) entry;
+    struct owner *owner;
+    struct reqid_use *reqid;
+    struct address local;
+    struct address remote;
+    struct selector local_selector;
+    struct selector remote_selector;
+    uint32_t session;
+    uint8_t protocol;
+    uint8_t mode;
+    uint8_t policy;
+};
+TAILQ_HEAD(policy_record_list, policy_record);
+
+struct ledger {
+    struct hash_table owners;
+    struct hash_table reqids;
+    struct hash_table sas;
+    struct hash_table policies;
+    struct hash_table pieces;
+    struct owner_list owner_list;
+    struct policy_record_list policy_list;
+    struct piece_record_list piece_list;
+    uint8_t hash_key[16];
+    uint32_t session;
+    uint32_t sa_count;
+    uint32_t orphan_count;
+    uint32_t policy_count;
+};
+
+/* False when memory is out. */
+MUST_USE bool ledger_init(struct ledger *ledger, const uint8_t hash_key[16]);
+void ledger_free(struct ledger *ledger);
+
+/* NULL when there is none. */
+struct owner *ledger_owner(const struct ledger *ledger, const struct name *connection,
+                           const struct name *child);
+
+/* Who uses a reqid; NULL when nobody does. */
+struct owner *ledger_reqid_owner(const struct ledger *ledger, uint32_t reqid);
+
+/* --- SAs, named as the kernel names them: by destination, SPI and protocol --- */
+
+struct sa_record *ledger_find_sa(const struct ledger *ledger, const struct address *destination,
+                                 uint32_t spi, uint8_t protocol);
+
+/* What an SA begins with. */
+struct sa_entry {
+    const struct name *connection;
+    const struct name *child;
+    const struct address *source;
+    const struct address *destination;
+    uint32_t spi;
+    uint32_t reqid;
+    uint8_t protocol;
+    uint8_t mode;
+    bool inbound;
+    bool filled;
+    uint32_t session;
+};
+
+/* NULL when memory is out, LEDGER_SAS_MAX are there or the reqid is another owner's. */
+struct sa_record *ledger_add_sa(struct ledger *ledger, const struct sa_entry *entry);
+
+/* The bare SPI has become an SA, or is one no more. */
+void ledger_fill_sa(struct sa_record *sa, bool filled);
+
+void ledger_remove_sa(struct ledger *ledger, struct sa_record *sa);
+
+/* Calls `visit` for every SA, or every one of `owner`'s; it may remove the SA that it is shown. */
+void ledger_visit_sas(struct ledger *ledger,
+                      void (*visit)(void *context, struct sa_record *sa), void *context);
+void owner_visit_sas(struct owner *owner, void (*visit)(void *context, struct sa_record *sa),
+                     void *context);
+
+/* A new session begins: what is there belongs to the one before. */
+void ledger_next_session(struct ledger *ledger, uint64_t now_ms);
+
+static inline bool sa_is_orphan(const struct ledger *ledger, const struct sa_record *sa)
+{
+    return sa->session != ledger->session;
+}
+
+/* --- Policies, named by their pair of selectors --- */
+
+struct policy_record *ledger_find_policy(const struct ledger *ledger,
+                                         const struct selector *local,
+                                         const struct selector *remote);
+
+/* Adds the pair, or gives the one that is there to a (new) owner with new ends.  NULL when memory
+ * is out, LEDGER_POLICIES_MAX are there or the reqid is another owner's. */
+struct policy_record *ledger_set_policy(struct ledger *ledger, const struct effect_policy *policy);
+
+void ledger_remove_policy(struct ledger *ledger, struct policy_record *policy);
+
+/* --- Pieces: the kernel's policies that pairs are made of --- */
+
+struct piece_record *ledger_find_piece(const struct ledger *ledger, const struct piece *piece);
+
+/* Adds it with no use, or finds it.  NULL when memory is out. */
+struct piece_record *ledger_add_piece(struct ledger *ledger, const struct piece *piece,
+                                      uint32_t reqid, uint8_t mode);
+
+void ledger_remove_piece(struct ledger *ledger, struct piece_record *piece);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * The keeper puts down what it does not need of root's rights.
+ *
+ * Not here: the negotiator, which keeps none (iked/sandbox.h).
+ */
+#ifndef IKED_KEEPER_PRIVILEGE_H
+#define IKED_KEEPER_PRIVILEGE_H
+
+#include <stdbool.h>
+
+#include "lib/base/status.h"
+
+/* Leaves the capabilities of the table in privilege.c, for ever: no exec brings others back.
+ * STATUS_FAIL with the reason when one of them is missing. */
+MUST_USE enum status privilege_drop(struct reason *reason);
+
+/* No core file holds our keys and nobody may trace us. */
+void privilege_hide(void);
+
+/* Capabilities by system call, for the sandbox, too: all sets, and the bounding set. */
+MUST_USE bool capabilities_set(uint64_t kept);
+MUST_USE bool capabilities_bound(uint64_t kept);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * The negotiator as a process: starting it, and what to say of its end.
+ *
+ * It is iked itself, executed anew, so that nothing of the keeper's memory is in it.
+ * Not here: when to start one (keeper.c), what it does first (iked/negotiator.c).
+ */
+#ifndef IKED_KEEPER_PROCESS_H
+#define IKED_KEEPER_PROCESS_H
+
+#include <sys/types.h>
+
+#include "iked/options.h"
+
+/* Where the negotiator finds its end of the channel. */
+#define PROCESS_CHANNEL_FD 3
+
+/* Finds the negotiator's user: as told, or the built-in one, or nobody with a warning. */
+MUST_USE bool process_find_user(struct options *options, struct reason *reason);
+
+/* -1 with the reason; else the process, and the keeper's end of the channel in *fd. */
+pid_t process_start(const struct options *options, int *fd, struct reason *reason);
+
+/* "was killed by signal 9 (Killed)"; returns `text`. */
+char *process_end_text(int status, char *text, size_t size);
+
+#endif

@@ -1,0 +1,423 @@
+/*
+ * Carrying requests out: see service.h.
+ *
+ * The ledger is written when a request passes the gate, so that the next request of the same batch
+ * is judged by it, and put right when the kernel refuses.  A policy is the exception: what could
+ * not be installed whole stays as far as it went, because removing the rest would let traffic pass
+ * in the clear.
+ */
+#include "iked/keeper/service.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "iked/log.h"
+
+/* Its jobs must not be torn from a policy: every piece set, its forward policy removed, bypasses. */
+#define POLICY_JOBS_MAX (2 * PIECES_MAX + 1)
+
+struct request {
+    struct effect effect;
+    struct answer answer;
+    size_t jobs_left;
+    bool failed;
+};
+
+bool service_init(struct service *service, struct kernel *kernel,
+                  const struct service_hooks *hooks)
+{
+    static const uint8_t no_key[16] = {0};
+    struct config *none = NULL;
+
+    *service = (struct service){.kernel = kernel, .hooks = *hooks};
+    service->requests = calloc(SERVICE_REQUESTS_MAX, sizeof(*service->requests));
+    service->jobs = calloc(SERVICE_JOBS_MAX, sizeof(*service->jobs));
+    /* What is hashed comes from the configuration or passed the gate: no secret key is needed. */
+    if (ledger_init(&service->ledger, no_key) && service->requests != NULL &&
+        service->jobs != NULL && vault_init(&service->vault)) {
+        gate_init(&service->gate, &service->ledger, none, 0);
+        return true;
+    }
+    service_free(service);
+    return false;
+}
+
+static void forget_requests(struct service *service)
+{
+    for (size_t i = 0; i < service->request_count; i++) {
+        effect_free(&service->requests[i].effect);
+        answer_free(&service->requests[i].answer);
+    }
+    service->request_count = 0;
+    service->job_count = 0;
+}
+
+void service_free(struct service *service)
+{
+    forget_requests(service);
+    ledger_free(&service->ledger);
+    vault_free(&service->vault);
+    service->kernel->ops->free(service->kernel);
+    free(service->requests);
+    free(service->jobs);
+    *service = (struct service){0};
+}
+
+/* --- Jobs --- */
+
+/* What upkeep asks for, for no request. */
+#define NO_REQUEST SIZE_MAX
+
+struct kernel_job *service_add_job(struct service *service, enum kernel_verb verb)
+{
+    if (service->job_count == SERVICE_JOBS_MAX)
+        service_flush(service);
+    struct kernel_job *job = &service->jobs[service->job_count++];
+    *job = (struct kernel_job){.verb = verb, .request = NO_REQUEST};
+    return job;
+}
+
+static struct kernel_job *request_job(struct service *service, struct request *request,
+                                      enum kernel_verb verb)
+{
+    struct kernel_job *job = service_add_job(service, verb);
+
+    job->request = (size_t)(request - service->requests);
+    request->jobs_left++;
+    return job;
+}
+
+static struct effect_remove_sa sa_id(const struct sa_record *sa)
+{
+    return (struct effect_remove_sa){
+        .source = sa->source,
+        .destination = sa->destination,
+        .spi = sa->spi,
+        .protocol = sa->protocol,
+    };
+}
+
+void service_remove_sa(struct service *service, struct sa_record *sa)
+{
+    service_add_job(service, KERNEL_REMOVE_SA)->remove_sa = sa_id(sa);
+    ledger_remove_sa(&service->ledger, sa);
+}
+
+void service_remove_policy(struct service *service, struct policy_record *policy)
+{
+    struct piece pieces[PIECES_MAX];
+    size_t count;
+
+    if (pieces_of(&policy->local_selector, &policy->remote_selector, pieces, &count, NULL) !=
+        STATUS_OK)
+        count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct piece_record *piece = ledger_find_piece(&service->ledger, &pieces[i]);
+        if (piece == NULL || --piece->use_count > 0)
+            continue;
+        struct kernel_job *job = service_add_job(service, KERNEL_REMOVE_PIECE);
+        job->piece = pieces[i];
+        job->mode = piece->mode;
+        ledger_remove_piece(&service->ledger, piece);
+    }
+    ledger_remove_policy(&service->ledger, policy);
+}
+
+/* --- Taking requests: each either adds jobs, or completes at once --- */
+
+static void complete(struct request *request, enum status status)
+{
+    request->answer.status = status;
+    request->failed = status != STATUS_OK;
+}
+
+static void no_memory(struct request *request)
+{
+    complete(request, reason_set(&request->answer.reason, STATUS_FAIL, 0, "out of memory"));
+}
+
+static void take_sign(struct service *service, struct request *request)
+{
+    vault_sign(&service->vault, &request->effect, &request->answer);
+    request->failed = request->answer.status != STATUS_OK;
+}
+
+static void take_allocate_spi(struct service *service, struct request *request)
+{
+    request_job(service, request, KERNEL_ALLOCATE_SPI)->allocate_spi =
+        &request->effect.allocate_spi;
+}
+
+static void take_install_sa(struct service *service, struct request *request)
+{
+    const struct effect_install_sa *sa = &request->effect.install_sa;
+    struct sa_entry entry = {
+        .connection = &sa->connection,
+        .child = &sa->child,
+        .source = &sa->source,
+        .destination = &sa->destination,
+        .spi = sa->spi,
+        .reqid = sa->reqid,
+        .protocol = sa->protocol,
+        .mode = sa->mode,
+        .filled = true,
+        .session = service->ledger.session,
+    };
+
+    if (sa->inbound)
+        ledger_fill_sa(
+            ledger_find_sa(&service->ledger, &sa->destination, sa->spi, sa->protocol), true);
+    else if (ledger_add_sa(&service->ledger, &entry) == NULL)
+        return no_memory(request);
+    request_job(service, request, KERNEL_INSTALL_SA)->install_sa = sa;
+}
+
+static void take_remove_sa(struct service *service, struct request *request)
+{
+    const struct effect_remove_sa *sa = &request->effect.remove_sa;
+
+    service_remove_sa(service,
+                      ledger_find_sa(&service->ledger, &sa->destination, sa->spi, sa->protocol));
+}
+
+/* Installs one piece; one that this pair is new to gets one more use. */
+static bool set_piece(struct service *service, struct request *request, const struct piece *piece,
+                      bool is_new)
+{
+    const struct effect_policy *policy = &request->effect.policy;
+    const struct piece_record *before = ledger_find_piece(&service->ledger, piece);
+    bool was_tunnel = before != NULL && before->mode == CHILD_TUNNEL;
+    struct piece_record *record =
+        ledger_add_piece(&service->ledger, piece, policy->reqid, policy->mode);
+
+    if (record == NULL)
+        return false;
+    if (is_new)
+        record->use_count++;
+    struct kernel_job *job = request_job(service, request, KERNEL_SET_PIECE);
+    job->policy = policy;
+    job->piece = *piece;
+    if (was_tunnel && policy->mode != CHILD_TUNNEL)
+        service_add_job(service, KERNEL_REMOVE_FORWARD)->piece = *piece;
+    return true;
+}
+
+static void take_install_policy(struct service *service, struct request *request)
+{
+    const struct effect_policy *policy = &request->effect.policy;
+    struct piece pieces[PIECES_MAX];
+    size_t count;
+    enum status status = pieces_of(&policy->local_selector, &policy->remote_selector, pieces,
+                                   &count, &request->answer.reason);
+
+    if (status != STATUS_OK)
+        return complete(request, status);
+    bool is_new = ledger_find_policy(&service->ledger, &policy->local_selector,
+                                     &policy->remote_selector) == NULL;
+    if (ledger_set_policy(&service->ledger, policy) == NULL)
+        return no_memory(request);
+    if (policy->local_selector.family == FAMILY_IPV6 && !service->bypass_set) {
+        request_job(service, request, KERNEL_SET_BYPASS);
+        service->bypass_set = true;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (!set_piece(service, request, &pieces[i], is_new))
+            return no_memory(request);
+}
+
+static void take_remove_policy(struct service *service, struct request *request)
+{
+    const struct effect_policy *policy = &request->effect.policy;
+
+    service_remove_policy(service, ledger_find_policy(&service->ledger, &policy->local_selector,
+                                                      &policy->remote_selector));
+}
+
+static void remove_if_orphan(void *context, struct sa_record *sa)
+{
+    struct service *service = context;
+
+    if (sa_is_orphan(&service->ledger, sa))
+        service_remove_sa(service, sa);
+}
+
+static void take_remove_orphans(struct service *service, struct request *request)
+{
+    /* A copy, because so many jobs may need a flush, and with that the request is gone. */
+    struct name name = request->effect.orphans_of;
+    const struct connection *connection = config_find(service->gate.config, name.text);
+    const struct child_config *child;
+
+    if (connection == NULL)
+        return;
+    TAILQ_FOREACH(child, &connection->children, entry)
+    {
+        struct name child_name;
+        memcpy(child_name.text, child->name, sizeof(child_name.text));
+        struct owner *owner = ledger_owner(&service->ledger, &name, &child_name);
+        if (owner != NULL)
+            owner_visit_sas(owner, remove_if_orphan, service);
+    }
+    service->sweep_due = true;
+}
+
+/* --- Completing requests, when their jobs are done --- */
+
+static void done_allocate_spi(struct service *service, struct request *request,
+                              const struct kernel_job *job)
+{
+    const struct effect_allocate_spi *allocate = &request->effect.allocate_spi;
+    struct sa_entry entry = {
+        .connection = &allocate->connection,
+        .child = &allocate->child,
+        .source = &allocate->source,
+        .destination = &allocate->destination,
+        .spi = job->spi,
+        .reqid = allocate->reqid,
+        .protocol = allocate->protocol,
+        .mode = allocate->mode,
+        .inbound = true,
+        .session = service->ledger.session,
+    };
+
+    if (job->error != 0)
+        return;
+    request->answer.spi = job->spi;
+    if (ledger_find_sa(&service->ledger, entry.destination, job->spi, entry.protocol) != NULL ||
+        ledger_add_sa(&service->ledger, &entry) == NULL)
+        no_memory(request);
+}
+
+static void done_install_sa(struct service *service, struct request *request,
+                            const struct kernel_job *job)
+{
+    const struct effect_install_sa *sa = &request->effect.install_sa;
+    struct sa_record *record =
+        ledger_find_sa(&service->ledger, &sa->destination, sa->spi, sa->protocol);
+
+    if (job->error == 0 || record == NULL)
+        return;
+    if (record->inbound)
+        ledger_fill_sa(record, false);
+    else
+        ledger_remove_sa(&service->ledger, record);
+}
+
+/* --- The table of requests --- */
+
+static const struct {
+    const char *name;
+    void (*take)(struct service *service, struct request *request);
+    /* After the last of its jobs; NULL: nothing to be put right. */
+    void (*done)(struct service *service, struct request *request, const struct kernel_job *job);
+    bool answered;
+    enum severity refusal; /* REMOVE may cross with an expiry, which is nobody's fault */
+} rows[] = {
+    [EFFECT_SIGN] = {"sign", take_sign, NULL, true, SEVERITY_ERROR},
+    [EFFECT_ALLOCATE_SPI] = {"allocate an SPI", take_allocate_spi, done_allocate_spi, true,
+                             SEVERITY_ERROR},
+    [EFFECT_INSTALL_SA] = {"install an SA", take_install_sa, done_install_sa, true,
+                           SEVERITY_ERROR},
+    [EFFECT_REMOVE_SA] = {"remove an SA", take_remove_sa, NULL, false, SEVERITY_DEBUG},
+    [EFFECT_INSTALL_POLICY] = {"install a policy", take_install_policy, NULL, false,
+                               SEVERITY_ERROR},
+    [EFFECT_REMOVE_POLICY] = {"remove a policy", take_remove_policy, NULL, false, SEVERITY_DEBUG},
+    [EFFECT_REMOVE_ORPHANS] = {"remove orphans", take_remove_orphans, NULL, false,
+                               SEVERITY_ERROR},
+};
+
+static const struct name *connection_of(const struct effect *effect)
+{
+    static const struct name none = {""};
+
+    switch (effect->kind) {
+    case EFFECT_SIGN:
+        return &effect->sign.connection;
+    case EFFECT_ALLOCATE_SPI:
+        return &effect->allocate_spi.connection;
+    case EFFECT_INSTALL_SA:
+        return &effect->install_sa.connection;
+    case EFFECT_INSTALL_POLICY:
+    case EFFECT_REMOVE_POLICY:
+        return &effect->policy.connection;
+    case EFFECT_REMOVE_ORPHANS:
+        return &effect->orphans_of;
+    default:
+        return &none;
+    }
+}
+
+static void refuse(struct request *request, const struct reason *reason)
+{
+    const struct effect *effect = &request->effect;
+    char text[REASON_TEXT_MAX + 64];
+
+    snprintf(text, sizeof(text), "the gate will not %s: %s", rows[effect->kind].name,
+             reason->text);
+    log_connection(rows[effect->kind].refusal, connection_of(effect)->text, text);
+    request->answer.reason = *reason;
+    complete(request, STATUS_FAIL);
+}
+
+void service_take(struct service *service, struct effect *effect, uint64_t now_ms)
+{
+    struct reason reason = {0};
+
+    if (service->request_count == SERVICE_REQUESTS_MAX ||
+        SERVICE_JOBS_MAX - service->job_count < POLICY_JOBS_MAX)
+        service_flush(service);
+    struct request *request = &service->requests[service->request_count++];
+    *request = (struct request){
+        .effect = *effect,
+        .answer = {.kind = effect->kind, .ticket = effect->ticket},
+    };
+    service->now_ms = now_ms;
+    if (gate_check(&service->gate, &request->effect, now_ms, &reason) == STATUS_OK)
+        rows[effect->kind].take(service, request);
+    else
+        refuse(request, &reason);
+    *effect = (struct effect){0};
+}
+
+static void job_done(struct service *service, const struct kernel_job *job)
+{
+    char text[160];
+
+    if (job->request == NO_REQUEST) {
+        if (job->error != 0)
+            log_line(SEVERITY_WARNING, "the kernel does not clean up: %s",
+                     kernel_error_text(job, text, sizeof(text)));
+        return;
+    }
+    struct request *request = &service->requests[job->request];
+    const struct effect *effect = &request->effect;
+    if (job->error != 0 && !request->failed)
+        complete(request, reason_set(&request->answer.reason, STATUS_FAIL, 0,
+                                     "the kernel will not %s: %s", rows[effect->kind].name,
+                                     kernel_error_text(job, text, sizeof(text))));
+    if (--request->jobs_left == 0 && rows[effect->kind].done != NULL)
+        rows[effect->kind].done(service, request, job);
+}
+
+static void request_done(struct service *service, struct request *request)
+{
+    const struct effect *effect = &request->effect;
+
+    if (rows[effect->kind].answered && effect->ticket.sequence != 0)
+        service->hooks.answer(service->hooks.context, &request->answer);
+    else if (request->failed && rows[effect->kind].refusal > SEVERITY_DEBUG)
+        service->hooks.trouble(service->hooks.context, connection_of(effect),
+                               request->answer.reason.text);
+}
+
+void service_flush(struct service *service)
+{
+    if (service->job_count > 0)
+        service->kernel->ops->run(service->kernel, service->jobs, service->job_count);
+    for (size_t i = 0; i < service->job_count; i++)
+        job_done(service, &service->jobs[i]);
+    for (size_t i = 0; i < service->request_count; i++)
+        request_done(service, &service->requests[i]);
+    forget_requests(service);
+}

@@ -1,0 +1,67 @@
+/*
+ * Carries requests out: gate, then vault or kernel, then ledger and answer.
+ *
+ * Requests come one by one and are gathered; service_flush carries the gathered ones out in one
+ * batch of the kernel's, in order.  What the kernel says by itself, orphans and clean-up are in
+ * upkeep.h, on the same struct.
+ * Not here: the channel to the negotiator (keeper.c).
+ */
+#ifndef IKED_KEEPER_SERVICE_H
+#define IKED_KEEPER_SERVICE_H
+
+#include "iked/keeper/gate.h"
+#include "iked/keeper/kernel.h"
+#include "iked/keeper/vault.h"
+#include "lib/engine/engine.h"
+
+#define SERVICE_REQUESTS_MAX 128
+#define SERVICE_JOBS_MAX     2048 /* more than one policy needs, see service.c */
+
+/* What goes back to the negotiator. */
+struct service_hooks {
+    void (*answer)(void *context, struct answer *answer); /* borrowed */
+    void (*event)(void *context, const struct kernel_event *event);
+    /* An effect that has no answer failed. */
+    void (*trouble)(void *context, const struct name *connection, const char *text);
+    void *context;
+};
+
+struct request;
+
+struct service {
+    struct ledger ledger;
+    struct gate gate;
+    struct vault vault;
+    struct kernel *kernel; /* owned */
+    struct service_hooks hooks;
+    uint64_t now_ms; /* of the flush under way */
+    struct request *requests;
+    size_t request_count;
+    struct kernel_job *jobs;
+    size_t job_count;
+    bool bypass_set;
+    bool sweep_due;
+    bool committed; /* the engine of this session has its configuration */
+};
+
+/* Takes `kernel`, also when it fails.  False when memory is out or OpenSSL is unusable. */
+MUST_USE bool service_init(struct service *service, struct kernel *kernel,
+                           const struct service_hooks *hooks);
+void service_free(struct service *service);
+
+/* Moves the effect in. */
+void service_take(struct service *service, struct effect *effect, uint64_t now_ms);
+
+/* Carries out what was taken; the answers are given before it returns. */
+void service_flush(struct service *service);
+
+/* A job to fill; what is gathered is carried out first when there is no room. */
+struct kernel_job *service_add_job(struct service *service, enum kernel_verb verb);
+
+/* Removes an SA from kernel and ledger. */
+void service_remove_sa(struct service *service, struct sa_record *sa);
+
+/* Removes a pair of selectors from ledger and kernel, as far as no other pair shares its pieces. */
+void service_remove_policy(struct service *service, struct policy_record *policy);
+
+#endif

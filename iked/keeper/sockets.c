@@ -1,0 +1,236 @@
+/*
+ * Sockets of IKE and of ikectl: see sockets.h.
+ */
+#include "iked/keeper/sockets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/in6.h>
+#include <linux/xfrm.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "iked/log.h"
+
+#define UDP_RCVBUF      (4 << 20) /* a burst of some thousand first packets */
+#define CONTROL_BACKLOG 16
+
+/* What is listened on.  Port 4500 (RFC 3948) will be a row for each family. */
+static const struct {
+    uint8_t family;
+    uint16_t port;
+    bool required; /* IPv6 may be off on this host */
+} listeners[] = {
+    {FAMILY_IPV4, 500, true},
+    {FAMILY_IPV6, 500, false},
+};
+
+/* --- The run directory --- */
+
+/* Who could write here could put another socket in ours' place (R23). */
+static bool directory_is_ours(const char *path, struct reason *reason)
+{
+    struct stat status;
+
+    if (lstat(path, &status) != 0)
+        reason_set(reason, STATUS_FAIL, 0, "%s: %s", path, strerror(errno));
+    else if (!S_ISDIR(status.st_mode))
+        reason_set(reason, STATUS_FAIL, 0, "%s: not a directory", path);
+    else if ((status.st_uid != 0 && status.st_uid != geteuid()) ||
+             (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        reason_set(reason, STATUS_FAIL, 0,
+                   "%s: others can write here; expected a directory of root's own", path);
+    else
+        return true;
+    return false;
+}
+
+static bool lock_take(struct sockets *sockets, struct reason *reason)
+{
+    char path[IPC_PATH_MAX + 16];
+    char pid[16] = "";
+
+    snprintf(path, sizeof(path), "%s/iked.pid", sockets->run_dir);
+    sockets->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (sockets->lock_fd < 0) {
+        reason_set(reason, STATUS_FAIL, 0, "%s: %s", path, strerror(errno));
+        return false;
+    }
+    if (flock(sockets->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        ssize_t size = pread(sockets->lock_fd, pid, sizeof(pid) - 1, 0);
+        pid[size > 0 ? strcspn(pid, "\n") : 0] = '\0';
+        reason_set(reason, STATUS_FAIL, 0, "already running in %s (process %s)",
+                   sockets->run_dir, pid);
+        return false;
+    }
+    int size = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+    if (ftruncate(sockets->lock_fd, 0) == 0 &&
+        pwrite(sockets->lock_fd, pid, (size_t)size, 0) == size)
+        return true;
+    reason_set(reason, STATUS_FAIL, 0, "%s: %s", path, strerror(errno));
+    return false;
+}
+
+bool sockets_lock(struct sockets *sockets, const char *run_dir, struct reason *reason)
+{
+    *sockets = (struct sockets){.lock_fd = -1};
+    if (strlen(run_dir) >= sizeof(sockets->run_dir)) {
+        reason_set(reason, STATUS_FAIL, 0, "the run directory's path is too long");
+        return false;
+    }
+    snprintf(sockets->run_dir, sizeof(sockets->run_dir), "%s", run_dir);
+    if (mkdir(run_dir, 0755) != 0 && errno != EEXIST) {
+        reason_set(reason, STATUS_FAIL, 0, "%s: %s", run_dir, strerror(errno));
+        return false;
+    }
+    if (directory_is_ours(run_dir, reason) && lock_take(sockets, reason))
+        return true;
+    if (sockets->lock_fd >= 0)
+        close(sockets->lock_fd);
+    sockets->lock_fd = -1;
+    return false;
+}
+
+static bool control_path(const struct sockets *sockets, struct sockaddr_un *address)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    return snprintf(address->sun_path, sizeof(address->sun_path), "%s/control.sock",
+                    sockets->run_dir) < (int)sizeof(address->sun_path);
+}
+
+/* --- Opening --- */
+
+static void add(struct sockets *sockets, int fd, enum ipc_role role, uint8_t family, uint16_t port)
+{
+    sockets->descriptions[sockets->count] =
+        (struct ipc_socket){.role = (uint8_t)role, .family = family, .port = port};
+    sockets->fds[sockets->count++] = fd;
+}
+
+/* The lock is ours, so a socket that is there is of an iked that was killed. */
+static bool open_control(struct sockets *sockets, struct reason *reason)
+{
+    struct sockaddr_un address;
+
+    if (!control_path(sockets, &address)) {
+        reason_set(reason, STATUS_FAIL, 0, "%s: the path is too long for a socket",
+                   sockets->run_dir);
+        return false;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    (void)unlink(address.sun_path);
+    mode_t mask = umask(S_IXUSR | S_IRWXG | S_IRWXO);
+    bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+    umask(mask);
+    if (bound && listen(fd, CONTROL_BACKLOG) == 0) {
+        add(sockets, fd, IPC_ROLE_CONTROL, FAMILY_NONE, 0);
+        return true;
+    }
+    reason_set(reason, STATUS_FAIL, 0, "%s: %s", address.sun_path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return false;
+}
+
+/* A policy of the socket's own goes before all others: IKE must pass when nothing else may. */
+static bool set_bypass(int fd, uint8_t family)
+{
+    bool v6 = family == FAMILY_IPV6;
+    struct xfrm_userpolicy_info policy = {
+        .sel.family = v6 ? AF_INET6 : AF_INET,
+        .action = XFRM_POLICY_ALLOW,
+    };
+    static const uint8_t directions[] = {XFRM_POLICY_IN, XFRM_POLICY_OUT};
+
+    for (size_t i = 0; i < sizeof(directions); i++) {
+        policy.dir = directions[i];
+        if (setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_XFRM_POLICY : IP_XFRM_POLICY,
+                       &policy, sizeof(policy)) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool set_options(int fd, uint8_t family)
+{
+    int yes = 1;
+    int room = UDP_RCVBUF;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) != 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+    if (family == FAMILY_IPV4)
+        return setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &yes, sizeof(yes)) == 0;
+    return setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes)) == 0 &&
+           setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &yes, sizeof(yes)) == 0;
+}
+
+static bool bind_any(int fd, uint8_t family, uint16_t port)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+
+    if (family == FAMILY_IPV4)
+        return bind(fd, (struct sockaddr *)&v4, sizeof(v4)) == 0;
+    return bind(fd, (struct sockaddr *)&v6, sizeof(v6)) == 0;
+}
+
+/* -1 with errno. */
+static int open_udp(uint8_t family, uint16_t port, bool bypass)
+{
+    int fd = socket(family == FAMILY_IPV6 ? AF_INET6 : AF_INET,
+                    SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
+
+    if (fd < 0)
+        return -1;
+    if (set_options(fd, family) && (!bypass || set_bypass(fd, family)) &&
+        bind_any(fd, family, port))
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+bool sockets_open(struct sockets *sockets, bool bypass, struct reason *reason)
+{
+    for (size_t i = 0; i < sizeof(listeners) / sizeof(listeners[0]); i++) {
+        int fd = open_udp(listeners[i].family, listeners[i].port, bypass);
+        if (fd >= 0) {
+            add(sockets, fd, IPC_ROLE_UDP, listeners[i].family, listeners[i].port);
+            continue;
+        }
+        if (!listeners[i].required && errno != EADDRINUSE) {
+            log_line(SEVERITY_WARNING, "no IPv6: %s", strerror(errno));
+            continue;
+        }
+        reason_set(reason, STATUS_FAIL, 0, "UDP port %u for IPv%u: %s", listeners[i].port,
+                   listeners[i].family, strerror(errno));
+        return false;
+    }
+    return open_control(sockets, reason);
+}
+
+void sockets_close(struct sockets *sockets)
+{
+    struct sockaddr_un address;
+    char path[IPC_PATH_MAX + 16];
+
+    for (size_t i = 0; i < sockets->count; i++) {
+        if (sockets->descriptions[i].role == IPC_ROLE_CONTROL && control_path(sockets, &address))
+            (void)unlink(address.sun_path);
+        close(sockets->fds[i]);
+    }
+    sockets->count = 0;
+    if (sockets->lock_fd < 0)
+        return;
+    snprintf(path, sizeof(path), "%s/iked.pid", sockets->run_dir);
+    (void)unlink(path);
+    close(sockets->lock_fd);
+    sockets->lock_fd = -1;
+}

@@ -1,0 +1,359 @@
+/*
+ * Notices, orphans and cleaning up: see upkeep.h.
+ */
+#include "iked/keeper/upkeep.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "iked/log.h"
+
+static void name_set(struct name *name, const char *text)
+{
+    snprintf(name->text, sizeof(name->text), "%s", text);
+}
+
+/* The child of a reqid: as the ledger has it (dynamic reqids are only there), else as configured. */
+static bool child_of(const struct service *service, uint32_t reqid, struct name *connection,
+                     struct name *child)
+{
+    const struct owner *owner = ledger_reqid_owner(&service->ledger, reqid);
+    const struct connection *configured_connection;
+    const struct child_config *configured;
+
+    if (owner != NULL) {
+        *connection = owner->connection;
+        *child = owner->child;
+        return true;
+    }
+    configured = config_find_reqid(service->gate.config, reqid, &configured_connection);
+    if (configured == NULL)
+        return false;
+    name_set(connection, configured_connection->name);
+    name_set(child, configured->name);
+    return true;
+}
+
+/* --- Acquires and expiries --- */
+
+static void tell_acquire(struct service *service, const struct kernel_sa *sa)
+{
+    struct kernel_event event = {
+        .kind = KERNEL_ACQUIRE,
+        .local_packet = sa->local_packet,
+        .remote_packet = sa->remote_packet,
+    };
+    struct owner *owner = ledger_reqid_owner(&service->ledger, sa->reqid);
+
+    /* Before that the negotiator could not make use of it; the first commit finds it again. */
+    if (!service->committed ||
+        !child_of(service, sa->reqid, &event.connection, &event.child))
+        return;
+    if (owner != NULL && owner->acquire_ms != 0 &&
+        service->now_ms - owner->acquire_ms < UPKEEP_ACQUIRE_MS)
+        return;
+    if (owner != NULL)
+        owner->acquire_ms = service->now_ms;
+    service->hooks.event(service->hooks.context, &event);
+}
+
+static void tell_expire(struct service *service, struct sa_record *sa, bool hard)
+{
+    struct kernel_event event = {
+        .kind = KERNEL_EXPIRE,
+        .destination = sa->destination,
+        .spi = sa->spi,
+        .protocol = sa->protocol,
+        .hard = hard,
+    };
+
+    if (sa_is_orphan(&service->ledger, sa))
+        service->sweep_due = hard || service->sweep_due;
+    else if (sa->filled)
+        service->hooks.event(service->hooks.context, &event);
+    if (hard)
+        ledger_remove_sa(&service->ledger, sa);
+}
+
+/* --- Comparing the ledger with the kernel --- */
+
+struct inventory {
+    struct service *service;
+    bool tell; /* the negotiator: not before it knows its configuration */
+    size_t adopted;
+    size_t deleted;
+    bool cut; /* more are to be deleted than there are jobs */
+};
+
+static void remove_unknown(struct inventory *inventory, const struct kernel_sa *found)
+{
+    /* The job waits until the dump is read, because it needs the same socket. */
+    if (inventory->service->job_count == SERVICE_JOBS_MAX) {
+        inventory->cut = true;
+        return;
+    }
+    service_add_job(inventory->service, KERNEL_REMOVE_SA)->remove_sa = (struct effect_remove_sa){
+        .source = found->source,
+        .destination = found->destination,
+        .spi = found->spi,
+        .protocol = found->protocol,
+    };
+    inventory->deleted++;
+}
+
+/* Only children with a number of their own: who had a dynamic one is not known any more. */
+static bool adopt(struct inventory *inventory, const struct kernel_sa *found)
+{
+    struct service *service = inventory->service;
+    const struct connection *connection;
+    const struct child_config *child =
+        config_find_reqid(service->gate.config, found->reqid, &connection);
+    struct name connection_name;
+    struct name child_name;
+
+    if (child == NULL || child->mode != found->mode)
+        return false;
+    name_set(&connection_name, connection->name);
+    name_set(&child_name, child->name);
+    struct sa_entry entry = {
+        .connection = &connection_name,
+        .child = &child_name,
+        .source = &found->source,
+        .destination = &found->destination,
+        .spi = found->spi,
+        .reqid = found->reqid,
+        .protocol = found->protocol,
+        .mode = found->mode,
+        .inbound = address_same_host(&connection->local, &found->destination),
+        .filled = true,
+        .session = service->ledger.session - 1,
+    };
+    struct sa_record *sa = ledger_add_sa(&service->ledger, &entry);
+    if (sa == NULL)
+        return false;
+    sa->orphaned_ms = service->now_ms;
+    sa->seen = true;
+    inventory->adopted++;
+    return true;
+}
+
+static void inventory_found_sa(void *context, const struct kernel_sa *found)
+{
+    struct inventory *inventory = context;
+    struct service *service = inventory->service;
+
+    if (found->spi == 0) {
+        if (inventory->tell)
+            tell_acquire(service, found);
+        return;
+    }
+    struct sa_record *sa =
+        ledger_find_sa(&service->ledger, &found->destination, found->spi, found->protocol);
+    if (sa != NULL)
+        sa->seen = true;
+    else if (!adopt(inventory, found))
+        remove_unknown(inventory, found);
+}
+
+static void forget_seen(void *context, struct sa_record *sa)
+{
+    (void)context;
+    sa->seen = false;
+}
+
+static void expire_unseen(void *context, struct sa_record *sa)
+{
+    if (!sa->seen)
+        tell_expire(context, sa, true);
+}
+
+static void take_inventory(struct service *service, bool tell, uint64_t now_ms)
+{
+    struct inventory inventory = {.service = service, .tell = tell};
+
+    service->now_ms = now_ms;
+    if (service->kernel->ops->notice_fd(service->kernel) < 0)
+        return; /* a kernel that has nothing to show */
+    do {
+        inventory.cut = false;
+        ledger_visit_sas(&service->ledger, forget_seen, NULL);
+        if (!service->kernel->ops->dump_sas(service->kernel, inventory_found_sa, &inventory)) {
+            log_line(SEVERITY_ERROR, "the kernel does not list its SAs");
+            return;
+        }
+        ledger_visit_sas(&service->ledger, expire_unseen, service);
+        service_flush(service);
+    } while (inventory.cut);
+    if (inventory.adopted > 0 || inventory.deleted > 0)
+        log_line(SEVERITY_INFO, "found SAs of an earlier iked: %zu kept, %zu removed",
+                 inventory.adopted, inventory.deleted);
+}
+
+static void adopt_piece(void *context, const struct kernel_piece *found)
+{
+    struct service *service = context;
+
+    if (ledger_find_piece(&service->ledger, &found->piece) == NULL &&
+        ledger_add_piece(&service->ledger, &found->piece, found->reqid, found->mode) == NULL)
+        log_line(SEVERITY_ERROR, "out of memory");
+}
+
+void upkeep_adopt(struct service *service, uint64_t now_ms)
+{
+    take_inventory(service, false, now_ms);
+    if (!service->kernel->ops->dump_pieces(service->kernel, adopt_piece, service))
+        log_line(SEVERITY_ERROR, "the kernel does not list its policies");
+}
+
+static void on_notice(void *context, const struct kernel_notice *notice)
+{
+    struct service *service = context;
+
+    if (notice->kind == NOTICE_ACQUIRE) {
+        tell_acquire(service, &notice->sa);
+        return;
+    }
+    if (notice->kind == NOTICE_EXPIRE) {
+        struct sa_record *sa = ledger_find_sa(&service->ledger, &notice->sa.destination,
+                                              notice->sa.spi, notice->sa.protocol);
+        if (sa != NULL)
+            tell_expire(service, sa, notice->hard);
+        return;
+    }
+    log_line(SEVERITY_WARNING, "notices of the kernel were lost: comparing with what it has");
+    take_inventory(service, true, service->now_ms);
+}
+
+void upkeep_notices(struct service *service, uint64_t now_ms)
+{
+    service->now_ms = now_ms;
+    service->kernel->ops->read_notices(service->kernel, on_notice, service);
+}
+
+/* --- Sessions --- */
+
+static void remove_bare(void *context, struct sa_record *sa)
+{
+    if (!sa->filled)
+        service_remove_sa(context, sa);
+}
+
+void upkeep_session_over(struct service *service, uint64_t now_ms)
+{
+    service_flush(service);
+    service->committed = false;
+    ledger_next_session(&service->ledger, now_ms);
+    ledger_visit_sas(&service->ledger, remove_bare, service);
+    service_flush(service);
+}
+
+void upkeep_tell_orphans(struct service *service)
+{
+    const struct owner *owner;
+
+    TAILQ_FOREACH(owner, &service->ledger.owner_list, entry)
+    {
+        struct kernel_event event = {
+            .kind = KERNEL_ORPHAN,
+            .connection = owner->connection,
+            .child = owner->child,
+        };
+        if (owner->orphan_count > 0)
+            service->hooks.event(service->hooks.context, &event);
+    }
+}
+
+void upkeep_committed(struct service *service, uint64_t now_ms)
+{
+    bool first = !service->committed;
+
+    service->committed = true;
+    service->sweep_due = true;
+    gate_commit(&service->gate);
+    if (first)
+        take_inventory(service, true, now_ms);
+}
+
+/* --- Cleaning up --- */
+
+static void remove_old_orphan(void *context, struct sa_record *sa)
+{
+    struct service *service = context;
+
+    if (!sa_is_orphan(&service->ledger, sa))
+        return;
+    const struct connection *connection =
+        config_find(service->gate.config, sa->owner->connection.text);
+    bool configured = connection != NULL &&
+                      connection_find_child(connection, sa->owner->child.text) != NULL;
+    if (configured && service->now_ms - sa->orphaned_ms < UPKEEP_ORPHAN_MS)
+        return;
+    log_line(SEVERITY_INFO, "%s: removing an SA of an earlier negotiator (SPI %08x)",
+             sa->owner->connection.text, sa->spi);
+    service_remove_sa(service, sa);
+    service->sweep_due = true;
+}
+
+static bool has_orphans(const struct service *service, uint32_t reqid)
+{
+    const struct owner *owner = ledger_reqid_owner(&service->ledger, reqid);
+
+    return owner != NULL && owner->orphan_count > 0;
+}
+
+/* Policies that the engine of this session did not install go, but not under orphans that may still
+ * carry traffic. */
+static void sweep(struct service *service)
+{
+    struct policy_record *policy;
+    struct policy_record *next_policy;
+    struct piece_record *piece;
+    struct piece_record *next_piece;
+
+    for (policy = TAILQ_FIRST(&service->ledger.policy_list); policy != NULL;
+         policy = next_policy) {
+        next_policy = TAILQ_NEXT(policy, entry);
+        if (policy->session != service->ledger.session && policy->owner->orphan_count == 0)
+            service_remove_policy(service, policy);
+    }
+    for (piece = TAILQ_FIRST(&service->ledger.piece_list); piece != NULL; piece = next_piece) {
+        next_piece = TAILQ_NEXT(piece, entry);
+        if (piece->use_count > 0 || has_orphans(service, piece->reqid))
+            continue;
+        struct kernel_job *job = service_add_job(service, KERNEL_REMOVE_PIECE);
+        job->piece = piece->piece;
+        job->mode = piece->mode;
+        ledger_remove_piece(&service->ledger, piece);
+    }
+    service_flush(service);
+}
+
+void upkeep_tick(struct service *service, uint64_t now_ms)
+{
+    service->now_ms = now_ms;
+    if (!service->committed)
+        return;
+    if (service->ledger.orphan_count > 0)
+        ledger_visit_sas(&service->ledger, remove_old_orphan, service);
+    if (service->sweep_due)
+        sweep(service);
+    service->sweep_due = false;
+}
+
+static void remove_each(void *context, struct sa_record *sa)
+{
+    service_remove_sa(context, sa);
+}
+
+void upkeep_clear(struct service *service, bool policies)
+{
+    service_flush(service);
+    ledger_visit_sas(&service->ledger, remove_each, service);
+    if (policies) {
+        /* Of no session and no orphan: all of them go. */
+        ledger_next_session(&service->ledger, service->now_ms);
+        sweep(service);
+        service_add_job(service, KERNEL_REMOVE_BYPASS);
+    }
+    service_flush(service);
+}

@@ -1,0 +1,206 @@
+/*
+ * What XFRM says in netlink: see xfrm_decode.h.
+ */
+#include "iked/keeper/xfrm_decode.h"
+
+#include <arpa/inet.h>
+#include <linux/xfrm.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lib/wire/ikev2.h"
+
+#define EXTACK_TEXT 1 /* NLMSGERR_ATTR_MSG */
+
+static uint8_t family_from(uint16_t family)
+{
+    return family == AF_INET ? FAMILY_IPV4 : family == AF_INET6 ? FAMILY_IPV6 : FAMILY_NONE;
+}
+
+static uint8_t protocol_from(uint8_t protocol)
+{
+    return protocol == IPPROTO_ESP  ? V2_PROTOCOL_ESP
+           : protocol == IPPROTO_AH ? V2_PROTOCOL_AH
+                                    : V2_PROTOCOL_NONE;
+}
+
+static struct address address_from(const xfrm_address_t *bytes, uint8_t family)
+{
+    struct address address = {.family = family};
+
+    memcpy(address.bytes, bytes, address_size(family));
+    return address;
+}
+
+/* Copies the fixed part out: false when the message does not hold it. */
+static bool take(const struct nlmsghdr *message, uint16_t type, void *to, size_t size)
+{
+    if (message->nlmsg_type != type || mnl_nlmsg_get_payload_len(message) < size)
+        return false;
+    memcpy(to, mnl_nlmsg_get_payload(message), size);
+    return true;
+}
+
+/* The first attribute of a type behind a fixed part of `fixed` octets; NULL when there is none. */
+static const struct nlattr *find_attribute(const struct nlmsghdr *message, size_t fixed,
+                                           uint16_t type)
+{
+    const char *end = mnl_nlmsg_get_payload_tail(message);
+    const struct nlattr *attribute;
+
+    if (fixed > mnl_nlmsg_get_payload_len(message))
+        return NULL;
+    attribute = mnl_nlmsg_get_payload_offset(message, fixed);
+    for (; mnl_attr_ok(attribute, (int)(end - (const char *)attribute));
+         attribute = mnl_attr_next(attribute))
+        if (mnl_attr_get_type(attribute) == type)
+            return attribute;
+    return NULL;
+}
+
+static bool take_template(const struct nlmsghdr *message, size_t fixed,
+                          struct xfrm_user_tmpl *template)
+{
+    const struct nlattr *attribute = find_attribute(message, fixed, XFRMA_TMPL);
+
+    if (attribute == NULL || mnl_attr_get_payload_len(attribute) < sizeof(*template))
+        return false;
+    memcpy(template, mnl_attr_get_payload(attribute), sizeof(*template));
+    return true;
+}
+
+/* One end of a packet, as the kernel describes a flow. */
+static struct selector packet_end(const struct xfrm_selector *selector, bool source)
+{
+    uint8_t family = family_from(selector->family);
+    struct address host =
+        address_from(source ? &selector->saddr : &selector->daddr, family);
+    struct selector end = selector_host(&host);
+    bool icmp = selector->proto == IPPROTO_ICMP || selector->proto == IPPROTO_ICMPV6;
+    uint16_t port = ntohs(source ? selector->sport : selector->dport);
+    uint16_t mask = source ? selector->sport_mask : selector->dport_mask;
+
+    end.protocol = selector->proto;
+    if (icmp)
+        port = (uint16_t)(ntohs(selector->sport) << 8 | (ntohs(selector->dport) & 0xff));
+    if (mask != 0 && selector->proto != 0)
+        end.port_start = end.port_end = port;
+    return end;
+}
+
+static void sa_from(const struct xfrm_usersa_info *info, struct kernel_sa *sa)
+{
+    uint8_t family = family_from(info->family);
+
+    *sa = (struct kernel_sa){
+        .source = address_from(&info->saddr, family),
+        .destination = address_from(&info->id.daddr, family),
+        .spi = ntohl(info->id.spi),
+        .reqid = info->reqid,
+        .protocol = protocol_from(info->id.proto),
+        .mode = info->mode == XFRM_MODE_TUNNEL ? CHILD_TUNNEL : CHILD_TRANSPORT,
+        .local_packet = packet_end(&info->sel, true),
+        .remote_packet = packet_end(&info->sel, false),
+    };
+}
+
+bool xfrm_decode_sa(const struct nlmsghdr *message, struct kernel_sa *sa)
+{
+    struct xfrm_usersa_info info;
+
+    if (!take(message, XFRM_MSG_NEWSA, &info, sizeof(info)))
+        return false;
+    sa_from(&info, sa);
+    return sa->destination.family != FAMILY_NONE;
+}
+
+static void piece_from(const struct xfrm_selector *selector, uint8_t direction,
+                       struct piece *piece)
+{
+    bool out = direction == XFRM_POLICY_OUT;
+    bool icmp = selector->proto == IPPROTO_ICMP || selector->proto == IPPROTO_ICMPV6;
+    bool straight = out || icmp;
+
+    *piece = (struct piece){
+        .family = family_from(selector->family),
+        .protocol = selector->proto,
+        .local_bits = out ? selector->prefixlen_s : selector->prefixlen_d,
+        .remote_bits = out ? selector->prefixlen_d : selector->prefixlen_s,
+        .local_port = ntohs(straight ? selector->sport : selector->dport),
+        .local_mask = ntohs(straight ? selector->sport_mask : selector->dport_mask),
+        .remote_port = ntohs(straight ? selector->dport : selector->sport),
+        .remote_mask = ntohs(straight ? selector->dport_mask : selector->sport_mask),
+    };
+    memcpy(piece->local, out ? &selector->saddr : &selector->daddr, address_size(piece->family));
+    memcpy(piece->remote, out ? &selector->daddr : &selector->saddr, address_size(piece->family));
+}
+
+bool xfrm_decode_policy(const struct nlmsghdr *message, struct kernel_piece *piece)
+{
+    struct xfrm_userpolicy_info info;
+    struct xfrm_user_tmpl template;
+
+    if (!take(message, XFRM_MSG_NEWPOLICY, &info, sizeof(info)) ||
+        family_from(info.sel.family) == FAMILY_NONE ||
+        !take_template(message, sizeof(info), &template))
+        return false;
+    piece_from(&info.sel, info.dir, &piece->piece);
+    piece->reqid = template.reqid;
+    piece->mode = template.mode == XFRM_MODE_TUNNEL ? CHILD_TUNNEL : CHILD_TRANSPORT;
+    return true;
+}
+
+static bool decode_acquire(const struct nlmsghdr *message, struct kernel_notice *notice)
+{
+    struct xfrm_user_acquire acquire;
+    struct xfrm_user_tmpl template;
+
+    if (!take(message, XFRM_MSG_ACQUIRE, &acquire, sizeof(acquire)) ||
+        !take_template(message, sizeof(acquire), &template))
+        return false;
+    *notice = (struct kernel_notice){
+        .kind = NOTICE_ACQUIRE,
+        .sa.reqid = template.reqid,
+        .sa.local_packet = packet_end(&acquire.sel, true),
+        .sa.remote_packet = packet_end(&acquire.sel, false),
+    };
+    return true;
+}
+
+static bool decode_expire(const struct nlmsghdr *message, struct kernel_notice *notice)
+{
+    struct xfrm_user_expire expire;
+
+    if (!take(message, XFRM_MSG_EXPIRE, &expire, sizeof(expire)))
+        return false;
+    *notice = (struct kernel_notice){.kind = NOTICE_EXPIRE, .hard = expire.hard != 0};
+    sa_from(&expire.state, &notice->sa);
+    return true;
+}
+
+bool xfrm_decode_notice(const struct nlmsghdr *message, struct kernel_notice *notice)
+{
+    return decode_acquire(message, notice) || decode_expire(message, notice);
+}
+
+bool xfrm_decode_error(const struct nlmsghdr *message, int *error, char *text, size_t size)
+{
+    struct nlmsgerr head;
+    size_t fixed = sizeof(head);
+
+    text[0] = '\0';
+    if (!take(message, NLMSG_ERROR, &head, sizeof(head)))
+        return false;
+    *error = -head.error;
+    if ((message->nlmsg_flags & NLM_F_ACK_TLVS) == 0)
+        return true;
+    /* Unless it is capped, the message that failed comes back whole in front of the attributes. */
+    if ((message->nlmsg_flags & NLM_F_CAPPED) == 0 && head.msg.nlmsg_len >= sizeof(head.msg))
+        fixed += NLMSG_ALIGN(head.msg.nlmsg_len - sizeof(head.msg));
+    const struct nlattr *said = find_attribute(message, fixed, EXTACK_TEXT);
+    if (said != NULL)
+        snprintf(text, size, "%.*s", (int)mnl_attr_get_payload_len(said),
+                 (const char *)mnl_attr_get_payload(said));
+    return true;
+}

@@ -1,0 +1,27 @@
+/*
+ * What XFRM says in netlink: dumps, SPIs, acknowledgements, acquires and expiries.
+ *
+ * Each function is false when the message is too short or not of its kind.
+ * Not here: the socket (xfrm_io.c), what to do about it.
+ */
+#ifndef IKED_KEEPER_XFRM_DECODE_H
+#define IKED_KEEPER_XFRM_DECODE_H
+
+#include <libmnl/libmnl.h>
+
+#include "iked/keeper/kernel.h"
+
+/* XFRM_MSG_NEWSA, of a dump or in answer to ALLOCSPI. */
+MUST_USE bool xfrm_decode_sa(const struct nlmsghdr *message, struct kernel_sa *sa);
+
+/* XFRM_MSG_NEWPOLICY of a dump, any direction.  False also for policies without one template. */
+MUST_USE bool xfrm_decode_policy(const struct nlmsghdr *message, struct kernel_piece *piece);
+
+/* XFRM_MSG_ACQUIRE, XFRM_MSG_EXPIRE. */
+MUST_USE bool xfrm_decode_notice(const struct nlmsghdr *message, struct kernel_notice *notice);
+
+/* NLMSG_ERROR: the errno, 0 for an acknowledgement, and what the kernel says besides (or ""). */
+MUST_USE bool xfrm_decode_error(const struct nlmsghdr *message, int *error, char *text,
+                                size_t size);
+
+#endif

@@ -1,0 +1,429 @@
+/*
+ * Netlink messages to XFRM: see xfrm_encode.h.
+ */
+#include "iked/keeper/xfrm_encode.h"
+
+#include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lib/wire/ikev2.h"
+
+/* SPIs that the kernel picks from: RFC 4303 reserves 1-255; the first byte stays nonzero. */
+#define SPI_MIN 0x01000000u
+#define SPI_MAX 0xffffffffu
+
+/* An outbound SA checks no replay, yet the kernel wants a window with ESN. */
+#define OUTBOUND_ESN_WINDOW 32
+/* What the legacy field holds. */
+#define SMALL_WINDOW_MAX 32
+
+static uint16_t family_of(uint8_t family)
+{
+    return family == FAMILY_IPV6 ? AF_INET6 : AF_INET;
+}
+
+static uint8_t protocol_of(uint8_t protocol)
+{
+    return protocol == V2_PROTOCOL_AH ? IPPROTO_AH : IPPROTO_ESP;
+}
+
+static uint8_t mode_of(uint8_t mode)
+{
+    return mode == CHILD_TUNNEL ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
+}
+
+static void put_address(xfrm_address_t *to, const struct address *address)
+{
+    memcpy(to, address->bytes, address_size(address->family));
+}
+
+/* --- Messages --- */
+
+static struct nlmsghdr *begin(struct xfrm_batch *batch, uint16_t type, uint16_t flags)
+{
+    struct nlmsghdr *message = mnl_nlmsg_put_header(batch->data + batch->size);
+
+    message->nlmsg_type = type;
+    message->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
+    message->nlmsg_seq = ++batch->sequence;
+    return message;
+}
+
+static void end(struct xfrm_batch *batch, const struct nlmsghdr *message)
+{
+    batch->size += NLMSG_ALIGN(message->nlmsg_len);
+    batch->count++;
+}
+
+static void encode_allocate_spi(struct xfrm_batch *batch, const struct kernel_job *job)
+{
+    const struct effect_allocate_spi *allocate = job->allocate_spi;
+    struct nlmsghdr *message = begin(batch, XFRM_MSG_ALLOCSPI, NLM_F_ACK);
+    struct xfrm_userspi_info *info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
+
+    put_address(&info->info.saddr, &allocate->source);
+    put_address(&info->info.id.daddr, &allocate->destination);
+    info->info.id.proto = protocol_of(allocate->protocol);
+    info->info.family = family_of(allocate->destination.family);
+    info->info.mode = mode_of(allocate->mode);
+    info->info.reqid = allocate->reqid;
+    info->min = SPI_MIN;
+    info->max = SPI_MAX;
+    end(batch, message);
+}
+
+/* --- SAs --- */
+
+static uint64_t limit_of(uint64_t limit)
+{
+    return limit == 0 ? XFRM_INF : limit;
+}
+
+static void put_limits(struct xfrm_lifetime_cfg *limits, const struct effect_install_sa *sa)
+{
+    limits->soft_byte_limit = limit_of(sa->soft_bytes);
+    limits->hard_byte_limit = limit_of(sa->hard_bytes);
+    limits->soft_packet_limit = limit_of(sa->soft_packets);
+    limits->hard_packet_limit = limit_of(sa->hard_packets);
+    /* Unlike the others, 0 seconds means none. */
+    limits->soft_add_expires_seconds = sa->soft_s;
+    limits->hard_add_expires_seconds = sa->hard_s;
+}
+
+/* A window above 32 and ESN need the long form (verify_replay in the kernel: the short field is 0
+ * then); ESN needs a window whatever the direction. */
+static void put_replay(struct nlmsghdr *message, struct xfrm_usersa_info *info,
+                       const struct effect_install_sa *sa)
+{
+    uint32_t window = sa->inbound ? sa->replay_window : sa->esn ? OUTBOUND_ESN_WINDOW : 0;
+    uint32_t words = (window + 31) / 32;
+    union {
+        uint8_t room[sizeof(struct xfrm_replay_state_esn) + XFRMA_REPLAY_ESN_MAX / 8];
+        struct xfrm_replay_state_esn state;
+    } replay = {0};
+
+    if (sa->esn)
+        info->flags |= XFRM_STATE_ESN;
+    if (!sa->esn && window <= SMALL_WINDOW_MAX) {
+        info->replay_window = (uint8_t)window;
+        return;
+    }
+    replay.state.bmp_len = words;
+    replay.state.replay_window = window;
+    mnl_attr_put(message, XFRMA_REPLAY_ESN_VAL, sizeof(replay.state) + words * sizeof(uint32_t),
+                 &replay);
+}
+
+static void put_aead(struct nlmsghdr *message, const struct encr_info *encr, struct slice key)
+{
+    union {
+        uint8_t room[sizeof(struct xfrm_algo_aead) + UINT8_MAX];
+        struct xfrm_algo_aead algorithm;
+    } attribute = {0};
+
+    snprintf(attribute.algorithm.alg_name, sizeof(attribute.algorithm.alg_name), "%s",
+             encr->kernel);
+    attribute.algorithm.alg_key_len = (unsigned)key.size * 8;
+    attribute.algorithm.alg_icv_len = encr->icv_size * 8u;
+    memcpy(attribute.room + sizeof(attribute.algorithm), key.data, key.size);
+    mnl_attr_put(message, XFRMA_ALG_AEAD, sizeof(attribute.algorithm) + key.size, &attribute);
+    secret_wipe(&attribute, sizeof(attribute));
+}
+
+static void put_cipher(struct nlmsghdr *message, const struct encr_info *encr, struct slice key)
+{
+    union {
+        uint8_t room[sizeof(struct xfrm_algo) + UINT8_MAX];
+        struct xfrm_algo algorithm;
+    } attribute = {0};
+
+    snprintf(attribute.algorithm.alg_name, sizeof(attribute.algorithm.alg_name), "%s",
+             encr->kernel);
+    attribute.algorithm.alg_key_len = (unsigned)key.size * 8;
+    if (key.size > 0)
+        memcpy(attribute.room + sizeof(attribute.algorithm), key.data, key.size);
+    mnl_attr_put(message, XFRMA_ALG_CRYPT, sizeof(attribute.algorithm) + key.size, &attribute);
+    secret_wipe(&attribute, sizeof(attribute));
+}
+
+/* Always with the truncation named: the kernel's own for SHA-256 is 96 bits in old versions. */
+static void put_integ(struct nlmsghdr *message, const struct integ_info *integ, struct slice key)
+{
+    union {
+        uint8_t room[sizeof(struct xfrm_algo_auth) + UINT8_MAX];
+        struct xfrm_algo_auth algorithm;
+    } attribute = {0};
+
+    snprintf(attribute.algorithm.alg_name, sizeof(attribute.algorithm.alg_name), "%s",
+             integ->kernel);
+    attribute.algorithm.alg_key_len = (unsigned)key.size * 8;
+    attribute.algorithm.alg_trunc_len = integ->icv_size * 8u;
+    memcpy(attribute.room + sizeof(attribute.algorithm), key.data, key.size);
+    mnl_attr_put(message, XFRMA_ALG_AUTH_TRUNC, sizeof(attribute.algorithm) + key.size,
+                 &attribute);
+    secret_wipe(&attribute, sizeof(attribute));
+}
+
+static bool sa_is_sayable(const struct effect_install_sa *sa, struct reason *reason)
+{
+    const struct encr_info *encr = encr_info(sa->encr);
+    const struct integ_info *integ = integ_info(sa->integ);
+
+    if (sa->protocol == V2_PROTOCOL_ESP && encr == NULL)
+        reason_set(reason, STATUS_REJECT, 0, "no encryption algorithm");
+    else if (encr != NULL && encr->kernel == NULL)
+        reason_set(reason, STATUS_REJECT, 0, "the kernel has no name for %s", encr->name);
+    else if (integ != NULL && integ->kernel == NULL)
+        reason_set(reason, STATUS_REJECT, 0, "the kernel has no name for %s", integ->name);
+    else if (sa->encr_key.size != (encr != NULL ? encr->key_size : 0u))
+        reason_set(reason, STATUS_REJECT, 0, "an encryption key of %zu octets", sa->encr_key.size);
+    else if (sa->integ_key.size != (integ != NULL ? integ->key_size : 0u))
+        reason_set(reason, STATUS_REJECT, 0, "an integrity key of %zu octets",
+                   sa->integ_key.size);
+    else if (sa->replay_window > XFRMA_REPLAY_ESN_MAX || (sa->esn && sa->replay_window == 0))
+        reason_set(reason, STATUS_REJECT, 0, "a replay window of %u packets", sa->replay_window);
+    else
+        return true;
+    return false;
+}
+
+/* The larval SA that ALLOCSPI made is filled by UPDSA; an outbound one is new. */
+static void encode_install_sa(struct xfrm_batch *batch, const struct kernel_job *job)
+{
+    const struct effect_install_sa *sa = job->install_sa;
+    struct nlmsghdr *message =
+        begin(batch, sa->inbound ? XFRM_MSG_UPDSA : XFRM_MSG_NEWSA, NLM_F_ACK);
+    struct xfrm_usersa_info *info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
+
+    put_address(&info->saddr, &sa->source);
+    put_address(&info->id.daddr, &sa->destination);
+    info->id.spi = htonl(sa->spi);
+    info->id.proto = protocol_of(sa->protocol);
+    info->family = family_of(sa->destination.family);
+    info->mode = mode_of(sa->mode);
+    info->reqid = sa->reqid;
+    /* The policies select; a tunnel may carry the other family, too. */
+    if (sa->mode == CHILD_TUNNEL)
+        info->flags |= XFRM_STATE_AF_UNSPEC;
+    else
+        info->sel.family = info->family;
+    put_limits(&info->lft, sa);
+    put_replay(message, info, sa);
+    if (encr_is_aead(sa->encr))
+        put_aead(message, encr_info(sa->encr), secret_slice(&sa->encr_key));
+    else if (sa->encr != ENCR_NONE)
+        put_cipher(message, encr_info(sa->encr), secret_slice(&sa->encr_key));
+    if (sa->integ != INTEG_NONE)
+        put_integ(message, integ_info(sa->integ), secret_slice(&sa->integ_key));
+    end(batch, message);
+}
+
+static void encode_remove_sa(struct xfrm_batch *batch, const struct kernel_job *job)
+{
+    const struct effect_remove_sa *sa = &job->remove_sa;
+    struct nlmsghdr *message = begin(batch, XFRM_MSG_DELSA, NLM_F_ACK);
+    struct xfrm_usersa_id *id = mnl_nlmsg_put_extra_header(message, sizeof(*id));
+
+    put_address(&id->daddr, &sa->destination);
+    id->spi = htonl(sa->spi);
+    id->family = family_of(sa->destination.family);
+    id->proto = protocol_of(sa->protocol);
+    end(batch, message);
+}
+
+/* --- Policies --- */
+
+static void put_selector(struct xfrm_selector *selector, const struct piece *piece,
+                         uint8_t direction)
+{
+    bool out = direction == XFRM_POLICY_OUT;
+    /* ICMP: the type is the kernel's source port in both directions. */
+    bool icmp = piece->protocol == IPPROTO_ICMP || piece->protocol == IPPROTO_ICMPV6;
+    bool straight = out || icmp;
+
+    *selector = (struct xfrm_selector){
+        .family = family_of(piece->family),
+        .proto = piece->protocol,
+        .prefixlen_s = out ? piece->local_bits : piece->remote_bits,
+        .prefixlen_d = out ? piece->remote_bits : piece->local_bits,
+        .sport = htons(straight ? piece->local_port : piece->remote_port),
+        .sport_mask = htons(straight ? piece->local_mask : piece->remote_mask),
+        .dport = htons(straight ? piece->remote_port : piece->local_port),
+        .dport_mask = htons(straight ? piece->remote_mask : piece->local_mask),
+    };
+    memcpy(&selector->saddr, out ? piece->local : piece->remote, sizeof(selector->saddr));
+    memcpy(&selector->daddr, out ? piece->remote : piece->local, sizeof(selector->daddr));
+}
+
+static struct nlmsghdr *begin_policy(struct xfrm_batch *batch, const struct piece *piece,
+                                     uint8_t direction, uint32_t priority)
+{
+    struct nlmsghdr *message = begin(batch, XFRM_MSG_UPDPOLICY, NLM_F_ACK);
+    struct xfrm_userpolicy_info *info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
+
+    put_selector(&info->sel, piece, direction);
+    info->lft.soft_byte_limit = info->lft.hard_byte_limit = XFRM_INF;
+    info->lft.soft_packet_limit = info->lft.hard_packet_limit = XFRM_INF;
+    info->priority = priority;
+    info->dir = direction;
+    info->action = XFRM_POLICY_ALLOW;
+    info->share = XFRM_SHARE_ANY;
+    return message;
+}
+
+/* With "prefer" the template is optional: without an SA traffic passes in the clear (and out, it
+ * still raises an acquire). */
+static void put_template(struct nlmsghdr *message, const struct effect_policy *policy,
+                         uint8_t direction)
+{
+    bool out = direction == XFRM_POLICY_OUT;
+    struct xfrm_user_tmpl template = {
+        .id.proto = protocol_of(policy->protocol),
+        .family = family_of(policy->local.family),
+        .reqid = policy->reqid,
+        .mode = mode_of(policy->mode),
+        .share = XFRM_SHARE_ANY,
+        .optional = policy->policy == POLICY_PREFER,
+        .aalgos = UINT32_MAX,
+        .ealgos = UINT32_MAX,
+        .calgos = UINT32_MAX,
+    };
+
+    put_address(&template.saddr, out ? &policy->local : &policy->remote);
+    put_address(&template.id.daddr, out ? &policy->remote : &policy->local);
+    mnl_attr_put(message, XFRMA_TMPL, sizeof(template), &template);
+}
+
+static size_t directions_of(uint8_t mode, uint8_t directions[XFRM_POLICY_MAX])
+{
+    directions[0] = XFRM_POLICY_OUT;
+    directions[1] = XFRM_POLICY_IN;
+    directions[2] = XFRM_POLICY_FWD;
+    return mode == CHILD_TUNNEL ? 3 : 2;
+}
+
+static void encode_set_piece(struct xfrm_batch *batch, const struct kernel_job *job)
+{
+    uint8_t directions[XFRM_POLICY_MAX];
+    size_t count = directions_of(job->policy->mode, directions);
+
+    for (size_t i = 0; i < count; i++) {
+        struct nlmsghdr *message =
+            begin_policy(batch, &job->piece, directions[i], piece_priority(&job->piece));
+        put_template(message, job->policy, directions[i]);
+        end(batch, message);
+    }
+}
+
+static void encode_remove_policy(struct xfrm_batch *batch, const struct piece *piece,
+                                 uint8_t direction)
+{
+    struct nlmsghdr *message = begin(batch, XFRM_MSG_DELPOLICY, NLM_F_ACK);
+    struct xfrm_userpolicy_id *id = mnl_nlmsg_put_extra_header(message, sizeof(*id));
+
+    put_selector(&id->sel, piece, direction);
+    id->dir = direction;
+    end(batch, message);
+}
+
+static void encode_remove_piece(struct xfrm_batch *batch, const struct kernel_job *job)
+{
+    uint8_t directions[XFRM_POLICY_MAX];
+    size_t count = directions_of(job->mode, directions);
+
+    for (size_t i = 0; i < count; i++)
+        encode_remove_policy(batch, &job->piece, directions[i]);
+}
+
+static void encode_remove_forward(struct xfrm_batch *batch, const struct kernel_job *job)
+{
+    encode_remove_policy(batch, &job->piece, XFRM_POLICY_FWD);
+}
+
+/* Neighbour discovery (RFC 4861: ICMPv6 types 133 to 137) must pass by every policy.  One that
+ * protects all between two IPv6 hosts on a link covers their neighbour solicitations, too: to
+ * protect those, IKE would have to reach the neighbour, which takes neighbour discovery first.
+ * With an SA the deadlock is only put off: unreachability probes (RFC 4861 section 7.3) are
+ * unicast, so a peer that lost the SA cannot answer them, its neighbour entry fails, and the IKE
+ * packets that would mend the SA fail with it. */
+#define ND_FIRST 133
+#define ND_LAST  137
+
+static void encode_bypass(struct xfrm_batch *batch, bool set)
+{
+    static const uint8_t directions[] = {XFRM_POLICY_OUT, XFRM_POLICY_IN};
+
+    for (uint16_t type = ND_FIRST; type <= ND_LAST; type++) {
+        struct piece piece = {
+            .family = FAMILY_IPV6,
+            .protocol = IPPROTO_ICMPV6,
+            .local_port = type,
+            .local_mask = UINT16_MAX,
+        };
+        for (size_t i = 0; i < sizeof(directions); i++) {
+            if (set)
+                end(batch, begin_policy(batch, &piece, directions[i], PIECE_PRIORITY_BYPASS));
+            else
+                encode_remove_policy(batch, &piece, directions[i]);
+        }
+    }
+}
+
+static void encode_set_bypass(struct xfrm_batch *batch, const struct kernel_job *job)
+{
+    (void)job;
+    encode_bypass(batch, true);
+}
+
+static void encode_remove_bypass(struct xfrm_batch *batch, const struct kernel_job *job)
+{
+    (void)job;
+    encode_bypass(batch, false);
+}
+
+/* xfrm_user.c refuses it: what came through the tunnel and what did not could not be told apart. */
+static bool policy_is_sayable(const struct effect_policy *policy, struct reason *reason)
+{
+    if (policy->mode != CHILD_TUNNEL || policy->policy != POLICY_PREFER)
+        return true;
+    reason_set(reason, STATUS_REJECT, 0,
+               "policy = \"prefer\" goes with transport mode only: the kernel has no optional "
+               "tunnels");
+    return false;
+}
+
+static void (*const encoders[])(struct xfrm_batch *batch, const struct kernel_job *job) = {
+    [KERNEL_ALLOCATE_SPI] = encode_allocate_spi,
+    [KERNEL_INSTALL_SA] = encode_install_sa,
+    [KERNEL_REMOVE_SA] = encode_remove_sa,
+    [KERNEL_SET_PIECE] = encode_set_piece,
+    [KERNEL_REMOVE_PIECE] = encode_remove_piece,
+    [KERNEL_REMOVE_FORWARD] = encode_remove_forward,
+    [KERNEL_SET_BYPASS] = encode_set_bypass,
+    [KERNEL_REMOVE_BYPASS] = encode_remove_bypass,
+};
+
+bool xfrm_encode_job(struct xfrm_batch *batch, const struct kernel_job *job, struct reason *reason)
+{
+    if ((job->verb == KERNEL_INSTALL_SA && !sa_is_sayable(job->install_sa, reason)) ||
+        (job->verb == KERNEL_SET_PIECE && !policy_is_sayable(job->policy, reason)))
+        return false;
+    encoders[job->verb](batch, job);
+    return true;
+}
+
+void xfrm_encode_dump(struct xfrm_batch *batch, enum xfrm_table table)
+{
+    bool sas = table == XFRM_TABLE_SAS;
+    struct nlmsghdr *message =
+        begin(batch, sas ? XFRM_MSG_GETSA : XFRM_MSG_GETPOLICY, NLM_F_DUMP);
+
+    if (sas)
+        mnl_nlmsg_put_extra_header(message, sizeof(struct xfrm_usersa_id));
+    else
+        mnl_nlmsg_put_extra_header(message, sizeof(struct xfrm_userpolicy_id));
+    end(batch, message);
+}

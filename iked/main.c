@@ -1,0 +1,112 @@
+/*
+ * iked: the command line, the check of a configuration, and becoming a daemon.
+ *
+ * Not here: what the two processes do (keeper/keeper.h, negotiator.h).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "iked/keeper/files.h"
+#include "iked/keeper/keeper.h"
+#include "iked/log.h"
+#include "iked/negotiator.h"
+#include "iked/options.h"
+
+/* Where the daemon tells who started it that it runs; -1: nobody waits. */
+static int waiting_fd = -1;
+
+static int check(const struct options *options)
+{
+    char error[FILES_ERROR_MAX];
+    struct loaded loaded;
+
+    if (!files_load(options->file, &loaded, error)) {
+        fprintf(stderr, "iked: %s\n", error);
+        return EXIT_FAILURE;
+    }
+    printf("%s: good, %zu connection%s\n", options->file, loaded.config->connection_count,
+           loaded.config->connection_count == 1 ? "" : "s");
+    loaded_free(&loaded);
+    return EXIT_SUCCESS;
+}
+
+/* The daemon runs: whoever started it may go, and stderr with it. */
+static void daemon_ready(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (waiting_fd < 0)
+        return;
+    if (null >= 0) {
+        dup2(null, STDIN_FILENO);
+        dup2(null, STDOUT_FILENO);
+        dup2(null, STDERR_FILENO);
+        close(null);
+    }
+    log_open(LOG_TO_SYSLOG);
+    if (write(waiting_fd, "", 1) != 1)
+        log_line(SEVERITY_WARNING, "nobody waited for the start");
+    close(waiting_fd);
+    waiting_fd = -1;
+}
+
+/* The daemon's directory is "/", so paths are made absolute before. */
+static bool make_absolute(const char **path)
+{
+    char directory[PATH_MAX];
+    char *absolute;
+
+    if ((*path)[0] == '/')
+        return true;
+    if (getcwd(directory, sizeof(directory)) == NULL ||
+        asprintf(&absolute, "%s/%s", directory, *path) < 0)
+        return false;
+    *path = absolute;
+    return true;
+}
+
+/* The parent, in which this does not return, waits until the daemon runs or has failed. */
+static bool become_daemon(struct options *options)
+{
+    int fds[2];
+    char ready;
+
+    if (!make_absolute(&options->file) || !make_absolute(&options->run_dir) ||
+        pipe2(fds, O_CLOEXEC) != 0)
+        return false;
+    pid_t pid = fork();
+    if (pid < 0)
+        return false;
+    if (pid > 0) {
+        close(fds[1]);
+        _exit(read(fds[0], &ready, 1) == 1 ? EXIT_SUCCESS : EXIT_FAILURE);
+    }
+    close(fds[0]);
+    waiting_fd = fds[1];
+    return setsid() >= 0 && chdir("/") == 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+
+    switch (options_parse(&options, argc, argv)) {
+    case OPTIONS_DONE: return EXIT_SUCCESS;
+    case OPTIONS_MISUSE: return EXIT_MISUSE;
+    case OPTIONS_GO: break;
+    }
+    if (options.negotiator)
+        return negotiator_run(&options);
+    if (options.check_only)
+        return check(&options);
+    if (!options.foreground && !become_daemon(&options)) {
+        log_line(SEVERITY_ERROR, "cannot become a daemon: %s", strerror(errno));
+        return EXIT_FAILURE;
+    }
+    return keeper_run(&options, daemon_ready);
+}

@@ -1,0 +1,36 @@
+/*
+ * What iked was told on the command line.
+ *
+ * Not here: the configuration file.
+ */
+#ifndef IKED_OPTIONS_H
+#define IKED_OPTIONS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "iked/ipc.h"
+
+#define EXIT_MISUSE 2
+
+struct options {
+    bool foreground;
+    bool check_only;
+    bool verbose;
+    const char *file;
+    const char *run_dir;
+    const char *user;
+    enum ipc_kernel kernel;
+    /* For the negotiator, from the keeper. */
+    bool negotiator;
+    uid_t uid;
+    gid_t gid;
+};
+
+enum options_result { OPTIONS_GO, OPTIONS_DONE, OPTIONS_MISUSE };
+
+/* Fills `options` with what was given and defaults for the rest.  DONE: --help or --version has
+ * been printed.  MISUSE: one line has gone to stderr. */
+enum options_result options_parse(struct options *options, int argc, char **argv);
+
+#endif

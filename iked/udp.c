@@ -1,0 +1,252 @@
+/*
+ * IKE's UDP sockets: see udp.h, ip(7) and RFC 3542 section 6 for the control messages.
+ */
+#include "iked/udp.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "iked/clock.h"
+#include "iked/log.h"
+
+#define COMPLAINT_MS 1000
+
+struct udp_socket {
+    struct udp *udp;
+    int fd;
+    struct ipc_socket description;
+    struct event *readable;
+};
+
+struct udp {
+    struct event_base *base;
+    struct udp_hooks hooks;
+    struct udp_socket sockets[IPC_SOCKETS_MAX];
+    size_t count;
+    uint64_t complained_ms;
+    uint64_t lost;
+    uint8_t in[65536];
+};
+
+/* What the kernel says of an address, in either direction. */
+union sockaddr_any {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+union pktinfo_room {
+    struct cmsghdr header;
+    uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo))];
+};
+
+static bool address_from(const union sockaddr_any *from, struct address *address)
+{
+    *address = (struct address){0};
+    if (from->any.sa_family == AF_INET) {
+        address->family = FAMILY_IPV4;
+        address->port = ntohs(from->v4.sin_port);
+        memcpy(address->bytes, &from->v4.sin_addr, 4);
+    } else if (from->any.sa_family == AF_INET6) {
+        address->family = FAMILY_IPV6;
+        address->port = ntohs(from->v6.sin6_port);
+        memcpy(address->bytes, &from->v6.sin6_addr, 16);
+    }
+    return address->family != FAMILY_NONE;
+}
+
+static socklen_t address_to(const struct address *address, union sockaddr_any *to)
+{
+    *to = (union sockaddr_any){0};
+    if (address->family == FAMILY_IPV4) {
+        to->v4.sin_family = AF_INET;
+        to->v4.sin_port = htons(address->port);
+        memcpy(&to->v4.sin_addr, address->bytes, 4);
+        return sizeof(to->v4);
+    }
+    to->v6.sin6_family = AF_INET6;
+    to->v6.sin6_port = htons(address->port);
+    memcpy(&to->v6.sin6_addr, address->bytes, 16);
+    return sizeof(to->v6);
+}
+
+/* --- In --- */
+
+/* Where a datagram was sent to. */
+static bool local_from(struct msghdr *header, const struct ipc_socket *description,
+                       struct address *local)
+{
+    *local = (struct address){.port = description->port};
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control != NULL;
+         control = CMSG_NXTHDR(header, control)) {
+        if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info;
+            memcpy(&info, CMSG_DATA(control), sizeof(info));
+            local->family = FAMILY_IPV4;
+            memcpy(local->bytes, &info.ipi_addr, 4);
+        } else if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo info;
+            memcpy(&info, CMSG_DATA(control), sizeof(info));
+            local->family = FAMILY_IPV6;
+            memcpy(local->bytes, &info.ipi6_addr, 16);
+        }
+    }
+    return local->family != FAMILY_NONE;
+}
+
+/* False when there is nothing (more) to read. */
+static bool receive_one(struct udp_socket *socket)
+{
+    struct udp *udp = socket->udp;
+    union sockaddr_any from;
+    union pktinfo_room room;
+    struct iovec part = {.iov_base = udp->in, .iov_len = sizeof(udp->in)};
+    struct msghdr header = {
+        .msg_name = &from,
+        .msg_namelen = sizeof(from),
+        .msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = &room,
+        .msg_controllen = sizeof(room),
+    };
+    struct datagram datagram = {.data = udp->in};
+    ssize_t size = recvmsg(socket->fd, &header, MSG_DONTWAIT);
+
+    if (size < 0)
+        return errno == EINTR;
+    datagram.size = (size_t)size;
+    if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
+        address_from(&from, &datagram.remote) &&
+        local_from(&header, &socket->description, &datagram.local))
+        udp->hooks.packet(udp->hooks.context, &datagram);
+    return true;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+    struct udp_socket *socket = context;
+
+    (void)fd;
+    (void)what;
+    for (int i = 0; i < UDP_DRAIN_MAX && receive_one(socket); i++)
+        continue;
+    socket->udp->hooks.drained(socket->udp->hooks.context);
+}
+
+/* --- Out --- */
+
+static const struct udp_socket *socket_for(const struct udp *udp, const struct address *local)
+{
+    for (size_t i = 0; i < udp->count; i++)
+        if (udp->sockets[i].description.family == local->family &&
+            udp->sockets[i].description.port == local->port)
+            return &udp->sockets[i];
+    return NULL;
+}
+
+/* The source address, as the control message of a send; returns its size. */
+static size_t source_to(const struct address *local, union pktinfo_room *room)
+{
+    struct in_pktinfo v4 = {0};
+    struct in6_pktinfo v6 = {0};
+    bool is_v4 = local->family == FAMILY_IPV4;
+    size_t size = is_v4 ? sizeof(v4) : sizeof(v6);
+
+    memcpy(&v4.ipi_spec_dst, local->bytes, 4);
+    memcpy(&v6.ipi6_addr, local->bytes, 16);
+    *room = (union pktinfo_room){0};
+    room->header = (struct cmsghdr){
+        .cmsg_level = is_v4 ? IPPROTO_IP : IPPROTO_IPV6,
+        .cmsg_type = is_v4 ? IP_PKTINFO : IPV6_PKTINFO,
+        .cmsg_len = CMSG_LEN(size),
+    };
+    memcpy(CMSG_DATA(&room->header), is_v4 ? (const void *)&v4 : (const void *)&v6, size);
+    return CMSG_SPACE(size);
+}
+
+static void complain(struct udp *udp, const struct effect_send *send, const char *why)
+{
+    uint64_t now_ms = clock_now_ms();
+    char local[ADDRESS_TEXT_MAX];
+    char remote[ADDRESS_TEXT_MAX];
+
+    udp->lost++;
+    if (udp->complained_ms != 0 && now_ms - udp->complained_ms < COMPLAINT_MS)
+        return;
+    udp->complained_ms = now_ms;
+    log_line(SEVERITY_WARNING, "cannot send from %s to %s: %s (%llu lost so far)",
+             address_text(&send->local, local), address_text(&send->remote, remote), why,
+             (unsigned long long)udp->lost);
+}
+
+void udp_send(struct udp *udp, const struct effect_send *send)
+{
+    const struct udp_socket *socket = socket_for(udp, &send->local);
+    union sockaddr_any to;
+    union pktinfo_room room;
+    struct iovec part = {.iov_base = send->data.data, .iov_len = send->data.size};
+    struct msghdr header = {.msg_name = &to, .msg_iov = &part, .msg_iovlen = 1};
+
+    if (socket == NULL || send->remote.family != send->local.family)
+        return complain(udp, send, "no socket for it");
+    header.msg_namelen = address_to(&send->remote, &to);
+    header.msg_control = &room;
+    header.msg_controllen = source_to(&send->local, &room);
+    if (sendmsg(socket->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        complain(udp, send, strerror(errno));
+}
+
+/* --- Life --- */
+
+struct udp *udp_new(struct event_base *base, const struct udp_hooks *hooks)
+{
+    struct udp *udp = calloc(1, sizeof(*udp));
+
+    if (udp == NULL)
+        return NULL;
+    udp->base = base;
+    udp->hooks = *hooks;
+    return udp;
+}
+
+bool udp_add(struct udp *udp, int fd, const struct ipc_socket *description)
+{
+    struct udp_socket *socket = &udp->sockets[udp->count];
+
+    if (udp->count == IPC_SOCKETS_MAX) {
+        close(fd);
+        return false;
+    }
+    *socket = (struct udp_socket){.udp = udp, .fd = fd, .description = *description};
+    udp->count++;
+    socket->readable = event_new(udp->base, fd, EV_READ | EV_PERSIST, on_readable, socket);
+    return socket->readable != NULL && event_add(socket->readable, NULL) == 0;
+}
+
+void udp_pause(struct udp *udp, bool pause)
+{
+    for (size_t i = 0; i < udp->count; i++) {
+        if (pause)
+            event_del(udp->sockets[i].readable);
+        else
+            event_add(udp->sockets[i].readable, NULL);
+    }
+}
+
+void udp_free(struct udp *udp)
+{
+    if (udp == NULL)
+        return;
+    for (size_t i = 0; i < udp->count; i++) {
+        if (udp->sockets[i].readable != NULL)
+            event_free(udp->sockets[i].readable);
+        close(udp->sockets[i].fd);
+    }
+    free(udp);
+}

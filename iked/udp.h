@@ -1,0 +1,40 @@
+/*
+ * IKE's UDP sockets: datagrams in with the address they were sent to, out from the address that the
+ * peer knows.
+ *
+ * Not here: opening them (the keeper), what is in a datagram (the engine).
+ */
+#ifndef IKED_UDP_H
+#define IKED_UDP_H
+
+#include "iked/ipc.h"
+
+struct event_base;
+struct udp;
+
+#define UDP_DRAIN_MAX 64 /* datagrams per socket and wakeup: then timers and the keeper get a turn */
+
+struct udp_hooks {
+    /* Borrowed; the octets may be scribbled over. */
+    void (*packet)(void *context, const struct datagram *datagram);
+    /* After the last packet of a wakeup. */
+    void (*drained)(void *context);
+    void *context;
+};
+
+/* NULL when memory is out. */
+struct udp *udp_new(struct event_base *base, const struct udp_hooks *hooks);
+void udp_free(struct udp *udp);
+
+/* Takes `fd`, also when it fails. */
+MUST_USE bool udp_add(struct udp *udp, int fd, const struct ipc_socket *description);
+
+/* Stops or goes on reading: what is not read is lost when the kernel's buffer is full, and peers
+ * send it again. */
+void udp_pause(struct udp *udp, bool pause);
+
+/* From send->local's address and port.  What the network does not take is lost, as on any network;
+ * a reason that lasts is logged, at most once a second. */
+void udp_send(struct udp *udp, const struct effect_send *send);
+
+#endif

@@ -1,0 +1,270 @@
+/*
+ * What must hold: see simulate.h and section 7 of the design.
+ */
+#include <stdarg.h>
+#include <string.h>
+
+#include "test/simulate/simulate.h"
+
+/* A connection's longest silence: an attempt runs out (5 tries from 500 ms), the longest back-off
+ * (80 s), and an acquire that the kernel holds for 30 s. */
+#define RECOVERY_MS 240000
+#define CALM_MS     90000
+
+void run_fail(struct run *run, const char *format, ...)
+{
+    va_list arguments;
+
+    if (run->failure[0] != '\0')
+        return;
+    int size = snprintf(run->failure, sizeof(run->failure), "at %.3f s: ",
+                        (double)run->world.now_ms / 1000);
+    va_start(arguments, format);
+    vsnprintf(run->failure + size, sizeof(run->failure) - (size_t)size, format, arguments);
+    va_end(arguments);
+    if (run->world.ladder != NULL)
+        fprintf(run->world.ladder, "*** %s\n", run->failure);
+}
+
+/* --- At every step --- */
+
+/* An initiator sends through an SA only once the responder can receive by it. */
+static void check_outbound(struct run *run, const struct host *host, const struct effect *effect)
+{
+    const struct effect_install_sa *install = &effect->install_sa;
+    const struct host *peer = world_host_at(&run->world, &install->destination);
+    const struct ike_sa *sa;
+
+    for (sa = probe_first(host->engine); sa != NULL; sa = TAILQ_NEXT(sa, entry))
+        if (ike_sa_own_spi(sa) == effect->ticket.sa && sa->initiator &&
+            fake_kernel_find_sa(&peer->kernel, &install->destination, install->spi,
+                                install->protocol) == NULL)
+            run_fail(run, "%s sends by ESP %08x, which %s does not hold", host->name, install->spi,
+                     peer->name);
+}
+
+void run_effect(void *context, struct host *host, const struct effect *effect)
+{
+    struct run *run = context;
+
+    if (effect->kind == EFFECT_INSTALL_SA && !effect->install_sa.inbound && run->calm)
+        check_outbound(run, host, effect);
+    if (effect->kind == EFFECT_RESULT && effect->result.text[0] == '\0')
+        run_fail(run, "%s: a result without a word", host->name);
+}
+
+void run_garbage(struct run *run, const struct address *source, struct host *to,
+                 struct slice data)
+{
+    if (to->engine == NULL)
+        return;
+    world_settle(&run->world);
+    struct probe probe = probe_take(to->engine);
+    uint64_t kernel = fake_kernel_digest(&to->kernel);
+
+    world_inject(&run->world, source, &to->v4, data);
+    world_settle(&run->world);
+    if (!probe_kept(&probe, to->engine))
+        run_fail(run, "an unauthenticated message changed an SA of %s", to->name);
+    if (fake_kernel_digest(&to->kernel) != kernel)
+        run_fail(run, "an unauthenticated message changed the kernel of %s", to->name);
+    probe_free(&probe);
+}
+
+/* --- Once it is quiet --- */
+
+static const struct address *end_address(const struct pair *pair, size_t side)
+{
+    const struct host *host = pair->ends[side].host;
+
+    return pair->family == FAMILY_IPV6 ? &host->v6 : &host->v4;
+}
+
+/* The SAs of one child between the two ends in one direction, as the host of `holder` has them. */
+static size_t count_sas(const struct pair *pair, size_t holder, size_t from, size_t child,
+                        const struct fake_sa **found)
+{
+    const struct fake_sa *sa;
+    size_t count = 0;
+    char name[8];
+
+    snprintf(name, sizeof(name), "c%zu", child);
+    TAILQ_FOREACH (sa, &pair->ends[holder].host->kernel.sas, entry) {
+        if (sa->larval || strcmp(sa->child.text, name) != 0 ||
+            !address_same_host(&sa->source, end_address(pair, from)) ||
+            !address_same_host(&sa->destination, end_address(pair, !from)))
+            continue;
+        *found = sa;
+        count++;
+    }
+    return count;
+}
+
+static void check_direction(struct run *run, const struct pair *pair, size_t from, size_t child)
+{
+    const struct fake_sa *out = NULL;
+    const struct fake_sa *in = NULL;
+    size_t wanted = pair->agrees ? 1 : 0;
+    size_t out_count = count_sas(pair, from, from, child, &out);
+    size_t in_count = count_sas(pair, !from, from, child, &in);
+
+    if (out_count != wanted || in_count != wanted) {
+        run_fail(run, "%s c%zu: %zu SAs out of %s, %zu into %s, expected %zu", pair->ends[from].name,
+                 child, out_count, pair->ends[from].host->name, in_count,
+                 pair->ends[!from].host->name, wanted);
+        return;
+    }
+    if (!pair->agrees)
+        return;
+    if (out->spi != in->spi || out->key_size != in->key_size || out->mode != in->mode ||
+        out->esn != in->esn || memcmp(out->key, in->key, in->key_size) != 0)
+        run_fail(run, "%s c%zu: the two ends hold different SAs", pair->ends[from].name, child);
+    if (out->orphan || in->orphan)
+        run_fail(run, "%s c%zu: an orphan was kept", pair->ends[from].name, child);
+}
+
+/* Each IKE SA at one end with the other one: established, as many as there are children. */
+static void check_ike(struct run *run, const struct pair *pair, size_t side)
+{
+    const struct host *host = pair->ends[side].host;
+    const struct ike_sa *sa;
+    size_t count = 0;
+
+    for (sa = probe_first(host->engine); sa != NULL; sa = TAILQ_NEXT(sa, entry)) {
+        if (!address_same_host(&sa->remote, end_address(pair, !side)))
+            continue;
+        count++;
+        if (sa->state != IKE_ESTABLISHED || sa->delete_asked || TAILQ_EMPTY(&sa->children))
+            run_fail(run, "%s: an IKE SA of %s is in state %s", host->name, pair->ends[side].name,
+                     ike_state_name(sa->state));
+    }
+    if (count != pair->child_count)
+        run_fail(run, "%s: %zu IKE SAs for %s, expected %zu", host->name, count,
+                 pair->ends[side].name, pair->child_count);
+}
+
+/* Nothing is in the kernel that no pair has. */
+static void check_leaks(struct run *run, const struct host *host)
+{
+    size_t expected = 0;
+
+    for (size_t i = 0; i < 2 * run->pair_count; i++) {
+        const struct pair *pair = &run->pairs[i / 2];
+        if (pair->ends[i % 2].host != host)
+            continue;
+        if (!pair->agrees)
+            return; /* may have an attempt under way */
+        expected += 2 * pair->child_count;
+    }
+    if (host->kernel.sa_count != expected)
+        run_fail(run, "%s: %zu SAs in the kernel, expected %zu", host->name, host->kernel.sa_count,
+                 expected);
+    if (engine_half_open_count(host->engine) != 0)
+        run_fail(run, "%s: half-open SAs are left", host->name);
+}
+
+static void ping_all(struct run *run, bool agreeing_only)
+{
+    for (size_t i = 0; i < run->pair_count; i++)
+        for (size_t side = 0; side < 2; side++)
+            for (size_t child = 0; child < run->pairs[i].child_count; child++)
+                if (run->pairs[i].agrees || !agreeing_only)
+                    (void)pair_ping(run, &run->pairs[i], side, child);
+}
+
+static uint64_t delivered(const struct run *run)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < run->world.host_count; i++)
+        sum += run->world.hosts[i]->delivered;
+    return sum;
+}
+
+/* One packet each way on each child arrives. */
+static void check_traffic(struct run *run)
+{
+    uint64_t before = delivered(run);
+    uint64_t expected = 0;
+
+    for (size_t i = 0; i < run->pair_count; i++)
+        expected += run->pairs[i].agrees ? 2 * run->pairs[i].child_count : 0;
+    ping_all(run, true);
+    world_run(&run->world, 500);
+    if (delivered(run) - before != expected)
+        run_fail(run, "%llu of %llu packets arrived",
+                 (unsigned long long)(delivered(run) - before), (unsigned long long)expected);
+}
+
+static void check_all(struct run *run)
+{
+    for (size_t i = 0; i < run->pair_count; i++) {
+        const struct pair *pair = &run->pairs[i];
+        for (size_t side = 0; side < 2; side++) {
+            for (size_t child = 0; child < pair->child_count; child++)
+                check_direction(run, pair, side, child);
+            if (pair->agrees)
+                check_ike(run, pair, side);
+        }
+    }
+    for (size_t i = 0; i < run->world.host_count; i++)
+        check_leaks(run, run->world.hosts[i]);
+}
+
+/* Children that nobody starts by themselves. */
+static void ask_up(struct run *run)
+{
+    const struct fake_sa *unused;
+
+    for (size_t i = 0; i < run->pair_count; i++) {
+        const struct pair *pair = &run->pairs[i];
+        for (size_t child = 0; child < pair->child_count; child++) {
+            if (!pair->agrees || count_sas(pair, 0, 0, child, &unused) > 0)
+                continue;
+            (void)host_up(pair->ends[0].host, pair->ends[0].name);
+            break;
+        }
+    }
+}
+
+static bool replaced_now(const struct run *run)
+{
+    for (size_t i = 0; i < run->world.host_count; i++)
+        if (probe_restless(run->world.hosts[i]->engine) > 0)
+            return true;
+    return false;
+}
+
+/* With short lives an SA may just be replaced: that takes a few round trips. */
+static void await_calm(struct run *run)
+{
+    for (size_t i = 0; run->short_life_s != 0 && i < 100 && replaced_now(run); i++)
+        world_run(&run->world, 20);
+}
+
+void run_recover(struct run *run)
+{
+    for (uint64_t ms = 0; ms < RECOVERY_MS && run->failure[0] == '\0'; ms += 1000) {
+        ping_all(run, false);
+        if (ms % 10000 == 0)
+            ask_up(run);
+        world_run(&run->world, 1000);
+    }
+    await_calm(run);
+    check_all(run);
+    check_traffic(run);
+    run->calm = true;
+    uint64_t kernel = run->short_life_s != 0 ? 0 : fake_kernel_digest(&run->world.hosts[0]->kernel);
+    bool keeps = run->short_life_s == 0;
+    for (size_t i = 0; i < run->pair_count; i++)
+        keeps = keeps && run->pairs[i].agrees;
+    for (uint64_t ms = 0; ms < CALM_MS && run->failure[0] == '\0'; ms += 5000) {
+        ping_all(run, true);
+        world_run(&run->world, 5000);
+    }
+    if (keeps && fake_kernel_digest(&run->world.hosts[0]->kernel) != kernel)
+        run_fail(run, "%s: SAs were replaced though all was well", run->world.hosts[0]->name);
+    await_calm(run);
+    check_all(run);
+    check_traffic(run);
+}

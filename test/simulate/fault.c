@@ -1,0 +1,348 @@
+/*
+ * What goes wrong, and when: see simulate.h.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "test/simulate/simulate.h"
+
+#define ACTIONS_MIN     10
+#define ACTIONS_MAX     60
+#define PAUSE_MAX_MS    2500
+#define OFF_MAX_MS      6000
+#define GARBAGE_MAX     600
+
+/* --- The network --- */
+
+static struct pair *pair_between(struct run *run, const struct address *a, const struct address *b)
+{
+    const struct host *host_a = world_host_at(&run->world, a);
+    const struct host *host_b = world_host_at(&run->world, b);
+
+    for (size_t i = 0; i < run->pair_count; i++) {
+        struct pair *pair = &run->pairs[i];
+        if ((pair->ends[0].host == host_a && pair->ends[1].host == host_b) ||
+            (pair->ends[0].host == host_b && pair->ends[1].host == host_a))
+            return pair;
+    }
+    return NULL;
+}
+
+static void record(struct run *run, const struct flight *flight)
+{
+    struct recorded *recorded = &run->recorded[run->recorded_count++ % RECORDED_MAX];
+
+    recorded->source = flight->source;
+    recorded->destination = flight->destination;
+    if (!buffer_copy(&recorded->data, buffer_slice(&flight->data)))
+        abort();
+}
+
+enum fate run_packet(void *context, struct flight *flight)
+{
+    struct run *run = context;
+    const struct pair *pair = pair_between(run, &flight->source, &flight->destination);
+
+    if (flight->kind == FLIGHT_IKE && !run->quiet)
+        record(run, flight);
+    return pair != NULL && pair->severed ? FATE_LOST : FATE_PASS;
+}
+
+static void change_weather(struct run *run)
+{
+    static const struct weather skies[] = {
+        {.delay_min_ms = 1, .delay_max_ms = 5},
+        {.loss = 100, .delay_min_ms = 1, .delay_max_ms = 40, .work_max_ms = 3},
+        {.loss = 400, .duplication = 200, .delay_min_ms = 1, .delay_max_ms = 900,
+         .work_max_ms = 20},
+        {.duplication = 500, .delay_min_ms = 1, .delay_max_ms = 3000, .work_max_ms = 300},
+        {.loss = 100, .delay_min_ms = 5, .delay_max_ms = 60, .work_max_ms = 2,
+         .kernel_failure = 150},
+    };
+
+    run->world.weather = skies[chance_below(&run->chance, sizeof(skies) / sizeof(skies[0]))];
+}
+
+/* --- Strangers --- */
+
+/* Something that looks like one of the packets seen, and is not. */
+static void send_garbage(struct run *run)
+{
+    size_t known = run->recorded_count < RECORDED_MAX ? run->recorded_count : RECORDED_MAX;
+    uint8_t octets[GARBAGE_MAX];
+
+    if (known == 0)
+        return;
+    const struct recorded *recorded = &run->recorded[chance_below(&run->chance, known)];
+    size_t size = recorded->data.size < GARBAGE_MAX ? recorded->data.size : GARBAGE_MAX;
+    memcpy(octets, recorded->data.data, size);
+    if (chance_hit(&run->chance, 200))
+        size = chance_below(&run->chance, size);
+    size_t changes = 1 + chance_below(&run->chance, 4);
+    for (size_t i = 0; size > 0 && i < changes; i++)
+        octets[chance_below(&run->chance, size)] ^=
+            (uint8_t)(1u << chance_below(&run->chance, 8));
+    if (chance_hit(&run->chance, 50))
+        chance_fill(&run->chance, octets, size);
+    if (size == recorded->data.size && memcmp(octets, recorded->data.data, size) == 0)
+        return;
+    run_garbage(run, &recorded->source, world_host_at(&run->world, &recorded->destination),
+                slice_of(octets, size));
+}
+
+static void replay(struct run *run)
+{
+    size_t known = run->recorded_count < RECORDED_MAX ? run->recorded_count : RECORDED_MAX;
+
+    if (known == 0)
+        return;
+    const struct recorded *recorded = &run->recorded[chance_below(&run->chance, known)];
+    world_inject(&run->world, &recorded->source, &recorded->destination,
+                 buffer_slice(&recorded->data));
+}
+
+/* --- Operators and machines --- */
+
+static struct pair *any_pair(struct run *run)
+{
+    return &run->pairs[chance_below(&run->chance, run->pair_count)];
+}
+
+static struct end *any_end(struct run *run)
+{
+    return &any_pair(run)->ends[chance_below(&run->chance, 2)];
+}
+
+static void end_unguard(struct end *end)
+{
+    memset(end->guarded, 0, sizeof(end->guarded));
+}
+
+void run_unguard(struct run *run, const struct host *host)
+{
+    for (size_t i = 0; i < 2 * run->pair_count; i++)
+        if (run->pairs[i / 2].ends[i % 2].host == host)
+            end_unguard(&run->pairs[i / 2].ends[i % 2]);
+}
+
+static struct end *say_end(struct run *run)
+{
+    struct end *end = any_end(run);
+
+    world_say(&run->world, end->host->name);
+    world_say(&run->world, end->name);
+    return end;
+}
+
+static void ping(struct run *run)
+{
+    struct pair *pair = any_pair(run);
+    size_t from = chance_below(&run->chance, 2);
+    size_t count = 1 + chance_below(&run->chance, 3);
+
+    for (size_t i = 0; i < count; i++)
+        (void)pair_ping(run, pair, from, chance_below(&run->chance, pair->child_count));
+}
+
+static void ping_both(struct run *run)
+{
+    struct pair *pair = any_pair(run);
+    size_t child = chance_below(&run->chance, pair->child_count);
+
+    (void)pair_ping(run, pair, 0, child);
+    (void)pair_ping(run, pair, 1, child);
+}
+
+static void up(struct run *run)
+{
+    struct end *end = say_end(run);
+
+    (void)host_up(end->host, end->name);
+}
+
+static void up_both(struct run *run)
+{
+    struct pair *pair = any_pair(run);
+
+    (void)host_up(pair->ends[0].host, pair->ends[0].name);
+    (void)host_up(pair->ends[1].host, pair->ends[1].name);
+}
+
+static void down(struct run *run)
+{
+    struct end *end = say_end(run);
+
+    (void)host_down(end->host, end->name);
+}
+
+static void down_both(struct run *run)
+{
+    struct pair *pair = any_pair(run);
+
+    (void)host_down(pair->ends[0].host, pair->ends[0].name);
+    (void)host_down(pair->ends[1].host, pair->ends[1].name);
+}
+
+static void start_later(struct run *run, struct host *host)
+{
+    run->start_ms[host->index] = run->world.now_ms + chance_below(&run->chance, OFF_MAX_MS);
+}
+
+static void crash(struct run *run)
+{
+    struct host *host = say_end(run)->host;
+
+    host_crash(host);
+    start_later(run, host);
+}
+
+static void reboot(struct run *run)
+{
+    struct host *host = say_end(run)->host;
+
+    host_reboot(host);
+    run_unguard(run, host);
+    start_later(run, host);
+}
+
+static void shut_down(struct run *run)
+{
+    struct host *host = say_end(run)->host;
+
+    (void)host_shutdown(host);
+    world_run(&run->world, chance_below(&run->chance, 3000));
+    host_crash(host);
+    start_later(run, host);
+}
+
+static void reload(struct run *run)
+{
+    run_configure(run, say_end(run)->host);
+}
+
+static void reload_changed(struct run *run)
+{
+    struct end *end = say_end(run);
+
+    end->lifetime_h = 8 + (uint32_t)chance_below(&run->chance, 4);
+    run_configure(run, end->host);
+}
+
+static void leave_out(struct run *run)
+{
+    struct end *end = say_end(run);
+
+    end->left_out = !end->left_out;
+    end_unguard(end);
+    run_configure(run, end->host);
+}
+
+static void change_secret(struct run *run)
+{
+    struct pair *pair = any_pair(run);
+    struct end *end = &pair->ends[chance_below(&run->chance, 2)];
+
+    if (!pair->agrees)
+        return; /* by chance they would come to agree */
+    end->wrong_secret = !end->wrong_secret;
+    run_configure(run, end->host);
+}
+
+static void sever(struct run *run)
+{
+    struct pair *pair = any_pair(run);
+
+    pair->severed = !pair->severed;
+}
+
+static const struct action {
+    void (*act)(struct run *run);
+    const char *name;
+    uint32_t weight;
+} actions[] = {
+    {ping, "ping", 30},
+    {ping_both, "ping both", 15},
+    {up, "up", 8},
+    {up_both, "up both", 6},
+    {down, "down", 5},
+    {down_both, "down both", 2},
+    {crash, "crash", 4},
+    {reboot, "reboot", 3},
+    {shut_down, "shut down", 2},
+    {reload, "reload", 3},
+    {reload_changed, "reload changed", 2},
+    {leave_out, "leave out", 2},
+    {change_secret, "change secret", 2},
+    {sever, "sever", 4},
+    {send_garbage, "send garbage", 12},
+    {replay, "replay", 10},
+    {change_weather, "change weather", 6},
+};
+#define ACTION_COUNT (sizeof(actions) / sizeof(actions[0]))
+
+static void act(struct run *run)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < ACTION_COUNT; i++)
+        total += actions[i].weight;
+    uint64_t drawn = chance_below(&run->chance, total);
+    for (size_t i = 0; i < ACTION_COUNT; i++) {
+        if (drawn < actions[i].weight) {
+            world_say(&run->world, actions[i].name);
+            actions[i].act(run);
+            return;
+        }
+        drawn -= actions[i].weight;
+    }
+}
+
+static void start_hosts(struct run *run, bool all)
+{
+    for (size_t i = 0; i < run->world.host_count; i++) {
+        struct host *host = run->world.hosts[i];
+        if (host->engine != NULL || (!all && run->start_ms[i] > run->world.now_ms))
+            continue;
+        world_say(&run->world, "start");
+        world_say(&run->world, host->name);
+        host_start(host);
+    }
+}
+
+void run_faults(struct run *run)
+{
+    size_t count = ACTIONS_MIN + chance_below(&run->chance, ACTIONS_MAX - ACTIONS_MIN);
+    bool at_once = chance_hit(&run->chance, 300);
+
+    change_weather(run);
+    for (size_t i = 0; i < run->world.host_count; i++)
+        run->start_ms[i] = at_once ? 0 : chance_below(&run->chance, 1000);
+    for (size_t i = 0; i < count && run->failure[0] == '\0'; i++) {
+        start_hosts(run, false);
+        act(run);
+        /* Often nothing comes in between: things that happen at once are the worst. */
+        if (chance_hit(&run->chance, 600))
+            world_run(&run->world, chance_below(&run->chance, PAUSE_MAX_MS));
+        else
+            world_settle(&run->world);
+    }
+}
+
+void run_mend(struct run *run)
+{
+    world_say(&run->world, "mend");
+    start_hosts(run, true);
+    run->quiet = true;
+    run->world.weather = (struct weather){.delay_min_ms = 1, .delay_max_ms = 20, .work_max_ms = 2};
+    for (size_t i = 0; i < run->pair_count; i++) {
+        struct pair *pair = &run->pairs[i];
+        pair->severed = false;
+        for (size_t j = 0; j < 2; j++) {
+            pair->ends[j].left_out = false;
+            pair->ends[j].wrong_secret = pair->ends[j].wrong_secret_planned;
+        }
+    }
+    for (size_t i = 0; i < run->world.host_count; i++)
+        run_configure(run, run->world.hosts[i]);
+    world_run(&run->world, 100);
+}
