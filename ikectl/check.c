@@ -189,8 +189,7 @@ static void warn_missing(const struct check *check, const struct secrets *secret
     char local[4 * CONFIG_ID_MAX];
     char remote[4 * CONFIG_ID_MAX];
 
-    TAILQ_FOREACH(connection, &check->config->connections, entry)
-    {
+    TAILQ_FOREACH (connection, &check->config->connections, entry) {
         bool anyone = connection->remote_id.type == 0;
         if (anyone || secrets_find(secrets, &connection->local_id, &connection->remote_id, &psk))
             continue;

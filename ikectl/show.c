@@ -42,8 +42,7 @@ static void print_json_array(FILE *out, const json_t *items)
     size_t i;
 
     fputc('[', out);
-    json_array_foreach(items, i, item)
-    {
+    json_array_foreach (items, i, item) {
         fputs(i == 0 ? "\n" : ",\n", out);
         json_dumpf(item, out, JSON_COMPACT);
     }

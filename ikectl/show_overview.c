@@ -30,8 +30,7 @@ static struct census census_take(const json_t *connections, const json_t *sas)
     const json_t *item;
     size_t i;
 
-    json_array_foreach(connections, i, item)
-    {
+    json_array_foreach (connections, i, item) {
         const char *state = item_text(item, "state");
         if (strcmp(state, "up") == 0)
             census.up++;
@@ -40,8 +39,7 @@ static struct census census_take(const json_t *connections, const json_t *sas)
         else
             census.down++;
     }
-    json_array_foreach(sas, i, item)
-    {
+    json_array_foreach (sas, i, item) {
         if (item_number(item, "established_ms") > 0)
             census.sas++;
         else
@@ -84,8 +82,7 @@ static json_t *index_sas(const json_t *sas)
     json_t *item;
     size_t i;
 
-    json_array_foreach(sas, i, item)
-    {
+    json_array_foreach (sas, i, item) {
         const char *name = item_text(item, "connection");
         json_t *entry = json_object_get(index, name);
         if (item_number(item, "established_ms") == 0)
@@ -104,8 +101,9 @@ static void append_weak(json_t *names, const json_t *item)
     const json_t *name;
     size_t i;
 
-    json_array_foreach(json_object_get(item, "weak"), i, name)
+    json_array_foreach (json_object_get(item, "weak"), i, name) {
         json_object_set_new(names, json_string_value(name), json_true());
+    }
 }
 
 /* Weak algorithms in use, by an SA or a child, each named once. */
@@ -119,9 +117,10 @@ static void note_weak(struct table *table, const json_t *entry)
     size_t i;
 
     append_weak(names, json_object_get(entry, "sa"));
-    json_array_foreach(json_object_get(entry, "children"), i, child) append_weak(names, child);
-    json_object_foreach(names, name, ignored)
-    {
+    json_array_foreach (json_object_get(entry, "children"), i, child) {
+        append_weak(names, child);
+    }
+    json_object_foreach (names, name, ignored) {
         char *longer = text_of("%s %s", text, name);
         free(text);
         text = longer;
@@ -163,8 +162,7 @@ static size_t add_rows(struct table *table, const json_t *connections, const jso
     size_t added = 0;
     size_t i;
 
-    json_array_foreach(connections, i, item)
-    {
+    json_array_foreach (connections, i, item) {
         if (in_trouble(item) != trouble || added >= room)
             continue;
         add_row(table, item, index);

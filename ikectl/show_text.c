@@ -81,8 +81,7 @@ void text_connections(FILE *out, const json_t *connections, const char *name)
         return;
     }
     struct table *table = table_new(headers, LENGTH(headers));
-    json_array_foreach(connections, i, item)
-    {
+    json_array_foreach (connections, i, item) {
         table_row(table, item_text(item, "name"));
         table_cell(table, "%s", item_text(item, "state"));
         table_cell(table, "%s", item_text(item, "local"));
@@ -184,8 +183,7 @@ void text_sas(FILE *out, const json_t *sas, const char *name)
 
     if (json_array_size(sas) == 0)
         print_nothing(out, "IKE SAs", name);
-    json_array_foreach(sas, i, item)
-    {
+    json_array_foreach (sas, i, item) {
         if (i > 0)
             fputc('\n', out);
         print_sa(out, item);
@@ -215,8 +213,7 @@ void text_policies(FILE *out, const json_t *policies, const char *name)
         return;
     }
     struct table *table = table_new(headers, LENGTH(headers));
-    json_array_foreach(policies, i, item)
-    {
+    json_array_foreach (policies, i, item) {
         table_row(table, item_text(item, "connection"));
         table_cell(table, "%s", item_text(item, "child"));
         table_cell(table, "%" PRIu64, item_number(item, "reqid"));
@@ -240,14 +237,12 @@ void text_counters(FILE *out, const json_t *counters, const char *name)
     int width = 0;
 
     (void)name;
-    json_object_foreach(all, key, value)
-    {
+    json_object_foreach (all, key, value) {
         int length = (int)strnlen(key, OUTPUT_WIDTH);
         if (json_integer_value(value) != 0 && length > width)
             width = length;
     }
-    json_object_foreach(all, key, value)
-    {
+    json_object_foreach (all, key, value) {
         if (json_integer_value(value) != 0)
             fprintf(out, "%-*s  %10" JSON_INTEGER_FORMAT "\n", width, key,
                     json_integer_value(value));

@@ -502,8 +502,7 @@ void control_report(struct control *control, const struct effect_report *report)
     struct client *client;
     json_t *body = NULL;
 
-    TAILQ_FOREACH(client, &control->clients, entry)
-    {
+    TAILQ_FOREACH (client, &control->clients, entry) {
         if (!client->monitor || client->doomed)
             continue;
         if (body == NULL) {
@@ -520,8 +519,7 @@ static void control_outcome(struct control *control, uint64_t number, bool done,
 {
     struct waiter *waiter;
 
-    TAILQ_FOREACH(waiter, &control->waiters, entry)
-    {
+    TAILQ_FOREACH (waiter, &control->waiters, entry) {
         if (waiter->number == number)
             break;
     }

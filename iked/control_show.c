@@ -70,12 +70,12 @@ static void show_policies(struct show *show)
 
     if (config == NULL)
         return;
-    TAILQ_FOREACH(connection, &config->connections, entry)
-    {
+    TAILQ_FOREACH (connection, &config->connections, entry) {
         if (!show_wants(show, connection->name))
             continue;
-        TAILQ_FOREACH(child, &connection->children, entry)
-        show_item(show, CONTROL_ITEM_POLICY, control_item_policy(connection, child));
+        TAILQ_FOREACH (child, &connection->children, entry) {
+            show_item(show, CONTROL_ITEM_POLICY, control_item_policy(connection, child));
+        }
     }
 }
 
@@ -141,8 +141,9 @@ void control_unknown_name(const struct config *config, const char *name, struct 
     const struct connection *connection;
 
     if (config != NULL) {
-        TAILQ_FOREACH(connection, &config->connections, entry)
-        nearest_try(&near, connection->name);
+        TAILQ_FOREACH (connection, &config->connections, entry) {
+            nearest_try(&near, connection->name);
+        }
     }
     if (near.best == NULL)
         (void)reason_set(reason, STATUS_FAIL, 0, "no connection \"%s\"; there is none at all",

@@ -105,12 +105,10 @@ static enum status enter_empty_root(const struct sandbox *sandbox, struct reason
 
 static enum status become_user(const struct sandbox *sandbox, struct reason *reason)
 {
-    if (!capabilities_bound(0))
-        return fail(reason, "the bounding set cannot be emptied");
     if (setgroups(0, NULL) != 0 || setresgid(sandbox->gid, sandbox->gid, sandbox->gid) != 0 ||
         setresuid(sandbox->uid, sandbox->uid, sandbox->uid) != 0)
         return fail(reason, "the user cannot be changed");
-    if (!capabilities_set(0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    if (!capabilities_set(0, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return fail(reason, "capabilities cannot be dropped");
     return STATUS_OK;
 }

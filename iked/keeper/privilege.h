@@ -17,8 +17,7 @@ MUST_USE enum status privilege_drop(struct reason *reason);
 /* No core file holds our keys and nobody may trace us. */
 void privilege_hide(void);
 
-/* Capabilities by system call, for the sandbox, too: all sets, and the bounding set. */
-MUST_USE bool capabilities_set(uint64_t kept);
-MUST_USE bool capabilities_bound(uint64_t kept);
+/* Permitted and effective, and what an exec leaves of them; the sandbox uses it, too. */
+MUST_USE bool capabilities_set(uint64_t kept, uint64_t inherited);
 
 #endif

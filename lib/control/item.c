@@ -103,8 +103,9 @@ static json_t *child_names(const struct connection *connection)
     const struct child_config *child;
     json_t *array = json_array();
 
-    TAILQ_FOREACH(child, &connection->children, entry)
-    json_array_append_new(array, json_string(child->name));
+    TAILQ_FOREACH (child, &connection->children, entry) {
+        json_array_append_new(array, json_string(child->name));
+    }
     return array;
 }
 

@@ -185,13 +185,11 @@ static bool json_printable(json_t *json)
 
     if (json_is_string(json))
         return text_printable(json_string_value(json));
-    json_array_foreach(json, i, value)
-    {
+    json_array_foreach (json, i, value) {
         if (!json_printable(value))
             return false;
     }
-    json_object_foreach(json, key, value)
-    {
+    json_object_foreach (json, key, value) {
         if (!text_printable(key) || !json_printable(value))
             return false;
     }
@@ -300,8 +298,7 @@ static bool members_known(json_t *json, struct reason *reason)
     const char *key;
     json_t *value;
 
-    json_object_foreach(json, key, value)
-    {
+    json_object_foreach (json, key, value) {
         struct nearest near = nearest_to(key);
         bool known = false;
         for (size_t i = 0; i < LENGTH(member_rows); i++) {

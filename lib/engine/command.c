@@ -67,6 +67,7 @@ static void down(struct engine *engine, struct link *link, const struct command 
 
     link->retry_until_ms = 0;
     heap_remove(&engine->timers, &link->retry.node);
+    link_remove_orphans(engine, link);
     if (TAILQ_EMPTY(&link->sas)) {
         result(engine, command->number, true, "%s: nothing was up", link->connection->name);
         return;

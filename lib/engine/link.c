@@ -123,6 +123,19 @@ void link_start(struct engine *engine, struct link *link, const struct child_con
     sa_settle(engine, sa, status, &reason);
 }
 
+void link_remove_orphans(struct engine *engine, struct link *link)
+{
+    if (!link->orphans)
+        return;
+    link->orphans = false;
+    struct effect *effect =
+        effect_append(engine->context.effects, EFFECT_REMOVE_ORPHANS, (struct ticket){0});
+    if (effect == NULL)
+        count(&engine->context, COUNTER_FAILURES);
+    else
+        memcpy(effect->orphans_of.text, link->connection->name, sizeof(effect->orphans_of.text));
+}
+
 static void answer_waiting(struct engine *engine, struct link *link, enum command_kind kind,
                            bool done, const char *text)
 {
@@ -208,10 +221,11 @@ void link_lost(struct engine *engine, struct link *link)
 void link_retry(struct engine *engine, struct link *link)
 {
     const struct child_config *child;
-    bool traffic = engine->context.now_ms < link->retry_until_ms || link->orphans;
+    bool traffic = engine->context.now_ms < link->retry_until_ms;
 
     TAILQ_FOREACH (child, &link->connection->children, entry)
-        if (child->start == START_IMMEDIATE || (traffic && child->start == START_TRAFFIC))
+        if (child->start == START_IMMEDIATE || (traffic && child->start == START_TRAFFIC) ||
+            link->orphans)
             link_start(engine, link, child, NULL);
 }
 
@@ -316,7 +330,7 @@ static void drop_link(struct engine *engine, struct link *link)
 
     answer_waiting(engine, link, COMMAND_UP, false, "the configuration has changed");
     answer_waiting(engine, link, COMMAND_DOWN, true, "down");
-    link->orphans = false;
+    link_remove_orphans(engine, link);
     link->retry_until_ms = 0;
     while ((sa = TAILQ_FIRST(&link->sas)) != NULL) {
         if (sa->state == IKE_ESTABLISHED && sa->request.size == 0)

@@ -101,6 +101,9 @@ void link_adopt(struct engine *engine, struct ike_sa *sa);
 void link_start(struct engine *engine, struct link *link, const struct child_config *child,
                 const struct ike_sa *replaces);
 
+/* Asks the kernel to forget what an earlier life left of the connection. */
+void link_remove_orphans(struct engine *engine, struct link *link);
+
 /* Something about the link's SAs changed: outcomes for waiting commands, the next try. */
 void link_up(struct engine *engine, struct link *link);
 void link_failed(struct engine *engine, struct link *link, const char *why);

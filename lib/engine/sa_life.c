@@ -2,14 +2,13 @@
  * The life of an IKE SA between its messages: established, refused, failed, replaced, ended.
  * RFC 7296 sections 1.4.1, 2.4, 2.8.3 and 2.21.
  */
-#include <stdio.h>
-
 #include "lib/engine/private.h"
 
 #define REFUSED_LIFE_MS 10000   /* how long a refusal is repeated to a repeated request */
 #define DELETE_TRIES 2          /* a peer that does not answer a Delete is let go */
 #define LIFETIME_SOFT_TENTHS 9  /* the initiator replaces the SA from here on ... */
 #define RESPONDER_MARGIN_S 60   /* ... and the responder closes what nobody replaced */
+#define CHILDLESS_LIFE_MS 30000 /* an IKE SA without a child serves nobody */
 #define SUPERSEDED_LIFE_MS 10000 /* a peer's time to close what a newer SA has replaced */
 
 static void report_established(struct engine *engine, const struct ike_sa *sa)
@@ -137,6 +136,14 @@ static void arm_lifetime(struct engine *engine, struct ike_sa *sa)
     ike_sa_timer(context, &sa->expire, sa->established_ms + wait_ms);
 }
 
+static void arm_childless(struct engine *engine, struct ike_sa *sa)
+{
+    uint64_t due_ms = engine->context.now_ms + CHILDLESS_LIFE_MS;
+
+    if (!heap_has(&sa->expire.node) || sa->expire.node.due_ms > due_ms)
+        ike_sa_timer(&engine->context, &sa->expire, due_ms);
+}
+
 static void sa_established(struct engine *engine, struct ike_sa *sa)
 {
     struct context *context = &engine->context;
@@ -162,14 +169,8 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
         }
         return;
     }
-    if (link->orphans) {
-        struct effect *effect =
-            effect_append(context->effects, EFFECT_REMOVE_ORPHANS, (struct ticket){0});
-        if (effect != NULL)
-            snprintf(effect->orphans_of.text, sizeof(effect->orphans_of.text), "%s",
-                     sa->connection->name);
-        link->orphans = false;
-    }
+    if (sa->connection->remote.family != FAMILY_NONE) /* else they may be other peers' */
+        link_remove_orphans(engine, link);
     close_replaced(engine, sa);
     if (sa->delete_asked) {
         sa_close(engine, sa);
@@ -305,6 +306,8 @@ void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status,
     case STATUS_DROP:
         break;
     }
+    if (sa->state == IKE_ESTABLISHED && TAILQ_EMPTY(&sa->children))
+        arm_childless(engine, sa);
     if (sa->state == IKE_ESTABLISHED && sa->handshake != NULL)
         sa_established(engine, sa);
     else if (sa->state == IKE_ESTABLISHED && sa->delete_asked && sa->request.size == 0)

@@ -334,6 +334,25 @@ size_t fake_kernel_count(const struct fake_kernel *kernel)
     return count;
 }
 
+void fake_kernel_print(const struct fake_kernel *kernel, FILE *to)
+{
+    const struct fake_sa *sa;
+    const struct fake_policy *policy;
+    char a[SELECTOR_TEXT_MAX];
+    char b[SELECTOR_TEXT_MAX];
+
+    TAILQ_FOREACH (sa, &kernel->sas, entry)
+        fprintf(to, "    SA %08x %s > %s reqid %08x %s/%s%s%s%s\n", sa->spi,
+                address_text(&sa->source, a), address_text(&sa->destination, b), sa->reqid,
+                sa->connection.text, sa->child.text, sa->inbound ? " in" : " out",
+                sa->larval ? " larval" : "", sa->orphan ? " orphan" : "");
+    TAILQ_FOREACH (policy, &kernel->policies, entry)
+        fprintf(to, "    policy %s === %s reqid %08x %s/%s\n",
+                selector_text(&policy->is.local_selector, a),
+                selector_text(&policy->is.remote_selector, b), policy->is.reqid,
+                policy->is.connection.text, policy->is.child.text);
+}
+
 uint64_t fake_kernel_digest(const struct fake_kernel *kernel)
 {
     static const uint8_t key[16] = "fake kernel";

@@ -10,6 +10,7 @@
 #ifndef TEST_COMMON_FAKE_KERNEL_H
 #define TEST_COMMON_FAKE_KERNEL_H
 
+#include <stdio.h>
 #include <sys/queue.h>
 
 #include "lib/sa/effect.h"
@@ -109,6 +110,9 @@ uint64_t fake_kernel_deadline(const struct fake_kernel *kernel);
 
 /* SAs that are filled. */
 size_t fake_kernel_count(const struct fake_kernel *kernel);
+
+/* One line for each SA and policy. */
+void fake_kernel_print(const struct fake_kernel *kernel, FILE *to);
 
 /* A digest of all that is there. */
 uint64_t fake_kernel_digest(const struct fake_kernel *kernel);

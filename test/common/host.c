@@ -243,6 +243,37 @@ bool host_set_secrets(struct host *host, const char *text, char error[CONFIG_ERR
     return true;
 }
 
+/* An orphan of no configured connection. */
+static const struct fake_sa *find_stray(const struct host *host)
+{
+    const struct fake_sa *sa;
+
+    TAILQ_FOREACH (sa, &host->kernel.sas, entry)
+        if (sa->orphan && config_find(engine_config(host->engine), sa->connection.text) == NULL)
+            return sa;
+    return NULL;
+}
+
+/* The keeper sees to those by itself when it starts. */
+static void sweep(struct host *host)
+{
+    const struct fake_sa *stray;
+    struct fake_policy *policy;
+    struct fake_policy *next;
+
+    while ((stray = find_stray(host)) != NULL) {
+        struct name connection = stray->connection;
+        fake_kernel_remove_orphans(&host->kernel, &connection);
+    }
+    for (policy = TAILQ_FIRST(&host->kernel.policies); policy != NULL; policy = next) {
+        next = TAILQ_NEXT(policy, entry);
+        if (config_find(engine_config(host->engine), policy->is.connection.text) == NULL) {
+            struct effect_policy is = policy->is;
+            fake_kernel_remove_policy(&host->kernel, &is);
+        }
+    }
+}
+
 /* One event for each child that has SAs of an earlier life. */
 static void tell_orphans(struct host *host)
 {
@@ -284,20 +315,28 @@ void host_start(struct host *host)
         (host->config_text != NULL && !host_configure(host, host->config_text, error)))
         abort();
     fake_kernel_orphan_all(&host->kernel);
+    if (host->config_text != NULL)
+        sweep(host);
     tell_orphans(host);
     host_drain(host);
 }
 
+/* The keeper still does what it was asked; a computing thread dies with its process. */
 void host_crash(struct host *host)
 {
+    struct work *work;
+
     engine_free(host->engine);
     host->engine = NULL;
+    while ((work = TAILQ_FIRST(&host->work)) != NULL) {
+        carry_out(host, work);
+        free_work(host, work);
+    }
 }
 
 void host_reboot(struct host *host)
 {
     host_crash(host);
-    free_all_work(host);
     fake_kernel_clear(&host->kernel);
 }
 

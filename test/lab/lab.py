@@ -161,8 +161,8 @@ class Host:
 
     def deaf(self):
         """From now on IKE does not reach this host's daemon: it is there and cannot be spoken with."""
-        self.run("nft", "-f", "-", stdin="table inet deaf { chain in { type filter hook input priority 0; "
-                 "udp dport { 500, 4500 } drop; } }\n")
+        self.run("nft", "-f", "-", stdin="add table inet deaf\nadd chain inet deaf in "
+                 "{ type filter hook input priority 0; }\nadd rule inet deaf in udp dport { 500, 4500 } drop\n")
 
     def hears(self):
         self.run("nft", "delete", "table", "inet", "deaf")

@@ -345,4 +345,11 @@ void run_mend(struct run *run)
     for (size_t i = 0; i < run->world.host_count; i++)
         run_configure(run, run->world.hosts[i]);
     world_run(&run->world, 100);
+    /* A peer that never calls, and one that may come from anywhere and so cannot be called, have no
+     * way to tell that they have forgotten us.  Until there are liveness checks the operator has. */
+    for (size_t i = 0; i < run->pair_count; i++) {
+        const struct end *peer = &run->pairs[i].ends[1];
+        if (peer->any || strcmp(peer->start, "never") == 0)
+            (void)host_down(run->pairs[i].ends[0].host, run->pairs[i].ends[0].name);
+    }
 }

@@ -95,6 +95,10 @@ static void greeting_is_golden(void **state)
     free(line);
 }
 
+#define LONG_VERSION                                                                  \
+    "{\"iked\":\"0123456789012345678901234567890123456789012345678901234567890123\"," \
+    "\"protocol\":1}"
+
 static void greeting_of_another_kind_is_refused(void **state)
 {
     static const char *const lines[] = {
@@ -106,8 +110,7 @@ static void greeting_of_another_kind_is_refused(void **state)
         "{\"iked\":\"1\"}",
         "{\"iked\":\"1\",\"protocol\":\"1\"}",
         "{\"iked\":\"\\u001b[2J\",\"protocol\":1}",
-        "{\"iked\":\"0123456789012345678901234567890123456789012345678901234567890123\","
-        "\"protocol\":1}",
+        LONG_VERSION,
     };
     struct control_greeting greeting;
     struct reason reason;

@@ -244,11 +244,12 @@ static void long_names_are_refused_here(void **state)
 #define DB                                                                                \
     "{\"name\":\"db\",\"state\":\"up\",\"local\":\"192.0.2.1\",\"remote\":\"192.0.2.2\"," \
     "\"local_id\":\"192.0.2.1\",\"remote_id\":\"192.0.2.2\",\"children\":[\"db\"],\"sas\":1}"
-#define BRANCH                                                                                      \
-    "{\"name\":\"branch\",\"state\":\"down\",\"local\":\"203.0.113.1\",\"remote\":\"203.0.113.9\"," \
-    "\"local_id\":\"gw1.example.net\",\"remote_id\":\"gw2.example.net\","                           \
-    "\"children\":[\"lan\",\"dmz\"],\"sas\":0,\"weak_allowed\":true,"                               \
-    "\"error\":\"203.0.113.9 answered NO_PROPOSAL_CHOSEN: it has nothing of what we offer, "        \
+#define BRANCH                                                                               \
+    "{\"name\":\"branch\",\"state\":\"down\",\"local\":\"203.0.113.1\","                     \
+    "\"remote\":\"203.0.113.9\",\"local_id\":\"gw1.example.net\","                           \
+    "\"remote_id\":\"gw2.example.net\","                                                     \
+    "\"children\":[\"lan\",\"dmz\"],\"sas\":0,\"weak_allowed\":true,"                        \
+    "\"error\":\"203.0.113.9 answered NO_PROPOSAL_CHOSEN: it has nothing of what we offer, " \
     "aes256gcm16-prfsha384-ecp384\",\"error_age_ms\":192000}"
 #define DB_SA                                                                                      \
     "{\"number\":1,\"connection\":\"db\",\"state\":\"established\",\"initiator\":true,"            \

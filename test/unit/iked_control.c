@@ -60,8 +60,7 @@ void engine_visit_connections(const struct engine *engine, uint64_t now_ms,
 
     (void)now_ms;
     ((struct engine *)engine)->shows++;
-    TAILQ_FOREACH(connection, &engine->config->connections, entry)
-    {
+    TAILQ_FOREACH (connection, &engine->config->connections, entry) {
         bool up = engine->up_sas > 0 && strcmp(connection->name, "db") == 0;
         const struct connection_view view = {
             .connection = connection,
