@@ -158,6 +158,8 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     sa_table_add_id(&engine->sas, sa);
     count(context, COUNTER_ESTABLISHED);
     arm_lifetime(engine, sa);
+    if (TAILQ_EMPTY(&sa->children))
+        arm_childless(engine, sa);
     report_established(engine, sa);
     if (initial_contact)
         forget_older(engine, sa);
@@ -306,11 +308,13 @@ void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status,
     case STATUS_DROP:
         break;
     }
+    if (sa->state == IKE_ESTABLISHED && sa->handshake != NULL) {
+        sa_established(engine, sa);
+        return;
+    }
     if (sa->state == IKE_ESTABLISHED && TAILQ_EMPTY(&sa->children))
         arm_childless(engine, sa);
-    if (sa->state == IKE_ESTABLISHED && sa->handshake != NULL)
-        sa_established(engine, sa);
-    else if (sa->state == IKE_ESTABLISHED && sa->delete_asked && sa->request.size == 0)
+    if (sa->state == IKE_ESTABLISHED && sa->delete_asked && sa->request.size == 0)
         sa_close(engine, sa);
     else if (sa->link != NULL)
         link_up(engine, sa->link);
