@@ -329,8 +329,6 @@ enum status child_install(struct context *context, struct ike_sa *sa, struct chi
     }
     if (status == STATUS_OK)
         child->out_kernel = true;
-    if (status == STATUS_OK && child->own_policies)
-        child_install_policies(context, sa, child);
     secret_free(&keys.keymat);
     return status;
 }

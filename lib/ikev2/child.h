@@ -46,8 +46,7 @@ void child_write_answer(struct v2_writer *writer, const struct child_sa *child, 
 MUST_USE enum status child_ask_spi(struct context *context, struct ike_sa *sa,
                                    const struct child_sa *child);
 
-/* Derives the keys and hands both SAs, inbound first, and the child's own policies to the kernel,
- * as part of the SA's step. */
+/* Derives the keys and hands both SAs, inbound first, to the kernel, as part of the SA's step. */
 MUST_USE enum status child_install(struct context *context, struct ike_sa *sa,
                                    struct child_sa *child, bool initiator, struct slice nonce_i,
                                    struct slice nonce_r);

@@ -81,6 +81,8 @@ static enum status installed(struct context *context, struct ike_sa *sa, struct 
 
     if (sa->answer_status == STATUS_OK) {
         TAILQ_INSERT_TAIL(&sa->children, handshake->child, entry);
+        if (handshake->child->own_policies)
+            child_install_policies(context, sa, handshake->child);
         count(context, COUNTER_CHILDREN);
         enum status status = established(context, sa, reason);
         handshake->child = NULL;

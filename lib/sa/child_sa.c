@@ -111,22 +111,24 @@ const struct child_config *connection_find_pair(const struct connection *connect
     return NULL;
 }
 
-/* Another child with the same peer that has a policy of its own for the pair. */
+/* The newest other child with the same peer that has a policy of its own for the pair. */
 static const struct child_sa *find_sibling(const struct context *context, const struct ike_sa *sa,
                                            const struct selector *local,
                                            const struct selector *remote)
 {
     const struct ike_sa *other = NULL;
     const struct child_sa *child;
+    const struct child_sa *newest = NULL;
 
     while ((other = sa_table_same_peer(context->sas, sa, other)) != NULL)
         TAILQ_FOREACH (child, &other->children, entry)
             if (child->own_policies && child->out_kernel &&
+                (newest == NULL || child->number > newest->number) &&
                 has_pair(child->selectors, child->local_count,
                          child->selectors + child->local_count, child->remote_count, local,
                          remote))
-                return child;
-    return NULL;
+                newest = child;
+    return newest;
 }
 
 static void return_policy(struct context *context, const struct ike_sa *sa,
@@ -183,12 +185,14 @@ void child_remove_outbound(struct context *context, struct ike_sa *sa, struct ch
 
 void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
+    bool growing = sa->handshake != NULL && sa->handshake->child == child;
+
     child_remove_outbound(context, sa, child);
     if (child->spi_in != 0)
         remove_sa(context, &sa->remote, &sa->local, child->spi_in, child->protocol);
-    if (child->own_policies && child->in_kernel)
+    if (child->own_policies && !growing)
         return_policies(context, sa, child);
-    if (sa->handshake != NULL && sa->handshake->child == child)
+    if (growing)
         sa->handshake->child = NULL;
     else
         TAILQ_REMOVE(&sa->children, child, entry);
