@@ -8,6 +8,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "iked/clock.h"
+
 static const struct {
     const char *prefix;
     int priority;
@@ -58,12 +60,40 @@ static void write_stderr(const char *prefix, const char *text)
         return; /* nobody is left to be told */
 }
 
+static void write_line(enum severity severity, const char *text)
+{
+    if (divert_sink != NULL)
+        divert_sink(divert_context, severity, text);
+    else if (place == LOG_TO_SYSLOG)
+        syslog(severities[severity].priority, "%s%s", severities[severity].prefix, text);
+    else
+        write_stderr(severities[severity].prefix, text);
+}
+
+/* Somebody who makes us say much must not fill the disk. */
+static bool is_too_much(void)
+{
+    static uint64_t second;
+    static unsigned lines;
+    uint64_t now = clock_now_ms() / 1000;
+    char text[64];
+
+    if (now != second && lines > LOG_LINES_MAX) {
+        snprintf(text, sizeof(text), "%u lines were left out", lines - LOG_LINES_MAX);
+        write_line(SEVERITY_WARNING, text);
+    }
+    if (now != second)
+        lines = 0;
+    second = now;
+    return ++lines > LOG_LINES_MAX;
+}
+
 void log_line(enum severity severity, const char *format, ...)
 {
     char text[LOG_TEXT_MAX];
     va_list arguments;
 
-    if (severity < level)
+    if (severity < level || is_too_much())
         return;
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
@@ -71,12 +101,7 @@ void log_line(enum severity severity, const char *format, ...)
     for (char *at = text; *at != '\0'; at++)
         if (*at < ' ' || *at > '~')
             *at = '?';
-    if (divert_sink != NULL)
-        divert_sink(divert_context, severity, text);
-    else if (place == LOG_TO_SYSLOG)
-        syslog(severities[severity].priority, "%s%s", severities[severity].prefix, text);
-    else
-        write_stderr(severities[severity].prefix, text);
+    write_line(severity, text);
 }
 
 void log_connection(enum severity severity, const char *connection, const char *text)

@@ -11,7 +11,8 @@
 
 #include "lib/sa/effect.h"
 
-#define LOG_TEXT_MAX 1024
+#define LOG_TEXT_MAX  1024
+#define LOG_LINES_MAX 10000 /* per second; the rest is only counted */
 
 enum log_place { LOG_TO_STDERR, LOG_TO_SYSLOG };
 

@@ -16,6 +16,7 @@
 #include "iked/log.h"
 #include "iked/negotiator.h"
 #include "iked/options.h"
+#include "iked/sandbox.h"
 
 /* Where the daemon tells who started it that it runs; -1: nobody waits. */
 static int waiting_fd = -1;
@@ -53,6 +54,16 @@ static void daemon_ready(void)
         log_line(SEVERITY_WARNING, "nobody waited for the start");
     close(waiting_fd);
     waiting_fd = -1;
+}
+
+/* What we were started with beyond the standard three is not ours; and those three must be there, or
+ * a socket would become stderr. */
+static void tidy_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+            _exit(EXIT_FAILURE);
+    sandbox_close_from(STDERR_FILENO + 1);
 }
 
 /* The daemon's directory is "/", so paths are made absolute before. */
@@ -104,6 +115,7 @@ int main(int argc, char **argv)
         return negotiator_run(&options);
     if (options.check_only)
         return check(&options);
+    tidy_descriptors();
     if (!options.foreground && !become_daemon(&options)) {
         log_line(SEVERITY_ERROR, "cannot become a daemon: %s", strerror(errno));
         return EXIT_FAILURE;

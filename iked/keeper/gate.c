@@ -105,6 +105,53 @@ static bool is_any(const struct claim *claim)
     return claim->connection->remote.family == FAMILY_NONE;
 }
 
+/* --- What stays whatever is requested --- */
+
+bool config_wants_pair(const struct config *config, const struct owner *owner,
+                       const struct selector *local, const struct selector *remote)
+{
+    const struct connection *connection = config_find(config, owner->connection.text);
+    const struct child_config *child =
+        connection != NULL ? connection_find_child(connection, owner->child.text) : NULL;
+
+    if (child == NULL || connection->remote.family == FAMILY_NONE)
+        return false;
+    for (size_t i = 0; i < child->local_count; i++)
+        for (size_t j = 0; j < child->remote_count; j++)
+            if (selector_equal(&child->local[i], local) &&
+                selector_equal(&child->remote[j], remote))
+                return true;
+    return false;
+}
+
+static bool pair_has_piece(const struct selector *local, const struct selector *remote,
+                           const struct piece *piece)
+{
+    struct piece pieces[PIECES_MAX];
+    size_t count;
+
+    if (pieces_of(local, remote, pieces, &count, NULL) != STATUS_OK)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (piece_equal(&pieces[i], piece))
+            return true;
+    return false;
+}
+
+bool config_wants_piece(const struct config *config, uint32_t reqid, const struct piece *piece)
+{
+    const struct connection *connection;
+    const struct child_config *child = config_find_reqid(config, reqid, &connection);
+
+    if (child == NULL || connection->remote.family == FAMILY_NONE)
+        return false;
+    for (size_t i = 0; i < child->local_count; i++)
+        for (size_t j = 0; j < child->remote_count; j++)
+            if (pair_has_piece(&child->local[i], &child->remote[j], piece))
+                return true;
+    return false;
+}
+
 /* --- One function per kind of request --- */
 
 static enum status check_allocate_spi(struct gate *gate, const struct config *config,
@@ -298,9 +345,11 @@ static enum status check_remove_policy(struct gate *gate, const struct config *c
     const struct policy_record *there =
         ledger_find_policy(gate->ledger, &policy->local_selector, &policy->remote_selector);
 
-    (void)config;
+    (void)config; /* the newest decides, also while the one before still holds */
     if (there == NULL || there->owner != owner)
         return refuse(reason, "no such policy of the child's");
+    if (config_wants_pair(gate->config, owner, &policy->local_selector, &policy->remote_selector))
+        return refuse(reason, "the configuration wants this policy");
     return STATUS_OK;
 }
 

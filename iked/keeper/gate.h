@@ -41,6 +41,13 @@ void gate_init(struct gate *gate, const struct ledger *ledger, const struct conf
 void gate_offer(struct gate *gate, const struct config *config);
 void gate_commit(struct gate *gate);
 
+/* Does the configuration itself want a policy, whatever the negotiator says?  It does when the pair
+ * (or the piece of a pair) is one of the child's own, and the peer is known.  Such a policy goes
+ * with its configuration and not before: what it protects would leave in the clear. */
+bool config_wants_pair(const struct config *config, const struct owner *owner,
+                       const struct selector *local, const struct selector *remote);
+bool config_wants_piece(const struct config *config, uint32_t reqid, const struct piece *piece);
+
 /* STATUS_OK, or STATUS_FAIL with the reason. */
 MUST_USE enum status gate_check(struct gate *gate, const struct effect *effect, uint64_t now_ms,
                                 struct reason *reason);

@@ -486,6 +486,10 @@ static bool start(struct keeper *keeper, struct reason *reason)
     char error[FILES_ERROR_MAX];
     struct loaded loaded;
 
+    if (geteuid() != 0) {
+        reason_set(reason, STATUS_FAIL, 0, "iked must be started as root");
+        return false;
+    }
     if (!process_find_user(options, reason) ||
         !sockets_lock(&keeper->sockets, options->run_dir, reason) ||
         privilege_drop(reason) != STATUS_OK)

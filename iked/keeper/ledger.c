@@ -258,6 +258,17 @@ void ledger_fill_sa(struct sa_record *sa, bool filled)
     sa->owner->spi_count += sa->filled ? 0 : 1;
 }
 
+bool ledger_set_reqid(struct ledger *ledger, struct sa_record *sa, uint32_t reqid)
+{
+    struct reqid_use *use = reqid_get(ledger, reqid, sa->owner);
+
+    if (use == NULL)
+        return false;
+    reqid_put(ledger, sa->reqid);
+    sa->reqid = use;
+    return true;
+}
+
 void ledger_remove_sa(struct ledger *ledger, struct sa_record *sa)
 {
     sa_count(ledger, sa, UINT32_MAX); /* minus one */

@@ -139,6 +139,11 @@ struct sa_record *ledger_add_sa(struct ledger *ledger, const struct sa_entry *en
 /* The bare SPI has become an SA, or is one no more. */
 void ledger_fill_sa(struct sa_record *sa, bool filled);
 
+/* An SA is filled under another reqid than its SPI was allocated for: only then is it known whether
+ * the child needs policies, and so a reqid, of its own.  False when memory is out or the reqid is
+ * another owner's. */
+MUST_USE bool ledger_set_reqid(struct ledger *ledger, struct sa_record *sa, uint32_t reqid);
+
 void ledger_remove_sa(struct ledger *ledger, struct sa_record *sa);
 
 /* Calls `visit` for every SA, or every one of `owner`'s; it may remove the SA that it is shown. */

@@ -14,7 +14,7 @@
 
 #include "iked/log.h"
 
-/* Its jobs must not be torn from a policy: every piece set, its forward policy removed, bypasses. */
+/* A policy's jobs stay together: each piece set and its forward policy removed, and the bypasses. */
 #define POLICY_JOBS_MAX (2 * PIECES_MAX + 1)
 
 struct request {
@@ -164,11 +164,15 @@ static void take_install_sa(struct service *service, struct request *request)
         .session = service->ledger.session,
     };
 
-    if (sa->inbound)
-        ledger_fill_sa(ledger_find_sa(&service->ledger, &sa->destination, sa->spi, sa->protocol),
-                       true);
-    else if (ledger_add_sa(&service->ledger, &entry) == NULL)
+    if (sa->inbound) {
+        struct sa_record *record =
+            ledger_find_sa(&service->ledger, &sa->destination, sa->spi, sa->protocol);
+        if (!ledger_set_reqid(&service->ledger, record, sa->reqid))
+            return no_memory(request);
+        ledger_fill_sa(record, true);
+    } else if (ledger_add_sa(&service->ledger, &entry) == NULL) {
         return no_memory(request);
+    }
     request_job(service, request, KERNEL_INSTALL_SA)->install_sa = sa;
 }
 

@@ -13,7 +13,7 @@ static void name_set(struct name *name, const char *text)
     snprintf(name->text, sizeof(name->text), "%s", text);
 }
 
-/* The child of a reqid: as the ledger has it (dynamic reqids are only there), else as configured. */
+/* The child of a reqid: from the ledger (dynamic ones are only there), else as configured. */
 static bool child_of(const struct service *service, uint32_t reqid, struct name *connection,
                      struct name *child)
 {
@@ -293,16 +293,35 @@ static void remove_old_orphan(void *context, struct sa_record *sa)
     service->sweep_due = true;
 }
 
-static bool has_orphans(const struct service *service, uint32_t reqid)
+/* Policies that the engine of this session did not install go; but not what the configuration wants
+ * (an engine that forgets it is not to be believed), and not under orphans, which may still carry
+ * traffic. */
+static bool policy_may_go(const struct service *service, const struct policy_record *policy)
 {
-    const struct owner *owner = ledger_reqid_owner(&service->ledger, reqid);
-
-    return owner != NULL && owner->orphan_count > 0;
+    return policy->session != service->ledger.session && policy->owner->orphan_count == 0 &&
+           !config_wants_pair(service->gate.config, policy->owner, &policy->local_selector,
+                              &policy->remote_selector);
 }
 
-/* Policies that the engine of this session did not install go, but not under orphans that may still
- * carry traffic. */
-static void sweep(struct service *service)
+static bool piece_may_go(const struct service *service, const struct piece_record *piece)
+{
+    const struct owner *owner = ledger_reqid_owner(&service->ledger, piece->reqid);
+
+    return piece->use_count == 0 && (owner == NULL || owner->orphan_count == 0) &&
+           !config_wants_piece(service->gate.config, piece->reqid, &piece->piece);
+}
+
+static void remove_piece(struct service *service, struct piece_record *piece)
+{
+    struct kernel_job *job = service_add_job(service, KERNEL_REMOVE_PIECE);
+
+    job->piece = piece->piece;
+    job->mode = piece->mode;
+    ledger_remove_piece(&service->ledger, piece);
+}
+
+/* With `all`, whether they may go or not. */
+static void sweep(struct service *service, bool all)
 {
     struct policy_record *policy;
     struct policy_record *next_policy;
@@ -311,17 +330,13 @@ static void sweep(struct service *service)
 
     for (policy = TAILQ_FIRST(&service->ledger.policy_list); policy != NULL; policy = next_policy) {
         next_policy = TAILQ_NEXT(policy, entry);
-        if (policy->session != service->ledger.session && policy->owner->orphan_count == 0)
+        if (all || policy_may_go(service, policy))
             service_remove_policy(service, policy);
     }
     for (piece = TAILQ_FIRST(&service->ledger.piece_list); piece != NULL; piece = next_piece) {
         next_piece = TAILQ_NEXT(piece, entry);
-        if (piece->use_count > 0 || has_orphans(service, piece->reqid))
-            continue;
-        struct kernel_job *job = service_add_job(service, KERNEL_REMOVE_PIECE);
-        job->piece = piece->piece;
-        job->mode = piece->mode;
-        ledger_remove_piece(&service->ledger, piece);
+        if (all || piece_may_go(service, piece))
+            remove_piece(service, piece);
     }
     service_flush(service);
 }
@@ -334,7 +349,7 @@ void upkeep_tick(struct service *service, uint64_t now_ms)
     if (service->ledger.orphan_count > 0)
         ledger_visit_sas(&service->ledger, remove_old_orphan, service);
     if (service->sweep_due)
-        sweep(service);
+        sweep(service, false);
     service->sweep_due = false;
 }
 
@@ -348,9 +363,7 @@ void upkeep_clear(struct service *service, bool policies)
     service_flush(service);
     ledger_visit_sas(&service->ledger, remove_each, service);
     if (policies) {
-        /* Of no session and no orphan: all of them go. */
-        ledger_next_session(&service->ledger, service->now_ms);
-        sweep(service);
+        sweep(service, true);
         service_add_job(service, KERNEL_REMOVE_BYPASS);
     }
     service_flush(service);

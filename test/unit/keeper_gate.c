@@ -460,12 +460,30 @@ static void only_own_policies_are_removed(void **state)
     (void)state;
 
     good.kind = EFFECT_REMOVE_POLICY;
+    good.policy.local_selector = selector_between("10.1.0.0", "10.1.0.255");
     assert_refused(&good, "no such policy");
     assert_non_null(ledger_set_policy(&room.ledger, &good.policy));
     assert_passes(&good);
     REFUSED(good, "no such policy", name_set(&e->policy.connection, "db"));
     REFUSED(good, "no such policy",
-            e->policy.local_selector = selector_between("10.1.0.0", "10.1.0.255"));
+            e->policy.local_selector = selector_between("10.1.0.0", "10.1.255.255"));
+}
+
+/* Also while a reload is under way, and whatever the configuration before said. */
+static void configured_policies_are_not_removed(void **state)
+{
+    struct effect good = good_policy();
+    struct config *empty = policy_config("connections: { };");
+    (void)state;
+
+    good.kind = EFFECT_REMOVE_POLICY;
+    assert_non_null(ledger_set_policy(&room.ledger, &good.policy));
+    assert_refused(&good, "the configuration wants this policy");
+    gate_offer(&room.gate, empty);
+    assert_passes(&good);
+    gate_offer(&room.gate, room.config);
+    assert_refused(&good, "the configuration wants this policy");
+    config_free(empty);
 }
 
 static void orphans_of_known_connections(void **state)
@@ -583,6 +601,7 @@ int main(void)
         TEST(peers_take_no_traffic_but_theirs),
         TEST(selectors_in_use_are_not_taken_over),
         TEST(only_own_policies_are_removed),
+        TEST(configured_policies_are_not_removed),
         TEST(orphans_of_known_connections),
         TEST(signatures_for_the_connections_identities),
         TEST(signatures_are_counted),

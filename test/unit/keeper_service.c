@@ -19,9 +19,10 @@ static const char text[] =
     "  db: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; };"
     "  six: { local = \"2001:db8::1\"; remote = \"2001:db8::2\"; };"
     "  net: { local = \"192.0.2.1\"; remote = \"192.0.2.3\"; children: {"
-    "    a: { mode = \"tunnel\"; local = [ \"10.1.0.1-10.1.0.6\" ]; remote = [ \"10.2.0.0/16\" ]; };"
-    "    b: { mode = \"tunnel\"; local = [ \"10.1.0.1-10.1.0.5\" ]; remote = [ \"10.2.0.0/16\" ]; }; "
-    "}; };"
+    "    a: { mode = \"tunnel\"; local = [ \"10.1.0.1-10.1.0.6\" ];"
+    "      remote = [ \"10.2.0.0/16\" ]; };"
+    "    b: { mode = \"tunnel\"; local = [ \"10.1.0.1-10.1.0.5\" ];"
+    "      remote = [ \"10.2.0.0/16\" ]; }; }; };"
     "};";
 
 /* --- A kernel that writes down what it is told --- */
@@ -263,6 +264,17 @@ static struct effect policy_for(enum effect_kind kind, const char *connection, c
     };
 }
 
+/* A pair that was negotiated, not configured. */
+static struct effect narrow_policy_for(enum effect_kind kind, const char *connection,
+                                       const char *child)
+{
+    struct effect effect = policy_for(kind, connection, child);
+
+    effect.policy.remote_selector.protocol = 6;
+    effect.policy.reqid = REQID_DYNAMIC + (uint32_t)strlen(connection) * 256 + (uint8_t)child[0];
+    return effect;
+}
+
 static void establish(void)
 {
     take(allocate_spi(1));
@@ -389,18 +401,18 @@ static void shared_pieces_stay_until_the_last_pair(void **state)
 {
     (void)state;
     /* .1-.6 is 1, 2-3, 4-5, 6; .1-.5 is 1, 2-3, 4-5. */
-    take(policy_for(EFFECT_INSTALL_POLICY, "net", "a"));
-    take(policy_for(EFFECT_INSTALL_POLICY, "net", "b"));
+    take(narrow_policy_for(EFFECT_INSTALL_POLICY, "net", "a"));
+    take(narrow_policy_for(EFFECT_INSTALL_POLICY, "net", "b"));
     service_flush(&service);
     assert_int_equal(jobs_of(KERNEL_SET_PIECE), 4 + 3);
     forget_jobs();
-    take(policy_for(EFFECT_REMOVE_POLICY, "net", "a"));
+    take(narrow_policy_for(EFFECT_REMOVE_POLICY, "net", "a"));
     service_flush(&service);
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
     assert_int_equal(toy.jobs[0].piece.local[3], 6);
     assert_int_equal(toy.jobs[0].mode, CHILD_TUNNEL);
     forget_jobs();
-    take(policy_for(EFFECT_REMOVE_POLICY, "net", "b"));
+    take(narrow_policy_for(EFFECT_REMOVE_POLICY, "net", "b"));
     service_flush(&service);
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 3);
     assert_true(TAILQ_EMPTY(&service.ledger.piece_list));
@@ -409,15 +421,41 @@ static void shared_pieces_stay_until_the_last_pair(void **state)
 static void the_same_pair_again_replaces(void **state)
 {
     (void)state;
-    take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
-    take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    take(narrow_policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    take(narrow_policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
     service_flush(&service);
     assert_int_equal(jobs_of(KERNEL_SET_PIECE), 2);
     assert_int_equal(service.ledger.policy_count, 1);
-    take(policy_for(EFFECT_REMOVE_POLICY, "db", "db"));
+    take(narrow_policy_for(EFFECT_REMOVE_POLICY, "db", "db"));
     service_flush(&service);
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
     assert_int_equal(service.ledger.policy_count, 0);
+}
+
+/* What the operator wrote does not go because an engine says so, or forgets it. */
+static void configured_policies_outlast_engines(void **state)
+{
+    struct effect removal = policy_for(EFFECT_REMOVE_POLICY, "db", "db");
+    (void)state;
+
+    take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    take(removal);
+    service_flush(&service);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 0);
+    assert_int_equal(service.gate.refused, 1);
+    upkeep_session_over(&service, 2000);
+    upkeep_committed(&service, 3000); /* it installed nothing */
+    upkeep_tick(&service, 3000);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 0);
+    assert_int_equal(service.ledger.policy_count, 1);
+    /* With its configuration it goes. */
+    struct config *empty = policy_config("connections: { };");
+    gate_offer(&service.gate, empty);
+    take(policy_for(EFFECT_REMOVE_POLICY, "db", "db"));
+    service_flush(&service);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
+    gate_offer(&service.gate, config);
+    config_free(empty);
 }
 
 static void ipv6_brings_neighbour_discovery_once(void **state)
@@ -514,27 +552,26 @@ static void orphans_have_their_time(void **state)
     upkeep_tick(&service, 2000 + UPKEEP_ORPHAN_MS);
     assert_int_equal(jobs_of(KERNEL_REMOVE_SA), 2);
     assert_int_equal(service.ledger.sa_count, 0);
-    /* And with them the policy, which nobody installed again. */
-    assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
 }
 
 static void policies_of_an_earlier_session_go_after_the_commit(void **state)
 {
     (void)state;
     take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
-    take(policy_for(EFFECT_INSTALL_POLICY, "net", "b"));
+    take(narrow_policy_for(EFFECT_INSTALL_POLICY, "net", "b"));
     service_flush(&service);
     upkeep_session_over(&service, 2000);
     forget_jobs();
     upkeep_tick(&service, 60000);
     assert_int_equal(toy.job_count, 0); /* not before the engine is there */
     take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    take(narrow_policy_for(EFFECT_INSTALL_POLICY, "six", "six"));
     service_flush(&service);
     forget_jobs();
     upkeep_committed(&service, 61000);
     upkeep_tick(&service, 61000);
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 3);
-    assert_int_equal(service.ledger.policy_count, 1);
+    assert_int_equal(service.ledger.policy_count, 2);
 }
 
 /* Without its policy an orphan's traffic would go on in the clear. */
@@ -542,6 +579,8 @@ static void policies_stay_above_orphans(void **state)
 {
     (void)state;
     establish();
+    take(narrow_policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    service_flush(&service);
     upkeep_session_over(&service, 2000);
     show_sas(0xc0000001, 0x0badcafe);
     upkeep_committed(&service, 3000);
@@ -606,6 +645,40 @@ static void what_an_earlier_keeper_left_is_adopted(void **state)
     upkeep_tick(&service, 2000);
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
     assert_int_equal(toy.jobs[0].piece.remote[3], 77);
+}
+
+/* Until the engine installs it anew, too. */
+static void what_is_left_and_configured_stays(void **state)
+{
+    (void)state;
+    toy.piece_count = 2;
+    toy.pieces[0] = left_piece(reqid_of("db", "db"), 2); /* the configured pair */
+    toy.pieces[1] = left_piece(reqid_of("db", "db"), 3); /* not any more */
+    upkeep_adopt(&service, 1000);
+    upkeep_committed(&service, 2000);
+    upkeep_tick(&service, 2000);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
+    assert_int_equal(toy.jobs[0].piece.remote[3], 3);
+}
+
+/* Only when the SA is filled is it known which reqid it needs. */
+static void spis_may_be_filled_under_another_reqid(void **state)
+{
+    struct effect sa;
+    (void)state;
+
+    take(allocate_spi(1));
+    service_flush(&service);
+    sa = install_sa(heard.answers[0].spi, true);
+    sa.install_sa.reqid = REQID_DYNAMIC + 7;
+    take(sa);
+    service_flush(&service);
+    assert_int_equal(heard.answers[1].status, STATUS_OK);
+    assert_null(ledger_reqid_owner(&service.ledger, reqid_of("db", "db")));
+    assert_non_null(ledger_reqid_owner(&service.ledger, REQID_DYNAMIC + 7));
+    take(remove_sa(heard.answers[0].spi, true));
+    service_flush(&service);
+    assert_null(ledger_reqid_owner(&service.ledger, REQID_DYNAMIC + 7));
 }
 
 static void acquire(uint32_t reqid)
@@ -736,6 +809,7 @@ int main(void)
         TEST(batches_are_in_order),
         TEST(shared_pieces_stay_until_the_last_pair),
         TEST(the_same_pair_again_replaces),
+        TEST(configured_policies_outlast_engines),
         TEST(ipv6_brings_neighbour_discovery_once),
         TEST(failed_policies_are_told_and_stay),
         TEST(orphans_stay_until_they_are_replaced),
@@ -743,6 +817,8 @@ int main(void)
         TEST(policies_of_an_earlier_session_go_after_the_commit),
         TEST(policies_stay_above_orphans),
         TEST(what_an_earlier_keeper_left_is_adopted),
+        TEST(what_is_left_and_configured_stays),
+        TEST(spis_may_be_filled_under_another_reqid),
         TEST(acquires_reach_their_child),
         TEST(acquires_are_found_again_at_the_commit),
         TEST(expiries_are_passed_on),
