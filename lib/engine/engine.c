@@ -118,24 +118,23 @@ void engine_answer(struct engine *engine, struct answer *answer, uint64_t now_ms
 {
     struct context *context = &engine->context;
     struct ike_sa *sa = sa_table_find(&engine->sas, answer->ticket.sa);
+    struct step *step = sa == NULL || sa->handshake == NULL ? NULL : &sa->handshake->step;
 
     context->now_ms = now_ms;
-    if (sa == NULL || sa->awaited == 0 || sa->step != answer->ticket.sequence ||
-        sa->handshake == NULL) {
+    if (step == NULL || step->awaited == 0 || step->number != answer->ticket.sequence) {
         count(context, COUNTER_DROP_ANSWER);
         return;
     }
     store_answer(sa, answer);
-    if (answer->status > sa->answer_status) {
-        sa->answer_status = (uint8_t)answer->status;
-        sa->handshake->answer_reason = answer->reason;
+    if (answer->status > step->status) {
+        step->status = (uint8_t)answer->status;
+        step->reason = answer->reason;
     }
-    if (--sa->awaited > 0)
+    if (--step->awaited > 0)
         return;
     if (sa->state == IKE_AWAIT_SIGN)
         sa->handshake->initial_contact = link_first_contact(sa);
-    struct reason reason = sa->handshake->answer_reason;
-    sa->handshake->answer_reason = (struct reason){0};
+    struct reason reason = step->reason;
     enum status status = step_continue(context, sa, &reason);
     sa_settle(engine, sa, status, &reason);
 }

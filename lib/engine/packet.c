@@ -181,7 +181,7 @@ static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike
     if (!in_window(engine, sa, message))
         return;
     if (!exchange_expected(sa, &message->header, &sealed)) {
-        drop(engine, sa->awaited > 0 ? COUNTER_DROP_BUSY : COUNTER_DROP_STATE, message,
+        drop(engine, sa->handshake != NULL && sa->handshake->step.awaited > 0 ? COUNTER_DROP_BUSY : COUNTER_DROP_STATE, message,
              ike_state_name(sa->state));
         return;
     }

@@ -239,7 +239,7 @@ void sa_refused(struct engine *engine, struct ike_sa *sa)
 
     if (sa->handshake->child != NULL)
         child_remove(context, sa, sa->handshake->child);
-    sa->awaited = 0;
+    sa->handshake->step.awaited = 0;
     sa->state = IKE_REFUSED;
     ike_sa_timer(context, &sa->expire, context->now_ms + REFUSED_LIFE_MS);
 }
@@ -277,7 +277,7 @@ static void fail(struct engine *engine, struct ike_sa *sa, enum status status,
            attempt ? "ike-failed" : "ike-closed", "%s", reason->text);
     struct link *link = sa->initiator && attempt ? sa->link : NULL;
     if (attempt && sa->initiator && reason->notify != 0) {
-        sa->awaited = 0;
+        sa->handshake->step.awaited = 0;
         if (sa->handshake->child != NULL)
             child_remove(context, sa, sa->handshake->child);
         handshake_free(sa->handshake);

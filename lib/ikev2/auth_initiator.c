@@ -21,7 +21,7 @@
 struct effect_sign *auth_ask_vault(struct context *context, struct ike_sa *sa,
                                    const struct identity *remote_id)
 {
-    struct effect *effect = ike_sa_effect(context, sa, EFFECT_SIGN);
+    struct effect *effect = step_effect(context, sa, &sa->handshake->step, EFFECT_SIGN);
 
     if (effect == NULL)
         return NULL;
@@ -40,7 +40,7 @@ enum status auth_start(struct context *context, struct ike_sa *sa, struct reason
     ike_sa_step(sa, IKE_AWAIT_SIGN);
     sa->handshake->child = child_propose(context, sa, sa->wanted);
     if (sa->handshake->child == NULL ||
-        child_ask_spi(context, sa, sa->handshake->child) != STATUS_OK)
+        child_ask_spi(context, sa, &sa->handshake->step, sa->handshake->child) != STATUS_OK)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     struct effect_sign *sign = auth_ask_vault(context, sa, &connection->remote_id);
     if (sign == NULL ||

@@ -73,7 +73,7 @@ static enum status ask(struct context *context, struct ike_sa *sa,
         return STATUS_FAIL;
     if (sa->handshake->child == NULL)
         return STATUS_OK;
-    return child_ask_spi(context, sa, sa->handshake->child);
+    return child_ask_spi(context, sa, &sa->handshake->step, sa->handshake->child);
 }
 
 enum status auth_request(struct context *context, struct ike_sa *sa,

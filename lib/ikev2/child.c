@@ -5,15 +5,10 @@
 
 #include <string.h>
 
-#include "lib/ikev2/keys.h"
-
 /* Reqids of children that need policies of their own: apart from the configured ones (config.h),
  * within the mark by which the keeper knows its own. */
 #define DYNAMIC_REQID_BASE 0x69800000u
 #define DYNAMIC_REQID_MASK 0x007fffffu
-
-/* The soft limits, in parts of the hard ones. */
-#define SOFT_TENTHS 9
 
 enum status child_offer_parse(struct child_offer *offer, const struct ike_message *message,
                               struct reason *reason)
@@ -265,9 +260,10 @@ static void name_child(const struct ike_sa *sa, const struct child_sa *child,
     memcpy(name->text, child->config->name, sizeof(name->text));
 }
 
-enum status child_ask_spi(struct context *context, struct ike_sa *sa, const struct child_sa *child)
+enum status child_ask_spi(struct context *context, struct ike_sa *sa, struct step *step,
+                          const struct child_sa *child)
 {
-    struct effect *effect = ike_sa_effect(context, sa, EFFECT_ALLOCATE_SPI);
+    struct effect *effect = step_effect(context, sa, step, EFFECT_ALLOCATE_SPI);
 
     if (effect == NULL)
         return STATUS_FAIL;
@@ -281,16 +277,33 @@ enum status child_ask_spi(struct context *context, struct ike_sa *sa, const stru
     return STATUS_OK;
 }
 
-static enum status install_one(struct context *context, struct ike_sa *sa,
-                               const struct child_sa *child, bool inbound, struct slice encr_key,
-                               struct slice integ_key)
+/* Some time is left between the soft limits and the hard ones, and a part of it is chance: both
+ * ends count the same packets and should not start at once. */
+static uint64_t soft(uint64_t hard, uint32_t chance)
 {
-    const struct child_config *config = child->config;
-    struct effect *effect = ike_sa_effect(context, sa, EFFECT_INSTALL_SA);
+    uint64_t tenth = hard / 10;
 
-    if (effect == NULL)
-        return STATUS_FAIL;
-    struct effect_install_sa *install = &effect->install_sa;
+    return hard - tenth - (tenth == 0 ? 0 : chance % tenth);
+}
+
+static void set_limits(struct context *context, const struct child_config *config,
+                       struct effect_install_sa *install)
+{
+    uint32_t chance;
+
+    context->random(context->random_context, &chance, sizeof(chance));
+    install->hard_s = config->lifetime_s;
+    install->soft_s = (uint32_t)soft(config->lifetime_s, chance);
+    install->hard_bytes = config->lifetime_bytes;
+    install->soft_bytes = soft(config->lifetime_bytes, chance);
+    install->hard_packets = config->lifetime_packets;
+    install->soft_packets = soft(config->lifetime_packets, chance);
+}
+
+static enum status fill_install(struct context *context, const struct ike_sa *sa,
+                                const struct child_sa *child, bool inbound, struct slice encr_key,
+                                struct slice integ_key, struct effect_install_sa *install)
+{
     name_child(sa, child, &install->connection, &install->child);
     install->inbound = inbound;
     install->source = inbound ? sa->remote : sa->local;
@@ -302,35 +315,61 @@ static enum status install_one(struct context *context, struct ike_sa *sa,
     install->encr = child->suite.encr;
     install->integ = child->suite.integ;
     install->esn = child->suite.esn;
-    install->replay_window = config->replay_window;
-    install->hard_s = config->lifetime_s;
-    install->soft_s = config->lifetime_s / 10 * SOFT_TENTHS;
-    install->hard_bytes = config->lifetime_bytes;
-    install->soft_bytes = config->lifetime_bytes / 10 * SOFT_TENTHS;
-    install->hard_packets = config->lifetime_packets;
-    install->soft_packets = config->lifetime_packets / 10 * SOFT_TENTHS;
+    install->replay_window = child->config->replay_window;
+    set_limits(context, child->config, install);
     if (!secret_copy(&install->encr_key, encr_key) || !secret_copy(&install->integ_key, integ_key))
         return STATUS_FAIL;
     return STATUS_OK;
 }
 
-enum status child_install(struct context *context, struct ike_sa *sa, struct child_sa *child,
-                          bool initiator, struct slice nonce_i, struct slice nonce_r)
+static enum status install_one(struct context *context, struct ike_sa *sa, struct step *step,
+                               const struct child_sa *child, bool inbound, struct slice encr_key,
+                               struct slice integ_key)
+{
+    struct effect *effect = step_effect(context, sa, step, EFFECT_INSTALL_SA);
+
+    if (effect == NULL)
+        return STATUS_FAIL;
+    return fill_install(context, sa, child, inbound, encr_key, integ_key, &effect->install_sa);
+}
+
+enum status child_install(struct context *context, struct ike_sa *sa, struct step *step,
+                          struct child_sa *child, const struct child_seed *seed, bool hold_outbound)
 {
     struct child_keys keys;
-    enum status status =
-        keys_child(context, sa, &child->suite, initiator, nonce_i, nonce_r, &keys);
+    enum status status = keys_child(context, sa, &child->suite, seed, &keys);
 
     if (status == STATUS_OK)
-        status = install_one(context, sa, child, true, keys.encr_in, keys.integ_in);
+        status = install_one(context, sa, step, child, true, keys.encr_in, keys.integ_in);
     if (status == STATUS_OK) {
         child->in_kernel = true;
-        status = install_one(context, sa, child, false, keys.encr_out, keys.integ_out);
+        if (hold_outbound)
+            status = secret_copy(&child->held_encr, keys.encr_out) &&
+                             secret_copy(&child->held_integ, keys.integ_out)
+                         ? STATUS_OK
+                         : STATUS_FAIL;
+        else
+            status = install_one(context, sa, step, child, false, keys.encr_out, keys.integ_out);
     }
     if (status == STATUS_OK)
-        child->out_kernel = true;
+        child->out_kernel = !hold_outbound;
     if (status == STATUS_OK && child->own_policies)
         child_install_policies(context, sa, child);
     secret_free(&keys.keymat);
     return status;
+}
+
+void child_release_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child)
+{
+    if (child->out_kernel || child->held_encr.size == 0)
+        return;
+    struct effect *effect = effect_append(context->effects, EFFECT_INSTALL_SA, (struct ticket){0});
+    if (effect == NULL ||
+        fill_install(context, sa, child, false, secret_slice(&child->held_encr),
+                     secret_slice(&child->held_integ), &effect->install_sa) != STATUS_OK)
+        count(context, COUNTER_FAILURES);
+    else
+        child->out_kernel = true;
+    secret_free(&child->held_encr);
+    secret_free(&child->held_integ);
 }

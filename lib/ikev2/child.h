@@ -5,6 +5,7 @@
 #ifndef LIB_IKEV2_CHILD_H
 #define LIB_IKEV2_CHILD_H
 
+#include "lib/ikev2/keys.h"
 #include "lib/ikev2/message.h"
 
 /* The SA, TSi and TSr payloads of a message and its wish for transport mode, parsed. */
@@ -42,15 +43,19 @@ MUST_USE enum status child_choose(struct context *context, const struct ike_sa *
 /* Responder: writes SA, TSi, TSr and USE_TRANSPORT_MODE for what was chosen. */
 void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number);
 
-/* Asks for the child's inbound SPI, as part of the SA's step. */
-MUST_USE enum status child_ask_spi(struct context *context, struct ike_sa *sa,
+/* Asks for the child's inbound SPI, as part of a step. */
+MUST_USE enum status child_ask_spi(struct context *context, struct ike_sa *sa, struct step *step,
                                    const struct child_sa *child);
 
 /* Derives the keys and hands both SAs, inbound first, and the child's own policies to the kernel,
- * as part of the SA's step. */
-MUST_USE enum status child_install(struct context *context, struct ike_sa *sa,
-                                   struct child_sa *child, bool initiator, struct slice nonce_i,
-                                   struct slice nonce_r);
+ * as part of a step.  `hold_outbound`: the outbound SA is kept back, because the peer can receive
+ * on it only later (child_release_outbound). */
+MUST_USE enum status child_install(struct context *context, struct ike_sa *sa, struct step *step,
+                                   struct child_sa *child, const struct child_seed *seed,
+                                   bool hold_outbound);
+
+/* The peer can receive: installs the outbound SA that was held.  Harmless when none was. */
+void child_release_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child);
 
 /* The remote selectors a child may have with this peer: as configured, or the peer's own address
  * where the configuration says "any".  `own` has room for one.  Returns the count. */

@@ -115,7 +115,7 @@ MUST_USE enum status informational_delete_child(struct context *context, struct 
 
 /* --- Steps --- */
 
-/* All answers of the SA's step are in (the worst status in sa->answer_status, its reason in
+/* All answers of the SA's step are in (the worst status in sa->handshake->step.status, its reason in
  * *reason): goes on from the state it stands in. */
 MUST_USE enum status step_continue(struct context *context, struct ike_sa *sa,
                                    struct reason *reason);

@@ -32,7 +32,7 @@ static enum status ask_key(struct context *context, struct ike_sa *sa, enum grou
     if (!secret_new(&handshake->private, info->private_size))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     context->random(context->random_context, handshake->private.data, handshake->private.size);
-    struct effect *effect = ike_sa_effect(context, sa, EFFECT_COMPUTE);
+    struct effect *effect = step_effect(context, sa, &sa->handshake->step, EFFECT_COMPUTE);
     if (effect == NULL)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     effect->compute.group = (uint8_t)group;
@@ -150,7 +150,7 @@ enum status init_reply(struct context *context, struct ike_sa *sa,
     ike_sa_timer_stop(context, &sa->expire);
     message_request_done(context, sa);
     ike_sa_step(sa, IKE_AWAIT_SHARED);
-    struct effect *effect = ike_sa_effect(context, sa, EFFECT_COMPUTE);
+    struct effect *effect = step_effect(context, sa, &sa->handshake->step, EFFECT_COMPUTE);
     if (effect == NULL ||
         !secret_copy(&effect->compute.private, secret_slice(&handshake->private)) ||
         !buffer_copy(&effect->compute.peer_public, ke.data))

@@ -26,6 +26,8 @@ void child_free(struct child_sa *child)
     if (child == NULL)
         return;
     free(child->selectors);
+    secret_free(&child->held_encr);
+    secret_free(&child->held_integ);
     free(child);
 }
 

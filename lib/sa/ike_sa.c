@@ -268,26 +268,30 @@ void ike_sa_timer_stop(struct context *context, struct timer *timer)
     heap_remove(context->timers, &timer->node);
 }
 
-void ike_sa_step(struct ike_sa *sa, enum ike_state state)
+void step_begin(struct ike_sa *sa, struct step *step)
 {
-    sa->state = (uint8_t)state;
-    sa->awaited = 0;
-    sa->answer_status = STATUS_OK;
-    sa->step++;
+    *step = (struct step){.number = ++sa->steps, .status = STATUS_OK};
 }
 
-struct effect *ike_sa_effect(struct context *context, struct ike_sa *sa, enum effect_kind kind)
+struct effect *step_effect(struct context *context, struct ike_sa *sa, struct step *step,
+                           enum effect_kind kind)
 {
-    struct ticket ticket = {.sa = ike_sa_own_spi(sa), .sequence = sa->step};
+    struct ticket ticket = {.sa = ike_sa_own_spi(sa), .sequence = step->number};
     struct effect *effect = effect_append(context->effects, kind, ticket);
 
     if (effect == NULL) {
-        sa->answer_status = STATUS_FAIL;
+        step->status = STATUS_FAIL;
         count(context, COUNTER_FAILURES);
         return NULL;
     }
-    sa->awaited++;
+    step->awaited++;
     return effect;
+}
+
+void ike_sa_step(struct ike_sa *sa, enum ike_state state)
+{
+    sa->state = (uint8_t)state;
+    step_begin(sa, &sa->handshake->step);
 }
 
 void report(struct context *context, const struct ike_sa *sa, enum severity severity,

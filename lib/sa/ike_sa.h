@@ -49,12 +49,23 @@ struct child_sa {
     uint8_t remote_count;
     struct suite suite;
     struct selector *selectors; /* the local ones, then the remote ones */
+    struct secret held_encr;    /* keys of an outbound SA that waits (child_release_outbound) */
+    struct secret held_integ;
     uint64_t created_ms;
 };
 TAILQ_HEAD(child_sa_list, child_sa);
 
+/* Answers that something waits for, all of one batch: they carry its number in their tickets. */
+struct step {
+    uint32_t number;
+    uint8_t awaited;      /* answers outstanding */
+    uint8_t status;       /* the worst enum status of those that came ... */
+    struct reason reason; /* ... and its reason */
+};
+
 /* What the first two exchanges need and nothing after them. */
 struct handshake {
+    struct step step;
     struct secret private; /* our key exchange octets */
     struct secret shared;
     struct buffer public;
@@ -73,8 +84,7 @@ struct handshake {
     uint8_t groups_tried;
     bool init_refused; /* an unauthenticated error came; a better answer may still */
     bool initial_contact;
-    struct reason refusal;       /* why there is no child, or the last reply we dropped */
-    struct reason answer_reason; /* of the worst answer of this step */
+    struct reason refusal; /* why there is no child, or the last reply we dropped */
 };
 
 enum timer_kind {
@@ -110,11 +120,9 @@ struct ike_sa {
     bool delete_asked; /* close it as soon as nothing else is outstanding */
     bool superseded;   /* a newer one carries the same child */
     uint8_t state;     /* enum ike_state */
-    uint8_t awaited;   /* answers outstanding for this step */
     uint8_t tries;     /* of the outstanding request */
-    uint8_t answer_status; /* worst enum status of this step's answers */
     uint8_t remote_id_type;
-    uint32_t step;     /* ticket sequence of the running step */
+    uint32_t steps;    /* how many steps were begun: the number of the last one */
     const struct connection *connection; /* a responder's may change in IKE_AUTH */
     struct address local;
     struct address remote;
@@ -224,11 +232,15 @@ struct identity ike_sa_remote_id(const struct ike_sa *sa);
 void ike_sa_timer(struct context *context, struct timer *timer, uint64_t due_ms);
 void ike_sa_timer_stop(struct context *context, struct timer *timer);
 
-/* Starts a step that waits for answers; each ike_sa_effect in it adds one to wait for. */
-void ike_sa_step(struct ike_sa *sa, enum ike_state state);
+/* Begins a batch of effects whose answers are awaited together. */
+void step_begin(struct ike_sa *sa, struct step *step);
 
 /* An effect to be answered in this step; NULL when memory is out (the step then ends in FAIL). */
-struct effect *ike_sa_effect(struct context *context, struct ike_sa *sa, enum effect_kind kind);
+struct effect *step_effect(struct context *context, struct ike_sa *sa, struct step *step,
+                           enum effect_kind kind);
+
+/* The handshake goes on to a state that waits for answers. */
+void ike_sa_step(struct ike_sa *sa, enum ike_state state);
 
 /* Reports something about an SA; `sa` may be NULL (R3). */
 void report(struct context *context, const struct ike_sa *sa, enum severity severity,
