@@ -94,6 +94,18 @@ void link_abandon(struct engine *engine, struct link *link, const struct child_c
     }
 }
 
+/* An IKE SA of the link that can carry one more child: established, or an attempt of ours. */
+static struct ike_sa *find_carrier(const struct link *link)
+{
+    struct ike_sa *sa;
+
+    TAILQ_FOREACH (sa, &link->sas, of_link)
+        if (!sa->delete_asked && !sa->inherited && !sa->superseded &&
+            (sa->state == IKE_ESTABLISHED || (sa->initiator && sa->handshake != NULL)))
+            return sa;
+    return NULL;
+}
+
 void link_start(struct engine *engine, struct link *link, const struct child_config *child,
                 const struct ike_sa *replaces)
 {
@@ -106,6 +118,12 @@ void link_start(struct engine *engine, struct link *link, const struct child_con
         return;
     if (connection->remote.family == FAMILY_NONE) {
         link_failed(engine, link, "the remote address is \"any\": only the peer can start");
+        return;
+    }
+    struct ike_sa *carrier = replaces == NULL ? find_carrier(link) : NULL;
+    if (carrier != NULL) {
+        sa_want_child(carrier, child);
+        sa_wishes(engine, carrier);
         return;
     }
     struct address local = connection->local;

@@ -85,6 +85,23 @@ void sa_close(struct engine *engine, struct ike_sa *sa);
 
 void sa_timer_due(struct engine *engine, struct ike_sa *sa, enum timer_kind kind);
 
+/* Arms the timer for the end of an established SA's life. */
+void sa_arm_lifetime(struct engine *engine, struct ike_sa *sa);
+
+/* --- wish.c --- */
+
+/* Starts the next thing the SA is to do, when its window is free.  May free the SA. */
+void sa_wishes(struct engine *engine, struct ike_sa *sa);
+
+/* Notes one more child of the connection to be made in this SA: sa_wishes does it. */
+void sa_want_child(struct ike_sa *sa, const struct child_config *wanted);
+
+/* The SA's timer for what was put off. */
+void sa_later(struct engine *engine, struct ike_sa *sa);
+
+/* Draws the consequences of CREATE_CHILD_SA exchanges that are done. */
+void sa_settle_creations(struct engine *engine, struct ike_sa *sa);
+
 /* --- link.c --- */
 
 struct link *link_find(const struct engine *engine, const char *name);

@@ -24,24 +24,34 @@ MUST_USE enum status child_offer_parse(struct child_offer *offer,
 struct child_sa *child_propose(struct context *context, const struct ike_sa *sa,
                                const struct child_config *config);
 
-/* Initiator: writes SA, TSi, TSr and USE_TRANSPORT_MODE for it. */
-void child_write_offer(const struct context *context, struct v2_writer *writer,
-                       const struct child_sa *child);
+/* Initiator: writes USE_TRANSPORT_MODE, SA, the nonce (none in IKE_AUTH, where it is empty), TSi and
+ * TSr for it. */
+void child_write_offer(struct v2_writer *writer, const struct child_sa *child, struct slice nonce,
+                       bool with_group);
 
 /* Initiator: takes the responder's choice into the child.  STATUS_CLOSE when it is not one of
  * ours. */
 MUST_USE enum status child_accept(struct context *context, const struct ike_sa *sa,
                                   struct child_sa *child, const struct child_offer *answer,
-                                  struct reason *reason);
+                                  bool with_group, struct reason *reason);
+
+/* What a request for a child brings besides its offer. */
+struct child_request {
+    const struct child_offer *offer;
+    const struct child_sa *old; /* the one to be rekeyed; NULL: a new one */
+    bool with_group;            /* CREATE_CHILD_SA: a key exchange of its own is possible */
+    enum group group;           /* of the KE payload that came, GROUP_NONE */
+};
 
 /* Responder: chooses a configured child, a suite and selectors for the offer.  STATUS_REJECT with
  * NO_PROPOSAL_CHOSEN or TS_UNACCEPTABLE; then the IKE SA is not touched. */
 MUST_USE enum status child_choose(struct context *context, const struct ike_sa *sa,
-                                  const struct child_offer *offer, struct child_sa **child,
+                                  const struct child_request *request, struct child_sa **child,
                                   uint8_t *number, struct reason *reason);
 
-/* Responder: writes SA, TSi, TSr and USE_TRANSPORT_MODE for what was chosen. */
-void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number);
+/* Responder: the counterpart of child_write_offer for what was chosen. */
+void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number,
+                        struct slice nonce, bool with_group);
 
 /* Asks for the child's inbound SPI, as part of a step. */
 MUST_USE enum status child_ask_spi(struct context *context, struct ike_sa *sa, struct step *step,

@@ -84,7 +84,7 @@ static enum status installed(struct context *context, struct ike_sa *sa, struct 
     struct handshake *handshake = sa->handshake;
 
     if (sa->handshake->step.status == STATUS_OK) {
-        TAILQ_INSERT_TAIL(&sa->children, handshake->child, entry);
+        child_list(sa, handshake->child);
         count(context, COUNTER_CHILDREN);
         enum status status = established(context, sa, reason);
         handshake->child = NULL;
@@ -114,6 +114,7 @@ enum status step_continue(struct context *context, struct ike_sa *sa, struct rea
     case IKE_AWAIT_AUTH_REQUEST:
     case IKE_ESTABLISHED:
     case IKE_AWAIT_DELETE_REPLY:
+    case IKE_AWAIT_REKEY:
     case IKE_REFUSED:
     case IKE_DEAD:
     case IKE_STATE_COUNT:
