@@ -390,8 +390,6 @@ enum status child_install(struct context *context, struct ike_sa *sa, struct ste
     }
     if (status == STATUS_OK)
         child->out_kernel = !hold_outbound;
-    if (status == STATUS_OK && child->own_policies)
-        child_install_policies(context, sa, child);
     secret_free(&keys.keymat);
     return status;
 }

@@ -261,7 +261,7 @@ static enum status shared_ready(struct context *context, struct ike_sa *sa,
 static enum status installed(struct context *context, struct ike_sa *sa,
                              struct creation *creation)
 {
-    child_list(sa, creation->child);
+    child_list(context, sa, creation->child);
     count(context, COUNTER_CHILDREN);
     creation->state = CREATE_DONE;
     return STATUS_OK;

@@ -287,7 +287,7 @@ enum status create_their_continue(struct context *context, struct ike_sa *sa,
         return status == STATUS_OK ? respond(context, sa, creation, reason) : status;
     }
     status = respond(context, sa, creation, reason);
-    child_list(sa, creation->child);
+    child_list(context, sa, creation->child);
     count(context, COUNTER_CHILDREN);
     return status;
 }

@@ -84,7 +84,7 @@ static enum status installed(struct context *context, struct ike_sa *sa, struct 
     struct handshake *handshake = sa->handshake;
 
     if (sa->handshake->step.status == STATUS_OK) {
-        child_list(sa, handshake->child);
+        child_list(context, sa, handshake->child);
         count(context, COUNTER_CHILDREN);
         enum status status = established(context, sa, reason);
         handshake->child = NULL;

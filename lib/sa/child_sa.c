@@ -21,9 +21,12 @@ struct child_sa *child_new(struct context *context, const struct child_config *c
     return child;
 }
 
-void child_list(struct ike_sa *sa, struct child_sa *child)
+void child_list(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
     child->listed = true;
+    child->standing = true;
+    if (child->own_policies)
+        child_install_policies(context, sa, child);
     TAILQ_INSERT_TAIL(&sa->children, child, entry);
 }
 
@@ -154,7 +157,8 @@ const struct child_config *connection_find_pair(const struct connection *connect
     return NULL;
 }
 
-/* A child other than the leaving one, with the same peer, that has a policy of its own for the pair. */
+/* The newest child other than the leaving one, with the same peer, that has a policy of its own for
+ * the pair. */
 static const struct child_sa *find_sibling(const struct context *context, const struct ike_sa *sa,
                                            const struct child_sa *leaving,
                                            const struct selector *local,
@@ -162,17 +166,19 @@ static const struct child_sa *find_sibling(const struct context *context, const 
 {
     const struct ike_sa *other = sa;
     const struct child_sa *child;
+    const struct child_sa *newest = NULL;
 
     do {
         TAILQ_FOREACH (child, &other->children, entry)
             if (child != leaving && child->own_policies && child->in_kernel &&
+                (newest == NULL || child->number > newest->number) &&
                 has_pair(child->selectors, child->local_count,
                          child->selectors + child->local_count, child->remote_count, local,
                          remote))
-                return child;
+                newest = child;
         other = sa_table_same_peer(context->sas, sa, other == sa ? NULL : other);
     } while (other != NULL);
-    return NULL;
+    return newest;
 }
 
 static void return_policy(struct context *context, const struct ike_sa *sa,
@@ -232,7 +238,7 @@ void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *c
     child_remove_outbound(context, sa, child);
     if (child->spi_in != 0)
         remove_sa(context, &sa->remote, &sa->local, child->spi_in, child->protocol);
-    if (child->own_policies && child->in_kernel)
+    if (child->own_policies && child->standing)
         return_policies(context, sa, child);
     if (child->listed)
         TAILQ_REMOVE(&sa->children, child, entry);

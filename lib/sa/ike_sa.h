@@ -46,6 +46,7 @@ struct child_sa {
     bool in_kernel;   /* inbound, and ... */
     bool out_kernel;  /* ... outbound were handed to the kernel */
     bool listed;       /* in its SA's list */
+    bool standing;     /* was listed once: its own policies, if any, were asked for */
     bool rekey_due;    /* a soft limit was reached */
     bool delete_due;   /* to be deleted when the window is free */
     uint64_t gone_ms;  /* when the kernel may forget a deleted one */
@@ -306,8 +307,8 @@ void report(struct context *context, const struct ike_sa *sa, enum severity seve
 
 /* --- Children --- */
 
-/* Puts a child into its SA's list. */
-void child_list(struct ike_sa *sa, struct child_sa *child);
+/* Puts a child that the kernel holds into its SA's list, and asks for its own policies. */
+void child_list(struct context *context, struct ike_sa *sa, struct child_sa *child);
 
 /* By its number; NULL when it is gone. */
 struct child_sa *child_find(const struct ike_sa *sa, uint32_t number);

@@ -361,11 +361,12 @@ uint64_t fake_kernel_digest(const struct fake_kernel *kernel)
     uint64_t digest = 0;
 
     TAILQ_FOREACH (sa, &kernel->sas, entry) {
+        if (sa->larval)
+            continue;
         uint64_t parts[] = {digest,
                             sa->spi,
                             sa->reqid,
                             sa->protocol,
-                            sa->larval,
                             sa->inbound,
                             sa->added_ms,
                             hash_keyed(key, slice_of(sa->key, sa->key_size)),

@@ -114,7 +114,7 @@ size_t fake_kernel_count(const struct fake_kernel *kernel);
 /* One line for each SA and policy. */
 void fake_kernel_print(const struct fake_kernel *kernel, FILE *to);
 
-/* A digest of all that is there. */
+/* A digest of all that is there but larval SAs, which carry nothing. */
 uint64_t fake_kernel_digest(const struct fake_kernel *kernel);
 
 #endif

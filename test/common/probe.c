@@ -86,9 +86,9 @@ bool probe_kept(const struct probe *probe, const struct engine *engine)
     return true;
 }
 
-const struct ike_sa *probe_find(const struct engine *engine, uint64_t spi_i, uint64_t spi_r)
+struct ike_sa *probe_find(const struct engine *engine, uint64_t spi_i, uint64_t spi_r)
 {
-    const struct ike_sa *sa;
+    struct ike_sa *sa;
 
     TAILQ_FOREACH (sa, &engine->sas.all, entry)
         if (sa->spi_i == spi_i && (sa->spi_r == spi_r || ike_sa_own_spi(sa) == spi_i))

@@ -24,7 +24,7 @@ void probe_free(struct probe *probe);
 bool probe_kept(const struct probe *probe, const struct engine *engine);
 
 /* The engine's IKE SA by its own SPI or by the pair; NULL when there is none. */
-const struct ike_sa *probe_find(const struct engine *engine, uint64_t spi_i, uint64_t spi_r);
+struct ike_sa *probe_find(const struct engine *engine, uint64_t spi_i, uint64_t spi_r);
 
 /* The first IKE SA; the next: TAILQ_NEXT(sa, entry). */
 struct ike_sa *probe_first(const struct engine *engine);

@@ -26,7 +26,13 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "iked_only: needs iked itself, no stand-in")
 
 
-def pytest_collection_modifyitems(items):
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items, config):
+    # One of several processes that share the scenarios (shards.py): every n-th is its own.
+    if shard := os.environ.get("LAB_SHARD"):
+        mine, count = map(int, shard.split("/"))
+        config.hook.pytest_deselected(items=[item for i, item in enumerate(items) if i % count != mine])
+        items[:] = items[mine::count]
     if SUBJECT != "iked":
         for item in items:
             if item.get_closest_marker("iked_only"):

@@ -43,6 +43,7 @@ def test_foreign_daemons_agree(lab_scenario, other):
     two.start()
     one.start()
     one.up()
+    a.reaches(b.v4)
     assert a.ping(b.v4) == 3
     expect_pair(a, b, "transport")
     assert xfrm_policies(a)

@@ -194,8 +194,8 @@ static uint64_t delivered(const struct run *run)
     return sum;
 }
 
-/* One packet each way on each child arrives. */
-static void check_traffic(struct run *run)
+/* One packet each way on each child: how many did not arrive. */
+static uint64_t lost_packets(struct run *run)
 {
     uint64_t before = delivered(run);
     uint64_t expected = 0;
@@ -204,9 +204,19 @@ static void check_traffic(struct run *run)
         expected += run->pairs[i].agrees ? 2 * run->pairs[i].child_count : 0;
     ping_all(run, true);
     world_run(&run->world, 500);
-    if (delivered(run) - before != expected)
-        run_fail(run, "%llu of %llu packets arrived",
-                 (unsigned long long)(delivered(run) - before), (unsigned long long)expected);
+    return expected - (delivered(run) - before);
+}
+
+/* With short lives a packet may meet the half round trip in which the responder sends by an SA that
+ * the initiator does not have yet; not twice. */
+static void check_traffic(struct run *run)
+{
+    uint64_t lost = lost_packets(run);
+
+    if (lost != 0 && run->short_life_s != 0)
+        lost = lost_packets(run);
+    if (lost != 0)
+        run_fail(run, "%llu packets did not arrive", (unsigned long long)lost);
 }
 
 static void check_all(struct run *run)

@@ -81,7 +81,7 @@ static void plan_gateway(struct run *run, size_t spokes)
     char name[HOST_NAME_MAX_ + 1];
 
     for (size_t i = 0; i < spokes; i++) {
-        snprintf(name, sizeof(name), "spoke%zu", i);
+        snprintf(name, sizeof(name), "spoke%u", (unsigned)i);
         plan_pair(run, world_add_host(&run->world, name), hub);
         struct pair *pair = &run->pairs[i];
         pair->family = FAMILY_IPV4;

@@ -22,9 +22,8 @@ class Iked(Peer):
         """The short form as far as it goes: what is left out is tested by being left out."""
         def end(address, identity):
             return f'{{ address = "{address}"; id = "{identity}"; }}' if identity else f'"{address}"'
-        text = f"  {c.name}: {{ local = {end(c.local, c.local_id)}; remote = {end(c.remote, c.remote_id)};\n"
-        if c.ike:
-            text += f"    proposals = {quoted([c.ike])};\n"
+        text = f"  {c.name}: {{ local = {end(c.local, c.local_id)}; remote = {end(c.remote, c.remote_id)};"
+        rest = f"    proposals = {quoted([c.ike])};\n" if c.ike else ""
         child = ""
         if c.mode != "transport":
             child += f'      mode = "{c.mode}";\n'
@@ -37,8 +36,8 @@ class Iked(Peer):
         if c.policy != "require":
             child += f'      policy = "{c.policy}";\n'
         if child:
-            text += f"    children: {{ {c.name}: {{\n{child}    }}; }};\n"
-        return text + "  };\n"
+            rest += f"    children: {{ {c.name}: {{\n{child}    }}; }};\n"
+        return text + (f"\n{rest}  }};\n" if rest else " };\n")
 
     def configure(self, *conns):
         self.conns = list(conns)

@@ -1,0 +1,250 @@
+/*
+ * Messages taken apart and put together: see tap.h.
+ */
+#include "test/common/tap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint8_t message_room[IKE_MESSAGE_MAX];
+
+static struct seal_keys keys_of(const struct ike_sa *sa, bool from_initiator)
+{
+    return (struct seal_keys){
+        .encr = sa->suite.encr,
+        .integ = sa->suite.integ,
+        .encr_key = ike_sa_key(sa, from_initiator ? KEY_EI : KEY_ER),
+        .integ_key = ike_sa_key(sa, from_initiator ? KEY_AI : KEY_AR),
+    };
+}
+
+/* The SA of a packet at one of its ends; both have the same keys. */
+static struct ike_sa *sa_at(const struct world *world, const struct address *address,
+                            const struct ike_header *header)
+{
+    const struct host *host = world_host_at(world, address);
+
+    return host == NULL || host->engine == NULL
+               ? NULL
+               : probe_find(host->engine, header->spi_i, header->spi_r);
+}
+
+static const struct ike_sa *keyed_sa(const struct world *world, const struct flight *flight,
+                                     const struct ike_header *header)
+{
+    const struct ike_sa *sa = sa_at(world, &flight->destination, header);
+
+    if (sa == NULL || sa->keys.size == 0)
+        sa = sa_at(world, &flight->source, header);
+    return sa == NULL || sa->keys.size == 0 ? NULL : sa;
+}
+
+/* The text of the SK payload of `message`, decrypted in place. */
+static bool decrypt(const struct world *world, const struct ike_sa *sa, bool from_initiator,
+                    struct buffer *message, struct slice body, struct slice *inner)
+{
+    const struct encr_info *encr = encr_info(sa->suite.encr);
+    struct seal_keys keys = keys_of(sa, from_initiator);
+    size_t icv_size = seal_icv_size(keys.encr, keys.integ);
+    struct reader reader = reader_of(body);
+    struct reason reason;
+
+    if (body.size < encr->iv_size + icv_size + 1u)
+        return false;
+    size_t text_size = body.size - encr->iv_size - icv_size;
+    if (text_size % encr->block_size != 0 ||
+        seal_decrypt(world->crypto, &keys, message->data, message->size - body.size, text_size) !=
+            STATUS_OK)
+        return false;
+    reader_skip(&reader, encr->iv_size);
+    return v2_sk_unpad(reader_bytes(&reader, text_size), inner, &reason) == STATUS_OK;
+}
+
+static bool take_payloads(struct tap *tap, const struct v2_payloads *payloads)
+{
+    for (size_t i = 0; i < payloads->count; i++) {
+        const struct v2_payload_item *item = &payloads->items[i];
+        if (!tap_insert(tap, tap->count, item->type, item->critical, item->body))
+            return false;
+    }
+    return true;
+}
+
+static bool open_copy(struct tap *tap, const struct world *world, const struct flight *flight,
+                      struct buffer *message)
+{
+    struct reader reader = reader_of(buffer_slice(message));
+    struct v2_payloads payloads;
+    struct reason reason;
+    struct slice inner;
+    uint8_t critical_type;
+
+    if (ike_header_parse(&tap->header, buffer_slice(message), &reason) != STATUS_OK)
+        return false;
+    reader_skip(&reader, IKE_HEADER_SIZE);
+    if (v2_payloads_parse(&payloads, tap->header.next_payload, reader_rest(&reader),
+                          &critical_type, &reason) != STATUS_OK)
+        return false;
+    const struct v2_payload_item *sk = v2_payloads_find(&payloads, V2_SK, NULL);
+    if (sk == NULL)
+        return take_payloads(tap, &payloads);
+    const struct ike_sa *sa = keyed_sa(world, flight, &tap->header);
+    bool from_initiator = (tap->header.flags & V2_FLAG_INITIATOR) != 0;
+    tap->sealed = true;
+    return sa != NULL && decrypt(world, sa, from_initiator, message, sk->body, &inner) &&
+           v2_payloads_parse(&payloads, payloads.sk_next, inner, &critical_type, &reason) ==
+               STATUS_OK &&
+           take_payloads(tap, &payloads);
+}
+
+bool tap_open(struct tap *tap, const struct world *world, const struct flight *flight)
+{
+    struct buffer message = {0};
+
+    memset(tap, 0, sizeof(*tap));
+    bool whole = flight->kind == FLIGHT_IKE && buffer_copy(&message, buffer_slice(&flight->data)) &&
+                 open_copy(tap, world, flight, &message);
+    buffer_free(&message);
+    if (!whole)
+        tap_free(tap);
+    return whole;
+}
+
+static void write_payloads(const struct tap *tap, struct v2_writer *writer)
+{
+    for (size_t i = 0; i < tap->count; i++) {
+        const struct tap_payload *payload = &tap->payloads[i];
+        v2_payload_begin(writer, payload->type);
+        if (payload->critical)
+            writer_patch_u8(&writer->bytes, writer->payload_at + 1, 0x80);
+        writer_bytes(&writer->bytes, buffer_slice(&payload->body));
+    }
+}
+
+static void mangle(const struct tap *tap, uint8_t *octets, size_t size)
+{
+    for (size_t i = 0; i < tap->mangle_count && size > 0; i++)
+        octets[tap->mangles[i].at % size] ^= tap->mangles[i].flip;
+}
+
+/* The message in message_room. */
+static bool build(const struct tap *tap, struct world *world, const struct ike_sa *sa,
+                  struct slice *bytes)
+{
+    struct v2_writer writer;
+
+    v2_message_begin(&writer, message_room, sizeof(message_room), &tap->header);
+    if (!tap->sealed) {
+        write_payloads(tap, &writer);
+        if (!v2_message_end(&writer))
+            return false;
+        mangle(tap, message_room + IKE_HEADER_SIZE, writer.bytes.size - IKE_HEADER_SIZE);
+        *bytes = writer_slice(&writer.bytes);
+        return true;
+    }
+    const struct encr_info *encr = encr_info(sa->suite.encr);
+    struct seal_keys keys = keys_of(sa, (tap->header.flags & V2_FLAG_INITIATOR) != 0);
+    size_t icv_size = seal_icv_size(keys.encr, keys.integ);
+    v2_sk_begin(&writer, encr->iv_size);
+    size_t text_at = writer.sk_text_at;
+    chance_fill(&world->chance, message_room + text_at - encr->iv_size, encr->iv_size);
+    write_payloads(tap, &writer);
+    if (!v2_sk_end(&writer, encr->block_size, icv_size))
+        return false;
+    size_t text_size = writer.bytes.size - icv_size - text_at;
+    mangle(tap, message_room + text_at, text_size);
+    *bytes = writer_slice(&writer.bytes);
+    return seal_encrypt(world->crypto, &keys, message_room, text_at - encr->iv_size, text_size) ==
+           STATUS_OK;
+}
+
+/* The sender's copies of what it has sent. */
+static bool keep_copy(struct ike_sa *sa, const struct ike_header *header, struct slice bytes)
+{
+    bool response = (header->flags & V2_FLAG_RESPONSE) != 0;
+    struct buffer *again = response ? &sa->reply : &sa->request;
+
+    if (again->size > 0 && !buffer_copy(again, bytes))
+        return false;
+    if (header->exchange != V2_IKE_SA_INIT || sa->handshake == NULL)
+        return true;
+    return buffer_copy(response ? &sa->handshake->init_response : &sa->handshake->init_request,
+                       bytes);
+}
+
+bool tap_close(const struct tap *tap, struct world *world, struct flight *flight)
+{
+    struct ike_header was;
+    struct reason reason;
+    struct slice bytes;
+
+    if (ike_header_parse(&was, buffer_slice(&flight->data), &reason) != STATUS_OK)
+        return false;
+    const struct ike_sa *keyed = keyed_sa(world, flight, &was);
+    struct ike_sa *sender = sa_at(world, &flight->source, &was);
+    if ((tap->sealed && keyed == NULL) || !build(tap, world, keyed, &bytes))
+        return false;
+    return (sender == NULL || keep_copy(sender, &was, bytes)) && buffer_copy(&flight->data, bytes);
+}
+
+void tap_request(struct tap *tap, const struct ike_sa *sa, uint8_t exchange)
+{
+    *tap = (struct tap){
+        .header = {.spi_i = sa->spi_i,
+                   .spi_r = sa->spi_r,
+                   .version = 0x20,
+                   .exchange = exchange,
+                   .flags = sa->initiator ? V2_FLAG_INITIATOR : 0,
+                   .message_id = sa->next_request},
+        .sealed = true,
+    };
+}
+
+bool tap_send(const struct tap *tap, struct world *world, const struct ike_sa *sa)
+{
+    struct slice bytes;
+
+    if (!build(tap, world, sa, &bytes))
+        return false;
+    world_inject(world, &sa->local, &sa->remote, bytes);
+    return true;
+}
+
+void tap_free(struct tap *tap)
+{
+    while (tap->count > 0)
+        tap_remove(tap, tap->count - 1);
+}
+
+bool tap_insert(struct tap *tap, size_t index, uint8_t type, bool critical, struct slice body)
+{
+    struct tap_payload payload = {.type = type, .critical = critical};
+
+    if (tap->count == TAP_PAYLOADS_MAX || index > tap->count ||
+        !buffer_copy(&payload.body, body))
+        return false;
+    memmove(&tap->payloads[index + 1], &tap->payloads[index],
+            (tap->count - index) * sizeof(payload));
+    tap->payloads[index] = payload;
+    tap->count++;
+    return true;
+}
+
+void tap_remove(struct tap *tap, size_t index)
+{
+    if (index >= tap->count)
+        return;
+    buffer_free(&tap->payloads[index].body);
+    memmove(&tap->payloads[index], &tap->payloads[index + 1],
+            (tap->count - index - 1) * sizeof(tap->payloads[0]));
+    tap->count--;
+}
+
+size_t tap_find(const struct tap *tap, uint8_t type)
+{
+    size_t index = 0;
+
+    while (index < tap->count && tap->payloads[index].type != type)
+        index++;
+    return index;
+}

@@ -1,0 +1,69 @@
+/*
+ * What XFRM says, as any octets (iked/keeper/xfrm_decode.h).
+ *
+ * The kernel is no enemy, but its structs grow from version to version, and a decoder that reads
+ * past a message would read the keeper's memory.  A policy that is decoded must come back the same
+ * from its own encoding.
+ */
+#include <libmnl/libmnl.h>
+#include <linux/xfrm.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "iked/keeper/xfrm_decode.h"
+#include "iked/keeper/xfrm_encode.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+/* Selectors with host bits beyond their prefix come from nobody; without them it must hold. */
+static void check_piece(const struct piece *piece)
+{
+    static uint8_t room[XFRM_JOB_ROOM] __attribute__((aligned(8)));
+    struct xfrm_batch batch = {.data = room, .capacity = sizeof(room)};
+    struct kernel_job job = {.verb = KERNEL_REMOVE_PIECE, .piece = *piece, .mode = CHILD_TUNNEL};
+
+    require(xfrm_encode_job(&batch, &job, NULL));
+    require(batch.count == 3);
+    require(piece_equal(piece, piece));
+}
+
+static void check_message(const struct nlmsghdr *message)
+{
+    struct kernel_sa sa;
+    struct kernel_piece piece;
+    struct kernel_notice notice;
+    char text[96];
+    int error;
+
+    if (xfrm_decode_sa(message, &sa))
+        require(sa.destination.family != FAMILY_NONE);
+    if (xfrm_decode_policy(message, &piece))
+        check_piece(&piece.piece);
+    if (xfrm_decode_notice(message, &notice))
+        require(notice.kind == NOTICE_ACQUIRE || notice.kind == NOTICE_EXPIRE);
+    if (xfrm_decode_error(message, &error, text, sizeof(text)))
+        require(strlen(text) < sizeof(text));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    /* A block of its own size, so that a sanitizer sees each octet too far. */
+    uint8_t *copy = malloc(size > 0 ? size : 1);
+    int left = (int)size;
+
+    if (copy == NULL)
+        return 0;
+    if (size > 0)
+        memcpy(copy, data, size);
+    const struct nlmsghdr *message = (const struct nlmsghdr *)(void *)copy;
+    for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+        check_message(message);
+    free(copy);
+    return 0;
+}

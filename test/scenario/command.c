@@ -1,0 +1,360 @@
+/*
+ * The commands of scenarios: see scenario.h.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/policy/selector.h"
+#include "test/scenario/scenario.h"
+
+#define OCTETS_MAX 8192
+
+static const char config_ab[] =
+    "connections: { ab: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };";
+static const char config_ba[] =
+    "connections: { ba: { local = \"192.0.2.2\"; remote = \"192.0.2.1\"; }; };";
+
+static bool configure(struct script *script, struct host *host, const char *text)
+{
+    char error[CONFIG_ERROR_MAX];
+
+    if (!host_configure(host, text, error))
+        return script_fail(script, "%s", error);
+    return true;
+}
+
+static bool set_secret(struct script *script, struct host *host, const char *secret)
+{
+    char text[512];
+    char error[CONFIG_ERROR_MAX];
+
+    snprintf(text, sizeof(text), "secrets: ( { psk = \"%s\"; } );", secret);
+    return host_set_secrets(host, text, error) || script_fail(script, "%s", error);
+}
+
+static struct host *add_host(struct script *script, const char *name)
+{
+    struct host *host = world_add_host(&script->world, name);
+
+    return set_secret(script, host, script->secret) ? host : NULL;
+}
+
+static bool do_host(struct script *script, char **words, size_t count)
+{
+    (void)count;
+    struct host *host = add_host(script, words[0]);
+    return host != NULL && configure(script, host, script->block);
+}
+
+static bool do_start(struct script *script, char **words, size_t count)
+{
+    struct host *host = count > 0 ? script_host(script, words[0]) : NULL;
+
+    for (size_t i = 0; i < script->world.host_count; i++)
+        if (count == 0 || script->world.hosts[i] == host)
+            host_start(script->world.hosts[i]);
+    return count == 0 || host != NULL;
+}
+
+static bool do_two(struct script *script, char **words, size_t count)
+{
+    (void)words;
+    (void)count;
+    struct host *a = add_host(script, "a");
+    struct host *b = add_host(script, "b");
+    return a != NULL && b != NULL && configure(script, a, config_ab) &&
+           configure(script, b, config_ba) && do_start(script, NULL, 0);
+}
+
+static bool do_secret(struct script *script, char **words, size_t count)
+{
+    if (count > 1) {
+        struct host *host = script_host(script, words[0]);
+        return host != NULL && set_secret(script, host, words[1]);
+    }
+    snprintf(script->secret, sizeof(script->secret), "%s", words[0]);
+    for (size_t i = 0; i < script->world.host_count; i++)
+        if (!set_secret(script, script->world.hosts[i], words[0]))
+            return false;
+    return true;
+}
+
+static bool do_crash(struct script *script, char **words, size_t count)
+{
+    (void)count;
+    struct host *host = script_host(script, words[0]);
+    if (host != NULL)
+        host_crash(host);
+    return host != NULL;
+}
+
+static bool do_reboot(struct script *script, char **words, size_t count)
+{
+    (void)count;
+    struct host *host = script_host(script, words[0]);
+    if (host != NULL)
+        host_reboot(host);
+    return host != NULL;
+}
+
+static bool do_configure(struct script *script, char **words, size_t count)
+{
+    (void)count;
+    struct host *host = script_host(script, words[0]);
+    if (host == NULL || !configure(script, host, script->block))
+        return false;
+    script->asked = host;
+    script->command = host->next_command;
+    return true;
+}
+
+static bool ask(struct script *script, const char *name, const char *connection,
+                uint64_t (*command)(struct host *host, const char *connection))
+{
+    struct host *host = script_host(script, name);
+
+    if (host == NULL)
+        return false;
+    script->asked = host;
+    script->command = command(host, connection);
+    return true;
+}
+
+static bool do_up(struct script *script, char **words, size_t count)
+{
+    return count > 1 && ask(script, words[0], words[1], host_up);
+}
+
+static bool do_down(struct script *script, char **words, size_t count)
+{
+    return count > 1 && ask(script, words[0], words[1], host_down);
+}
+
+static bool do_shutdown(struct script *script, char **words, size_t count)
+{
+    (void)count;
+    struct host *host = script_host(script, words[0]);
+    if (host == NULL)
+        return false;
+    script->asked = host;
+    script->command = host_shutdown(host);
+    return true;
+}
+
+static bool do_advance(struct script *script, char **words, size_t count)
+{
+    char *unit;
+    uint64_t number = strtoull(words[0], &unit, 10);
+
+    (void)count;
+    if (strcmp(unit, "ms") != 0 && strcmp(unit, "s") != 0)
+        return script_fail(script, "\"%s\": expected a time such as 4s or 500ms", words[0]);
+    world_run(&script->world, strcmp(unit, "s") == 0 ? number * 1000 : number);
+    return true;
+}
+
+static bool do_ping(struct script *script, char **words, size_t count)
+{
+    struct host *from = script_host(script, words[0]);
+    struct host *to = count > 1 ? script_host(script, words[1]) : NULL;
+    struct selector source;
+    struct selector destination;
+
+    if (from == NULL || to == NULL ||
+        !script_selector(script, from, count > 2 ? words[2] : NULL, &source) ||
+        !script_selector(script, to, count > 3 ? words[3] : NULL, &destination))
+        return false;
+    (void)host_traffic(from, &source, &destination);
+    return true;
+}
+
+/* --- What happens to packets --- */
+
+static bool add_rule(struct script *script, enum rule_kind kind, size_t left, char **words,
+                     size_t count)
+{
+    struct rule *rule = &script->rules[script->rule_count];
+    size_t size = 0;
+
+    if (script->rule_count == RULES_MAX)
+        return script_fail(script, "too many rules");
+    *rule = (struct rule){.kind = kind, .left = left};
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(words[i]);
+        bool colon = kind == RULE_EDIT && length > 1 && words[i][length - 1] == ':';
+        size += (size_t)snprintf(rule->words + size, sizeof(rule->words) - size,
+                                 colon ? "%.*s : " : "%.*s ", (int)(length - colon), words[i]);
+    }
+    script->rule_count++;
+    return true;
+}
+
+static bool do_drop(struct script *script, char **words, size_t count)
+{
+    return add_rule(script, RULE_DROP, strtoul(words[0], NULL, 10), words + 1, count - 1);
+}
+
+static bool do_hold(struct script *script, char **words, size_t count)
+{
+    return add_rule(script, RULE_HOLD, strtoul(words[0], NULL, 10), words + 1, count - 1);
+}
+
+static bool do_double(struct script *script, char **words, size_t count)
+{
+    return add_rule(script, RULE_DOUBLE, strtoul(words[0], NULL, 10), words + 1, count - 1);
+}
+
+static bool do_edit(struct script *script, char **words, size_t count)
+{
+    return add_rule(script, RULE_EDIT, 1, words, count);
+}
+
+static bool do_release(struct script *script, char **words, size_t count)
+{
+    bool last = count > 0 && strcmp(words[0], "last") == 0;
+    struct flight *flight;
+
+    while ((flight = last ? TAILQ_LAST(&script->held, flight_list)
+                          : TAILQ_FIRST(&script->held)) != NULL) {
+        TAILQ_REMOVE(&script->held, flight, entry);
+        world_forward(&script->world, flight, 0);
+        world_settle(&script->world);
+    }
+    return true;
+}
+
+static const struct flight *last_packet(struct script *script, char **words, size_t count)
+{
+    for (size_t i = script->packets.count; i > 0; i--)
+        if (line_matches(script->packets.lines[i - 1], words, count))
+            return script->packets.packets[i - 1];
+    script_fail(script, "no such packet was sent");
+    return NULL;
+}
+
+static bool do_replay(struct script *script, char **words, size_t count)
+{
+    const struct flight *flight = last_packet(script, words, count);
+
+    if (flight != NULL)
+        world_inject(&script->world, &flight->source, &flight->destination,
+                     buffer_slice(&flight->data));
+    return flight != NULL;
+}
+
+static bool do_flood(struct script *script, char **words, size_t count)
+{
+    const struct flight *flight = last_packet(script, words, count - 1);
+    uint32_t times = (uint32_t)strtoul(words[count - 1], NULL, 10);
+    uint8_t octets[OCTETS_MAX];
+
+    if (flight == NULL || flight->data.size > sizeof(octets))
+        return false;
+    memcpy(octets, flight->data.data, flight->data.size);
+    for (uint32_t i = 0; i < times; i++) {
+        chance_fill(&script->world.chance, octets, 8);
+        world_inject(&script->world, &flight->source, &flight->destination,
+                     slice_of(octets, flight->data.size));
+        world_settle(&script->world);
+    }
+    return true;
+}
+
+static bool do_send(struct script *script, char **words, size_t count)
+{
+    const struct host *from = world_host(&script->world, words[0]);
+    const struct host *to = count > 2 ? script_host(script, words[1]) : NULL;
+    struct address source;
+    uint8_t octets[OCTETS_MAX];
+    size_t size;
+
+    if (to == NULL || !bytes_parse(script, words[2], octets, sizeof(octets), &size))
+        return false;
+    if (from != NULL)
+        source = from->v4;
+    else if (!address_parse(&source, words[0]))
+        return script_fail(script, "\"%s\": no host, no address", words[0]);
+    struct address destination = to->v4;
+    source.port = destination.port = 500;
+    world_inject(&script->world, &source, &destination, slice_of(octets, size));
+    return true;
+}
+
+static bool do_request(struct script *script, char **words, size_t count)
+{
+    static const uint8_t exchanges[] = {V2_IKE_SA_INIT, V2_IKE_AUTH, V2_CREATE_CHILD_SA,
+                                        V2_INFORMATIONAL};
+    const struct host *host = script_host(script, words[0]);
+    const struct ike_sa *sa = host == NULL ? NULL : probe_first(host->engine);
+    uint8_t exchange = 0;
+    uint8_t octets[OCTETS_MAX];
+    struct tap tap;
+    size_t used;
+    size_t size;
+    uint8_t type;
+    bool whole = true;
+
+    for (size_t i = 0; count > 1 && i < sizeof(exchanges); i++)
+        if (strcmp(words[1], v2_exchange_name(exchanges[i])) == 0)
+            exchange = exchanges[i];
+    if (sa == NULL || exchange == 0)
+        return script_fail(script, "expected a host with an SA, and an exchange");
+    tap_request(&tap, sa, exchange);
+    size_t at = 2;
+    if (count > 3 && strcmp(words[2], "id") == 0) {
+        tap.header.message_id = (uint32_t)strtoul(words[3], NULL, 10);
+        at = 4;
+    }
+    for (; whole && at < count; at += used) {
+        whole = edit_payload(script, words + at, count - at, &used, &type, octets, sizeof(octets),
+                             &size) &&
+                tap_insert(&tap, tap.count, type, false, slice_of(octets, size));
+    }
+    whole = whole && (tap_send(&tap, &script->world, sa) || script_fail(script, "cannot seal it"));
+    tap_free(&tap);
+    return whole;
+}
+
+static bool do_expect(struct script *script, char **words, size_t count)
+{
+    return expect_run(script, words, count);
+}
+
+static bool do_mark(struct script *script, char **words, size_t count)
+{
+    (void)words;
+    (void)count;
+    script->packets.cursor = script->packets.count;
+    script->reports.cursor = script->reports.count;
+    return true;
+}
+
+bool command_run(struct script *script, struct words *words)
+{
+    static const struct {
+        const char *word;
+        size_t least; /* words behind it */
+        bool (*run)(struct script *script, char **words, size_t count);
+    } commands[] = {
+        {"host", 1, do_host},         {"two", 0, do_two},       {"secret", 1, do_secret},
+        {"start", 0, do_start},       {"crash", 1, do_crash},   {"reboot", 1, do_reboot},
+        {"configure", 1, do_configure}, {"up", 2, do_up},       {"down", 2, do_down},
+        {"shutdown", 1, do_shutdown}, {"advance", 1, do_advance}, {"ping", 2, do_ping},
+        {"drop", 1, do_drop},         {"hold", 1, do_hold},     {"double", 1, do_double},
+        {"release", 0, do_release},   {"edit", 2, do_edit},     {"request", 2, do_request},
+        {"replay", 1, do_replay},     {"flood", 2, do_flood},   {"send", 3, do_send},
+        {"expect", 1, do_expect},     {"mark", 0, do_mark},
+    };
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(words->at[0], commands[i].word) != 0)
+            continue;
+        if (words->count - 1 < commands[i].least)
+            return script_fail(script, "%s: too few words", words->at[0]);
+        bool done = commands[i].run(script, words->at + 1, words->count - 1);
+        world_settle(&script->world);
+        return (done || script_fail(script, "%s: cannot be done", words->at[0])) &&
+               script->error[0] == '\0';
+    }
+    return script_fail(script, "\"%s\": no such command", words->at[0]);
+}

@@ -1,0 +1,131 @@
+/*
+ * Scenarios: small text scripts on simulated hosts, one rule of the protocol each.
+ *
+ *   scenario WORDS...              begins one; the world is new.  '#' begins a comment.
+ *   host NAME                      192.0.2.1 and 2001:db8::1, the next .2, ...; the indented lines
+ *                                  that follow are its configuration
+ *   two                            hosts a and b, connections ab and ba in the short form
+ *   secret [HOST] "TEXT"           of all hosts, or of one (default: the same for all)
+ *   start [HOST]  crash HOST  reboot HOST
+ *   configure HOST                 and indented lines
+ *   up|down HOST CONNECTION        shutdown HOST
+ *   advance 4s | 500ms             let time pass
+ *   ping HOST HOST [FROM TO]       one packet; FROM and TO are selectors ("10.1.0.1/32 tcp/80")
+ *
+ *   drop|hold|double N [MATCH]     the next N IKE packets (that match); all what is not due now
+ *                                  happens at once
+ *   release [last]                 the held ones, first (or last) first
+ *   edit MATCH: EDIT               the next packet that matches, before it is sealed:
+ *       add [critical] PAYLOAD HEX | front PAYLOAD HEX | set PAYLOAD HEX | remove PAYLOAD |
+ *       repeat PAYLOAD | flip PAYLOAD OFFSET | cut PAYLOAD OCTETS | header FIELD VALUE |
+ *       mangle OFFSET           PAYLOAD: SA KE ... or a number; notify TYPE counts as one
+ *   request HOST EXCHANGE [id N] {PAYLOAD HEX}    beside the engine, with the keys of its first SA
+ *   replay MATCH                   the last packet that matches, once more
+ *   flood MATCH N                  the same N times with other SPIs of the initiator
+ *   send FROM HOST HEX             octets from a host or an address
+ *
+ *   expect [no] sent MATCH         since the last one found; "mark" forgets what was before
+ *   expect [no] report HOST WORDS...
+ *   expect done|failed [WORDS...]  the last up, down, shutdown or configure
+ *   expect ikes|half-open|children|larval|policies HOST N
+ *   expect pair HOST HOST [transport|tunnel] [FROM TO]   what one sends by the other one receives by
+ *   expect ping VERDICT HOST HOST [FROM TO]              clear, sealed, held or acquire
+ *   expect delivered|refused HOST N
+ *   expect counter HOST NAME N     expect idle HOST (no timer is armed)
+ *
+ * MATCH: a host (the sender), then words that the packet's line must hold:
+ * "a IKE_AUTH request 1", "b IKE_SA_INIT response COOKIE".
+ */
+#ifndef TEST_SCENARIO_SCENARIO_H
+#define TEST_SCENARIO_SCENARIO_H
+
+#include "test/common/probe.h"
+#include "test/common/tap.h"
+#include "test/common/world.h"
+
+#define WORDS_MAX 32
+#define LINE_MAX_ 2048
+#define LINES_MAX 1024
+#define RULES_MAX 32
+
+/* Lines about what happened, and the packets themselves. */
+struct log {
+    char *lines[LINES_MAX];
+    struct flight *packets[LINES_MAX]; /* copies; NULL in the log of reports */
+    size_t count;
+    size_t cursor;
+};
+
+enum rule_kind { RULE_DROP, RULE_HOLD, RULE_DOUBLE, RULE_EDIT };
+
+/* What is to happen to packets to come. */
+struct rule {
+    enum rule_kind kind;
+    size_t left;
+    char words[LINE_MAX_]; /* MATCH, and behind a ':' the edit */
+};
+
+struct words {
+    size_t count;
+    char *at[WORDS_MAX];
+    char text[LINE_MAX_];
+};
+
+struct script {
+    const char *path;
+    unsigned line;
+    const char *block; /* the indented lines that follow */
+    struct crypto *crypto;
+    struct world world;
+    bool running; /* the world is there */
+    bool verbose;
+    struct log packets;
+    struct log reports;
+    struct rule rules[RULES_MAX];
+    size_t rule_count;
+    struct flight_list held;
+    struct host *asked; /* by the last command, and its number */
+    uint64_t command;
+    char secret[256];
+    char error[1024]; /* "" while all is well */
+};
+
+/* False with the script's error. */
+bool script_fail(struct script *script, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Splits a line; quotes keep blanks together. */
+bool words_split(struct words *words, const char *line);
+
+/* NULL with an error. */
+struct host *script_host(struct script *script, const char *name);
+
+/* "10.1.0.1/32 tcp/80", or a host's own address with UDP when `text` is NULL. */
+bool script_selector(struct script *script, const struct host *host, const char *text,
+                     struct selector *selector);
+
+bool bytes_parse(struct script *script, const char *hex, uint8_t *octets, size_t room,
+                 size_t *size);
+
+/* Does a line begin with the first word, and hold all the others? */
+bool line_matches(const char *line, char *const *words, size_t count);
+
+void log_add(struct log *log, const char *line, struct flight *packet);
+void log_clear(struct log *log);
+
+/* --- command.c, edit.c, expect.c: one line each; false with an error --- */
+
+bool command_run(struct script *script, struct words *words);
+bool edit_apply(struct script *script, struct tap *tap, char *const *words, size_t count);
+bool edit_payload(struct script *script, char *const *words, size_t count, size_t *used,
+                  uint8_t *type, uint8_t *octets, size_t room, size_t *size);
+bool expect_run(struct script *script, char *const *words, size_t count);
+
+/* --- packet.c --- */
+
+void script_effect(void *context, struct host *host, const struct effect *effect);
+enum fate script_packet(void *context, struct flight *flight);
+
+/* The line of a packet: "a IKE_AUTH response 1 IDr AUTH SA TSi TSr". */
+void packet_line(const struct world *world, const struct flight *flight, char *line, size_t size);
+
+#endif

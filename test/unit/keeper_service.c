@@ -1,0 +1,729 @@
+/*
+ * Requests carried out and the kernel's side kept clean (iked/keeper/service.h, upkeep.h), on a
+ * kernel that is a list of what it was told.
+ */
+#include "iked/keeper/service.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "iked/keeper/upkeep.h"
+#include "iked/log.h"
+#include "lib/wire/ikev2.h"
+#include "test/unit/policy.h"
+
+static const char text[] =
+    "connections: {"
+    "  db: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; };"
+    "  six: { local = \"2001:db8::1\"; remote = \"2001:db8::2\"; };"
+    "  net: { local = \"192.0.2.1\"; remote = \"192.0.2.3\"; children: {"
+    "    a: { mode = \"tunnel\"; local = [ \"10.1.0.1-10.1.0.6\" ]; remote = [ \"10.2.0.0/16\" ]; };"
+    "    b: { mode = \"tunnel\"; local = [ \"10.1.0.1-10.1.0.5\" ]; remote = [ \"10.2.0.0/16\" ]; }; "
+    "}; };"
+    "};";
+
+/* --- A kernel that writes down what it is told --- */
+
+#define JOBS_MAX 4096
+
+struct toy {
+    struct kernel kernel;
+    struct kernel_job jobs[JOBS_MAX];
+    size_t job_count;
+    size_t runs;
+    enum kernel_verb failing; /* answers these with `error` */
+    int error;
+    uint32_t next_spi;
+    struct kernel_sa sas[16]; /* what a dump shows */
+    size_t sa_count;
+    struct kernel_piece pieces[16];
+    size_t piece_count;
+    struct kernel_notice notices[16];
+    size_t notice_count;
+};
+
+static struct toy toy;
+
+static void toy_run(struct kernel *kernel, struct kernel_job *jobs, size_t count)
+{
+    (void)kernel;
+    toy.runs++;
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i].verb == toy.failing)
+            jobs[i].error = toy.error;
+        else if (jobs[i].verb == KERNEL_ALLOCATE_SPI)
+            jobs[i].spi = toy.next_spi++;
+        assert_true(toy.job_count < JOBS_MAX);
+        toy.jobs[toy.job_count++] = jobs[i];
+    }
+}
+
+static bool toy_dump_sas(struct kernel *kernel,
+                         void (*found)(void *context, const struct kernel_sa *sa), void *context)
+{
+    (void)kernel;
+    for (size_t i = 0; i < toy.sa_count; i++)
+        found(context, &toy.sas[i]);
+    return true;
+}
+
+static bool toy_dump_pieces(struct kernel *kernel,
+                            void (*found)(void *context, const struct kernel_piece *piece),
+                            void *context)
+{
+    (void)kernel;
+    for (size_t i = 0; i < toy.piece_count; i++)
+        found(context, &toy.pieces[i]);
+    return true;
+}
+
+static int toy_notice_fd(const struct kernel *kernel)
+{
+    (void)kernel;
+    return 0;
+}
+
+static void toy_read_notices(struct kernel *kernel,
+                             void (*notice)(void *context, const struct kernel_notice *notice),
+                             void *context)
+{
+    size_t count = toy.notice_count;
+
+    (void)kernel;
+    toy.notice_count = 0;
+    for (size_t i = 0; i < count; i++)
+        notice(context, &toy.notices[i]);
+}
+
+static void toy_free(struct kernel *kernel)
+{
+    (void)kernel;
+}
+
+static const struct kernel_ops toy_ops = {
+    toy_run, toy_dump_sas, toy_dump_pieces, toy_notice_fd, toy_read_notices, toy_free,
+};
+
+/* --- The service between it and a negotiator that writes down what it hears --- */
+
+struct heard {
+    struct answer answers[64];
+    size_t answer_count;
+    struct kernel_event events[64];
+    size_t event_count;
+    char trouble[256];
+    size_t trouble_count;
+};
+
+static struct heard heard;
+static struct service service;
+static struct config *config;
+
+static void on_answer(void *context, struct answer *answer)
+{
+    (void)context;
+    heard.answers[heard.answer_count++] = *answer;
+}
+
+static void on_event(void *context, const struct kernel_event *event)
+{
+    (void)context;
+    heard.events[heard.event_count++] = *event;
+}
+
+static void on_trouble(void *context, const struct name *connection, const char *said)
+{
+    (void)context;
+    heard.trouble_count++;
+    snprintf(heard.trouble, sizeof(heard.trouble), "%s: %s", connection->text, said);
+}
+
+static void no_log(void *context, enum severity severity, const char *line)
+{
+    (void)context;
+    (void)severity;
+    (void)line;
+}
+
+static int set_up(void **state)
+{
+    struct service_hooks hooks = {on_answer, on_event, on_trouble, NULL};
+
+    (void)state;
+    memset(&toy, 0, sizeof(toy));
+    memset(&heard, 0, sizeof(heard));
+    toy.kernel.ops = &toy_ops;
+    toy.next_spi = 0xc0000001;
+    config = policy_config(text);
+    log_divert(no_log, NULL);
+    assert_true(service_init(&service, &toy.kernel, &hooks));
+    gate_offer(&service.gate, config);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    service_free(&service);
+    config_free(config);
+    return 0;
+}
+
+/* --- Requests --- */
+
+static uint32_t reqid_of(const char *connection, const char *child)
+{
+    return connection_find_child(config_find(config, connection), child)->reqid;
+}
+
+static struct name name_of(const char *value)
+{
+    struct name name = {""};
+
+    memcpy(name.text, value, strlen(value));
+    return name;
+}
+
+static void take(struct effect effect)
+{
+    service_take(&service, &effect, 1000);
+    assert_int_equal(effect.kind, 0); /* moved */
+}
+
+static struct effect allocate_spi(uint32_t sequence)
+{
+    return (struct effect){
+        .kind = EFFECT_ALLOCATE_SPI,
+        .ticket = {.sa = 1, .sequence = sequence},
+        .allocate_spi = {.connection = {"db"},
+                         .child = {"db"},
+                         .source = policy_address("192.0.2.2"),
+                         .destination = policy_address("192.0.2.1"),
+                         .protocol = V2_PROTOCOL_ESP,
+                         .mode = CHILD_TRANSPORT,
+                         .reqid = reqid_of("db", "db")},
+    };
+}
+
+static struct effect install_sa(uint32_t spi, bool inbound)
+{
+    struct address us = policy_address("192.0.2.1");
+    struct address peer = policy_address("192.0.2.2");
+    struct effect effect = {
+        .kind = EFFECT_INSTALL_SA,
+        .ticket = {.sa = 1, .sequence = 50},
+        .install_sa = {.connection = {"db"},
+                       .child = {"db"},
+                       .inbound = inbound,
+                       .source = inbound ? peer : us,
+                       .destination = inbound ? us : peer,
+                       .spi = spi,
+                       .reqid = reqid_of("db", "db"),
+                       .protocol = V2_PROTOCOL_ESP,
+                       .mode = CHILD_TRANSPORT,
+                       .encr = ENCR_AES256_GCM16,
+                       .esn = true,
+                       .replay_window = 128},
+    };
+
+    assert_true(secret_copy(&effect.install_sa.encr_key, bytes_fill(7, 36)));
+    return effect;
+}
+
+static struct effect remove_sa(uint32_t spi, bool inbound)
+{
+    return (struct effect){
+        .kind = EFFECT_REMOVE_SA,
+        .remove_sa = {.source = policy_address(inbound ? "192.0.2.2" : "192.0.2.1"),
+                      .destination = policy_address(inbound ? "192.0.2.1" : "192.0.2.2"),
+                      .spi = spi,
+                      .protocol = V2_PROTOCOL_ESP},
+    };
+}
+
+static struct effect policy_for(enum effect_kind kind, const char *connection, const char *child)
+{
+    const struct connection *found = config_find(config, connection);
+    const struct child_config *its = connection_find_child(found, child);
+
+    return (struct effect){
+        .kind = kind,
+        .policy = {.connection = name_of(connection),
+                   .child = name_of(child),
+                   .local = found->local,
+                   .remote = found->remote,
+                   .local_selector = its->local[0],
+                   .remote_selector = its->remote[0],
+                   .reqid = its->reqid,
+                   .protocol = V2_PROTOCOL_ESP,
+                   .mode = (uint8_t)its->mode,
+                   .policy = (uint8_t)its->policy},
+    };
+}
+
+static void establish(void)
+{
+    take(allocate_spi(1));
+    service_flush(&service);
+    take(install_sa(heard.answers[heard.answer_count - 1].spi, true));
+    take(install_sa(0x0badcafe, false));
+    take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    service_flush(&service);
+}
+
+static size_t jobs_of(enum kernel_verb verb)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < toy.job_count; i++)
+        count += toy.jobs[i].verb == verb;
+    return count;
+}
+
+static void forget_jobs(void)
+{
+    toy.job_count = 0;
+    toy.runs = 0;
+}
+
+/* --- Tests: requests --- */
+
+static void requests_go_in_one_batch(void **state)
+{
+    (void)state;
+    take(allocate_spi(1));
+    take(allocate_spi(2));
+    take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    assert_int_equal(toy.runs, 0);
+    service_flush(&service);
+    assert_int_equal(toy.runs, 1);
+    assert_int_equal(heard.answer_count, 2);
+    assert_int_equal(heard.answers[0].ticket.sequence, 1);
+    assert_int_equal(heard.answers[0].spi, 0xc0000001);
+    assert_int_equal(heard.answers[1].spi, 0xc0000002);
+    assert_int_equal(heard.trouble_count, 0);
+    take(install_sa(0xc0000001, true));
+    take(install_sa(0x0badcafe, false));
+    service_flush(&service);
+    assert_int_equal(toy.runs, 2);
+    assert_int_equal(heard.answer_count, 4);
+    assert_int_equal(heard.answers[3].status, STATUS_OK);
+    assert_int_equal(service.ledger.sa_count, 3);
+    take(remove_sa(0xc0000001, true));
+    take(remove_sa(0x0badcafe, false));
+    take(remove_sa(0xc0000002, true));
+    service_flush(&service);
+    assert_int_equal(service.ledger.sa_count, 0);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_SA), 3);
+}
+
+static void refusals_are_answered(void **state)
+{
+    struct effect lie = allocate_spi(3);
+    struct effect policy = policy_for(EFFECT_INSTALL_POLICY, "db", "db");
+    (void)state;
+
+    lie.allocate_spi.reqid++;
+    take(lie);
+    policy.policy.local_selector = selector_host(&policy.policy.remote);
+    take(policy);
+    take(remove_sa(0x1234, true)); /* expired, perhaps: nothing to say */
+    service_flush(&service);
+    assert_int_equal(toy.job_count, 0);
+    assert_int_equal(heard.answer_count, 1);
+    assert_int_equal(heard.answers[0].status, STATUS_FAIL);
+    assert_string_equal(heard.answers[0].reason.text, "refused: the reqid is not the child's");
+    assert_int_equal(heard.trouble_count, 1);
+    assert_string_equal(heard.trouble, "db: refused: the local selector is not within the child's");
+    assert_int_equal(service.gate.refused, 3);
+}
+
+static void what_the_kernel_refuses_is_not_in_the_ledger(void **state)
+{
+    (void)state;
+    toy.failing = KERNEL_ALLOCATE_SPI;
+    toy.error = ENOENT;
+    take(allocate_spi(1));
+    service_flush(&service);
+    assert_int_equal(heard.answers[0].status, STATUS_FAIL);
+    assert_int_equal(service.ledger.sa_count, 0);
+    toy.failing = 0;
+    take(allocate_spi(2));
+    service_flush(&service);
+    toy.failing = KERNEL_INSTALL_SA;
+    toy.error = EPROTONOSUPPORT;
+    take(install_sa(heard.answers[1].spi, true));
+    take(install_sa(0x0badcafe, false));
+    service_flush(&service);
+    assert_int_equal(heard.answers[2].status, STATUS_FAIL);
+    assert_non_null(strstr(heard.answers[2].reason.text, "esp4"));
+    assert_int_equal(heard.answers[3].status, STATUS_FAIL);
+    /* The SPI is there still, and can be tried again or given back. */
+    assert_int_equal(service.ledger.sa_count, 1);
+    toy.failing = 0;
+    take(install_sa(heard.answers[1].spi, true));
+    service_flush(&service);
+    assert_int_equal(heard.answers[4].status, STATUS_OK);
+}
+
+/* The next request of a batch knows of the one before. */
+static void batches_are_in_order(void **state)
+{
+    (void)state;
+    take(install_sa(0x0badcafe, false));
+    take(remove_sa(0x0badcafe, false));
+    take(install_sa(0x0badcafe, false));
+    service_flush(&service);
+    assert_int_equal(toy.jobs[0].verb, KERNEL_INSTALL_SA);
+    assert_int_equal(toy.jobs[1].verb, KERNEL_REMOVE_SA);
+    assert_int_equal(toy.jobs[2].verb, KERNEL_INSTALL_SA);
+    assert_int_equal(heard.answers[1].status, STATUS_OK);
+    assert_int_equal(service.ledger.sa_count, 1);
+}
+
+/* --- Tests: policies --- */
+
+static void shared_pieces_stay_until_the_last_pair(void **state)
+{
+    (void)state;
+    /* .1-.6 is 1, 2-3, 4-5, 6; .1-.5 is 1, 2-3, 4-5. */
+    take(policy_for(EFFECT_INSTALL_POLICY, "net", "a"));
+    take(policy_for(EFFECT_INSTALL_POLICY, "net", "b"));
+    service_flush(&service);
+    assert_int_equal(jobs_of(KERNEL_SET_PIECE), 4 + 3);
+    forget_jobs();
+    take(policy_for(EFFECT_REMOVE_POLICY, "net", "a"));
+    service_flush(&service);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
+    assert_int_equal(toy.jobs[0].piece.local[3], 6);
+    assert_int_equal(toy.jobs[0].mode, CHILD_TUNNEL);
+    forget_jobs();
+    take(policy_for(EFFECT_REMOVE_POLICY, "net", "b"));
+    service_flush(&service);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 3);
+    assert_true(TAILQ_EMPTY(&service.ledger.piece_list));
+}
+
+static void the_same_pair_again_replaces(void **state)
+{
+    (void)state;
+    take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    service_flush(&service);
+    assert_int_equal(jobs_of(KERNEL_SET_PIECE), 2);
+    assert_int_equal(service.ledger.policy_count, 1);
+    take(policy_for(EFFECT_REMOVE_POLICY, "db", "db"));
+    service_flush(&service);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
+    assert_int_equal(service.ledger.policy_count, 0);
+}
+
+static void ipv6_brings_neighbour_discovery_once(void **state)
+{
+    (void)state;
+    take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    service_flush(&service);
+    assert_int_equal(jobs_of(KERNEL_SET_BYPASS), 0);
+    take(policy_for(EFFECT_INSTALL_POLICY, "six", "six"));
+    take(policy_for(EFFECT_INSTALL_POLICY, "six", "six"));
+    service_flush(&service);
+    assert_int_equal(jobs_of(KERNEL_SET_BYPASS), 1);
+    assert_int_equal(toy.jobs[1].verb, KERNEL_SET_BYPASS); /* before the policy itself */
+}
+
+/* Half of it protects half: removing that would be worse. */
+static void failed_policies_are_told_and_stay(void **state)
+{
+    (void)state;
+    toy.failing = KERNEL_SET_PIECE;
+    toy.error = EINVAL;
+    take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    service_flush(&service);
+    assert_int_equal(heard.trouble_count, 1);
+    assert_string_equal(heard.trouble,
+                        "db: the kernel will not install a policy: Invalid argument");
+    assert_int_equal(service.ledger.policy_count, 1);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 0);
+}
+
+/* --- Tests: upkeep --- */
+
+static void orphans_stay_until_they_are_replaced(void **state)
+{
+    (void)state;
+    upkeep_committed(&service, 1000);
+    toy.sa_count = 0;
+    establish();
+    take(allocate_spi(9)); /* a bare SPI */
+    service_flush(&service);
+    forget_jobs();
+    upkeep_session_over(&service, 2000);
+    assert_int_equal(toy.job_count, 1); /* the bare SPI goes, nothing else */
+    assert_int_equal(toy.jobs[0].remove_sa.spi, 0xc0000002);
+    upkeep_tell_orphans(&service);
+    assert_int_equal(heard.event_count, 1);
+    assert_int_equal(heard.events[0].kind, KERNEL_ORPHAN);
+    assert_string_equal(heard.events[0].connection.text, "db");
+    assert_string_equal(heard.events[0].child.text, "db");
+
+    /* The new engine installs its policy, commits, and has new SAs beside the old. */
+    take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    take(allocate_spi(10));
+    service_flush(&service);
+    toy.sa_count = 2;
+    toy.sas[0] = (struct kernel_sa){.source = policy_address("192.0.2.2"),
+                                    .destination = policy_address("192.0.2.1"),
+                                    .spi = 0xc0000001,
+                                    .reqid = reqid_of("db", "db"),
+                                    .protocol = V2_PROTOCOL_ESP};
+    toy.sas[1] = (struct kernel_sa){.source = policy_address("192.0.2.1"),
+                                    .destination = policy_address("192.0.2.2"),
+                                    .spi = 0x0badcafe,
+                                    .reqid = reqid_of("db", "db"),
+                                    .protocol = V2_PROTOCOL_ESP};
+    upkeep_committed(&service, 3000);
+    upkeep_tick(&service, 3000);
+    assert_int_equal(service.ledger.orphan_count, 2);
+    forget_jobs();
+    take((struct effect){.kind = EFFECT_REMOVE_ORPHANS, .orphans_of = {"db"}});
+    service_flush(&service);
+    upkeep_tick(&service, 4000);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_SA), 2);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 0); /* the engine has it installed */
+    assert_int_equal(service.ledger.orphan_count, 0);
+}
+
+static void orphans_have_their_time(void **state)
+{
+    (void)state;
+    establish();
+    upkeep_session_over(&service, 2000);
+    toy.sa_count = 0;
+    service.committed = true;
+    forget_jobs();
+    upkeep_tick(&service, 2000 + UPKEEP_ORPHAN_MS - 1);
+    assert_int_equal(toy.job_count, 0);
+    upkeep_tick(&service, 2000 + UPKEEP_ORPHAN_MS);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_SA), 2);
+    assert_int_equal(service.ledger.sa_count, 0);
+    /* And with them the policy, which nobody installed again. */
+    assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
+}
+
+static void policies_of_an_earlier_session_go_after_the_commit(void **state)
+{
+    (void)state;
+    take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    take(policy_for(EFFECT_INSTALL_POLICY, "net", "b"));
+    service_flush(&service);
+    upkeep_session_over(&service, 2000);
+    forget_jobs();
+    upkeep_tick(&service, 60000);
+    assert_int_equal(toy.job_count, 0); /* not before the engine is there */
+    take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    service_flush(&service);
+    forget_jobs();
+    upkeep_committed(&service, 61000);
+    upkeep_tick(&service, 61000);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 3);
+    assert_int_equal(service.ledger.policy_count, 1);
+}
+
+static struct kernel_piece left_piece(uint32_t reqid, uint8_t last)
+{
+    return (struct kernel_piece){
+        .piece = {.family = FAMILY_IPV4,
+                  .local_bits = 32,
+                  .remote_bits = 32,
+                  .local = {192, 0, 2, 1},
+                  .remote = {192, 0, 2, last}},
+        .reqid = reqid,
+        .mode = CHILD_TRANSPORT,
+    };
+}
+
+static void what_an_earlier_keeper_left_is_adopted(void **state)
+{
+    (void)state;
+    toy.sa_count = 3;
+    toy.sas[0] = (struct kernel_sa){.source = policy_address("192.0.2.2"),
+                                    .destination = policy_address("192.0.2.1"),
+                                    .spi = 0xaaaa,
+                                    .reqid = reqid_of("db", "db"),
+                                    .protocol = V2_PROTOCOL_ESP,
+                                    .mode = CHILD_TRANSPORT};
+    toy.sas[1] = toy.sas[0];
+    toy.sas[1].spi = 0xbbbb;
+    toy.sas[1].reqid = REQID_DYNAMIC + 1; /* whose it was nobody knows */
+    toy.sas[2] = toy.sas[0];
+    toy.sas[2].spi = 0; /* an acquire under way: not before the engine is there */
+    toy.piece_count = 2;
+    toy.pieces[0] = left_piece(reqid_of("db", "db"), 2);
+    toy.pieces[1] = left_piece(reqid_of("db", "db") ^ 0x100, 77); /* of a child that is gone */
+    upkeep_adopt(&service, 1000);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_SA), 1);
+    assert_int_equal(toy.jobs[0].remove_sa.spi, 0xbbbb);
+    assert_int_equal(service.ledger.orphan_count, 1);
+    assert_int_equal(heard.event_count, 0);
+    struct address us = policy_address("192.0.2.1");
+    assert_true(ledger_find_sa(&service.ledger, &us, 0xaaaa, V2_PROTOCOL_ESP)->inbound);
+    upkeep_tell_orphans(&service);
+    assert_int_equal(heard.event_count, 1);
+
+    take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    service_flush(&service);
+    forget_jobs();
+    toy.sa_count = 1;
+    upkeep_committed(&service, 2000);
+    upkeep_tick(&service, 2000);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
+    assert_int_equal(toy.jobs[0].piece.remote[3], 77);
+}
+
+static void acquire(uint32_t reqid)
+{
+    struct address us = policy_address("192.0.2.1");
+    struct address peer = policy_address("192.0.2.2");
+
+    toy.notices[toy.notice_count++] = (struct kernel_notice){
+        .kind = NOTICE_ACQUIRE,
+        .sa = {.reqid = reqid,
+               .local_packet = selector_host(&us),
+               .remote_packet = selector_host(&peer)},
+    };
+}
+
+static void acquires_reach_their_child(void **state)
+{
+    (void)state;
+    take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    service_flush(&service);
+    acquire(reqid_of("db", "db"));
+    upkeep_notices(&service, 500);
+    assert_int_equal(heard.event_count, 0); /* the engine is not ready */
+    upkeep_committed(&service, 600);
+    acquire(reqid_of("db", "db"));
+    acquire(reqid_of("db", "db")); /* at most one a second */
+    acquire(0x69ffffff);           /* nobody's */
+    upkeep_notices(&service, 1000);
+    assert_int_equal(heard.event_count, 1);
+    assert_int_equal(heard.events[0].kind, KERNEL_ACQUIRE);
+    assert_string_equal(heard.events[0].connection.text, "db");
+    assert_selector(heard.events[0].remote_packet, "192.0.2.2/32");
+    acquire(reqid_of("db", "db"));
+    upkeep_notices(&service, 1999);
+    assert_int_equal(heard.event_count, 1);
+    acquire(reqid_of("db", "db"));
+    upkeep_notices(&service, 2000);
+    assert_int_equal(heard.event_count, 2);
+}
+
+static void acquires_are_found_again_at_the_commit(void **state)
+{
+    (void)state;
+    take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    service_flush(&service);
+    toy.sa_count = 1;
+    toy.sas[0] = (struct kernel_sa){.source = policy_address("192.0.2.1"),
+                                    .destination = policy_address("192.0.2.2"),
+                                    .reqid = reqid_of("db", "db"),
+                                    .protocol = V2_PROTOCOL_ESP};
+    upkeep_committed(&service, 1000);
+    assert_int_equal(heard.event_count, 1);
+    assert_int_equal(heard.events[0].kind, KERNEL_ACQUIRE);
+    upkeep_committed(&service, 5000); /* a reload: nothing was missed */
+    assert_int_equal(heard.event_count, 1);
+}
+
+static void expire(uint32_t spi, bool hard)
+{
+    toy.notices[toy.notice_count++] = (struct kernel_notice){
+        .kind = NOTICE_EXPIRE,
+        .hard = hard,
+        .sa = {.destination = policy_address("192.0.2.1"),
+               .spi = spi,
+               .protocol = V2_PROTOCOL_ESP},
+    };
+}
+
+static void expiries_are_passed_on(void **state)
+{
+    (void)state;
+    establish();
+    take(allocate_spi(2));
+    service_flush(&service);
+    expire(0xc0000001, false);
+    expire(0xc0000001, true);
+    expire(0xc0000001, true); /* gone already */
+    expire(0xc0000002, true); /* a bare SPI: the engine need not know */
+    expire(0xdddddddd, true); /* not ours */
+    upkeep_notices(&service, 1000);
+    assert_int_equal(heard.event_count, 2);
+    assert_false(heard.events[0].hard);
+    assert_true(heard.events[1].hard);
+    assert_int_equal(heard.events[1].spi, 0xc0000001);
+    assert_int_equal(service.ledger.sa_count, 1);
+}
+
+/* What the kernel has no more is reported as expired; what it has is left alone. */
+static void lost_notices_are_made_up_for(void **state)
+{
+    (void)state;
+    establish();
+    toy.sa_count = 1;
+    toy.sas[0] = (struct kernel_sa){.source = policy_address("192.0.2.1"),
+                                    .destination = policy_address("192.0.2.2"),
+                                    .spi = 0x0badcafe,
+                                    .reqid = reqid_of("db", "db"),
+                                    .protocol = V2_PROTOCOL_ESP};
+    toy.notices[toy.notice_count++] = (struct kernel_notice){.kind = NOTICE_LOST};
+    upkeep_notices(&service, 1000);
+    assert_int_equal(heard.event_count, 1);
+    assert_int_equal(heard.events[0].kind, KERNEL_EXPIRE);
+    assert_int_equal(heard.events[0].spi, 0xc0000001);
+    assert_true(heard.events[0].hard);
+    assert_int_equal(service.ledger.sa_count, 1);
+}
+
+static void clearing_takes_all_or_leaves_policies(void **state)
+{
+    (void)state;
+    establish();
+    forget_jobs();
+    upkeep_clear(&service, false);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_SA), 2);
+    assert_int_equal(toy.job_count, 2);
+    upkeep_clear(&service, true);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_BYPASS), 1);
+    assert_int_equal(service.ledger.policy_count, 0);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(requests_go_in_one_batch),
+        TEST(refusals_are_answered),
+        TEST(what_the_kernel_refuses_is_not_in_the_ledger),
+        TEST(batches_are_in_order),
+        TEST(shared_pieces_stay_until_the_last_pair),
+        TEST(the_same_pair_again_replaces),
+        TEST(ipv6_brings_neighbour_discovery_once),
+        TEST(failed_policies_are_told_and_stay),
+        TEST(orphans_stay_until_they_are_replaced),
+        TEST(orphans_have_their_time),
+        TEST(policies_of_an_earlier_session_go_after_the_commit),
+        TEST(what_an_earlier_keeper_left_is_adopted),
+        TEST(acquires_reach_their_child),
+        TEST(acquires_are_found_again_at_the_commit),
+        TEST(expiries_are_passed_on),
+        TEST(lost_notices_are_made_up_for),
+        TEST(clearing_takes_all_or_leaves_policies),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
