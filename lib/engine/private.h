@@ -131,9 +131,9 @@ void link_retry(struct engine *engine, struct link *link);
  * IKE_AUTH is about to leave, not before: only then it holds for the peer, too. */
 bool link_first_contact(const struct ike_sa *sa);
 
-/* Ends our attempts for a child that the peer's attempt has just brought up, as long as the peer
- * cannot hold them for established. */
-void link_abandon(struct engine *engine, struct link *link, const struct child_config *child);
+/* Ends our attempts with a peer whose own attempt has just come up, as long as the peer cannot hold
+ * them for established; `stays` is to make what they were for. */
+void link_abandon(struct engine *engine, struct link *link, struct ike_sa *stays);
 
 /* Does an established SA of the link carry this child? */
 bool link_covers(const struct link *link, const struct child_config *child);

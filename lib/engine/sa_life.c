@@ -59,12 +59,15 @@ static const struct child_config *child_of(const struct ike_sa *sa)
     return child == NULL ? NULL : child->config;
 }
 
-/* Do two IKE SAs carry the same child between the same two hosts? */
+/* Do two IKE SAs serve the same connection between the same two hosts?  Where any peer may come,
+ * one may have reasons for two, unless they carry the same child. */
 static bool same_service(const struct ike_sa *a, const struct ike_sa *b)
 {
     return a->state == IKE_ESTABLISHED && b->state == IKE_ESTABLISHED &&
-           a->connection == b->connection && child_of(a) != NULL && child_of(a) == child_of(b) &&
-           address_same_host(&a->remote, &b->remote);
+           a->connection == b->connection && !a->inherited && !b->inherited &&
+           address_same_host(&a->remote, &b->remote) &&
+           (a->connection->remote.family != FAMILY_NONE ||
+            (child_of(a) != NULL && child_of(a) == child_of(b)));
 }
 
 /* Both ends started at once: of the two SAs the one with the higher SPI of its initiator goes; both
@@ -79,7 +82,10 @@ static bool close_loser(struct engine *engine, struct ike_sa *a, struct ike_sa *
     report(&engine->context, loser, SEVERITY_INFO, "ike-redundant",
            "both ends started at once: one of the two IKE SAs is closed");
     count(&engine->context, COUNTER_REDUNDANT);
+    const struct child_sa *child;
     winner->wanted_children |= loser->wanted_children;
+    TAILQ_FOREACH (child, &loser->children, entry)
+        sa_want_child(winner, child->config);
     sa_close(engine, loser);
     return true;
 }
@@ -179,7 +185,8 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     if (sa->delete_asked) {
         sa_close(engine, sa);
     } else {
-        link_abandon(engine, link, child_of(sa));
+        if (sa->connection->remote.family != FAMILY_NONE)
+            link_abandon(engine, link, sa);
         resolve_duplicates(engine, sa);
         sa_wishes(engine, sa);
     }

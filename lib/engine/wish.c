@@ -61,7 +61,7 @@ static bool next_wish(struct engine *engine, struct ike_sa *sa, enum status *sta
         return true;
     }
     TAILQ_FOREACH (child, &sa->children, entry)
-        if (child->rekey_due) {
+        if (child->rekey_due && !child->replaced) {
             *status = create_start(context, sa, CREATE_REKEY_CHILD, child->config, child, reason);
             return true;
         }
@@ -120,6 +120,30 @@ static void report_child(struct engine *engine, const struct ike_sa *sa,
            suite_text(&child->suite, suite, sizeof(suite)));
 }
 
+/* The inbound SPI of whoever asked for the child: the same number at both ends. */
+static uint32_t initiator_spi(const struct child_sa *child)
+{
+    return child->ours ? child->spi_in : child->spi_out;
+}
+
+/* Both ends made the same child at once: the one with the higher SPI of its initiator goes, and its
+ * initiator deletes it. */
+static void resolve_twins(struct engine *engine, struct ike_sa *sa, struct child_sa *made)
+{
+    struct child_sa *twin;
+
+    TAILQ_FOREACH (twin, &sa->children, entry) {
+        if (twin->config != made->config || twin->ours == made->ours || twin->delete_due)
+            continue;
+        struct child_sa *loser = initiator_spi(made) > initiator_spi(twin) ? made : twin;
+        if (!loser->ours)
+            return;
+        count(&engine->context, COUNTER_REDUNDANT);
+        loser->delete_due = true;
+        return;
+    }
+}
+
 /* Two rekeyings of a child crossed: of the four nonces the lowest one's exchange loses, and whoever
  * asked for it deletes what it made (RFC 7296 section 2.8.1).  The other deletes the old child. */
 static void child_done(struct engine *engine, struct ike_sa *sa, const struct creation *creation)
@@ -130,6 +154,10 @@ static void child_done(struct engine *engine, struct ike_sa *sa, const struct cr
                                                         : child_find(sa, creation->rival_child);
 
     report_child(engine, sa, made, creation->kind == CREATE_REKEY_CHILD);
+    if (creation->kind == CREATE_CHILD)
+        resolve_twins(engine, sa, made);
+    if (!creation->ours && old != NULL)
+        old->replaced = true;
     if (creation->kind != CREATE_REKEY_CHILD || !creation->ours)
         return;
     if (rival != NULL &&

@@ -46,8 +46,10 @@ struct child_sa {
     bool in_kernel;   /* inbound, and ... */
     bool out_kernel;  /* ... outbound were handed to the kernel */
     bool listed;       /* in its SA's list */
+    bool ours;         /* made by an exchange that we asked for */
     bool standing;     /* was listed once: its own policies, if any, were asked for */
     bool rekey_due;    /* a soft limit was reached */
+    bool replaced;     /* rekeyed by the peer, whose Delete is to come */
     bool delete_due;   /* to be deleted when the window is free */
     uint64_t gone_ms;  /* when the kernel may forget a deleted one */
     bool own_policies; /* narrower than configured (or for any peer): policies of its own */
