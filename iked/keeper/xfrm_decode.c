@@ -4,6 +4,7 @@
 #include "iked/keeper/xfrm_decode.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <linux/xfrm.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,13 @@
 
 #include "lib/wire/ikev2.h"
 
-#define EXTACK_TEXT 1 /* NLMSGERR_ATTR_MSG */
+#define EXTACK_TEXT 1    /* NLMSGERR_ATTR_MSG */
+#define ERRNO_MAX   4095 /* the kernel's MAX_ERRNO */
+
+bool xfrm_message_fits(const struct nlmsghdr *message, int left)
+{
+    return mnl_nlmsg_ok(message, left) && message->nlmsg_len <= (uint32_t)left;
+}
 
 static uint8_t family_from(uint16_t family)
 {
@@ -192,7 +199,7 @@ bool xfrm_decode_error(const struct nlmsghdr *message, int *error, char *text, s
     text[0] = '\0';
     if (!take(message, NLMSG_ERROR, &head, sizeof(head)))
         return false;
-    *error = -head.error;
+    *error = head.error <= 0 && head.error >= -ERRNO_MAX ? -head.error : EIO;
     if ((message->nlmsg_flags & NLM_F_ACK_TLVS) == 0)
         return true;
     /* Unless it is capped, the message that failed comes back whole in front of the attributes. */

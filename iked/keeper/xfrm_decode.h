@@ -11,6 +11,10 @@
 
 #include "iked/keeper/kernel.h"
 
+/* Does a whole message stand in the `left` octets?  As mnl_nlmsg_ok, but that takes lengths of 2 GB
+ * and more for negative ones, which fit anywhere. */
+MUST_USE bool xfrm_message_fits(const struct nlmsghdr *message, int left);
+
 /* XFRM_MSG_NEWSA, of a dump or in answer to ALLOCSPI. */
 MUST_USE bool xfrm_decode_sa(const struct nlmsghdr *message, struct kernel_sa *sa);
 

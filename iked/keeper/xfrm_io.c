@@ -169,7 +169,7 @@ static void fly(struct xfrm *xfrm, struct flight *flight, const struct xfrm_batc
         }
         int left = (int)size;
         const struct nlmsghdr *message = (const struct nlmsghdr *)(void *)xfrm->in;
-        for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+        for (; xfrm_message_fits(message, left); message = mnl_nlmsg_next(message, &left))
             take_answer(flight, message);
     }
 }
@@ -214,7 +214,7 @@ static bool dump(struct xfrm *xfrm, enum xfrm_table table,
             return false;
         int left = (int)size;
         const struct nlmsghdr *message = (const struct nlmsghdr *)(void *)xfrm->in;
-        for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+        for (; xfrm_message_fits(message, left); message = mnl_nlmsg_next(message, &left)) {
             if (message->nlmsg_seq != xfrm->sequence)
                 continue;
             if (message->nlmsg_type == NLMSG_DONE)
@@ -293,7 +293,7 @@ static void xfrm_read_notices(struct kernel *kernel,
         }
         int left = (int)size;
         const struct nlmsghdr *message = (const struct nlmsghdr *)(void *)xfrm->in;
-        for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+        for (; xfrm_message_fits(message, left); message = mnl_nlmsg_next(message, &left)) {
             struct kernel_notice heard;
             if (xfrm_decode_notice(message, &heard))
                 notice(context, &heard);

@@ -64,10 +64,8 @@ static enum status verified(struct context *context, struct ike_sa *sa, struct r
     ike_sa_leave_half_open(context, sa);
     buffer_free(&handshake->init_request);
     buffer_free(&handshake->init_response);
-    if (handshake->child_error != 0) {
-        child_free(handshake->child);
-        handshake->child = NULL;
-    }
+    if (handshake->child_error != 0 && handshake->child != NULL)
+        child_remove(context, sa, handshake->child);
     if (handshake->child == NULL)
         return established(context, sa, reason);
     ike_sa_step(sa, IKE_AWAIT_INSTALL);

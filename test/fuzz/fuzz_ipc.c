@@ -27,6 +27,8 @@ static const char text[] =
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct config *config;
+static struct service service; /* made once: trying all algorithms takes longer than a run */
+static uint64_t now_ms = 1000;
 static uint32_t last_spi;
 
 static void no_log(void *context, enum severity severity, const char *line)
@@ -101,7 +103,7 @@ static void make_likely(struct effect *effect)
         effect->remove_sa.spi = last_spi;
 }
 
-static void take_datagram(struct service *service, struct slice datagram, uint64_t now_ms)
+static void take_datagram(struct slice datagram)
 {
     struct reader reader = reader_of(datagram);
     struct ipc_message message;
@@ -109,55 +111,49 @@ static void take_datagram(struct service *service, struct slice datagram, uint64
     while (reader_left(&reader) > 0 && ipc_decode(&reader, IPC_NEGOTIATOR, &message)) {
         if (message.kind == IPC_EFFECT) {
             make_likely(&message.effect);
-            service_take(service, &message.effect, now_ms);
+            service_take(&service, &message.effect, now_ms);
         } else if (message.kind == IPC_COMMIT) {
-            service_flush(service);
-            upkeep_committed(service, now_ms);
+            service_flush(&service);
+            upkeep_committed(&service, now_ms);
         }
         ipc_message_free(&message);
     }
-    service_flush(service);
+    service_flush(&service);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+    struct service_hooks hooks = {on_answer, on_event, on_trouble, NULL};
     struct config_text file = {"iked.conf", slice_of(text, sizeof(text) - 1)};
-    char error[CONFIG_ERROR_MAX];
+    char error[CONFIG_ERROR_MAX] = "no memory";
 
     (void)argc;
     (void)argv;
     log_divert(no_log, NULL);
     config = config_parse(&file, 1, error);
-    if (config == NULL) {
+    if (config == NULL || !service_init(&service, kernel_none_new(NULL), &hooks)) {
         fprintf(stderr, "%s\n", error);
         abort();
     }
+    gate_offer(&service.gate, config);
     return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct service_hooks hooks = {on_answer, on_event, on_trouble, NULL};
     struct reader reader = reader_of(slice_of(data, size));
-    struct service service;
-    uint64_t now_ms = 1000;
 
-    if (!service_init(&service, kernel_none_new(NULL), &hooks))
-        abort();
-    gate_offer(&service.gate, config);
     while (reader_left(&reader) > 2) {
         uint16_t length = reader_u16(&reader);
         now_ms += 400;
         if (length == 0)
             upkeep_session_over(&service, now_ms);
         else
-            take_datagram(&service,
-                          reader_bytes(&reader, length < reader_left(&reader)
+            take_datagram(reader_bytes(&reader, length < reader_left(&reader)
                                                     ? length
-                                                    : reader_left(&reader)),
-                          now_ms);
+                                                    : reader_left(&reader)));
         upkeep_tick(&service, now_ms);
     }
     if (service.ledger.orphan_count > service.ledger.sa_count)
@@ -167,6 +163,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         service.ledger.owners.count != 0 || service.ledger.reqids.count != 0 ||
         service.ledger.pieces.count != 0)
         abort();
-    service_free(&service);
     return 0;
 }
