@@ -218,8 +218,10 @@ static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike
             drop(engine, COUNTER_DROP_SYNTAX, message, reason.text);
         return;
     }
-    if (!ike_message_is_response(message))
+    if (!ike_message_is_response(message)) {
         sa->request_digest = this_digest;
+        sa->serving = message->header.exchange;
+    }
     status = row->handle(context, sa, message, &reason);
     if (status == STATUS_DROP) {
         drop(engine, COUNTER_DROP_SYNTAX, message, reason.text);

@@ -270,8 +270,7 @@ static void refuse(struct engine *engine, struct ike_sa *sa, const struct reason
     report(context, sa, SEVERITY_WARNING, "refused", "%s: answered %s", reason->text,
            v2_notify_name(reason->notify));
     enum status status =
-        message_respond_notify(context, sa, attempt ? V2_IKE_AUTH : V2_INFORMATIONAL,
-                               reason->notify, slice_of(NULL, 0));
+        message_respond_notify(context, sa, sa->serving, reason->notify, slice_of(NULL, 0));
     if (status == STATUS_OK && attempt)
         sa_refused(engine, sa);
     else

@@ -144,76 +144,117 @@ static void resolve_twins(struct engine *engine, struct ike_sa *sa, struct child
     }
 }
 
-/* Two rekeyings of a child crossed: of the four nonces the lowest one's exchange loses, and whoever
- * asked for it deletes what it made (RFC 7296 section 2.8.1).  The other deletes the old child. */
+/* Does the other end's exchange, still at work here, cross this one of ours that is done?  Then it
+ * decides when it is done itself, and is told what to hold itself against. */
+static bool leave_to_theirs(struct ike_sa *sa, const struct creation *own)
+{
+    struct creation *theirs = sa->theirs;
+
+    if (theirs == NULL || theirs->kind != own->kind || theirs->old_child != own->old_child ||
+        !buffer_copy(&theirs->rival_nonce, lower_nonce(own)))
+        return false;
+    theirs->rival_child = own->child == NULL ? 0 : own->child->number;
+    theirs->rival_ike = own->heir == NULL ? 0 : ike_sa_own_spi(own->heir);
+    return true;
+}
+
+/* Of two crossing exchanges the one with the lowest of the four nonces loses (RFC 7296 section
+ * 2.8.1): is that `creation`? */
+static bool loses(const struct creation *creation)
+{
+    return nonce_below(lower_nonce(creation), buffer_slice(&creation->rival_nonce));
+}
+
+/* A child is rekeyed by us, by the peer, or by both at once.  Whoever asked for the loser deletes
+ * it; the other one deletes the old child. */
+static void child_rekeyed(struct engine *engine, struct ike_sa *sa, const struct creation *creation,
+                          struct child_sa *made)
+{
+    struct child_sa *old = child_find(sa, creation->old_child);
+    struct child_sa *rival =
+        creation->rival_child == 0 ? NULL : child_find(sa, creation->rival_child);
+    struct child_sa *own = creation->ours ? made : rival;
+    struct child_sa *theirs = creation->ours ? rival : made;
+    bool own_loses =
+        own != NULL && theirs != NULL && loses(creation) == creation->ours;
+
+    if (creation->ours)
+        (void)leave_to_theirs(sa, creation);
+    if (old != NULL) {
+        old->rekey_due = false;
+        old->replaced = true;
+        old->delete_due = own != NULL && !own_loses;
+    }
+    if (own_loses) {
+        count(&engine->context, COUNTER_REDUNDANT);
+        own->delete_due = true;
+        child_release_outbound(&engine->context, sa, theirs);
+    }
+}
+
 static void child_done(struct engine *engine, struct ike_sa *sa, const struct creation *creation)
 {
     struct child_sa *made = child_find(sa, creation->child->number);
-    struct child_sa *old = child_find(sa, creation->old_child);
-    struct child_sa *rival = creation->rival_child == 0 ? NULL
-                                                        : child_find(sa, creation->rival_child);
 
     report_child(engine, sa, made, creation->kind == CREATE_REKEY_CHILD);
-    if (creation->kind == CREATE_CHILD)
+    if (creation->kind == CREATE_REKEY_CHILD)
+        child_rekeyed(engine, sa, creation, made);
+    else
         resolve_twins(engine, sa, made);
-    if (!creation->ours && old != NULL)
-        old->replaced = true;
-    if (creation->kind != CREATE_REKEY_CHILD || !creation->ours)
-        return;
-    if (rival != NULL &&
-        nonce_below(lower_nonce(creation), buffer_slice(&creation->rival_nonce))) {
-        count(&engine->context, COUNTER_REDUNDANT);
-        made->delete_due = true;
-        child_release_outbound(&engine->context, sa, rival);
-    } else if (old != NULL) {
-        old->rekey_due = false;
-        old->delete_due = true;
-    }
 }
 
-static void heir_done(struct engine *engine, struct ike_sa *sa, struct ike_sa *heir)
+/* `from` has no children any more; the peer closes it, or time does. */
+static void await_delete(struct engine *engine, struct ike_sa *sa)
 {
-    link_adopt(engine, heir);
-    sa_arm_lifetime(engine, heir);
-    ike_sa_inherit(&engine->context, sa, heir);
+    ike_sa_timer(&engine->context, &sa->expire, engine->context.now_ms + OLD_IKE_LIFE_MS);
+}
+
+static void inherit(struct engine *engine, struct ike_sa *from, struct ike_sa *heir)
+{
+    from->rekey_due = false;
+    ike_sa_inherit(&engine->context, from, heir);
     report(&engine->context, heir, SEVERITY_INFO, "ike-rekeyed", "IKE SA rekeyed");
 }
 
-/* Likewise for the IKE SA (section 2.8.2): the survivor inherits the children; its initiator
- * deletes the old SA, the loser's initiator the loser. */
+/* The IKE SA is rekeyed by us, by the peer, or by both at once (section 2.8.2): the survivor
+ * inherits the children; its initiator deletes the old SA, the loser's initiator the loser. */
 static void ike_done(struct engine *engine, struct ike_sa *sa, struct creation *creation)
 {
-    struct context *context = &engine->context;
-    struct ike_sa *heir = creation->heir;
+    struct ike_sa *made = creation->heir;
     struct ike_sa *rival =
         creation->rival_ike == 0 ? NULL : sa_table_find(&engine->sas, creation->rival_ike);
+    struct ike_sa *own = creation->ours ? made : rival;
+    struct ike_sa *theirs = creation->ours ? rival : made;
+    bool closing = sa->delete_asked && !sa->inherited; /* `down` came in between */
 
+    if (creation->ours)
+        (void)leave_to_theirs(sa, creation);
     creation->heir = NULL;
-    sa->rekey_due = false;
-    if (!creation->ours) {
-        link_adopt(engine, heir);
-        sa_arm_lifetime(engine, heir);
-        if (sa->own != NULL && sa->own->kind == CREATE_REKEY_IKE)
-            return; /* ours decides */
-        heir_done(engine, sa, heir);
-        ike_sa_timer(context, &sa->expire, context->now_ms + OLD_IKE_LIFE_MS);
-        sa_wishes(engine, heir);
-        return;
+    link_adopt(engine, made);
+    sa_arm_lifetime(engine, made);
+    if (!creation->ours && own == NULL && sa->own != NULL && sa->own->kind == CREATE_REKEY_IKE)
+        return; /* ours will decide: it has been told (create_responder.c) */
+    bool own_loses = own != NULL && theirs != NULL && loses(creation) == creation->ours;
+    struct ike_sa *heir = own == NULL || own_loses ? theirs : own;
+    struct ike_sa *holder = rival != NULL && !creation->ours ? rival : sa;
+    if (heir != holder)
+        inherit(engine, holder, heir);
+    if (own != NULL && theirs != NULL) {
+        count(&engine->context, COUNTER_REDUNDANT);
+        if (own_loses)
+            own->delete_asked = true;
+        else
+            await_delete(engine, theirs);
     }
-    if (rival != NULL &&
-        nonce_below(lower_nonce(creation), buffer_slice(&creation->rival_nonce))) {
-        count(context, COUNTER_REDUNDANT);
-        heir_done(engine, sa, rival);
-        ike_sa_timer(context, &sa->expire, context->now_ms + OLD_IKE_LIFE_MS);
-        link_adopt(engine, heir);
-        sa_close(engine, heir);
-        sa_wishes(engine, rival);
-        return;
+    sa->inherited = true;
+    sa->delete_asked = sa->delete_asked || heir == own;
+    if (heir == theirs) {
+        sa->delete_asked = false;
+        await_delete(engine, sa);
     }
-    heir_done(engine, sa, heir);
-    if (rival != NULL)
-        ike_sa_timer(context, &rival->expire, context->now_ms + OLD_IKE_LIFE_MS);
-    sa->delete_asked = true;
+    heir->delete_asked = heir->delete_asked || closing;
+    if (own_loses)
+        sa_wishes(engine, own);
     sa_wishes(engine, heir);
 }
 
@@ -228,9 +269,8 @@ static void own_failed(struct engine *engine, struct ike_sa *sa, const struct cr
                                                               : "making a child";
 
     if (rival != NULL) { /* the peer's crossing exchange did better */
-        sa->rekey_due = false;
-        heir_done(engine, sa, rival);
-        ike_sa_timer(&engine->context, &sa->expire, engine->context.now_ms + OLD_IKE_LIFE_MS);
+        inherit(engine, sa, rival);
+        await_delete(engine, sa);
         return;
     }
     if (creation->error == V2_N_TEMPORARY_FAILURE) {

@@ -178,6 +178,7 @@ struct ike_sa {
     uint32_t next_request; /* message ID of our next request */
     uint32_t expected;     /* message ID of the peer's next request */
     uint64_t request_digest; /* keyed hash of the peer's last request */
+    uint8_t serving;         /* its exchange */
     struct buffer request;   /* ours, unanswered */
     struct buffer reply;     /* to the peer's last request */
     uint64_t iv_counter;

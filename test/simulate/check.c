@@ -258,10 +258,11 @@ static bool replaced_now(const struct run *run)
     return false;
 }
 
-/* With short lives an SA may just be replaced: that takes a few round trips. */
+/* With short lives an SA may just be replaced: that takes a few round trips, and the old one
+ * lingers for a second. */
 static void await_calm(struct run *run)
 {
-    for (size_t i = 0; run->short_life_s != 0 && i < 100 && replaced_now(run); i++)
+    for (size_t i = 0; run->short_life_s != 0 && i < 1500 && replaced_now(run); i++)
         world_run(&run->world, 20);
 }
 
