@@ -17,12 +17,14 @@ struct datagram_out {
     uint8_t data[];
 };
 
+STAILQ_HEAD(datagram_queue, datagram_out);
+
 struct channel {
     int fd;
     struct channel_hooks hooks;
     struct event *readable;
     struct event *writable;
-    STAILQ_HEAD(, datagram_out) queue;
+    struct datagram_queue queue;
     size_t backlog;
     bool closed;
     struct writer packing;
@@ -82,8 +84,8 @@ static bool receive_one(struct channel *channel)
     }
     size_t fd_count = take_fds(&header, fds);
     bool good = (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
-                channel->hooks.received(channel->hooks.context,
-                                        slice_of(channel->in, (size_t)size), fds, fd_count);
+                channel->hooks.received(channel->hooks.context, slice_of(channel->in, (size_t)size),
+                                        fds, fd_count);
     secret_wipe(channel->in, (size_t)size);
     if (!good)
         close_once(channel, "it sent what nobody can read");
@@ -175,8 +177,7 @@ void channel_flush(struct channel *channel)
     if (size == 0)
         return;
     if (!channel->closed) {
-        int sent =
-            STAILQ_EMPTY(&channel->queue) ? send_now(channel, channel->out, size) : 0;
+        int sent = STAILQ_EMPTY(&channel->queue) ? send_now(channel, channel->out, size) : 0;
         if (sent < 0)
             close_once(channel, strerror(errno));
         else if (sent == 0)

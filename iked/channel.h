@@ -13,10 +13,10 @@
 
 #include "iked/ipc.h"
 
-#define CHANNEL_QUEUE_MAX  (128u << 20) /* two generations of the largest configuration */
-#define CHANNEL_BACKLOG    (1u << 20)   /* from here on the owner should take less work in */
-#define CHANNEL_DRAIN_MAX  32           /* datagrams per wakeup */
-#define CHANNEL_SNDBUF     (4 << 20)
+#define CHANNEL_QUEUE_MAX (128u << 20) /* two generations of the largest configuration */
+#define CHANNEL_BACKLOG   (1u << 20)   /* from here on the owner should take less work in */
+#define CHANNEL_DRAIN_MAX 32           /* datagrams per wakeup */
+#define CHANNEL_SNDBUF    (4 << 20)
 
 struct channel;
 

@@ -193,8 +193,8 @@ static void on_own_result(void *context, const struct effect_result *result)
     if (result->command == negotiator->configure_number)
         configured(negotiator, result);
     if (result->command == negotiator->shutdown_number)
-        leave(negotiator, channel_put(negotiator->shell.channel, &bye) ? EXIT_SUCCESS
-                                                                      : EXIT_FAILURE);
+        leave(negotiator,
+              channel_put(negotiator->shell.channel, &bye) ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 /* --- The keeper's other messages --- */
@@ -291,8 +291,7 @@ static bool open_control(struct negotiator *negotiator, int fd)
 
 /* --- The channel --- */
 
-static bool take_socket(struct negotiator *negotiator, int fd,
-                        const struct ipc_socket *description)
+static bool take_socket(struct negotiator *negotiator, int fd, const struct ipc_socket *description)
 {
     if (description->role == IPC_ROLE_UDP)
         return udp_add(negotiator->shell.udp, fd, description);

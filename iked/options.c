@@ -68,8 +68,7 @@ static enum options_result read_negotiator(struct options *options, const char *
     if (*end != ':')
         return misuse("--negotiator is for iked itself, not with", text);
     options->gid = (gid_t)strtoul(end + 1, &end, 10);
-    return *end == '\0' ? OPTIONS_GO
-                        : misuse("--negotiator is for iked itself, not with", text);
+    return *end == '\0' ? OPTIONS_GO : misuse("--negotiator is for iked itself, not with", text);
 }
 
 static enum options_result read_option(struct options *options, int option, char **argv)

@@ -135,9 +135,9 @@ static int allow(scmp_filter_ctx filter, size_t i)
     int result;
 
     if (calls[i].bound)
-        result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i].call, 1,
-                                  SCMP_CMP64(calls[i].argument, SCMP_CMP_MASKED_EQ, calls[i].mask,
-                                             calls[i].value));
+        result = seccomp_rule_add(
+            filter, SCMP_ACT_ALLOW, calls[i].call, 1,
+            SCMP_CMP64(calls[i].argument, SCMP_CMP_MASKED_EQ, calls[i].mask, calls[i].value));
     else
         result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i].call, 0);
     return result == -EDOM ? 0 : result;

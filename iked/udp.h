@@ -12,7 +12,8 @@
 struct event_base;
 struct udp;
 
-#define UDP_DRAIN_MAX 64 /* datagrams per socket and wakeup: then timers and the keeper get a turn */
+#define UDP_DRAIN_MAX \
+    64 /* datagrams per socket and wakeup: then timers and the keeper get a turn */
 
 struct udp_hooks {
     /* Borrowed; the octets may be scribbled over. */

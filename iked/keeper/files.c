@@ -66,8 +66,7 @@ static void files_free(struct files *files)
 
 static bool files_add(struct files *files, const char *path, struct secret *text)
 {
-    struct config_text *texts =
-        reallocarray(files->texts, files->count + 1, sizeof(*files->texts));
+    struct config_text *texts = reallocarray(files->texts, files->count + 1, sizeof(*files->texts));
 
     if (texts == NULL)
         return false;

@@ -139,8 +139,7 @@ static bool proposal_allows(const struct proposal *proposal, const struct effect
 {
     if (!list_has(&proposal->encr, sa->encr) || !(sa->esn ? proposal->esn : proposal->no_esn))
         return false;
-    return encr_is_aead(sa->encr) ? sa->integ == INTEG_NONE
-                                  : list_has(&proposal->integ, sa->integ);
+    return encr_is_aead(sa->encr) ? sa->integ == INTEG_NONE : list_has(&proposal->integ, sa->integ);
 }
 
 static bool suite_allowed(const struct proposal_list *list, const struct effect_install_sa *sa)
@@ -215,8 +214,7 @@ static enum status check_install_sa(struct gate *gate, const struct config *conf
     uint32_t most = is_any(&claim) ? GATE_SAS_PER_ANY_CHILD : GATE_SAS_PER_CHILD;
     if (claim.owner != NULL && claim.owner->sa_count >= most)
         return refuse(reason, "the child has too many SAs");
-    return sa->inbound ? inbound_check(gate, sa, &claim, reason)
-                       : outbound_check(gate, sa, reason);
+    return sa->inbound ? inbound_check(gate, sa, &claim, reason) : outbound_check(gate, sa, reason);
 }
 
 /* Orphans are ours as well, but go by REMOVE_ORPHANS. */

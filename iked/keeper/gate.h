@@ -13,7 +13,7 @@
 #include "lib/policy/config.h"
 
 /* A child with one peer has one SA pair, two while rekeying, a few while both ends do. */
-#define GATE_SAS_PER_CHILD      64
+#define GATE_SAS_PER_CHILD 64
 /* A child with remote "any" has those of all its peers. */
 #define GATE_SAS_PER_ANY_CHILD  262144
 #define GATE_SPIS_PER_CHILD     32
@@ -26,12 +26,12 @@
 #define GATE_SIGN_BURST 20000
 
 struct gate {
-    const struct ledger *ledger;  /* borrowed */
-    const struct config *config;  /* borrowed; the newest */
-    const struct config *before;  /* borrowed; still good until the newest is committed; or NULL */
-    uint64_t sign_credit;         /* thousandths of a signature */
-    uint64_t sign_ms;             /* when the credit was counted */
-    uint64_t refused;             /* counter */
+    const struct ledger *ledger; /* borrowed */
+    const struct config *config; /* borrowed; the newest */
+    const struct config *before; /* borrowed; still good until the newest is committed; or NULL */
+    uint64_t sign_credit;        /* thousandths of a signature */
+    uint64_t sign_ms;            /* when the credit was counted */
+    uint64_t refused;            /* counter */
 };
 
 void gate_init(struct gate *gate, const struct ledger *ledger, const struct config *config,

@@ -38,7 +38,7 @@ enum keeper_event {
     ON_CHILD,
     ON_NOTICE,
     ON_TICK,
-    ON_RESTART, /* the back-off is over */
+    ON_RESTART,  /* the back-off is over */
     ON_PATIENCE, /* a shutdown takes too long */
     EVENT_COUNT
 };
@@ -50,11 +50,11 @@ struct keeper {
     struct event *events[EVENT_COUNT];
     struct service service;
     struct sockets sockets;
-    struct loaded loaded;      /* the newest configuration; secrets are in the vault */
-    struct config *before;     /* good until the newest is committed, or NULL */
-    uint32_t generation;       /* of the newest */
-    struct channel *channel;   /* NULL: no negotiator */
-    pid_t pid;                 /* 0: no negotiator */
+    struct loaded loaded;    /* the newest configuration; secrets are in the vault */
+    struct config *before;   /* good until the newest is committed, or NULL */
+    uint32_t generation;     /* of the newest */
+    struct channel *channel; /* NULL: no negotiator */
+    pid_t pid;               /* 0: no negotiator */
     uint64_t started_ms;
     uint64_t backoff_ms;
     bool was_ready;
@@ -117,8 +117,7 @@ static bool tell_hello(struct keeper *keeper)
         .hello.socket_count = (uint8_t)keeper->sockets.count,
     };
 
-    memcpy(message.hello.sockets, keeper->sockets.descriptions,
-           sizeof(message.hello.sockets));
+    memcpy(message.hello.sockets, keeper->sockets.descriptions, sizeof(message.hello.sockets));
     tell(keeper, &message);
     return channel_flush_with(keeper->channel, keeper->sockets.fds, keeper->sockets.count);
 }
@@ -207,8 +206,7 @@ static bool on_commit(struct keeper *keeper, struct ipc_message *message)
     upkeep_committed(&keeper->service, clock_now_ms());
     config_free(keeper->before);
     keeper->before = NULL;
-    log_line(SEVERITY_INFO, "%zu connection%s configured",
-             keeper->loaded.config->connection_count,
+    log_line(SEVERITY_INFO, "%zu connection%s configured", keeper->loaded.config->connection_count,
              keeper->loaded.config->connection_count == 1 ? "" : "s");
     if (!keeper->was_ready && keeper->ready != NULL)
         keeper->ready();
@@ -269,8 +267,7 @@ static void on_closed(void *context, const char *why)
 
 static void start_negotiator(struct keeper *keeper)
 {
-    struct channel_hooks hooks = {
-        .received = on_datagram, .closed = on_closed, .context = keeper};
+    struct channel_hooks hooks = {.received = on_datagram, .closed = on_closed, .context = keeper};
     struct reason reason = {0};
     int fd;
 
@@ -465,10 +462,8 @@ static void hold_packets(void)
 
 static bool open_kernel(struct keeper *keeper, struct reason *reason)
 {
-    struct service_hooks hooks = {.answer = tell_answer,
-                                  .event = tell_event,
-                                  .trouble = tell_trouble,
-                                  .context = keeper};
+    struct service_hooks hooks = {
+        .answer = tell_answer, .event = tell_event, .trouble = tell_trouble, .context = keeper};
     bool none = keeper->options->kernel == IPC_KERNEL_NONE;
     struct kernel *kernel = none ? kernel_none_new(reason) : kernel_xfrm_new(reason);
 
@@ -548,10 +543,8 @@ static void finish(struct keeper *keeper)
 
 int keeper_run(struct options *options, void (*ready)(void))
 {
-    struct keeper keeper = {.options = options,
-                            .ready = ready,
-                            .status = EXIT_FAILURE,
-                            .sockets.lock_fd = -1};
+    struct keeper keeper = {
+        .options = options, .ready = ready, .status = EXIT_FAILURE, .sockets.lock_fd = -1};
     struct reason reason = {0};
 
     log_set_level(options->verbose ? SEVERITY_DEBUG : SEVERITY_INFO);

@@ -10,7 +10,7 @@
 
 #include "iked/options.h"
 
-#define KEEPER_SHUTDOWN_MS    3000  /* for the negotiator's goodbyes */
+#define KEEPER_SHUTDOWN_MS    3000 /* for the negotiator's goodbyes */
 #define KEEPER_BACKOFF_MIN_MS 100
 #define KEEPER_BACKOFF_MAX_MS 10000
 #define KEEPER_STEADY_MS      60000 /* who lived this long is started anew at once */

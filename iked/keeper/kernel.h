@@ -28,7 +28,7 @@ enum kernel_verb {
     KERNEL_SET_PIECE,
     KERNEL_REMOVE_PIECE,
     KERNEL_REMOVE_FORWARD, /* of a piece that was a tunnel's */
-    KERNEL_SET_BYPASS,    /* neighbour discovery: see xfrm_encode.h */
+    KERNEL_SET_BYPASS,     /* neighbour discovery: see xfrm_encode.h */
     KERNEL_REMOVE_BYPASS,
 };
 
@@ -43,8 +43,8 @@ struct kernel_job {
     struct piece piece; /* SET_PIECE, REMOVE_PIECE, REMOVE_FORWARD */
     uint8_t mode;       /* REMOVE_PIECE */
     /* Results. */
-    int error;    /* errno of the kernel, 0: done */
-    uint32_t spi; /* ALLOCATE_SPI */
+    int error;     /* errno of the kernel, 0: done */
+    uint32_t spi;  /* ALLOCATE_SPI */
     char text[96]; /* what the kernel said besides, or "" */
 };
 
@@ -71,7 +71,7 @@ enum kernel_notice_kind { NOTICE_ACQUIRE = 1, NOTICE_EXPIRE, NOTICE_LOST };
 /* What the kernel says by itself. */
 struct kernel_notice {
     enum kernel_notice_kind kind; /* LOST: some were lost, look for yourself */
-    struct kernel_sa sa;          /* ACQUIRE: reqid and packet; EXPIRE: destination, spi, protocol */
+    struct kernel_sa sa; /* ACQUIRE: reqid and packet; EXPIRE: destination, spi, protocol */
     bool hard;
 };
 

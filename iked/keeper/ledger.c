@@ -61,8 +61,8 @@ static uint64_t owner_key(const struct ledger *ledger, const struct name *connec
     return key_of(ledger, &writer);
 }
 
-static uint64_t sa_key(const struct ledger *ledger, const struct address *destination,
-                       uint32_t spi, uint8_t protocol)
+static uint64_t sa_key(const struct ledger *ledger, const struct address *destination, uint32_t spi,
+                       uint8_t protocol)
 {
     uint8_t octets[KEY_OCTETS_MAX];
     struct writer writer = writer_of(octets, sizeof(octets));
@@ -245,8 +245,7 @@ struct sa_record *ledger_add_sa(struct ledger *ledger, const struct sa_entry *en
     sa->inbound = entry->inbound;
     sa->filled = entry->filled;
     sa->session = entry->session;
-    hash_insert(&ledger->sas, &sa->node,
-                sa_key(ledger, &sa->destination, sa->spi, sa->protocol));
+    hash_insert(&ledger->sas, &sa->node, sa_key(ledger, &sa->destination, sa->spi, sa->protocol));
     TAILQ_INSERT_TAIL(&sa->owner->sas, sa, entry);
     sa_count(ledger, sa, 1);
     return sa;
@@ -297,8 +296,8 @@ void ledger_next_session(struct ledger *ledger, uint64_t now_ms)
     TAILQ_FOREACH(owner, &ledger->owner_list, entry)
     {
         TAILQ_FOREACH(sa, &owner->sas, entry)
-            if (sa->session == ledger->session)
-                sa->orphaned_ms = now_ms;
+        if (sa->session == ledger->session)
+            sa->orphaned_ms = now_ms;
         owner->orphan_count = owner->sa_count;
     }
     ledger->orphan_count = ledger->sa_count;
@@ -307,8 +306,7 @@ void ledger_next_session(struct ledger *ledger, uint64_t now_ms)
 
 /* --- Policies --- */
 
-struct policy_record *ledger_find_policy(const struct ledger *ledger,
-                                         const struct selector *local,
+struct policy_record *ledger_find_policy(const struct ledger *ledger, const struct selector *local,
                                          const struct selector *remote)
 {
     struct hash_node *node = hash_find(&ledger->policies, policy_key(ledger, local, remote));

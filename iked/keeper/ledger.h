@@ -64,7 +64,7 @@ struct piece_record {
     struct hash_node node;
     TAILQ_ENTRY(piece_record) entry;
     struct piece piece;
-    uint32_t reqid; /* of the template that it was last installed with */
+    uint32_t reqid;     /* of the template that it was last installed with */
     uint32_t use_count; /* 0: left behind by an earlier keeper */
     uint8_t mode;
 };
@@ -142,8 +142,8 @@ void ledger_fill_sa(struct sa_record *sa, bool filled);
 void ledger_remove_sa(struct ledger *ledger, struct sa_record *sa);
 
 /* Calls `visit` for every SA, or every one of `owner`'s; it may remove the SA that it is shown. */
-void ledger_visit_sas(struct ledger *ledger,
-                      void (*visit)(void *context, struct sa_record *sa), void *context);
+void ledger_visit_sas(struct ledger *ledger, void (*visit)(void *context, struct sa_record *sa),
+                      void *context);
 void owner_visit_sas(struct owner *owner, void (*visit)(void *context, struct sa_record *sa),
                      void *context);
 
@@ -157,8 +157,7 @@ static inline bool sa_is_orphan(const struct ledger *ledger, const struct sa_rec
 
 /* --- Policies, named by their pair of selectors --- */
 
-struct policy_record *ledger_find_policy(const struct ledger *ledger,
-                                         const struct selector *local,
+struct policy_record *ledger_find_policy(const struct ledger *ledger, const struct selector *local,
                                          const struct selector *remote);
 
 /* Adds the pair, or gives the one that is there to a (new) owner with new ends.  NULL when memory

@@ -9,10 +9,10 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#define PREFIXES_MAX      64
-#define PORTS_MAX         32
-#define PRIORITY_WIDEST   100000
-#define PORT_WEIGHT_BITS  6 /* 1 for the protocol and 32 for both ports stay below one address bit */
+#define PREFIXES_MAX     64
+#define PORTS_MAX        32
+#define PRIORITY_WIDEST  100000
+#define PORT_WEIGHT_BITS 6 /* 1 for the protocol and 32 for both ports stay below one address bit */
 
 /* A power-of-two block of ports: `bits` of them are fixed. */
 struct port_block {
@@ -30,7 +30,7 @@ struct side {
 
 static uint16_t mask_of(unsigned bits, unsigned width)
 {
-    return bits == 0 ? 0 : (uint16_t)(((1u << bits) - 1) << (width - bits));
+    return (uint16_t)(((1u << bits) - 1) << (width - bits));
 }
 
 /* The fewest blocks that cover start..end: at most 30. */
@@ -58,8 +58,7 @@ static enum status side_cut(const struct selector *selector, struct side *side,
     if (selector->port_start > selector->port_end)
         return reason_set(reason, STATUS_REJECT, 0, "%s: the kernel knows no OPAQUE ports",
                           selector_text(selector, text));
-    side->prefix_count =
-        selector_prefixes(selector, side->prefixes, side->bits, PREFIXES_MAX);
+    side->prefix_count = selector_prefixes(selector, side->prefixes, side->bits, PREFIXES_MAX);
     if (side->prefix_count > PREFIXES_MAX)
         return reason_set(reason, STATUS_REJECT, 0,
                           "%s: the range needs %zu prefixes in the kernel, at most %d are allowed",
@@ -189,17 +188,17 @@ static unsigned bits_of(uint16_t mask)
 uint32_t piece_priority(const struct piece *piece)
 {
     uint32_t address_bits = (uint32_t)piece->local_bits + piece->remote_bits;
-    uint32_t port_bits = bits_of(piece->local_mask) + bits_of(piece->remote_mask) +
-                         (piece->protocol != 0 ? 1 : 0);
+    uint32_t port_bits =
+        bits_of(piece->local_mask) + bits_of(piece->remote_mask) + (piece->protocol != 0 ? 1 : 0);
 
     return PRIORITY_WIDEST - (address_bits << PORT_WEIGHT_BITS) - port_bits;
 }
 
 bool piece_equal(const struct piece *a, const struct piece *b)
 {
-    return a->family == b->family && a->protocol == b->protocol &&
-           a->local_bits == b->local_bits && a->remote_bits == b->remote_bits &&
-           a->local_port == b->local_port && a->local_mask == b->local_mask &&
-           a->remote_port == b->remote_port && a->remote_mask == b->remote_mask &&
-           memcmp(a->local, b->local, 16) == 0 && memcmp(a->remote, b->remote, 16) == 0;
+    return a->family == b->family && a->protocol == b->protocol && a->local_bits == b->local_bits &&
+           a->remote_bits == b->remote_bits && a->local_port == b->local_port &&
+           a->local_mask == b->local_mask && a->remote_port == b->remote_port &&
+           a->remote_mask == b->remote_mask && memcmp(a->local, b->local, 16) == 0 &&
+           memcmp(a->remote, b->remote, 16) == 0;
 }

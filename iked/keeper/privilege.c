@@ -83,8 +83,7 @@ enum status privilege_drop(struct reason *reason)
      * that takes a capability which is not kept. */
     if (!capabilities_set(have, inherited) || !empty_bounding_set() ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !capabilities_set(kept, inherited))
-        return reason_set(reason, STATUS_FAIL, 0, "cannot drop capabilities: %s",
-                          strerror(errno));
+        return reason_set(reason, STATUS_FAIL, 0, "cannot drop capabilities: %s", strerror(errno));
     return STATUS_OK;
 }
 

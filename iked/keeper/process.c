@@ -90,7 +90,8 @@ char *process_end_text(int status, char *text, size_t size)
     if (WIFSIGNALED(status))
         snprintf(text, size, "was killed by signal %d (%s)%s", WTERMSIG(status),
                  strsignal(WTERMSIG(status)),
-                 WTERMSIG(status) == SIGSYS ? ": a system call that its sandbox does not have" : "");
+                 WTERMSIG(status) == SIGSYS ? ": a system call that its sandbox does not have"
+                                            : "");
     else
         snprintf(text, size, "left with status %d", WEXITSTATUS(status));
     return text;

@@ -24,8 +24,7 @@ struct request {
     bool failed;
 };
 
-bool service_init(struct service *service, struct kernel *kernel,
-                  const struct service_hooks *hooks)
+bool service_init(struct service *service, struct kernel *kernel, const struct service_hooks *hooks)
 {
     static const uint8_t no_key[16] = {0};
     struct config *none = NULL;
@@ -166,8 +165,8 @@ static void take_install_sa(struct service *service, struct request *request)
     };
 
     if (sa->inbound)
-        ledger_fill_sa(
-            ledger_find_sa(&service->ledger, &sa->destination, sa->spi, sa->protocol), true);
+        ledger_fill_sa(ledger_find_sa(&service->ledger, &sa->destination, sa->spi, sa->protocol),
+                       true);
     else if (ledger_add_sa(&service->ledger, &entry) == NULL)
         return no_memory(request);
     request_job(service, request, KERNEL_INSTALL_SA)->install_sa = sa;
@@ -317,14 +316,12 @@ static const struct {
     [EFFECT_SIGN] = {"sign", take_sign, NULL, true, SEVERITY_ERROR},
     [EFFECT_ALLOCATE_SPI] = {"allocate an SPI", take_allocate_spi, done_allocate_spi, true,
                              SEVERITY_ERROR},
-    [EFFECT_INSTALL_SA] = {"install an SA", take_install_sa, done_install_sa, true,
-                           SEVERITY_ERROR},
+    [EFFECT_INSTALL_SA] = {"install an SA", take_install_sa, done_install_sa, true, SEVERITY_ERROR},
     [EFFECT_REMOVE_SA] = {"remove an SA", take_remove_sa, NULL, false, SEVERITY_DEBUG},
     [EFFECT_INSTALL_POLICY] = {"install a policy", take_install_policy, NULL, false,
                                SEVERITY_ERROR},
     [EFFECT_REMOVE_POLICY] = {"remove a policy", take_remove_policy, NULL, false, SEVERITY_DEBUG},
-    [EFFECT_REMOVE_ORPHANS] = {"remove orphans", take_remove_orphans, NULL, false,
-                               SEVERITY_ERROR},
+    [EFFECT_REMOVE_ORPHANS] = {"remove orphans", take_remove_orphans, NULL, false, SEVERITY_ERROR},
 };
 
 static const struct name *connection_of(const struct effect *effect)
@@ -332,19 +329,13 @@ static const struct name *connection_of(const struct effect *effect)
     static const struct name none = {""};
 
     switch (effect->kind) {
-    case EFFECT_SIGN:
-        return &effect->sign.connection;
-    case EFFECT_ALLOCATE_SPI:
-        return &effect->allocate_spi.connection;
-    case EFFECT_INSTALL_SA:
-        return &effect->install_sa.connection;
+    case EFFECT_SIGN: return &effect->sign.connection;
+    case EFFECT_ALLOCATE_SPI: return &effect->allocate_spi.connection;
+    case EFFECT_INSTALL_SA: return &effect->install_sa.connection;
     case EFFECT_INSTALL_POLICY:
-    case EFFECT_REMOVE_POLICY:
-        return &effect->policy.connection;
-    case EFFECT_REMOVE_ORPHANS:
-        return &effect->orphans_of;
-    default:
-        return &none;
+    case EFFECT_REMOVE_POLICY: return &effect->policy.connection;
+    case EFFECT_REMOVE_ORPHANS: return &effect->orphans_of;
+    default: return &none;
     }
 }
 
@@ -353,8 +344,7 @@ static void refuse(struct request *request, const struct reason *reason)
     const struct effect *effect = &request->effect;
     char text[REASON_TEXT_MAX + 64];
 
-    snprintf(text, sizeof(text), "the gate will not %s: %s", rows[effect->kind].name,
-             reason->text);
+    snprintf(text, sizeof(text), "the gate will not %s: %s", rows[effect->kind].name, reason->text);
     log_connection(rows[effect->kind].refusal, connection_of(effect)->text, text);
     request->answer.reason = *reason;
     complete(request, STATUS_FAIL);
@@ -393,9 +383,9 @@ static void job_done(struct service *service, const struct kernel_job *job)
     struct request *request = &service->requests[job->request];
     const struct effect *effect = &request->effect;
     if (job->error != 0 && !request->failed)
-        complete(request, reason_set(&request->answer.reason, STATUS_FAIL, 0,
-                                     "the kernel will not %s: %s", rows[effect->kind].name,
-                                     kernel_error_text(job, text, sizeof(text))));
+        complete(request,
+                 reason_set(&request->answer.reason, STATUS_FAIL, 0, "the kernel will not %s: %s",
+                            rows[effect->kind].name, kernel_error_text(job, text, sizeof(text))));
     if (--request->jobs_left == 0 && rows[effect->kind].done != NULL)
         rows[effect->kind].done(service, request, job);
 }

@@ -46,8 +46,7 @@ static void tell_acquire(struct service *service, const struct kernel_sa *sa)
     struct owner *owner = ledger_reqid_owner(&service->ledger, sa->reqid);
 
     /* Before that the negotiator could not make use of it; the first commit finds it again. */
-    if (!service->committed ||
-        !child_of(service, sa->reqid, &event.connection, &event.child))
+    if (!service->committed || !child_of(service, sa->reqid, &event.connection, &event.child))
         return;
     if (owner != NULL && owner->acquire_ms != 0 &&
         service->now_ms - owner->acquire_ms < UPKEEP_ACQUIRE_MS)
@@ -108,8 +107,8 @@ static bool adopt(struct inventory *inventory, const struct kernel_sa *found)
     const struct connection *connection;
     const struct child_config *child =
         config_find_reqid(service->gate.config, found->reqid, &connection);
-    struct name connection_name;
-    struct name child_name;
+    struct name connection_name = {""};
+    struct name child_name = {""};
 
     if (child == NULL || child->mode != found->mode)
         return false;
@@ -284,8 +283,8 @@ static void remove_old_orphan(void *context, struct sa_record *sa)
         return;
     const struct connection *connection =
         config_find(service->gate.config, sa->owner->connection.text);
-    bool configured = connection != NULL &&
-                      connection_find_child(connection, sa->owner->child.text) != NULL;
+    bool configured =
+        connection != NULL && connection_find_child(connection, sa->owner->child.text) != NULL;
     if (configured && service->now_ms - sa->orphaned_ms < UPKEEP_ORPHAN_MS)
         return;
     log_line(SEVERITY_INFO, "%s: removing an SA of an earlier negotiator (SPI %08x)",
@@ -310,8 +309,7 @@ static void sweep(struct service *service)
     struct piece_record *piece;
     struct piece_record *next_piece;
 
-    for (policy = TAILQ_FIRST(&service->ledger.policy_list); policy != NULL;
-         policy = next_policy) {
+    for (policy = TAILQ_FIRST(&service->ledger.policy_list); policy != NULL; policy = next_policy) {
         next_policy = TAILQ_NEXT(policy, entry);
         if (policy->session != service->ledger.session && policy->owner->orphan_count == 0)
             service_remove_policy(service, policy);

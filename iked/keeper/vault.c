@@ -36,11 +36,10 @@ void vault_sign(struct vault *vault, const struct effect *effect, struct answer 
         secrets_find(vault->secrets, &sign->local_id, &sign->remote_id, &psk))
         effect_sign_run(vault->crypto, effect, psk, answer);
     else
-        answer->status = reason_set(
-            &answer->reason, STATUS_REJECT, 0,
-            "no secret for the pair \"%s\" and \"%s\" in secrets.conf",
-            identity_text(&sign->local_id, local, sizeof(local)),
-            identity_text(&sign->remote_id, remote, sizeof(remote)));
+        answer->status = reason_set(&answer->reason, STATUS_REJECT, 0,
+                                    "no secret for the pair \"%s\" and \"%s\" in secrets.conf",
+                                    identity_text(&sign->local_id, local, sizeof(local)),
+                                    identity_text(&sign->remote_id, remote, sizeof(remote)));
     if (answer->status == STATUS_OK)
         vault->signed_count++;
     else

@@ -81,8 +81,7 @@ static bool take_template(const struct nlmsghdr *message, size_t fixed,
 static struct selector packet_end(const struct xfrm_selector *selector, bool source)
 {
     uint8_t family = family_from(selector->family);
-    struct address host =
-        address_from(source ? &selector->saddr : &selector->daddr, family);
+    struct address host = address_from(source ? &selector->saddr : &selector->daddr, family);
     struct selector end = selector_host(&host);
     bool icmp = selector->proto == IPPROTO_ICMP || selector->proto == IPPROTO_ICMPV6;
     uint16_t port = ntohs(source ? selector->sport : selector->dport);
@@ -122,8 +121,7 @@ bool xfrm_decode_sa(const struct nlmsghdr *message, struct kernel_sa *sa)
     return sa->destination.family != FAMILY_NONE;
 }
 
-static void piece_from(const struct xfrm_selector *selector, uint8_t direction,
-                       struct piece *piece)
+static void piece_from(const struct xfrm_selector *selector, uint8_t direction, struct piece *piece)
 {
     bool out = direction == XFRM_POLICY_OUT;
     bool icmp = selector->proto == IPPROTO_ICMP || selector->proto == IPPROTO_ICMPV6;

@@ -58,20 +58,29 @@ static void end(struct xfrm_batch *batch, const struct nlmsghdr *message)
     batch->count++;
 }
 
+/* The fixed part of a message, filled elsewhere and copied in: netlink aligns to 4, structs of XFRM
+ * want 8. */
+static void put_body(struct nlmsghdr *message, const void *body, size_t size)
+{
+    memcpy(mnl_nlmsg_put_extra_header(message, size), body, size);
+}
+
 static void encode_allocate_spi(struct xfrm_batch *batch, const struct kernel_job *job)
 {
     const struct effect_allocate_spi *allocate = job->allocate_spi;
     struct nlmsghdr *message = begin(batch, XFRM_MSG_ALLOCSPI, NLM_F_ACK);
-    struct xfrm_userspi_info *info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
+    struct xfrm_userspi_info info = {
+        .info.id.proto = protocol_of(allocate->protocol),
+        .info.family = family_of(allocate->destination.family),
+        .info.mode = mode_of(allocate->mode),
+        .info.reqid = allocate->reqid,
+        .min = SPI_MIN,
+        .max = SPI_MAX,
+    };
 
-    put_address(&info->info.saddr, &allocate->source);
-    put_address(&info->info.id.daddr, &allocate->destination);
-    info->info.id.proto = protocol_of(allocate->protocol);
-    info->info.family = family_of(allocate->destination.family);
-    info->info.mode = mode_of(allocate->mode);
-    info->info.reqid = allocate->reqid;
-    info->min = SPI_MIN;
-    info->max = SPI_MAX;
+    put_address(&info.info.saddr, &allocate->source);
+    put_address(&info.info.id.daddr, &allocate->destination);
+    put_body(message, &info, sizeof(info));
     end(batch, message);
 }
 
@@ -93,26 +102,28 @@ static void put_limits(struct xfrm_lifetime_cfg *limits, const struct effect_ins
     limits->hard_add_expires_seconds = sa->hard_s;
 }
 
+static uint32_t window_of(const struct effect_install_sa *sa)
+{
+    return sa->inbound ? sa->replay_window : sa->esn ? OUTBOUND_ESN_WINDOW : 0;
+}
+
 /* A window above 32 and ESN need the long form (verify_replay in the kernel: the short field is 0
  * then); ESN needs a window whatever the direction. */
-static void put_replay(struct nlmsghdr *message, struct xfrm_usersa_info *info,
-                       const struct effect_install_sa *sa)
+static bool is_long_replay(const struct effect_install_sa *sa)
 {
-    uint32_t window = sa->inbound ? sa->replay_window : sa->esn ? OUTBOUND_ESN_WINDOW : 0;
-    uint32_t words = (window + 31) / 32;
+    return sa->esn || window_of(sa) > SMALL_WINDOW_MAX;
+}
+
+static void put_replay(struct nlmsghdr *message, const struct effect_install_sa *sa)
+{
+    uint32_t words = (window_of(sa) + 31) / 32;
     union {
         uint8_t room[sizeof(struct xfrm_replay_state_esn) + XFRMA_REPLAY_ESN_MAX / 8];
         struct xfrm_replay_state_esn state;
     } replay = {0};
 
-    if (sa->esn)
-        info->flags |= XFRM_STATE_ESN;
-    if (!sa->esn && window <= SMALL_WINDOW_MAX) {
-        info->replay_window = (uint8_t)window;
-        return;
-    }
     replay.state.bmp_len = words;
-    replay.state.replay_window = window;
+    replay.state.replay_window = window_of(sa);
     mnl_attr_put(message, XFRMA_REPLAY_ESN_VAL, sizeof(replay.state) + words * sizeof(uint32_t),
                  &replay);
 }
@@ -162,8 +173,7 @@ static void put_integ(struct nlmsghdr *message, const struct integ_info *integ, 
     attribute.algorithm.alg_key_len = (unsigned)key.size * 8;
     attribute.algorithm.alg_trunc_len = integ->icv_size * 8u;
     memcpy(attribute.room + sizeof(attribute.algorithm), key.data, key.size);
-    mnl_attr_put(message, XFRMA_ALG_AUTH_TRUNC, sizeof(attribute.algorithm) + key.size,
-                 &attribute);
+    mnl_attr_put(message, XFRMA_ALG_AUTH_TRUNC, sizeof(attribute.algorithm) + key.size, &attribute);
     secret_wipe(&attribute, sizeof(attribute));
 }
 
@@ -181,13 +191,22 @@ static bool sa_is_sayable(const struct effect_install_sa *sa, struct reason *rea
     else if (sa->encr_key.size != (encr != NULL ? encr->key_size : 0u))
         reason_set(reason, STATUS_REJECT, 0, "an encryption key of %zu octets", sa->encr_key.size);
     else if (sa->integ_key.size != (integ != NULL ? integ->key_size : 0u))
-        reason_set(reason, STATUS_REJECT, 0, "an integrity key of %zu octets",
-                   sa->integ_key.size);
+        reason_set(reason, STATUS_REJECT, 0, "an integrity key of %zu octets", sa->integ_key.size);
     else if (sa->replay_window > XFRMA_REPLAY_ESN_MAX || (sa->esn && sa->replay_window == 0))
         reason_set(reason, STATUS_REJECT, 0, "a replay window of %u packets", sa->replay_window);
     else
         return true;
     return false;
+}
+
+static void put_algorithms(struct nlmsghdr *message, const struct effect_install_sa *sa)
+{
+    if (encr_is_aead(sa->encr))
+        put_aead(message, encr_info(sa->encr), secret_slice(&sa->encr_key));
+    else if (sa->encr != ENCR_NONE)
+        put_cipher(message, encr_info(sa->encr), secret_slice(&sa->encr_key));
+    if (sa->integ != INTEG_NONE)
+        put_integ(message, integ_info(sa->integ), secret_slice(&sa->integ_key));
 }
 
 /* The larval SA that ALLOCSPI made is filled by UPDSA; an outbound one is new. */
@@ -196,28 +215,28 @@ static void encode_install_sa(struct xfrm_batch *batch, const struct kernel_job 
     const struct effect_install_sa *sa = job->install_sa;
     struct nlmsghdr *message =
         begin(batch, sa->inbound ? XFRM_MSG_UPDSA : XFRM_MSG_NEWSA, NLM_F_ACK);
-    struct xfrm_usersa_info *info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
+    struct xfrm_usersa_info info = {
+        .id.spi = htonl(sa->spi),
+        .id.proto = protocol_of(sa->protocol),
+        .family = family_of(sa->destination.family),
+        .mode = mode_of(sa->mode),
+        .reqid = sa->reqid,
+        .replay_window = is_long_replay(sa) ? 0 : (uint8_t)window_of(sa),
+        .flags = sa->esn ? XFRM_STATE_ESN : 0,
+    };
 
-    put_address(&info->saddr, &sa->source);
-    put_address(&info->id.daddr, &sa->destination);
-    info->id.spi = htonl(sa->spi);
-    info->id.proto = protocol_of(sa->protocol);
-    info->family = family_of(sa->destination.family);
-    info->mode = mode_of(sa->mode);
-    info->reqid = sa->reqid;
+    put_address(&info.saddr, &sa->source);
+    put_address(&info.id.daddr, &sa->destination);
+    put_limits(&info.lft, sa);
     /* The policies select; a tunnel may carry the other family, too. */
     if (sa->mode == CHILD_TUNNEL)
-        info->flags |= XFRM_STATE_AF_UNSPEC;
+        info.flags |= XFRM_STATE_AF_UNSPEC;
     else
-        info->sel.family = info->family;
-    put_limits(&info->lft, sa);
-    put_replay(message, info, sa);
-    if (encr_is_aead(sa->encr))
-        put_aead(message, encr_info(sa->encr), secret_slice(&sa->encr_key));
-    else if (sa->encr != ENCR_NONE)
-        put_cipher(message, encr_info(sa->encr), secret_slice(&sa->encr_key));
-    if (sa->integ != INTEG_NONE)
-        put_integ(message, integ_info(sa->integ), secret_slice(&sa->integ_key));
+        info.sel.family = info.family;
+    put_body(message, &info, sizeof(info));
+    if (is_long_replay(sa))
+        put_replay(message, sa);
+    put_algorithms(message, sa);
     end(batch, message);
 }
 
@@ -225,12 +244,14 @@ static void encode_remove_sa(struct xfrm_batch *batch, const struct kernel_job *
 {
     const struct effect_remove_sa *sa = &job->remove_sa;
     struct nlmsghdr *message = begin(batch, XFRM_MSG_DELSA, NLM_F_ACK);
-    struct xfrm_usersa_id *id = mnl_nlmsg_put_extra_header(message, sizeof(*id));
+    struct xfrm_usersa_id id = {
+        .spi = htonl(sa->spi),
+        .family = family_of(sa->destination.family),
+        .proto = protocol_of(sa->protocol),
+    };
 
-    put_address(&id->daddr, &sa->destination);
-    id->spi = htonl(sa->spi);
-    id->family = family_of(sa->destination.family);
-    id->proto = protocol_of(sa->protocol);
+    put_address(&id.daddr, &sa->destination);
+    put_body(message, &id, sizeof(id));
     end(batch, message);
 }
 
@@ -262,15 +283,19 @@ static struct nlmsghdr *begin_policy(struct xfrm_batch *batch, const struct piec
                                      uint8_t direction, uint32_t priority)
 {
     struct nlmsghdr *message = begin(batch, XFRM_MSG_UPDPOLICY, NLM_F_ACK);
-    struct xfrm_userpolicy_info *info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
+    struct xfrm_userpolicy_info info = {
+        .lft = {.soft_byte_limit = XFRM_INF,
+                .hard_byte_limit = XFRM_INF,
+                .soft_packet_limit = XFRM_INF,
+                .hard_packet_limit = XFRM_INF},
+        .priority = priority,
+        .dir = direction,
+        .action = XFRM_POLICY_ALLOW,
+        .share = XFRM_SHARE_ANY,
+    };
 
-    put_selector(&info->sel, piece, direction);
-    info->lft.soft_byte_limit = info->lft.hard_byte_limit = XFRM_INF;
-    info->lft.soft_packet_limit = info->lft.hard_packet_limit = XFRM_INF;
-    info->priority = priority;
-    info->dir = direction;
-    info->action = XFRM_POLICY_ALLOW;
-    info->share = XFRM_SHARE_ANY;
+    put_selector(&info.sel, piece, direction);
+    put_body(message, &info, sizeof(info));
     return message;
 }
 
@@ -322,10 +347,10 @@ static void encode_remove_policy(struct xfrm_batch *batch, const struct piece *p
                                  uint8_t direction)
 {
     struct nlmsghdr *message = begin(batch, XFRM_MSG_DELPOLICY, NLM_F_ACK);
-    struct xfrm_userpolicy_id *id = mnl_nlmsg_put_extra_header(message, sizeof(*id));
+    struct xfrm_userpolicy_id id = {.dir = direction};
 
-    put_selector(&id->sel, piece, direction);
-    id->dir = direction;
+    put_selector(&id.sel, piece, direction);
+    put_body(message, &id, sizeof(id));
     end(batch, message);
 }
 
@@ -396,14 +421,10 @@ static bool policy_is_sayable(const struct effect_policy *policy, struct reason 
 }
 
 static void (*const encoders[])(struct xfrm_batch *batch, const struct kernel_job *job) = {
-    [KERNEL_ALLOCATE_SPI] = encode_allocate_spi,
-    [KERNEL_INSTALL_SA] = encode_install_sa,
-    [KERNEL_REMOVE_SA] = encode_remove_sa,
-    [KERNEL_SET_PIECE] = encode_set_piece,
-    [KERNEL_REMOVE_PIECE] = encode_remove_piece,
-    [KERNEL_REMOVE_FORWARD] = encode_remove_forward,
-    [KERNEL_SET_BYPASS] = encode_set_bypass,
-    [KERNEL_REMOVE_BYPASS] = encode_remove_bypass,
+    [KERNEL_ALLOCATE_SPI] = encode_allocate_spi, [KERNEL_INSTALL_SA] = encode_install_sa,
+    [KERNEL_REMOVE_SA] = encode_remove_sa,       [KERNEL_SET_PIECE] = encode_set_piece,
+    [KERNEL_REMOVE_PIECE] = encode_remove_piece, [KERNEL_REMOVE_FORWARD] = encode_remove_forward,
+    [KERNEL_SET_BYPASS] = encode_set_bypass,     [KERNEL_REMOVE_BYPASS] = encode_remove_bypass,
 };
 
 bool xfrm_encode_job(struct xfrm_batch *batch, const struct kernel_job *job, struct reason *reason)
@@ -418,8 +439,7 @@ bool xfrm_encode_job(struct xfrm_batch *batch, const struct kernel_job *job, str
 void xfrm_encode_dump(struct xfrm_batch *batch, enum xfrm_table table)
 {
     bool sas = table == XFRM_TABLE_SAS;
-    struct nlmsghdr *message =
-        begin(batch, sas ? XFRM_MSG_GETSA : XFRM_MSG_GETPOLICY, NLM_F_DUMP);
+    struct nlmsghdr *message = begin(batch, sas ? XFRM_MSG_GETSA : XFRM_MSG_GETPOLICY, NLM_F_DUMP);
 
     if (sas)
         mnl_nlmsg_put_extra_header(message, sizeof(struct xfrm_usersa_id));

@@ -17,13 +17,13 @@
 #include "iked/keeper/xfrm_decode.h"
 #include "iked/keeper/xfrm_encode.h"
 
-#define BATCH_SIZE      65536
-#define BATCH_JOBS_MAX  128       /* their answers fit the receive buffer */
-#define RECEIVE_SIZE    65536
-#define REQUEST_RCVBUF  (4 << 20)
-#define NOTICE_RCVBUF   (8 << 20)
-#define NOTICES_MAX     256       /* datagrams per wakeup */
-#define ANSWER_WAIT_S   5         /* far more than the kernel takes: nothing here may hang */
+#define BATCH_SIZE     65536
+#define BATCH_JOBS_MAX 128 /* their answers fit the receive buffer */
+#define RECEIVE_SIZE   65536
+#define REQUEST_RCVBUF (4 << 20)
+#define NOTICE_RCVBUF  (8 << 20)
+#define NOTICES_MAX    256 /* datagrams per wakeup */
+#define ANSWER_WAIT_S  5   /* far more than the kernel takes: nothing here may hang */
 
 struct xfrm {
     struct kernel kernel;
@@ -69,8 +69,8 @@ static ssize_t receive(struct xfrm *xfrm, int fd, int flags)
     for (;;) {
         struct sockaddr_nl from = {0};
         socklen_t from_size = sizeof(from);
-        ssize_t size = recvfrom(fd, xfrm->in, sizeof(xfrm->in), flags, (struct sockaddr *)&from,
-                                &from_size);
+        ssize_t size =
+            recvfrom(fd, xfrm->in, sizeof(xfrm->in), flags, (struct sockaddr *)&from, &from_size);
         if (size < 0 && errno == EINTR)
             continue;
         if (size < 0 || (from_size == sizeof(from) && from.nl_pid == 0))
@@ -81,8 +81,8 @@ static ssize_t receive(struct xfrm *xfrm, int fd, int flags)
 static bool send_batch(struct xfrm *xfrm, const struct xfrm_batch *batch)
 {
     struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-    ssize_t sent = sendto(xfrm->request_fd, batch->data, batch->size, 0,
-                          (struct sockaddr *)&kernel, sizeof(kernel));
+    ssize_t sent = sendto(xfrm->request_fd, batch->data, batch->size, 0, (struct sockaddr *)&kernel,
+                          sizeof(kernel));
     int error = errno;
 
     secret_wipe(batch->data, batch->size);

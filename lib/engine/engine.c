@@ -128,7 +128,8 @@ static struct results find_step(struct ike_sa *sa, uint32_t number)
 static void store_answer(const struct results *results, struct answer *answer)
 {
     if (answer->kind == EFFECT_COMPUTE) {
-        take_buffer(results->public, &answer->public);
+        if (answer->public.size > 0)
+            take_buffer(results->public, &answer->public);
         secret_take(results->shared, &answer->shared);
     } else if (answer->kind == EFFECT_SIGN && results->auth != NULL) {
         take_buffer(results->auth, &answer->auth);

@@ -36,6 +36,7 @@ enum status creation_compute(struct context *context, struct ike_sa *sa, struct 
 
     if (effect == NULL)
         return STATUS_FAIL;
+    effect->compute.want_public = creation->public.size == 0;
     effect->compute.group = creation->group;
     if (creation->private.size == 0) {
         if (!secret_new(&creation->private, group->private_size))

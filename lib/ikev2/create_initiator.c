@@ -223,6 +223,7 @@ static enum status follow_group(struct context *context, struct ike_sa *sa,
         return STATUS_DROP;
     creation->group = (uint8_t)group;
     secret_free(&creation->private);
+    buffer_free(&creation->public);
     step_begin(sa, &creation->step);
     creation->state = CREATE_AWAIT_KEY;
     return creation_compute(context, sa, creation, slice_of(NULL, 0));

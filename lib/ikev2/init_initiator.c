@@ -35,6 +35,7 @@ static enum status ask_key(struct context *context, struct ike_sa *sa, enum grou
     struct effect *effect = step_effect(context, sa, &sa->handshake->step, EFFECT_COMPUTE);
     if (effect == NULL)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    effect->compute.want_public = true;
     effect->compute.group = (uint8_t)group;
     if (!secret_copy(&effect->compute.private, secret_slice(&handshake->private)))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");

@@ -77,6 +77,7 @@ static enum status open_sa(struct context *context, struct ike_sa *sa, const str
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     context->random(context->random_context, effect->compute.private.data,
                     effect->compute.private.size);
+    effect->compute.want_public = true;
     effect->compute.group = sa->suite.group;
     return STATUS_OK;
 }

@@ -127,9 +127,8 @@ static void fill(struct fake_sa *sa, const struct effect_install_sa *install, ui
     sa->hard_packets = install->hard_packets;
 }
 
-enum status fake_kernel_install(struct fake_kernel *kernel,
-                                const struct effect_install_sa *install, uint64_t now_ms,
-                                struct reason *reason)
+enum status fake_kernel_install(struct fake_kernel *kernel, const struct effect_install_sa *install,
+                                uint64_t now_ms, struct reason *reason)
 {
     struct fake_sa *sa = find(kernel, &install->destination, install->spi, install->protocol);
     struct fake_policy *policy;
@@ -213,7 +212,7 @@ void fake_kernel_remove_orphans(struct fake_kernel *kernel, const struct name *c
     }
 }
 
-/* The width of a range as a rank: the narrower selector wins, as the keeper's priorities have it. */
+/* The width of a range as a rank: the narrower one wins, as the keeper's priorities have it. */
 static unsigned width(const struct selector *selector)
 {
     unsigned bits = 0;
@@ -233,7 +232,8 @@ static struct fake_policy *match(const struct fake_kernel *kernel, const struct 
     unsigned best_width = 0;
 
     TAILQ_FOREACH (policy, &kernel->policies, entry) {
-        unsigned this_width = width(&policy->is.local_selector) + width(&policy->is.remote_selector);
+        unsigned this_width =
+            width(&policy->is.local_selector) + width(&policy->is.remote_selector);
         if (!selector_contains(&policy->is.local_selector, local) ||
             !selector_contains(&policy->is.remote_selector, remote) ||
             (best != NULL && this_width >= best_width))

@@ -35,8 +35,8 @@ struct fake_sa {
     bool esn;
     bool inbound;
     bool larval;
-    bool orphan;       /* of an engine that is gone */
-    bool soft_told;    /* its soft limit was reported */
+    bool orphan;               /* of an engine that is gone */
+    bool soft_told;            /* its soft limit was reported */
     uint8_t key[FAKE_KEY_MAX]; /* cipher's, then integrity's */
     size_t key_size;
     uint64_t added_ms;
@@ -70,9 +70,8 @@ void fake_kernel_clear(struct fake_kernel *kernel);
 enum status fake_kernel_allocate(struct fake_kernel *kernel,
                                  const struct effect_allocate_spi *allocate, uint64_t now_ms,
                                  uint32_t *spi);
-enum status fake_kernel_install(struct fake_kernel *kernel,
-                                const struct effect_install_sa *install, uint64_t now_ms,
-                                struct reason *reason);
+enum status fake_kernel_install(struct fake_kernel *kernel, const struct effect_install_sa *install,
+                                uint64_t now_ms, struct reason *reason);
 void fake_kernel_remove(struct fake_kernel *kernel, const struct effect_remove_sa *remove);
 void fake_kernel_install_policy(struct fake_kernel *kernel, const struct effect_policy *policy);
 void fake_kernel_remove_policy(struct fake_kernel *kernel, const struct effect_policy *policy);

@@ -26,8 +26,8 @@ static void sign(struct host *host, const struct effect *effect, struct answer *
 {
     struct slice psk;
 
-    if (host->secrets != NULL && secrets_find(host->secrets, &effect->sign.local_id,
-                                              &effect->sign.remote_id, &psk)) {
+    if (host->secrets != NULL &&
+        secrets_find(host->secrets, &effect->sign.local_id, &effect->sign.remote_id, &psk)) {
         effect_sign_run(host->world->crypto, effect, psk, answer);
         return;
     }
@@ -44,12 +44,8 @@ static void carry_out(struct host *host, const struct work *work)
     bool fails = chance_hit(&world->chance, world->weather.kernel_failure);
 
     switch (effect->kind) {
-    case EFFECT_COMPUTE:
-        effect_compute_run(world->crypto, effect, &answer);
-        break;
-    case EFFECT_SIGN:
-        sign(host, effect, &answer);
-        break;
+    case EFFECT_COMPUTE: effect_compute_run(world->crypto, effect, &answer); break;
+    case EFFECT_SIGN: sign(host, effect, &answer); break;
     case EFFECT_ALLOCATE_SPI:
         answer.status =
             fails ? reason_set(&answer.reason, STATUS_FAIL, 0, "no SPI, by chance")
@@ -60,22 +56,13 @@ static void carry_out(struct host *host, const struct work *work)
             fails ? reason_set(&answer.reason, STATUS_FAIL, 0, "no SA, by chance")
                   : fake_kernel_install(kernel, &effect->install_sa, now_ms, &answer.reason);
         break;
-    case EFFECT_REMOVE_SA:
-        fake_kernel_remove(kernel, &effect->remove_sa);
-        return;
-    case EFFECT_INSTALL_POLICY:
-        fake_kernel_install_policy(kernel, &effect->policy);
-        return;
-    case EFFECT_REMOVE_POLICY:
-        fake_kernel_remove_policy(kernel, &effect->policy);
-        return;
-    case EFFECT_REMOVE_ORPHANS:
-        fake_kernel_remove_orphans(kernel, &effect->orphans_of);
-        return;
+    case EFFECT_REMOVE_SA: fake_kernel_remove(kernel, &effect->remove_sa); return;
+    case EFFECT_INSTALL_POLICY: fake_kernel_install_policy(kernel, &effect->policy); return;
+    case EFFECT_REMOVE_POLICY: fake_kernel_remove_policy(kernel, &effect->policy); return;
+    case EFFECT_REMOVE_ORPHANS: fake_kernel_remove_orphans(kernel, &effect->orphans_of); return;
     case EFFECT_SEND:
     case EFFECT_REPORT:
-    case EFFECT_RESULT:
-        return;
+    case EFFECT_RESULT: return;
     }
     answer_engine(host, work, &answer);
 }
@@ -92,8 +79,7 @@ static void queue_work(struct host *host, struct effect *effect)
     work->effect = *effect;
     work->life = host->life;
     work->due_ms = world->now_ms + weather->work_min_ms +
-                   chance_below(&world->chance,
-                                weather->work_max_ms - weather->work_min_ms + 1u);
+                   chance_below(&world->chance, weather->work_max_ms - weather->work_min_ms + 1u);
     if (effect->kind != EFFECT_COMPUTE) {
         if (work->due_ms < host->keeper_free_ms)
             work->due_ms = host->keeper_free_ms;
@@ -130,8 +116,8 @@ static void print_report(const struct host *host, const struct effect_report *re
     const struct world *world = host->world;
 
     if (world->ladder != NULL)
-        fprintf(world->ladder, "%9.3f s  %-8s * %s: %s\n", (double)world->now_ms / 1000,
-                host->name, report->event, report->text);
+        fprintf(world->ladder, "%9.3f s  %-8s * %s: %s\n", (double)world->now_ms / 1000, host->name,
+                report->event, report->text);
 }
 
 void host_drain(struct host *host)
@@ -143,18 +129,10 @@ void host_drain(struct host *host)
         if (world->hooks.effect != NULL)
             world->hooks.effect(world->hooks.context, host, &effect);
         switch (effect.kind) {
-        case EFFECT_SEND:
-            world_send(world, &effect.send);
-            break;
-        case EFFECT_REPORT:
-            print_report(host, &effect.report);
-            break;
-        case EFFECT_RESULT:
-            remember_result(host, &effect.result);
-            break;
-        default:
-            queue_work(host, &effect);
-            continue; /* the work owns it now */
+        case EFFECT_SEND: world_send(world, &effect.send); break;
+        case EFFECT_REPORT: print_report(host, &effect.report); break;
+        case EFFECT_RESULT: remember_result(host, &effect.result); break;
+        default: queue_work(host, &effect); continue; /* the work owns it now */
         }
         effect_free(&effect);
     }
@@ -193,8 +171,7 @@ void host_clear(struct host *host)
     free(host->config_text);
 }
 
-static struct config *parse(const struct host *host, const char *text,
-                            char error[CONFIG_ERROR_MAX])
+static struct config *parse(const struct host *host, const char *text, char error[CONFIG_ERROR_MAX])
 {
     struct config_text file = {.path = host->name, .text = slice_text(text)};
 
@@ -285,9 +262,9 @@ static void tell_orphans(struct host *host)
         TAILQ_FOREACH (earlier, &host->kernel.sas, entry) {
             if (earlier == sa)
                 break;
-            told = told || (earlier->orphan &&
-                            strcmp(earlier->connection.text, sa->connection.text) == 0 &&
-                            strcmp(earlier->child.text, sa->child.text) == 0);
+            told = told ||
+                   (earlier->orphan && strcmp(earlier->connection.text, sa->connection.text) == 0 &&
+                    strcmp(earlier->child.text, sa->child.text) == 0);
         }
         if (told)
             continue;
@@ -474,7 +451,7 @@ static uint64_t earlier_of(uint64_t a, uint64_t b)
 
 static uint64_t in_world(const struct host *host, uint64_t due_ms)
 {
-    return due_ms == UINT64_MAX     ? UINT64_MAX
+    return due_ms == UINT64_MAX      ? UINT64_MAX
            : due_ms < host->ahead_ms ? 0
                                      : due_ms - host->ahead_ms;
 }

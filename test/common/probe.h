@@ -15,7 +15,7 @@ struct probe {
     struct probe_item {
         uint64_t number;
         uint64_t digest;
-    } *items;
+    } * items;
 };
 struct probe probe_take(const struct engine *engine);
 void probe_free(struct probe *probe);

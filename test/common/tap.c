@@ -82,8 +82,8 @@ static bool open_copy(struct tap *tap, const struct world *world, const struct f
     if (ike_header_parse(&tap->header, buffer_slice(message), &reason) != STATUS_OK)
         return false;
     reader_skip(&reader, IKE_HEADER_SIZE);
-    if (v2_payloads_parse(&payloads, tap->header.next_payload, reader_rest(&reader),
-                          &critical_type, &reason) != STATUS_OK)
+    if (v2_payloads_parse(&payloads, tap->header.next_payload, reader_rest(&reader), &critical_type,
+                          &reason) != STATUS_OK)
         return false;
     const struct v2_payload_item *sk = v2_payloads_find(&payloads, V2_SK, NULL);
     if (sk == NULL)
@@ -220,8 +220,7 @@ bool tap_insert(struct tap *tap, size_t index, uint8_t type, bool critical, stru
 {
     struct tap_payload payload = {.type = type, .critical = critical};
 
-    if (tap->count == TAP_PAYLOADS_MAX || index > tap->count ||
-        !buffer_copy(&payload.body, body))
+    if (tap->count == TAP_PAYLOADS_MAX || index > tap->count || !buffer_copy(&payload.body, body))
         return false;
     memmove(&tap->payloads[index + 1], &tap->payloads[index],
             (tap->count - index) * sizeof(payload));

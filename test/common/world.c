@@ -130,9 +130,8 @@ char *flight_text(const struct flight *flight, char text[FLIGHT_TEXT_MAX])
     else
         snprintf(text, FLIGHT_TEXT_MAX, "%s %s %u  %04x:%04x  %zu octets",
                  v2_exchange_name(header.exchange),
-                 (header.flags & V2_FLAG_RESPONSE) != 0 ? "response" : "request",
-                 header.message_id, (unsigned)(header.spi_i >> 48),
-                 (unsigned)(header.spi_r >> 48), flight->data.size);
+                 (header.flags & V2_FLAG_RESPONSE) != 0 ? "response" : "request", header.message_id,
+                 (unsigned)(header.spi_i >> 48), (unsigned)(header.spi_r >> 48), flight->data.size);
     return text;
 }
 
@@ -256,8 +255,8 @@ static void receive_traffic(struct host *host, const struct flight *flight)
     struct fake_sa *sa = NULL;
 
     if (flight->kind == FLIGHT_ESP) {
-        sa = fake_kernel_find_sa(&host->kernel, &flight->destination, flight->spi,
-                                 flight->protocol);
+        sa =
+            fake_kernel_find_sa(&host->kernel, &flight->destination, flight->spi, flight->protocol);
         if (sa == NULL || key_digest(sa) != flight->key_digest) {
             host->unknown_spi++;
             return;

@@ -16,10 +16,10 @@
 #include "test/common/chance.h"
 #include "test/common/fake_kernel.h"
 
-#define WORLD_HOSTS_MAX   40
-#define HOST_NAME_MAX_    15
-#define HOST_RESULTS_MAX  64
-#define FLIGHTS_MAX       4096 /* packets on their way; more are lost */
+#define WORLD_HOSTS_MAX  40
+#define HOST_NAME_MAX_   15
+#define HOST_RESULTS_MAX 64
+#define FLIGHTS_MAX      4096 /* packets on their way; more are lost */
 
 struct world;
 
@@ -48,7 +48,7 @@ struct host {
     struct work_list work;
     uint64_t keeper_free_ms;
     uint64_t next_command;
-    struct effect_result results[HOST_RESULTS_MAX]; /* by command number, modulo */
+    struct effect_result results[HOST_RESULTS_MAX];                /* by command number, modulo */
     uint64_t sealed, delivered, held, clear, refused, unknown_spi; /* packets of traffic */
 };
 
@@ -62,7 +62,7 @@ struct flight {
     uint64_t number;
     struct address source;
     struct address destination;
-    struct buffer data;        /* IKE */
+    struct buffer data;           /* IKE */
     struct selector inner_source; /* ESP, CLEAR: single addresses */
     struct selector inner_destination;
     uint32_t spi; /* ESP */

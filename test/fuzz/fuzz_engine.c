@@ -27,8 +27,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define BODY_MAX       64
 #define SAS_MAX        200
 
-enum edit_kind { EDIT_SET, EDIT_FLIP, EDIT_CUT, EDIT_REMOVE, EDIT_REPEAT, EDIT_ADD, EDIT_RETYPE,
-                 EDIT_HEADER, EDIT_MANGLE, EDIT_COUNT };
+enum edit_kind {
+    EDIT_SET,
+    EDIT_FLIP,
+    EDIT_CUT,
+    EDIT_REMOVE,
+    EDIT_REPEAT,
+    EDIT_ADD,
+    EDIT_RETYPE,
+    EDIT_HEADER,
+    EDIT_MANGLE,
+    EDIT_COUNT
+};
 
 struct edit {
     uint8_t kind;
@@ -98,9 +108,7 @@ static void edit_tap(const struct edit *edit, struct tap *tap)
         if (tap->count > 0)
             edit_body(edit, &tap->payloads[at]);
         return;
-    case EDIT_REMOVE:
-        tap_remove(tap, at);
-        return;
+    case EDIT_REMOVE: tap_remove(tap, at); return;
     case EDIT_REPEAT:
         if (tap->count > 0)
             tap_insert(tap, at, tap->payloads[at].type, tap->payloads[at].critical,
@@ -109,17 +117,14 @@ static void edit_tap(const struct edit *edit, struct tap *tap)
     case EDIT_ADD:
         tap_insert(tap, at, edit->value, (edit->at & 1) != 0, slice_of(edit->body, edit->size));
         return;
-    case EDIT_HEADER:
-        edit_header(edit, &tap->header);
-        return;
+    case EDIT_HEADER: edit_header(edit, &tap->header); return;
     case EDIT_MANGLE:
         if (tap->mangle_count < TAP_MANGLES_MAX) {
             tap->mangles[tap->mangle_count].at = edit->at;
             tap->mangles[tap->mangle_count++].flip = edit->value;
         }
         return;
-    case EDIT_COUNT:
-        return;
+    case EDIT_COUNT: return;
     }
 }
 
@@ -155,12 +160,6 @@ static enum fate on_packet(void *context, struct flight *flight)
 
 /* --- Operations --- */
 
-static struct host *host_of(struct fuzz *fuzz, struct reader *input, size_t *index)
-{
-    *index = reader_u8(input) & 1;
-    return fuzz->hosts[*index];
-}
-
 static void add_edit(struct fuzz *fuzz, struct reader *input)
 {
     struct edit edit = {.kind = reader_u8(input) % EDIT_COUNT};
@@ -177,10 +176,8 @@ static void add_edit(struct fuzz *fuzz, struct reader *input)
 }
 
 /* A message of the input's own, with the keys of the first SA of a host. */
-static void request(struct fuzz *fuzz, struct reader *input)
+static void request(struct fuzz *fuzz, const struct host *host, struct reader *input)
 {
-    size_t index;
-    const struct host *host = host_of(fuzz, input, &index);
     const struct ike_sa *sa = host->engine == NULL ? NULL : probe_first(host->engine);
     struct tap tap;
 
@@ -200,12 +197,10 @@ static void request(struct fuzz *fuzz, struct reader *input)
     tap_free(&tap);
 }
 
-static void inject(struct fuzz *fuzz, struct reader *input)
+static void inject(struct fuzz *fuzz, size_t to, struct reader *input)
 {
-    size_t index;
-    struct host *to = host_of(fuzz, input, &index);
-    struct address source = fuzz->hosts[!index]->v4;
-    struct address destination = to->v4;
+    struct address source = fuzz->hosts[!to]->v4;
+    struct address destination = fuzz->hosts[to]->v4;
 
     source.port = destination.port = 500;
     world_inject(&fuzz->world, &source, &destination, reader_bytes(input, reader_u8(input)));
@@ -224,10 +219,8 @@ static void replay(struct fuzz *fuzz, struct reader *input)
 }
 
 /* The kernel says that an SA of its own is at its end. */
-static void expire(struct fuzz *fuzz, struct reader *input)
+static void expire(struct host *host, struct reader *input)
 {
-    size_t index;
-    struct host *host = host_of(fuzz, input, &index);
     struct fake_sa *sa = TAILQ_FIRST(&host->kernel.sas);
     bool hard = (reader_u8(input) & 1) != 0;
 
@@ -254,26 +247,27 @@ static void ping(struct fuzz *fuzz, size_t from, bool tunnel)
 
 static void operate(struct fuzz *fuzz, struct reader *input, bool tunnel)
 {
-    uint8_t operation = reader_u8(input);
-    size_t index;
+    uint8_t operation = reader_u8(input) % 14;
+    size_t index = reader_u8(input) & 1;
+    struct host *host = fuzz->hosts[index];
 
-    switch (operation % 14) {
-    case 0: (void)host_up(host_of(fuzz, input, &index), fuzz->names[index]); break;
-    case 1: (void)host_down(host_of(fuzz, input, &index), fuzz->names[index]); break;
+    switch (operation) {
+    case 0: (void)host_up(host, fuzz->names[index]); break;
+    case 1: (void)host_down(host, fuzz->names[index]); break;
     case 2: world_run(&fuzz->world, reader_u8(input) * 100u); break;
-    case 3: ping(fuzz, reader_u8(input) & 1, tunnel); break;
+    case 3: ping(fuzz, index, tunnel); break;
     case 4:
     case 5: add_edit(fuzz, input); return; /* with what comes next */
     case 6: fuzz->drops = reader_u8(input) % 8; return;
-    case 7: request(fuzz, input); break;
-    case 8: inject(fuzz, input); break;
+    case 7: request(fuzz, host, input); break;
+    case 8: inject(fuzz, index, input); break;
     case 9: replay(fuzz, input); break;
-    case 10: expire(fuzz, input); break;
+    case 10: expire(host, input); break;
     case 11:
-        host_crash(host_of(fuzz, input, &index));
-        host_start(fuzz->hosts[index]);
+        host_crash(host);
+        host_start(host);
         break;
-    case 12: (void)host_shutdown(host_of(fuzz, input, &index)); break;
+    case 12: (void)host_shutdown(host); break;
     default: fuzz->world.weather.kernel_failure = reader_u8(input); return;
     }
     world_settle(&fuzz->world);
@@ -288,9 +282,7 @@ static void add_host(struct fuzz *fuzz, size_t index, uint8_t choices)
     char error[CONFIG_ERROR_MAX];
     char child[256] = "";
     char text[1024];
-    const char *remote = index == 0           ? "192.0.2.2"
-                         : (choices & 8) != 0 ? "any"
-                                              : "192.0.2.1";
+    const char *remote = index == 0 ? "192.0.2.2" : (choices & 8) != 0 ? "any" : "192.0.2.1";
 
     fuzz->hosts[index] = host;
     fuzz->names[index] = index == 0 ? "ab" : "ba";

@@ -151,9 +151,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (length == 0)
             upkeep_session_over(&service, now_ms);
         else
-            take_datagram(reader_bytes(&reader, length < reader_left(&reader)
-                                                    ? length
-                                                    : reader_left(&reader)));
+            take_datagram(reader_bytes(
+                &reader, length < reader_left(&reader) ? length : reader_left(&reader)));
         upkeep_tick(&service, now_ms);
     }
     if (service.ledger.orphan_count > service.ledger.sa_count)

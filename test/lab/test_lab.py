@@ -1,9 +1,11 @@
 # The lab's own proof, without iked: that its counters count a clear packet (a
 # counter that cannot count proves nothing), that two daemons which are known to
 # work are seen to work, and that neighbour discovery and IKE are not counted.
+import socket
+
 import pytest
 
-from lab import expect_pair, xfrm_policies
+from lab import expect_pair, wait_until, xfrm_policies
 from peers import conn_between
 
 
@@ -22,6 +24,16 @@ def test_clear_packets_are_counted(lab_scenario):
     assert any("ARP" in line for line in capture.lines())
     net.forget_clear()
     assert net.clear_packets() == 0
+
+    def knock():
+        for family, target in ((socket.AF_INET, b.v4), (socket.AF_INET6, b.v6)):
+            with socket.socket(family, socket.SOCK_DGRAM) as s:
+                s.bind(("", 500))
+                s.sendto(b"ike", (target, 500))
+    a.inside(knock)
+    unreachable = "icmp[0] = 3 or (icmp6 and ip6[40] = 1 and ip6[41] = 4 and ip6[88:4] = 0x01f401f4)"
+    wait_until(lambda: len(capture.lines(unreachable)) >= 2, 5, "two complaints about IKE's port")
+    assert net.clear_packets() == 0, net.clear_lines()
 
 
 def test_clear_packets_between_lans_are_counted(lab_scenario):

@@ -10,7 +10,7 @@ import pytest
 
 from lab import live_states, wait_until, xfrm_policies
 from peers import Conn
-from scenario import Pair, settles
+from scenario import Pair, settles, spis
 
 SECRET_TROUBLE = re.compile(r"secret|psk|pre-shared|authentic", re.I)
 
@@ -23,10 +23,6 @@ def established(lab_scenario, mode="transport", family=4, **more):
     pair.one.up()
     assert pair.ping(1) == 1
     return pair
-
-
-def spis(host):
-    return {state["spi"] for state in live_states(host)}
 
 
 def longest_gap(text):

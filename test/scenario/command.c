@@ -214,8 +214,8 @@ static bool do_release(struct script *script, char **words, size_t count)
     bool last = count > 0 && strcmp(words[0], "last") == 0;
     struct flight *flight;
 
-    while ((flight = last ? TAILQ_LAST(&script->held, flight_list)
-                          : TAILQ_FIRST(&script->held)) != NULL) {
+    while ((flight = last ? TAILQ_LAST(&script->held, flight_list) : TAILQ_FIRST(&script->held)) !=
+           NULL) {
         TAILQ_REMOVE(&script->held, flight, entry);
         world_forward(&script->world, flight, 0);
         world_settle(&script->world);
@@ -336,14 +336,14 @@ bool command_run(struct script *script, struct words *words)
         size_t least; /* words behind it */
         bool (*run)(struct script *script, char **words, size_t count);
     } commands[] = {
-        {"host", 1, do_host},         {"two", 0, do_two},       {"secret", 1, do_secret},
-        {"start", 0, do_start},       {"crash", 1, do_crash},   {"reboot", 1, do_reboot},
-        {"configure", 1, do_configure}, {"up", 2, do_up},       {"down", 2, do_down},
-        {"shutdown", 1, do_shutdown}, {"advance", 1, do_advance}, {"ping", 2, do_ping},
-        {"drop", 1, do_drop},         {"hold", 1, do_hold},     {"double", 1, do_double},
-        {"release", 0, do_release},   {"edit", 2, do_edit},     {"request", 2, do_request},
-        {"replay", 1, do_replay},     {"flood", 2, do_flood},   {"send", 3, do_send},
-        {"expect", 1, do_expect},     {"mark", 0, do_mark},
+        {"host", 1, do_host},           {"two", 0, do_two},         {"secret", 1, do_secret},
+        {"start", 0, do_start},         {"crash", 1, do_crash},     {"reboot", 1, do_reboot},
+        {"configure", 1, do_configure}, {"up", 2, do_up},           {"down", 2, do_down},
+        {"shutdown", 1, do_shutdown},   {"advance", 1, do_advance}, {"ping", 2, do_ping},
+        {"drop", 1, do_drop},           {"hold", 1, do_hold},       {"double", 1, do_double},
+        {"release", 0, do_release},     {"edit", 2, do_edit},       {"request", 2, do_request},
+        {"replay", 1, do_replay},       {"flood", 2, do_flood},     {"send", 3, do_send},
+        {"expect", 1, do_expect},       {"mark", 0, do_mark},
     };
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -173,9 +173,9 @@ bool edit_apply(struct script *script, struct tap *tap, char *const *words, size
     static const struct {
         const char *word;
         bool (*apply)(struct script *script, struct tap *tap, char *const *words, size_t count);
-    } edits[] = {{"add", add},       {"front", add}, {"set", set}, {"remove", drop},
-                 {"repeat", repeat}, {"flip", flip}, {"cut", cut}, {"header", header},
-                 {"mangle", mangle}};
+    } edits[] = {{"add", add},     {"front", add},     {"set", set},
+                 {"remove", drop}, {"repeat", repeat}, {"flip", flip},
+                 {"cut", cut},     {"header", header}, {"mangle", mangle}};
 
     for (size_t i = 0; count > 0 && i < sizeof(edits) / sizeof(edits[0]); i++)
         if (strcmp(words[0], edits[i].word) == 0)

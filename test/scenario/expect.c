@@ -19,9 +19,8 @@ static bool expect_line(struct script *script, struct log *log, const char *what
         log->cursor = i + 1;
         return true;
     }
-    return !wanted ||
-           script_fail(script, "was not %s; the last one: %s", what,
-                       log->count == log->cursor ? "none" : log->lines[log->count - 1]);
+    return !wanted || script_fail(script, "was not %s; the last one: %s", what,
+                                  log->count == log->cursor ? "none" : log->lines[log->count - 1]);
 }
 
 static bool expect_result(struct script *script, bool done, char *const *words, size_t count)

@@ -76,8 +76,7 @@ static int digit_of(char c)
 }
 
 /* "-" is none. */
-bool bytes_parse(struct script *script, const char *hex, uint8_t *octets, size_t room,
-                 size_t *size)
+bool bytes_parse(struct script *script, const char *hex, uint8_t *octets, size_t room, size_t *size)
 {
     *size = 0;
     if (strcmp(hex, "-") == 0)

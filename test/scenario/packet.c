@@ -98,8 +98,7 @@ void script_effect(void *context, struct host *host, const struct effect *effect
 
     if (effect->kind != EFFECT_REPORT)
         return;
-    snprintf(line, sizeof(line), "%s %s %s", host->name, effect->report.event,
-             effect->report.text);
+    snprintf(line, sizeof(line), "%s %s %s", host->name, effect->report.event, effect->report.text);
     log_add(&script->reports, line, NULL);
 }
 

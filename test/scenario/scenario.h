@@ -28,7 +28,7 @@
  *   expect [no] report HOST WORDS...
  *   expect done|failed [WORDS...]  the last up, down, shutdown or configure
  *   expect ikes|half-open|children|larval|policies HOST N
- *   expect pair HOST HOST [transport|tunnel] [FROM TO]   what one sends by the other one receives by
+ *   expect pair HOST HOST [transport|tunnel] [FROM TO]   what one sends by the other receives by
  *   expect ping VERDICT HOST HOST [FROM TO]              clear, sealed, held or acquire
  *   expect delivered|refused HOST N
  *   expect counter HOST NAME N     expect idle HOST (no timer is armed)

@@ -17,8 +17,8 @@ void run_fail(struct run *run, const char *format, ...)
 
     if (run->failure[0] != '\0')
         return;
-    int size = snprintf(run->failure, sizeof(run->failure), "at %.3f s: ",
-                        (double)run->world.now_ms / 1000);
+    int size = snprintf(run->failure, sizeof(run->failure),
+                        "at %.3f s: ", (double)run->world.now_ms / 1000);
     va_start(arguments, format);
     vsnprintf(run->failure + size, sizeof(run->failure) - (size_t)size, format, arguments);
     va_end(arguments);
@@ -58,16 +58,18 @@ void run_effect(void *context, struct host *host, const struct effect *effect)
         run_fail(run, "%s: a result without a word", host->name);
 }
 
-void run_garbage(struct run *run, const struct address *source, struct host *to,
+void run_garbage(struct run *run, const struct address *source, const struct address *destination,
                  struct slice data)
 {
-    if (to->engine == NULL)
+    const struct host *to = world_host_at(&run->world, destination);
+
+    if (to == NULL || to->engine == NULL)
         return;
     world_settle(&run->world);
     struct probe probe = probe_take(to->engine);
     uint64_t kernel = fake_kernel_digest(&to->kernel);
 
-    world_inject(&run->world, source, &to->v4, data);
+    world_inject(&run->world, source, destination, data);
     world_settle(&run->world);
     if (!probe_kept(&probe, to->engine))
         run_fail(run, "an unauthenticated message changed an SA of %s", to->name);
@@ -122,8 +124,8 @@ static void check_direction(struct run *run, const struct pair *pair, size_t fro
     size_t in_count = count_sas(pair, !from, from, child, &in);
 
     if (out_count != wanted || in_count != wanted) {
-        run_fail(run, "%s c%zu: %zu SAs out of %s, %zu into %s, expected %zu", pair->ends[from].name,
-                 child, out_count, pair->ends[from].host->name, in_count,
+        run_fail(run, "%s c%zu: %zu SAs out of %s, %zu into %s, expected %zu",
+                 pair->ends[from].name, child, out_count, pair->ends[from].host->name, in_count,
                  pair->ends[!from].host->name, wanted);
         return;
     }
@@ -250,10 +252,11 @@ static void ask_up(struct run *run)
     }
 }
 
-static bool replaced_now(const struct run *run)
+static bool is_replacing(const struct run *run)
 {
     for (size_t i = 0; i < run->world.host_count; i++)
-        if (probe_restless(run->world.hosts[i]->engine) > 0)
+        if (probe_restless(run->world.hosts[i]->engine) > 0 ||
+            !TAILQ_EMPTY(&run->world.hosts[i]->work))
             return true;
     return false;
 }
@@ -262,8 +265,8 @@ static bool replaced_now(const struct run *run)
  * lingers for a second. */
 static void await_calm(struct run *run)
 {
-    for (size_t i = 0; run->short_life_s != 0 && i < 1500 && replaced_now(run); i++)
-        world_run(&run->world, 20);
+    for (size_t i = 0; run->short_life_s != 0 && i < 3000 && is_replacing(run); i++)
+        world_run(&run->world, 10);
 }
 
 void run_recover(struct run *run)

@@ -4,13 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/wire/ikev2.h"
 #include "test/simulate/simulate.h"
 
-#define ACTIONS_MIN     10
-#define ACTIONS_MAX     60
-#define PAUSE_MAX_MS    2500
-#define OFF_MAX_MS      6000
-#define GARBAGE_MAX     600
+#define ACTIONS_MIN  10
+#define ACTIONS_MAX  60
+#define PAUSE_MAX_MS 2500
+#define OFF_MAX_MS   6000
+#define GARBAGE_MAX  600
 
 /* --- The network --- */
 
@@ -53,10 +54,16 @@ static void change_weather(struct run *run)
     static const struct weather skies[] = {
         {.delay_min_ms = 1, .delay_max_ms = 5},
         {.loss = 100, .delay_min_ms = 1, .delay_max_ms = 40, .work_max_ms = 3},
-        {.loss = 400, .duplication = 200, .delay_min_ms = 1, .delay_max_ms = 900,
+        {.loss = 400,
+         .duplication = 200,
+         .delay_min_ms = 1,
+         .delay_max_ms = 900,
          .work_max_ms = 20},
         {.duplication = 500, .delay_min_ms = 1, .delay_max_ms = 3000, .work_max_ms = 300},
-        {.loss = 100, .delay_min_ms = 5, .delay_max_ms = 60, .work_max_ms = 2,
+        {.loss = 100,
+         .delay_min_ms = 5,
+         .delay_max_ms = 60,
+         .work_max_ms = 2,
          .kernel_failure = 150},
     };
 
@@ -77,17 +84,55 @@ static void send_garbage(struct run *run)
     size_t size = recorded->data.size < GARBAGE_MAX ? recorded->data.size : GARBAGE_MAX;
     memcpy(octets, recorded->data.data, size);
     if (chance_hit(&run->chance, 200))
-        size = chance_below(&run->chance, size);
+        size = chance_below(&run->chance, size + 1);
     size_t changes = 1 + chance_below(&run->chance, 4);
     for (size_t i = 0; size > 0 && i < changes; i++)
-        octets[chance_below(&run->chance, size)] ^=
-            (uint8_t)(1u << chance_below(&run->chance, 8));
+        octets[chance_below(&run->chance, size)] ^= (uint8_t)(1u << chance_below(&run->chance, 8));
     if (chance_hit(&run->chance, 50))
         chance_fill(&run->chance, octets, size);
     if (size == recorded->data.size && memcmp(octets, recorded->data.data, size) == 0)
         return;
-    run_garbage(run, &recorded->source, world_host_at(&run->world, &recorded->destination),
-                slice_of(octets, size));
+    run_garbage(run, &recorded->source, &recorded->destination, slice_of(octets, size));
+}
+
+static struct ike_sa *any_sa(struct run *run, const struct host *host)
+{
+    uint64_t skip = chance_below(&run->chance, engine_sa_count(host->engine));
+    struct ike_sa *sa = probe_first(host->engine);
+
+    while (sa != NULL && skip-- > 0)
+        sa = TAILQ_NEXT(sa, entry);
+    return sa;
+}
+
+/* Just what an SA waits for, but for the key. */
+static void forge(struct run *run)
+{
+    struct host *host = run->world.hosts[chance_below(&run->chance, run->world.host_count)];
+    const struct ike_sa *sa = host->engine == NULL ? NULL : any_sa(run, host);
+    bool response = chance_hit(&run->chance, 500);
+    uint8_t octets[GARBAGE_MAX];
+    uint8_t sealed[GARBAGE_MAX / 2];
+    struct v2_writer writer;
+
+    if (sa == NULL || sa->keys.size == 0)
+        return;
+    struct ike_header header = {
+        .spi_i = sa->spi_i,
+        .spi_r = sa->spi_r,
+        .version = 0x20,
+        .exchange = (uint8_t)(V2_IKE_AUTH + chance_below(&run->chance, 3)),
+        .flags =
+            (uint8_t)((sa->initiator ? 0 : V2_FLAG_INITIATOR) | (response ? V2_FLAG_RESPONSE : 0)),
+        .message_id = response ? sa->next_request : sa->expected,
+    };
+    v2_message_begin(&writer, octets, sizeof(octets), &header);
+    v2_payload_begin(&writer, V2_SK);
+    chance_fill(&run->chance, sealed, sizeof(sealed));
+    writer_bytes(&writer.bytes,
+                 slice_of(sealed, 16 + 16 * chance_below(&run->chance, sizeof(sealed) / 16)));
+    if (v2_message_end(&writer))
+        run_garbage(run, &sa->remote, &sa->local, writer_slice(&writer.bytes));
 }
 
 static void replay(struct run *run)
@@ -275,6 +320,7 @@ static const struct action {
     {change_secret, "change secret", 2},
     {sever, "sever", 4},
     {send_garbage, "send garbage", 12},
+    {forge, "forge", 12},
     {replay, "replay", 10},
     {change_weather, "change weather", 6},
 };
@@ -346,7 +392,8 @@ void run_mend(struct run *run)
         run_configure(run, run->world.hosts[i]);
     world_run(&run->world, 100);
     /* A peer that never calls, and one that may come from anywhere and so cannot be called, have no
-     * way to tell that they have forgotten us.  Until there are liveness checks the operator has. */
+     * way to tell that they have forgotten us.  Until there are liveness checks an operator is
+     * needed. */
     for (size_t i = 0; i < run->pair_count; i++) {
         const struct end *peer = &run->pairs[i].ends[1];
         if (peer->any || strcmp(peer->start, "never") == 0)

@@ -55,8 +55,7 @@ static bool run_one(uint64_t seed, struct crypto *crypto, bool verbose, uint64_t
     world_init(&run.world, chance_next(&run.chance), crypto);
     run.world.trace = *trace;
     run.world.ladder = verbose ? stdout : NULL;
-    run.world.hooks =
-        (struct hooks){.effect = run_effect, .packet = run_packet, .context = &run};
+    run.world.hooks = (struct hooks){.effect = run_effect, .packet = run_packet, .context = &run};
     run_plan(&run);
     run_faults(&run);
     run_mend(&run);

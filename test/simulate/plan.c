@@ -17,7 +17,7 @@ static const char *const proposals[] = {
     "aes128gcm16-prfsha256-x25519-ecp256-x448",
     "aes256gcm16-aes128gcm16-prfsha384-prfsha256-ecp256-x25519",
 };
-static const char cbc_proposal[] = "aes128-sha256-prfsha256-x25519"; /* agrees with itself */
+static const char cbc_proposal[] = "aes128-sha256-prfsha256-x25519";      /* agrees with itself */
 static const char foreign_proposal[] = "chacha20poly1305-prfsha512-x448"; /* ... with none */
 
 static const char *const starts[] = {"traffic", "traffic", "traffic", "immediate", "never"};
@@ -172,8 +172,8 @@ static void add_child(const struct run *run, const struct pair *pair, size_t sid
     char local[SUBNET_TEXT_MAX];
     char remote[SUBNET_TEXT_MAX];
 
-    add(text, size, "      c%zu: { mode = \"%s\"; start = \"%s\"; esp = [ \"aes128gcm16\" ];\n", child,
-        end->mode, end->any ? "never" : end->start);
+    add(text, size, "      c%zu: { mode = \"%s\"; start = \"%s\"; esp = [ \"aes128gcm16\" ];\n",
+        child, end->mode, end->any ? "never" : end->start);
     if (run->short_life_s != 0)
         add(text, size, "        lifetime = \"%us\";\n", run->short_life_s);
     if (strcmp(end->mode, "tunnel") == 0) {
@@ -263,9 +263,8 @@ static struct selector packet_end(const struct run *run, const struct pair *pair
                                    .bytes = {0xfd, 0, (uint8_t)(number >> 8), (uint8_t)number, 0,
                                              (uint8_t)side, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
     else if (tunnel)
-        address = (struct address){
-            .family = FAMILY_IPV4,
-            .bytes = {10, (uint8_t)number, (uint8_t)(side * 128), 1}};
+        address = (struct address){.family = FAMILY_IPV4,
+                                   .bytes = {10, (uint8_t)number, (uint8_t)(side * 128), 1}};
     return selector_host(&address);
 }
 

@@ -25,23 +25,23 @@ struct end {
     char name[16]; /* of the connection */
     const char *proposal;
     const char *start;
-    const char *mode;     /* "transport" or "tunnel" */
+    const char *mode;      /* "transport" or "tunnel" */
     enum narrowing narrow; /* this end allows less */
-    bool any;             /* the remote is "any" */
-    bool left_out;        /* for a while the connection is not configured */
+    bool any;              /* the remote is "any" */
+    bool left_out;         /* for a while the connection is not configured */
     bool wrong_secret;
     bool wrong_secret_planned;
     bool guarded[CHILDREN_MAX]; /* a policy stood: no packet may pass in the clear any more */
-    uint32_t lifetime_h;  /* changed to make a reload matter */
+    uint32_t lifetime_h;        /* changed to make a reload matter */
 };
 
 struct pair {
     struct end ends[2];
     size_t child_count;
     uint8_t family;
-    bool subsets;  /* tunnel: each side is a list, of which a narrow end has the first only */
-    bool agrees;   /* the two configurations, and the secrets, fit in the end */
-    bool severed;  /* the network between them is down */
+    bool subsets; /* tunnel: each side is a list, of which a narrow end has the first only */
+    bool agrees;  /* the two configurations, and the secrets, fit in the end */
+    bool severed; /* the network between them is down */
 };
 
 /* A packet that was seen, to be sent again. */
@@ -61,11 +61,11 @@ struct run {
     uint32_t short_life_s; /* of children, 0: the default */
     bool short_ike; /* so have IKE SAs */
     struct recorded recorded[RECORDED_MAX];
-    size_t recorded_count; /* ever */
+    size_t recorded_count;              /* ever */
     uint64_t start_ms[WORLD_HOSTS_MAX]; /* when a host that is off starts */
-    bool quiet; /* no more faults */
-    bool calm;  /* and all has recovered */
-    char failure[512]; /* "" while all holds */
+    bool quiet;                         /* no more faults */
+    bool calm;                          /* and all has recovered */
+    char failure[512];                  /* "" while all holds */
 };
 
 /* --- plan.c --- */
@@ -100,7 +100,7 @@ void run_fail(struct run *run, const char *format, ...) PRINTF_LIKE(2, 3);
 void run_effect(void *context, struct host *host, const struct effect *effect);
 
 /* Sends octets that nobody can have authenticated, and checks that no SA changed. */
-void run_garbage(struct run *run, const struct address *source, struct host *to,
+void run_garbage(struct run *run, const struct address *source, const struct address *destination,
                  struct slice data);
 
 /* Traffic until everything stands, then what must hold. */

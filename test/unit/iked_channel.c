@@ -25,6 +25,7 @@ static struct event_base *base;
 static struct end sender;
 static struct end receiver;
 static int raw_fd; /* the sender's side, where a test writes by hand */
+static int raw_receiver_fd;
 
 static bool on_received(void *context, struct slice datagram, const int *fds, size_t fd_count)
 {
@@ -75,6 +76,7 @@ static int set_up(void **state)
     open_end(&sender, fds[0]);
     open_end(&receiver, fds[1]);
     raw_fd = fds[0];
+    raw_receiver_fd = fds[1];
     return 0;
 }
 
@@ -141,6 +143,26 @@ static void slow_readers_get_all_in_order(void **state)
     assert_int_equal(receiver.commits, 1000000);
     assert_int_equal(channel_backlog(sender.channel), 0);
     assert_int_equal(sender.closed, 0);
+}
+
+/* What waits goes first, also when the socket has room again by the time of the next flush. */
+static void nothing_overtakes_the_queue(void **state)
+{
+    static uint8_t datagram[IPC_DATAGRAM_MAX];
+    (void)state;
+
+    for (uint32_t i = 1; i <= 1000000; i++)
+        put_commit(i);
+    while (recv(raw_receiver_fd, datagram, sizeof(datagram), MSG_DONTWAIT) > 0) {
+        struct reader reader = reader_of(slice_of(datagram, 9));
+        struct ipc_message message;
+        assert_true(ipc_decode(&reader, IPC_NEGOTIATOR, &message));
+        receiver.commits = message.commit + IPC_DATAGRAM_MAX / 9 - 1;
+    }
+    put_commit(1000001);
+    channel_flush(sender.channel);
+    turn(2000);
+    assert_int_equal(receiver.commits, 1000001);
 }
 
 static void who_never_reads_is_cut_off(void **state)
@@ -235,6 +257,7 @@ int main(void)
         TEST(messages_leave_together),
         TEST(full_datagrams_leave_by_themselves),
         TEST(slow_readers_get_all_in_order),
+        TEST(nothing_overtakes_the_queue),
         TEST(who_never_reads_is_cut_off),
         TEST(descriptors_come_with_the_first),
         TEST(nonsense_closes),

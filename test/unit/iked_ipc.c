@@ -106,8 +106,8 @@ static struct ipc_message trouble(void)
 
 static struct ipc_message refused(void)
 {
-    return (struct ipc_message){
-        .kind = IPC_REFUSED, .refused = {.number = 5, .text = "iked.conf:3: syntax error"}};
+    return (struct ipc_message){.kind = IPC_REFUSED,
+                                .refused = {.number = 5, .text = "iked.conf:3: syntax error"}};
 }
 
 static struct ipc_message stop(void)
@@ -117,8 +117,8 @@ static struct ipc_message stop(void)
 
 static struct ipc_message effect_of(enum effect_kind kind)
 {
-    return (struct ipc_message){
-        .kind = IPC_EFFECT, .effect = {.kind = kind, .ticket = {.sa = 11, .sequence = 22}}};
+    return (struct ipc_message){.kind = IPC_EFFECT,
+                                .effect = {.kind = kind, .ticket = {.sa = 11, .sequence = 22}}};
 }
 
 static struct ipc_message sign(void)
@@ -255,8 +255,8 @@ static struct ipc_message bye(void)
 
 static struct ipc_message log_text(void)
 {
-    return (struct ipc_message){
-        .kind = IPC_LOG, .log = {.severity = SEVERITY_ERROR, .text = "db: it went wrong"}};
+    return (struct ipc_message){.kind = IPC_LOG,
+                                .log = {.severity = SEVERITY_ERROR, .text = "db: it went wrong"}};
 }
 
 static const struct {
@@ -340,9 +340,8 @@ static void layout_is_as_written(void **state)
     assert_bytes(encoded(commit()), "0b 00000004 01020304");
     assert_bytes(encoded(config_end()), "03 0000000d 00000007 1122334455667788 01");
     assert_bytes(encoded(hello()), "01 0000000b 01 02 02 00 06 1194 01 00 0000");
-    assert_bytes(encoded(remove_sa()),
-                 "09 00000020 06 000000000000000b 00000016"
-                 "04 0000 c0000202 04 0000 c0000201 c0c1c2c3 02");
+    assert_bytes(encoded(remove_sa()), "09 00000020 06 000000000000000b 00000016"
+                                       "04 0000 c0000202 04 0000 c0000201 c0c1c2c3 02");
 }
 
 static void values_arrive(void **state)
@@ -359,7 +358,10 @@ static void values_arrive(void **state)
     assert_address(sa->destination, "2001:db8::1");
     assert_true(sa->inbound && sa->esn);
     assert_int_equal(sa->encr, ENCR_AES256_CBC);
-    assert_int_equal(sa->hard_bytes, 1ull << 41);
+    assert_int_equal(sa->replay_window, 128);
+    assert_true(sa->soft_s == 3000 && sa->hard_s == 3600);
+    assert_true(sa->soft_bytes == 1ull << 40 && sa->hard_bytes == 1ull << 41);
+    assert_true(sa->soft_packets == 1000000 && sa->hard_packets == 2000000);
     assert_slices(secret_slice(&sa->integ_key), bytes_fill(0x22, 32));
     ipc_message_free(&message);
 
@@ -413,19 +415,19 @@ static void bent_values_are_refused(void **state)
         size_t at;
         uint8_t octet;
     } rows[] = {
-        {commit, 0, 0},                /* no kind */
-        {commit, 0, IPC_KIND_COUNT},   /* a kind past the end */
-        {config_end, 17, 2},           /* a bool that is neither */
-        {hello, 5, IPC_KERNEL_COUNT},  /* enums past their ends */
+        {commit, 0, 0},               /* no kind */
+        {commit, 0, IPC_KIND_COUNT},  /* a kind past the end */
+        {config_end, 17, 2},          /* a bool that is neither */
+        {hello, 5, IPC_KERNEL_COUNT}, /* enums past their ends */
         {hello, 6, SEVERITY_ERROR + 1},
         {hello, 7, IPC_SOCKETS_MAX + 1},
-        {hello, 9, 5},                 /* a family */
-        {remove_sa, 5, 0},             /* effects that are not the keeper's */
+        {hello, 9, 5},     /* a family */
+        {remove_sa, 5, 0}, /* effects that are not the keeper's */
         {remove_sa, 5, EFFECT_SEND},
         {remove_sa, 5, EFFECT_REPORT},
         {remove_sa, 5, 99},
-        {remove_sa, 18, 7},            /* a family */
-        {remove_orphans, 20, '\n'},    /* characters of names */
+        {remove_sa, 18, 7},         /* a family */
+        {remove_orphans, 20, '\n'}, /* characters of names */
         {remove_orphans, 20, 0},
         {log_text, 8, 0x80},
         {answer, 5, EFFECT_REMOVE_SA}, /* what has no answer */
@@ -466,6 +468,18 @@ static void large_parts_are_refused(void **state)
     assert_false(ipc_encode(&writer, &message));
     message.config_part.text = bytes_fill('#', IPC_CHUNK_MAX);
     assert_true(ipc_encode(&writer, &message));
+}
+
+/* A name has 63 characters at most, also when the other end thinks otherwise. */
+static void long_names_are_refused(void **state)
+{
+    struct slice head = bytes_hex("09 00000051 09 0000000000000000 00000000 0040");
+    struct slice longer = bytes_join(head, bytes_fill('a', 64));
+    struct slice name = bytes_with(bytes_with(bytes_cut(longer, longer.size - 1), 19, 63), 4, 0x4e);
+    (void)state;
+
+    assert_true(taken(name, IPC_NEGOTIATOR));
+    assert_false(taken(bytes_with(longer, 4, 0x4f), IPC_NEGOTIATOR));
 }
 
 static void full_datagram_takes_no_more(void **state)
@@ -522,7 +536,9 @@ static void texts_are_cut_and_cleaned(void **state)
     char text[6];
     (void)state;
 
-    ipc_text(text, sizeof(text), "a\nb\x7f" "cdef");
+    ipc_text(text, sizeof(text),
+             "a\nb\x7f"
+             "cdef");
     assert_string_equal(text, "a?b?c");
 }
 
@@ -537,6 +553,7 @@ int main(void)
         cmocka_unit_test(other_side_is_refused),
         cmocka_unit_test(bent_values_are_refused),
         cmocka_unit_test(large_parts_are_refused),
+        cmocka_unit_test(long_names_are_refused),
         cmocka_unit_test(full_datagram_takes_no_more),
         cmocka_unit_test(a_batch_is_read_one_by_one),
         cmocka_unit_test(noise_is_survived),

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,8 +169,8 @@ static int mount_something(void)
 static void what_is_not_listed_kills(void **state)
 {
     static int (*const deeds[])(void) = {
-        open_file,  open_socket, open_netlink, fork_off,  execute,    trace,           kill_parent,
-        become_root, map_code,   make_code,    duplicate, set_option, mount_something,
+        open_file,   open_socket, open_netlink, fork_off,  execute,    trace,           kill_parent,
+        become_root, map_code,    make_code,    duplicate, set_option, mount_something,
     };
     (void)state;
 
@@ -191,7 +192,8 @@ static bool line_of(pid_t pid, const char *field, char *value, size_t size)
     FILE *file = fopen(path, "r");
     while (file != NULL && !found && fgets(line, sizeof(line), file) != NULL)
         if (strncmp(line, field, strlen(field)) == 0) {
-            snprintf(value, size, "%s", line + strlen(field) + 1 + strspn(line + strlen(field) + 1, "\t "));
+            snprintf(value, size, "%s",
+                     line + strlen(field) + 1 + strspn(line + strlen(field) + 1, "\t "));
             value[strcspn(value, "\n")] = '\0';
             found = true;
         }
@@ -224,8 +226,8 @@ static void nothing_is_left_of_root(void **state)
     if (pid == 0) {
         struct sandbox sandbox = {.run_dir = run_dir, .uid = NOBODY, .gid = NOBODY};
         struct reason reason;
-        sandbox_close_from((unsigned)pipes[1] + 1);
-        if (sandbox_enter(&sandbox, &reason) != STATUS_OK)
+        gid_t group = 4;
+        if (setgroups(1, &group) != 0 || sandbox_enter(&sandbox, &reason) != STATUS_OK)
             _exit(1);
         (void)!write(pipes[1], "r", 1);
         (void)!read(pipes[0], &octet, 1); /* until it is killed */

@@ -13,8 +13,8 @@
 #include "iked/log.h"
 #include "test/unit/policy.h"
 
-#define ONE "connections: { one: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };\n"
-#define TWO "connections: { two: { local = \"192.0.2.1\"; remote = \"192.0.2.3\"; }; };\n"
+#define ONE     "connections: { one: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };\n"
+#define TWO     "connections: { two: { local = \"192.0.2.1\"; remote = \"192.0.2.3\"; }; };\n"
 #define SECRETS "secrets: ( { psk = \"open sesame\"; } );\n"
 
 static char directory[] = "/tmp/iked-files.XXXXXX";
@@ -176,10 +176,8 @@ static void secrets_are_a_file_or_absent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_file_is_enough),
-        TEST(conf_d_is_read_in_order),
-        TEST(faults_name_the_file),
-        TEST(secrets_are_for_one_alone),
+        TEST(one_file_is_enough),           TEST(conf_d_is_read_in_order),
+        TEST(faults_name_the_file),         TEST(secrets_are_for_one_alone),
         TEST(secrets_are_a_file_or_absent),
     };
 

@@ -18,6 +18,8 @@ static const char text[] =
     "  lan: { local = \"192.0.2.1\"; remote = \"192.0.2.3\"; children: { net: { mode = \"tunnel\";"
     "  local = [ \"10.1.0.0/16\" ]; remote = [ \"10.2.0.0/16\", \"10.3.0.0/16 udp\" ]; }; }; };"
     "  any: { local = \"192.0.2.1\"; remote = \"any\"; };"
+    "  road: { local = \"192.0.2.1\"; remote = \"any\"; children: { all: { mode = \"tunnel\";"
+    "  local = [ \"0.0.0.0/0\" ]; }; }; };"
     "};";
 
 struct room {
@@ -90,8 +92,8 @@ static void assert_refused(const struct effect *effect, const char *why)
         assert_refused(e, (why));       \
     } while (0)
 
-static struct sa_record *grant(const char *connection, const char *child, uint32_t spi, bool inbound,
-                               bool filled)
+static struct sa_record *grant(const char *connection, const char *child, uint32_t spi,
+                               bool inbound, bool filled)
 {
     struct name connection_name;
     struct name child_name;
@@ -145,8 +147,7 @@ static void spis_for_children_only(void **state)
     REFUSED(good, "no such connection", name_set(&e->allocate_spi.connection, "dbx"));
     REFUSED(good, "no such connection", name_set(&e->allocate_spi.connection, ""));
     REFUSED(good, "no such child", name_set(&e->allocate_spi.child, "net"));
-    REFUSED(good, "local address",
-            e->allocate_spi.destination = policy_address("192.0.2.9"));
+    REFUSED(good, "local address", e->allocate_spi.destination = policy_address("192.0.2.9"));
     REFUSED(good, "remote address", e->allocate_spi.source = policy_address("192.0.2.3"));
     REFUSED(good, "remote address", e->allocate_spi.source = policy_address("2001:db8::2"));
     REFUSED(good, "remote address", e->allocate_spi.source.family = FAMILY_NONE);
@@ -395,8 +396,7 @@ static void policies_stay_within_the_child(void **state)
             e->policy.remote_selector = selector_between("10.2.0.0", "10.3.255.255"));
     REFUSED(good, "remote selector", /* only UDP there */
             e->policy.remote_selector = selector_between("10.3.0.0", "10.3.0.9"));
-    REFUSED(good, "remote selector",
-            e->policy.remote_selector = selector_between("::", "::"));
+    REFUSED(good, "remote selector", e->policy.remote_selector = selector_between("::", "::"));
     REFUSED(good, "other policy", e->policy.policy = POLICY_PREFER);
     REFUSED(good, "mode", e->policy.mode = CHILD_TRANSPORT);
     REFUSED(good, "remote address", e->policy.remote = policy_address("192.0.2.4"));
@@ -404,7 +404,7 @@ static void policies_stay_within_the_child(void **state)
     REFUSED(good, "reqid", e->policy.reqid = reqid_of("db", "web"));
 }
 
-static void transport_policies_are_of_the_hosts(void **state)
+static void peers_take_no_traffic_but_theirs(void **state)
 {
     struct effect good = good_policy();
     (void)state;
@@ -423,6 +423,15 @@ static void transport_policies_are_of_the_hosts(void **state)
     REFUSED(good, "remote selector",
             e->policy.remote_selector = selector_between("198.51.100.7", "198.51.100.8"));
     REFUSED(good, "remote selector", e->policy.remote = policy_address("198.51.100.8"));
+    /* So does this one, in tunnel mode. */
+    name_set(&good.policy.connection, "road");
+    name_set(&good.policy.child, "all");
+    good.policy.reqid = reqid_of("road", "all");
+    good.policy.mode = CHILD_TUNNEL;
+    good.policy.local_selector = selector_between("0.0.0.0", "255.255.255.255");
+    assert_passes(&good);
+    REFUSED(good, "remote selector",
+            e->policy.remote_selector = selector_between("0.0.0.0", "255.255.255.255"));
 }
 
 static void selectors_in_use_are_not_taken_over(void **state)
@@ -545,8 +554,7 @@ static void both_configurations_hold_until_the_commit(void **state)
 
     name_set(&new.allocate_spi.connection, "fresh");
     name_set(&new.allocate_spi.child, "fresh");
-    new.allocate_spi.reqid =
-        connection_find_child(config_find(next, "fresh"), "fresh")->reqid;
+    new.allocate_spi.reqid = connection_find_child(config_find(next, "fresh"), "fresh")->reqid;
     assert_refused(&new, "no such connection");
     gate_offer(&room.gate, next);
     assert_passes(&new);
@@ -572,7 +580,7 @@ int main(void)
         TEST(sas_have_limits_that_fit),
         TEST(only_own_sas_are_removed),
         TEST(policies_stay_within_the_child),
-        TEST(transport_policies_are_of_the_hosts),
+        TEST(peers_take_no_traffic_but_theirs),
         TEST(selectors_in_use_are_not_taken_over),
         TEST(only_own_policies_are_removed),
         TEST(orphans_of_known_connections),

@@ -191,6 +191,11 @@ static void narrower_goes_first(void **state)
         assert_true(piece_priority(&pieces[0]) > before);
         before = piece_priority(&pieces[0]);
     }
+    /* Where neither lies within the other, addresses count before ports. */
+    cut("10.1.2.3/32", "10.2.0.1/32");
+    before = piece_priority(&pieces[0]);
+    cut("10.1.2.3/32 tcp/22", "10.2.0.0/31 tcp/1000");
+    assert_true(piece_priority(&pieces[0]) > before);
     /* The narrowest of IPv6 is above the bypasses still. */
     cut("[2001:db8::1]/128 tcp/1", "[2001:db8::2]/128 tcp/1");
     assert_true(piece_priority(&pieces[0]) > PIECE_PRIORITY_BYPASS);

@@ -450,6 +450,22 @@ static void failed_policies_are_told_and_stay(void **state)
 
 /* --- Tests: upkeep --- */
 
+/* Two SAs between the hosts, as the kernel shows them. */
+static void show_sas(uint32_t in, uint32_t out)
+{
+    toy.sa_count = 2;
+    toy.sas[0] = (struct kernel_sa){.source = policy_address("192.0.2.2"),
+                                    .destination = policy_address("192.0.2.1"),
+                                    .spi = in,
+                                    .reqid = reqid_of("db", "db"),
+                                    .protocol = V2_PROTOCOL_ESP};
+    toy.sas[1] = (struct kernel_sa){.source = policy_address("192.0.2.1"),
+                                    .destination = policy_address("192.0.2.2"),
+                                    .spi = out,
+                                    .reqid = reqid_of("db", "db"),
+                                    .protocol = V2_PROTOCOL_ESP};
+}
+
 static void orphans_stay_until_they_are_replaced(void **state)
 {
     (void)state;
@@ -472,17 +488,7 @@ static void orphans_stay_until_they_are_replaced(void **state)
     take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
     take(allocate_spi(10));
     service_flush(&service);
-    toy.sa_count = 2;
-    toy.sas[0] = (struct kernel_sa){.source = policy_address("192.0.2.2"),
-                                    .destination = policy_address("192.0.2.1"),
-                                    .spi = 0xc0000001,
-                                    .reqid = reqid_of("db", "db"),
-                                    .protocol = V2_PROTOCOL_ESP};
-    toy.sas[1] = (struct kernel_sa){.source = policy_address("192.0.2.1"),
-                                    .destination = policy_address("192.0.2.2"),
-                                    .spi = 0x0badcafe,
-                                    .reqid = reqid_of("db", "db"),
-                                    .protocol = V2_PROTOCOL_ESP};
+    show_sas(0xc0000001, 0x0badcafe);
     upkeep_committed(&service, 3000);
     upkeep_tick(&service, 3000);
     assert_int_equal(service.ledger.orphan_count, 2);
@@ -531,6 +537,24 @@ static void policies_of_an_earlier_session_go_after_the_commit(void **state)
     assert_int_equal(service.ledger.policy_count, 1);
 }
 
+/* Without its policy an orphan's traffic would go on in the clear. */
+static void policies_stay_above_orphans(void **state)
+{
+    (void)state;
+    establish();
+    upkeep_session_over(&service, 2000);
+    show_sas(0xc0000001, 0x0badcafe);
+    upkeep_committed(&service, 3000);
+    forget_jobs();
+    upkeep_tick(&service, 3000);
+    assert_int_equal(toy.job_count, 0);
+    take((struct effect){.kind = EFFECT_REMOVE_ORPHANS, .orphans_of = {"db"}});
+    service_flush(&service);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 0);
+    upkeep_tick(&service, 4000);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
+}
+
 static struct kernel_piece left_piece(uint32_t reqid, uint8_t last)
 {
     return (struct kernel_piece){
@@ -559,9 +583,10 @@ static void what_an_earlier_keeper_left_is_adopted(void **state)
     toy.sas[1].reqid = REQID_DYNAMIC + 1; /* whose it was nobody knows */
     toy.sas[2] = toy.sas[0];
     toy.sas[2].spi = 0; /* an acquire under way: not before the engine is there */
-    toy.piece_count = 2;
+    toy.piece_count = 3;
     toy.pieces[0] = left_piece(reqid_of("db", "db"), 2);
     toy.pieces[1] = left_piece(reqid_of("db", "db") ^ 0x100, 77); /* of a child that is gone */
+    toy.pieces[2] = left_piece(reqid_of("db", "db"), 3);          /* perhaps the orphan's */
     upkeep_adopt(&service, 1000);
     assert_int_equal(jobs_of(KERNEL_REMOVE_SA), 1);
     assert_int_equal(toy.jobs[0].remove_sa.spi, 0xbbbb);
@@ -576,6 +601,7 @@ static void what_an_earlier_keeper_left_is_adopted(void **state)
     service_flush(&service);
     forget_jobs();
     toy.sa_count = 1;
+    toy.piece_count = 0;
     upkeep_committed(&service, 2000);
     upkeep_tick(&service, 2000);
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
@@ -642,9 +668,7 @@ static void expire(uint32_t spi, bool hard)
     toy.notices[toy.notice_count++] = (struct kernel_notice){
         .kind = NOTICE_EXPIRE,
         .hard = hard,
-        .sa = {.destination = policy_address("192.0.2.1"),
-               .spi = spi,
-               .protocol = V2_PROTOCOL_ESP},
+        .sa = {.destination = policy_address("192.0.2.1"), .spi = spi, .protocol = V2_PROTOCOL_ESP},
     };
 }
 
@@ -717,6 +741,7 @@ int main(void)
         TEST(orphans_stay_until_they_are_replaced),
         TEST(orphans_have_their_time),
         TEST(policies_of_an_earlier_session_go_after_the_commit),
+        TEST(policies_stay_above_orphans),
         TEST(what_an_earlier_keeper_left_is_adopted),
         TEST(acquires_reach_their_child),
         TEST(acquires_are_found_again_at_the_commit),

@@ -48,8 +48,7 @@ static struct slice auth_of(const char *psk, struct slice octets)
     uint8_t key[32];
     unsigned size = sizeof(key);
 
-    assert_non_null(
-        HMAC(EVP_sha256(), psk, (int)strlen(psk), pad, sizeof(pad) - 1, key, &size));
+    assert_non_null(HMAC(EVP_sha256(), psk, (int)strlen(psk), pad, sizeof(pad) - 1, key, &size));
     assert_non_null(HMAC(EVP_sha256(), key, 32, octets.data, octets.size, auth, &size));
     return slice_of(auth, 32);
 }

@@ -140,7 +140,8 @@ static struct effect_install_sa sa_of(enum encr encr, enum integ integ)
     return sa;
 }
 
-static const struct nlmsghdr *encode_sa(struct xfrm_batch *batch, const struct effect_install_sa *sa)
+static const struct nlmsghdr *encode_sa(struct xfrm_batch *batch,
+                                        const struct effect_install_sa *sa)
 {
     struct kernel_job job = {.verb = KERNEL_INSTALL_SA, .install_sa = sa};
     struct reason reason;
@@ -226,8 +227,8 @@ static void outbound_cbc_in_a_v6_tunnel(void **state)
     assert_null(attribute_of(message, sizeof(info), XFRMA_REPLAY_ESN_VAL).data);
     assert_algorithm(attribute_of(message, sizeof(info), XFRMA_ALG_CRYPT), "cbc(aes)", 256, false,
                      0, 0x11);
-    assert_algorithm(attribute_of(message, sizeof(info), XFRMA_ALG_AUTH_TRUNC), "hmac(sha256)",
-                     256, true, 128, 0x22);
+    assert_algorithm(attribute_of(message, sizeof(info), XFRMA_ALG_AUTH_TRUNC), "hmac(sha256)", 256,
+                     true, 128, 0x22);
     sa_free(&sa);
 }
 
@@ -240,9 +241,9 @@ static void replay_windows(void **state)
         uint8_t field;
         uint32_t words; /* of the attribute; 0: there is none */
     } rows[] = {
-        {true, false, 0, 0, 0},       {true, false, 32, 32, 0},    {true, false, 33, 0, 2},
-        {true, false, 4096, 0, 128},  {true, true, 1, 0, 1},       {true, true, 128, 0, 4},
-        {false, false, 128, 0, 0},    {false, true, 128, 0, 1},
+        {true, false, 0, 0, 0},      {true, false, 32, 32, 0}, {true, false, 33, 0, 2},
+        {true, false, 4096, 0, 128}, {true, true, 1, 0, 1},    {true, true, 128, 0, 4},
+        {false, false, 128, 0, 0},   {false, true, 128, 0, 1},
     };
     (void)state;
 
@@ -296,8 +297,7 @@ static void algorithms_by_their_kernel_names(void **state)
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         bool aead = rows[i].icv_bits != 0;
-        struct effect_install_sa sa =
-            sa_of(rows[i].encr, aead ? INTEG_NONE : INTEG_HMAC_SHA1_96);
+        struct effect_install_sa sa = sa_of(rows[i].encr, aead ? INTEG_NONE : INTEG_HMAC_SHA1_96);
         const struct nlmsghdr *message = encode_sa(&batch, &sa);
         assert_algorithm(attribute_of(message, sizeof(struct xfrm_usersa_info),
                                       aead ? XFRMA_ALG_AEAD : XFRMA_ALG_CRYPT),
@@ -419,7 +419,8 @@ static struct piece piece_v4(void)
     };
 }
 
-static struct xfrm_batch encode_policy(const struct effect_policy *policy, const struct piece *piece)
+static struct xfrm_batch encode_policy(const struct effect_policy *policy,
+                                       const struct piece *piece)
 {
     struct kernel_job job = {.verb = KERNEL_SET_PIECE, .policy = policy, .piece = *piece};
     struct xfrm_batch batch = batch_new();
@@ -488,8 +489,7 @@ static void transport_policies_go_two_ways(void **state)
 static void preferred_tunnels_cannot_be_said(void **state)
 {
     struct effect_policy policy = policy_of(CHILD_TUNNEL);
-    struct kernel_job job = {
-        .verb = KERNEL_SET_PIECE, .policy = &policy, .piece = piece_v4()};
+    struct kernel_job job = {.verb = KERNEL_SET_PIECE, .policy = &policy, .piece = piece_v4()};
     struct xfrm_batch batch = batch_new();
     struct reason reason;
     (void)state;
@@ -752,8 +752,8 @@ static void errors_are_read(void **state)
     assert_true(xfrm_decode_error(message, &number, said, sizeof(said)));
     assert_string_equal(said, "");
     error.error = 0;
-    assert_true(xfrm_decode_error(reply(NLMSG_ERROR, &error, sizeof(error)), &number, said,
-                                  sizeof(said)));
+    assert_true(
+        xfrm_decode_error(reply(NLMSG_ERROR, &error, sizeof(error)), &number, said, sizeof(said)));
     assert_int_equal(number, 0);
     assert_false(xfrm_decode_error(reply(NLMSG_ERROR, &error, 3), &number, said, sizeof(said)));
 }
