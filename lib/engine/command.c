@@ -170,28 +170,22 @@ static struct child_sa *find_child(struct engine *engine, const struct kernel_ev
     return NULL;
 }
 
-/* Soft: the initiator makes a new pair first.  Hard: what is left of the pair is no use. */
+/* Soft: a new pair is made first.  Hard: the kernel has forgotten the SA; the pair is no use. */
 static void expire(struct engine *engine, const struct kernel_event *event)
 {
-    struct context *context = &engine->context;
-    struct reason reason = {0};
     struct ike_sa *sa;
     struct child_sa *child = find_child(engine, event, &sa);
 
     if (child == NULL || sa->state != IKE_ESTABLISHED || sa->delete_asked)
         return;
-    if (!event->hard) {
-        if (sa->initiator)
-            link_start(engine, sa->link, child->config, sa);
-        return;
+    if (event->hard) {
+        report(&engine->context, sa, SEVERITY_INFO, "child-expired",
+               "child %s has reached its limit", child->config->name);
+        child->delete_due = true;
+    } else {
+        child->rekey_due = true;
     }
-    report(context, sa, SEVERITY_INFO, "child-expired", "child %s has reached its limit",
-           child->config->name);
-    if (TAILQ_NEXT(TAILQ_FIRST(&sa->children), entry) == NULL)
-        sa_close(engine, sa);
-    else if (sa->request.size == 0 &&
-             informational_delete_child(context, sa, child, &reason) != STATUS_OK)
-        sa_end(engine, sa);
+    sa_wishes(engine, sa);
 }
 
 void engine_kernel(struct engine *engine, const struct kernel_event *event, uint64_t now_ms)

@@ -71,6 +71,9 @@ static void timer_due(struct engine *engine, struct timer *timer)
     case TIMER_EXPIRE:
         sa_timer_due(engine, HASH_OWNER(timer, struct ike_sa, expire), TIMER_EXPIRE);
         return;
+    case TIMER_LATER:
+        sa_later(engine, HASH_OWNER(timer, struct ike_sa, later));
+        return;
     case TIMER_RETRY:
         link_retry(engine, HASH_OWNER(timer, struct link, retry));
         return;
@@ -88,54 +91,86 @@ void engine_expire(struct engine *engine, uint64_t now_ms)
     }
 }
 
-/* Takes what an answer brought into the SA. */
-static void store_answer(struct ike_sa *sa, struct answer *answer)
+static void take_buffer(struct buffer *to, struct buffer *from)
+{
+    buffer_free(to);
+    *to = *from;
+    *from = (struct buffer){0};
+}
+
+/* Where the answers of a step put what they bring. */
+struct results {
+    struct step *step;
+    struct buffer *public;
+    struct secret *shared;
+    struct buffer *auth; /* NULL: not asked for */
+    struct child_sa *child;
+};
+
+/* Which step of the SA's a ticket belongs to; step is NULL when nobody waits. */
+static struct results find_step(struct ike_sa *sa, uint32_t number)
 {
     struct handshake *handshake = sa->handshake;
+    struct creation *creations[] = {sa->own, sa->theirs};
 
-    switch (answer->kind) {
-    case EFFECT_COMPUTE:
-        buffer_free(&handshake->public);
-        handshake->public = answer->public;
-        answer->public = (struct buffer){0};
-        secret_take(&handshake->shared, &answer->shared);
-        break;
-    case EFFECT_SIGN:
-        buffer_free(&handshake->auth);
-        handshake->auth = answer->auth;
-        answer->auth = (struct buffer){0};
-        break;
-    case EFFECT_ALLOCATE_SPI:
-        if (handshake->child != NULL)
-            handshake->child->spi_in = answer->spi;
-        break;
-    default:
-        break;
+    if (handshake != NULL && handshake->step.number == number && handshake->step.awaited > 0)
+        return (struct results){&handshake->step, &handshake->public, &handshake->shared,
+                                &handshake->auth, handshake->child};
+    for (size_t i = 0; i < 2; i++) {
+        struct creation *creation = creations[i];
+        if (creation != NULL && creation->step.number == number && creation->step.awaited > 0)
+            return (struct results){&creation->step, &creation->public, &creation->shared, NULL,
+                                    creation->child};
     }
+    return (struct results){0};
+}
+
+static void store_answer(const struct results *results, struct answer *answer)
+{
+    if (answer->kind == EFFECT_COMPUTE) {
+        if (answer->public.size > 0)
+            take_buffer(results->public, &answer->public);
+        secret_take(results->shared, &answer->shared);
+    } else if (answer->kind == EFFECT_SIGN && results->auth != NULL) {
+        take_buffer(results->auth, &answer->auth);
+    } else if (answer->kind == EFFECT_ALLOCATE_SPI && results->child != NULL) {
+        results->child->spi_in = answer->spi;
+    }
+    if (answer->status > results->step->status) {
+        results->step->status = (uint8_t)answer->status;
+        results->step->reason = answer->reason;
+    }
+}
+
+static enum status go_on(struct context *context, struct ike_sa *sa, const struct step *step,
+                         struct reason *reason)
+{
+    if (sa->own != NULL && step == &sa->own->step)
+        return create_own_continue(context, sa, reason);
+    if (sa->theirs != NULL && step == &sa->theirs->step)
+        return create_their_continue(context, sa, reason);
+    if (sa->state == IKE_AWAIT_SIGN)
+        sa->handshake->initial_contact = link_first_contact(sa);
+    return step_continue(context, sa, reason);
 }
 
 void engine_answer(struct engine *engine, struct answer *answer, uint64_t now_ms)
 {
     struct context *context = &engine->context;
     struct ike_sa *sa = sa_table_find(&engine->sas, answer->ticket.sa);
+    struct results results = {0};
 
     context->now_ms = now_ms;
-    if (sa == NULL || sa->awaited == 0 || sa->step != answer->ticket.sequence ||
-        sa->handshake == NULL) {
+    if (sa != NULL)
+        results = find_step(sa, answer->ticket.sequence);
+    if (results.step == NULL) {
         count(context, COUNTER_DROP_ANSWER);
         return;
     }
-    store_answer(sa, answer);
-    if (answer->status > sa->answer_status) {
-        sa->answer_status = (uint8_t)answer->status;
-        sa->handshake->answer_reason = answer->reason;
-    }
-    if (--sa->awaited > 0)
+    store_answer(&results, answer);
+    if (--results.step->awaited > 0)
         return;
-    if (sa->state == IKE_AWAIT_SIGN)
-        sa->handshake->initial_contact = link_first_contact(sa);
-    struct reason reason = sa->handshake->answer_reason;
-    sa->handshake->answer_reason = (struct reason){0};
-    enum status status = step_continue(context, sa, &reason);
+    struct reason reason = results.step->reason;
+    enum status status = go_on(context, sa, results.step, &reason);
     sa_settle(engine, sa, status, &reason);
 }

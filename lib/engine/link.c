@@ -80,7 +80,7 @@ bool link_first_contact(const struct ike_sa *sa)
     return true;
 }
 
-void link_abandon(struct engine *engine, struct link *link, const struct child_config *child)
+void link_abandon(struct engine *engine, struct link *link, struct ike_sa *stays)
 {
     struct ike_sa *sa;
     struct ike_sa *next;
@@ -89,9 +89,24 @@ void link_abandon(struct engine *engine, struct link *link, const struct child_c
         bool unproven = sa->state == IKE_AWAIT_KEY || sa->state == IKE_AWAIT_INIT_REPLY ||
                         sa->state == IKE_AWAIT_SHARED || sa->state == IKE_AWAIT_SIGN;
         next = TAILQ_NEXT(sa, of_link);
-        if (sa->initiator && unproven && sa->wanted == child && sa->replaces == 0)
-            sa_end(engine, sa);
+        if (!sa->initiator || !unproven || sa->replaces != 0)
+            continue;
+        stays->wanted_children |= sa->wanted_children;
+        sa_want_child(stays, sa->wanted);
+        sa_end(engine, sa);
     }
+}
+
+/* An IKE SA of the link that can carry one more child: established, or an attempt of ours. */
+static struct ike_sa *find_carrier(const struct link *link)
+{
+    struct ike_sa *sa;
+
+    TAILQ_FOREACH (sa, &link->sas, of_link)
+        if (!sa->delete_asked && !sa->inherited && !sa->superseded &&
+            (sa->state == IKE_ESTABLISHED || (sa->initiator && sa->handshake != NULL)))
+            return sa;
+    return NULL;
 }
 
 void link_start(struct engine *engine, struct link *link, const struct child_config *child,
@@ -106,6 +121,12 @@ void link_start(struct engine *engine, struct link *link, const struct child_con
         return;
     if (connection->remote.family == FAMILY_NONE) {
         link_failed(engine, link, "the remote address is \"any\": only the peer can start");
+        return;
+    }
+    struct ike_sa *carrier = replaces == NULL ? find_carrier(link) : NULL;
+    if (carrier != NULL) {
+        sa_want_child(carrier, child);
+        sa_wishes(engine, carrier);
         return;
     }
     struct address local = connection->local;
@@ -306,19 +327,39 @@ static void add_link(struct engine *engine, const struct connection *connection)
             link_start(engine, link, child, NULL);
 }
 
-/* The children's configuration moved to new memory: each SA follows by name. */
+static void rebind_child(struct child_sa *child, const struct connection *connection)
+{
+    if (child != NULL)
+        child->config = connection_find_child(connection, child->config->name);
+}
+
+static void rebind_creation(struct creation *creation, const struct connection *connection)
+{
+    if (creation == NULL)
+        return;
+    rebind_child(creation->child, connection);
+    if (creation->config != NULL)
+        creation->config = connection_find_child(connection, creation->config->name);
+    if (creation->heir != NULL)
+        creation->heir->connection = connection;
+}
+
+/* The same configuration has moved to new memory: each SA follows by name. */
 static void rebind_sa(struct ike_sa *sa, const struct connection *connection)
 {
     struct child_sa *child;
 
     sa->connection = connection;
     TAILQ_FOREACH (child, &sa->children, entry)
-        child->config = connection_find_child(connection, child->config->name);
+        rebind_child(child, connection);
+    TAILQ_FOREACH (child, &sa->gone, entry)
+        rebind_child(child, connection);
     if (sa->wanted != NULL)
         sa->wanted = connection_find_child(connection, sa->wanted->name);
-    if (sa->handshake != NULL && sa->handshake->child != NULL)
-        sa->handshake->child->config =
-            connection_find_child(connection, sa->handshake->child->config->name);
+    if (sa->handshake != NULL)
+        rebind_child(sa->handshake->child, connection);
+    rebind_creation(sa->own, connection);
+    rebind_creation(sa->theirs, connection);
 }
 
 /* A changed or removed connection: its SAs are closed, and cannot outlive their configuration, so

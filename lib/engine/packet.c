@@ -124,6 +124,17 @@ static struct ike_sa *find_sa(const struct engine *engine, const struct ike_mess
                : NULL;
 }
 
+/* Is it about our outstanding request: its ID and its exchange? */
+static bool answers_request(const struct ike_sa *sa, const struct ike_message *message)
+{
+    struct ike_header request;
+    struct reason unused;
+
+    return sa->request.size > 0 && message->header.message_id == sa->next_request &&
+           ike_header_parse(&request, buffer_slice(&sa->request), &unused) == STATUS_OK &&
+           request.exchange == message->header.exchange;
+}
+
 /* Is it inside the window of one?  A repeated request is answered here. */
 static bool in_window(struct engine *engine, const struct ike_sa *sa,
                       const struct ike_message *message)
@@ -131,7 +142,7 @@ static bool in_window(struct engine *engine, const struct ike_sa *sa,
     uint32_t id = message->header.message_id;
 
     if (ike_message_is_response(message)) {
-        if (sa->request.size > 0 && id == sa->next_request)
+        if (answers_request(sa, message))
             return true;
         drop(engine, COUNTER_DROP_WINDOW, message, "a response to no outstanding request");
         return false;
@@ -180,8 +191,12 @@ static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike
 
     if (!in_window(engine, sa, message))
         return;
+    if (!ike_message_is_response(message) && sa->theirs != NULL) {
+        drop(engine, COUNTER_DROP_BUSY, message, "a request of the peer's is being worked on");
+        return;
+    }
     if (!exchange_expected(sa, &message->header, &sealed)) {
-        drop(engine, sa->awaited > 0 ? COUNTER_DROP_BUSY : COUNTER_DROP_STATE, message,
+        drop(engine, sa->handshake != NULL && sa->handshake->step.awaited > 0 ? COUNTER_DROP_BUSY : COUNTER_DROP_STATE, message,
              ike_state_name(sa->state));
         return;
     }
@@ -203,8 +218,10 @@ static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike
             drop(engine, COUNTER_DROP_SYNTAX, message, reason.text);
         return;
     }
-    if (!ike_message_is_response(message))
+    if (!ike_message_is_response(message)) {
         sa->request_digest = this_digest;
+        sa->serving = message->header.exchange;
+    }
     status = row->handle(context, sa, message, &reason);
     if (status == STATUS_DROP) {
         drop(engine, COUNTER_DROP_SYNTAX, message, reason.text);

@@ -85,6 +85,23 @@ void sa_close(struct engine *engine, struct ike_sa *sa);
 
 void sa_timer_due(struct engine *engine, struct ike_sa *sa, enum timer_kind kind);
 
+/* Arms the timer for the end of an established SA's life. */
+void sa_arm_lifetime(struct engine *engine, struct ike_sa *sa);
+
+/* --- wish.c --- */
+
+/* Starts the next thing the SA is to do, when its window is free.  May free the SA. */
+void sa_wishes(struct engine *engine, struct ike_sa *sa);
+
+/* Notes one more child of the connection to be made in this SA: sa_wishes does it. */
+void sa_want_child(struct ike_sa *sa, const struct child_config *wanted);
+
+/* The SA's timer for what was put off. */
+void sa_later(struct engine *engine, struct ike_sa *sa);
+
+/* Draws the consequences of CREATE_CHILD_SA exchanges that are done. */
+void sa_settle_creations(struct engine *engine, struct ike_sa *sa);
+
 /* --- link.c --- */
 
 struct link *link_find(const struct engine *engine, const char *name);
@@ -114,9 +131,9 @@ void link_retry(struct engine *engine, struct link *link);
  * IKE_AUTH is about to leave, not before: only then it holds for the peer, too. */
 bool link_first_contact(const struct ike_sa *sa);
 
-/* Ends our attempts for a child that the peer's attempt has just brought up, as long as the peer
- * cannot hold them for established. */
-void link_abandon(struct engine *engine, struct link *link, const struct child_config *child);
+/* Ends our attempts with a peer whose own attempt has just come up, as long as the peer cannot hold
+ * them for established; `stays` is to make what they were for. */
+void link_abandon(struct engine *engine, struct link *link, struct ike_sa *stays);
 
 /* Does an established SA of the link carry this child? */
 bool link_covers(const struct link *link, const struct child_config *child);

@@ -5,9 +5,9 @@
 #include "lib/engine/private.h"
 
 #define REFUSED_LIFE_MS 10000   /* how long a refusal is repeated to a repeated request */
-#define DELETE_TRIES 2          /* a peer that does not answer a Delete is let go */
-#define LIFETIME_SOFT_TENTHS 9  /* the initiator replaces the SA from here on ... */
-#define RESPONDER_MARGIN_S 60   /* ... and the responder closes what nobody replaced */
+#define DELETE_TRIES 4          /* a peer that does not answer a Delete is let go */
+#define SOFT_INITIATOR 18      /* twentieths of the lifetime: the initiator rekeys from here on ... */
+#define SOFT_RESPONDER 19      /* ... the responder a little later */
 #define CHILDLESS_LIFE_MS 30000 /* an IKE SA without a child serves nobody */
 #define SUPERSEDED_LIFE_MS 10000 /* a peer's time to close what a newer SA has replaced */
 
@@ -59,12 +59,15 @@ static const struct child_config *child_of(const struct ike_sa *sa)
     return child == NULL ? NULL : child->config;
 }
 
-/* Do two IKE SAs carry the same child between the same two hosts? */
+/* Do two IKE SAs serve the same connection between the same two hosts?  Where any peer may come,
+ * one may have reasons for two, unless they carry the same child. */
 static bool same_service(const struct ike_sa *a, const struct ike_sa *b)
 {
     return a->state == IKE_ESTABLISHED && b->state == IKE_ESTABLISHED &&
-           a->connection == b->connection && child_of(a) == child_of(b) &&
-           address_same_host(&a->remote, &b->remote);
+           a->connection == b->connection && !a->inherited && !b->inherited &&
+           address_same_host(&a->remote, &b->remote) &&
+           (a->connection->remote.family != FAMILY_NONE ||
+            (child_of(a) != NULL && child_of(a) == child_of(b)));
 }
 
 /* Both ends started at once: of the two SAs the one with the higher SPI of its initiator goes; both
@@ -72,12 +75,17 @@ static bool same_service(const struct ike_sa *a, const struct ike_sa *b)
 static bool close_loser(struct engine *engine, struct ike_sa *a, struct ike_sa *b)
 {
     struct ike_sa *loser = a->spi_i > b->spi_i ? a : b;
+    struct ike_sa *winner = loser == a ? b : a;
 
     if (a->initiator == b->initiator || !loser->initiator || loser->delete_asked)
         return false;
     report(&engine->context, loser, SEVERITY_INFO, "ike-redundant",
            "both ends started at once: one of the two IKE SAs is closed");
     count(&engine->context, COUNTER_REDUNDANT);
+    const struct child_sa *child;
+    winner->wanted_children |= loser->wanted_children;
+    TAILQ_FOREACH (child, &loser->children, entry)
+        sa_want_child(winner, child->config);
     sa_close(engine, loser);
     return true;
 }
@@ -120,7 +128,7 @@ static void close_replaced(struct engine *engine, const struct ike_sa *sa)
         sa_close(engine, old);
 }
 
-static void arm_lifetime(struct engine *engine, struct ike_sa *sa)
+void sa_arm_lifetime(struct engine *engine, struct ike_sa *sa)
 {
     struct context *context = &engine->context;
     uint64_t life_ms = sa->connection->lifetime_s * 1000ull;
@@ -131,8 +139,8 @@ static void arm_lifetime(struct engine *engine, struct ike_sa *sa)
         return;
     }
     context->random(context->random_context, &chance, sizeof(chance));
-    uint64_t wait_ms = sa->initiator ? life_ms / 10 * LIFETIME_SOFT_TENTHS - chance % (life_ms / 20)
-                                     : life_ms + RESPONDER_MARGIN_S * 1000ull;
+    uint64_t wait_ms = life_ms / 20 * (sa->initiator ? SOFT_INITIATOR : SOFT_RESPONDER) -
+                       chance % (life_ms / 20);
     ike_sa_timer(context, &sa->expire, sa->established_ms + wait_ms);
 }
 
@@ -157,7 +165,7 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     sa->handshake = NULL;
     sa_table_add_id(&engine->sas, sa);
     count(context, COUNTER_ESTABLISHED);
-    arm_lifetime(engine, sa);
+    sa_arm_lifetime(engine, sa);
     if (TAILQ_EMPTY(&sa->children))
         arm_childless(engine, sa);
     report_established(engine, sa);
@@ -177,8 +185,10 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     if (sa->delete_asked) {
         sa_close(engine, sa);
     } else {
-        link_abandon(engine, link, child_of(sa));
+        if (sa->connection->remote.family != FAMILY_NONE)
+            link_abandon(engine, link, sa);
         resolve_duplicates(engine, sa);
+        sa_wishes(engine, sa);
     }
     link_up(engine, link);
 }
@@ -189,8 +199,14 @@ void sa_end(struct engine *engine, struct ike_sa *sa)
     struct link *link = sa->link;
     struct child_sa *child;
 
+    creation_end(context, sa, &sa->own);
+    creation_end(context, sa, &sa->theirs);
     while ((child = TAILQ_FIRST(&sa->children)) != NULL)
         child_remove(context, sa, child);
+    while ((child = TAILQ_FIRST(&sa->gone)) != NULL) {
+        TAILQ_REMOVE(&sa->gone, child, entry);
+        child_remove(context, sa, child);
+    }
     if (sa->handshake != NULL && sa->handshake->child != NULL)
         child_remove(context, sa, sa->handshake->child);
     if (link != NULL)
@@ -217,6 +233,7 @@ void sa_close(struct engine *engine, struct ike_sa *sa)
     case IKE_AWAIT_AUTH_REPLY:
     case IKE_AWAIT_VERIFY:
     case IKE_AWAIT_INSTALL:
+    case IKE_AWAIT_REKEY:
         return; /* the peer may hold it for established: it is closed when it is */
     case IKE_AWAIT_DELETE_REPLY:
         return;
@@ -239,7 +256,7 @@ void sa_refused(struct engine *engine, struct ike_sa *sa)
 
     if (sa->handshake->child != NULL)
         child_remove(context, sa, sa->handshake->child);
-    sa->awaited = 0;
+    sa->handshake->step.awaited = 0;
     sa->state = IKE_REFUSED;
     ike_sa_timer(context, &sa->expire, context->now_ms + REFUSED_LIFE_MS);
 }
@@ -253,8 +270,7 @@ static void refuse(struct engine *engine, struct ike_sa *sa, const struct reason
     report(context, sa, SEVERITY_WARNING, "refused", "%s: answered %s", reason->text,
            v2_notify_name(reason->notify));
     enum status status =
-        message_respond_notify(context, sa, attempt ? V2_IKE_AUTH : V2_INFORMATIONAL,
-                               reason->notify, slice_of(NULL, 0));
+        message_respond_notify(context, sa, sa->serving, reason->notify, slice_of(NULL, 0));
     if (status == STATUS_OK && attempt)
         sa_refused(engine, sa);
     else
@@ -277,7 +293,7 @@ static void fail(struct engine *engine, struct ike_sa *sa, enum status status,
            attempt ? "ike-failed" : "ike-closed", "%s", reason->text);
     struct link *link = sa->initiator && attempt ? sa->link : NULL;
     if (attempt && sa->initiator && reason->notify != 0) {
-        sa->awaited = 0;
+        sa->handshake->step.awaited = 0;
         if (sa->handshake->child != NULL)
             child_remove(context, sa, sa->handshake->child);
         handshake_free(sa->handshake);
@@ -312,12 +328,12 @@ void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status,
         sa_established(engine, sa);
         return;
     }
-    if (sa->state == IKE_ESTABLISHED && TAILQ_EMPTY(&sa->children))
+    sa_settle_creations(engine, sa);
+    if (sa->state == IKE_ESTABLISHED && TAILQ_EMPTY(&sa->children) && !sa->inherited)
         arm_childless(engine, sa);
-    if (sa->state == IKE_ESTABLISHED && sa->delete_asked && sa->request.size == 0)
-        sa_close(engine, sa);
-    else if (sa->link != NULL)
+    if (sa->link != NULL)
         link_up(engine, sa->link);
+    sa_wishes(engine, sa);
 }
 
 static void retransmit(struct engine *engine, struct ike_sa *sa)
@@ -356,17 +372,18 @@ static void lifetime_over(struct engine *engine, struct ike_sa *sa)
                    "a newer IKE SA has taken over: closed");
             sa_close(engine, sa);
         } else {
-            arm_lifetime(engine, sa);
+            sa_arm_lifetime(engine, sa);
         }
         return;
     }
-    if (child == NULL || !sa->initiator || context->now_ms >= end_ms) {
+    if (child == NULL || sa->inherited || context->now_ms >= end_ms) {
         report(context, sa, SEVERITY_INFO, "ike-lifetime", "the lifetime is over: closed");
         sa_close(engine, sa);
         return;
     }
     ike_sa_timer(context, &sa->expire, end_ms);
-    link_start(engine, sa->link, child->config, sa);
+    sa->rekey_due = true;
+    sa_wishes(engine, sa);
 }
 
 void sa_timer_due(struct engine *engine, struct ike_sa *sa, enum timer_kind kind)
@@ -399,6 +416,7 @@ void sa_timer_due(struct engine *engine, struct ike_sa *sa, enum timer_kind kind
     case IKE_AWAIT_AUTH_REPLY:
     case IKE_AWAIT_VERIFY:
     case IKE_AWAIT_INSTALL:
+    case IKE_AWAIT_REKEY:
     case IKE_REFUSED:
     case IKE_DEAD:
     case IKE_STATE_COUNT:

@@ -21,7 +21,7 @@
 struct effect_sign *auth_ask_vault(struct context *context, struct ike_sa *sa,
                                    const struct identity *remote_id)
 {
-    struct effect *effect = ike_sa_effect(context, sa, EFFECT_SIGN);
+    struct effect *effect = step_effect(context, sa, &sa->handshake->step, EFFECT_SIGN);
 
     if (effect == NULL)
         return NULL;
@@ -40,7 +40,7 @@ enum status auth_start(struct context *context, struct ike_sa *sa, struct reason
     ike_sa_step(sa, IKE_AWAIT_SIGN);
     sa->handshake->child = child_propose(context, sa, sa->wanted);
     if (sa->handshake->child == NULL ||
-        child_ask_spi(context, sa, sa->handshake->child) != STATUS_OK)
+        child_ask_spi(context, sa, &sa->handshake->step, sa->handshake->child) != STATUS_OK)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     struct effect_sign *sign = auth_ask_vault(context, sa, &connection->remote_id);
     if (sign == NULL ||
@@ -66,7 +66,7 @@ enum status auth_request_send(struct context *context, struct ike_sa *sa, struct
         v2_write_id(&writer, V2_IDR, connection->remote_id.type,
                     slice_of(connection->remote_id.data, connection->remote_id.size));
     v2_write_auth(&writer, V2_AUTH_PSK, buffer_slice(&handshake->auth));
-    child_write_offer(context, &writer, handshake->child);
+    child_write_offer(&writer, handshake->child, slice_of(NULL, 0), false);
     enum status status = message_seal(context, sa, &writer, &bytes, reason);
     if (status != STATUS_OK)
         return status;
@@ -129,7 +129,7 @@ static enum status take_child(struct context *context, struct ike_sa *sa,
     }
     enum status status = child_offer_parse(&answer, message, reason);
     if (status == STATUS_OK)
-        status = child_accept(context, sa, handshake->child, &answer, reason);
+        status = child_accept(context, sa, handshake->child, &answer, false, reason);
     return status == STATUS_OK ? STATUS_OK : STATUS_CLOSE;
 }
 

@@ -73,7 +73,7 @@ static enum status ask(struct context *context, struct ike_sa *sa,
         return STATUS_FAIL;
     if (sa->handshake->child == NULL)
         return STATUS_OK;
-    return child_ask_spi(context, sa, sa->handshake->child);
+    return child_ask_spi(context, sa, &sa->handshake->step, sa->handshake->child);
 }
 
 enum status auth_request(struct context *context, struct ike_sa *sa,
@@ -108,7 +108,8 @@ enum status auth_request(struct context *context, struct ike_sa *sa,
     handshake->initial_contact = message_find_notify(message, V2_N_INITIAL_CONTACT, &notify);
     if (!buffer_copy(&sa->remote_id, slice_of(remote_id.data, remote_id.size)))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
-    status = child_choose(context, sa, &offer, &handshake->child, &handshake->child_proposal,
+    struct child_request request = {.offer = &offer};
+    status = child_choose(context, sa, &request, &handshake->child, &handshake->child_proposal,
                           &handshake->refusal);
     if (status == STATUS_REJECT)
         handshake->child_error = handshake->refusal.notify;
@@ -130,7 +131,8 @@ enum status auth_respond(struct context *context, struct ike_sa *sa, struct reas
     v2_write_id(&writer, V2_IDR, local_id->type, slice_of(local_id->data, local_id->size));
     v2_write_auth(&writer, V2_AUTH_PSK, buffer_slice(&handshake->auth));
     if (handshake->child != NULL)
-        child_write_answer(&writer, handshake->child, handshake->child_proposal);
+        child_write_answer(&writer, handshake->child, handshake->child_proposal,
+                           slice_of(NULL, 0), false);
     else
         v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), handshake->child_error,
                         slice_of(NULL, 0));
@@ -139,13 +141,4 @@ enum status auth_respond(struct context *context, struct ike_sa *sa, struct reas
         return status;
     sa->state = IKE_ESTABLISHED;
     return message_send_response(context, sa, bytes);
-}
-
-enum status create_child_request(struct context *context, struct ike_sa *sa,
-                                 const struct ike_message *message, struct reason *reason)
-{
-    (void)message;
-    (void)reason;
-    return message_respond_notify(context, sa, V2_CREATE_CHILD_SA, V2_N_NO_ADDITIONAL_SAS,
-                                  slice_of(NULL, 0));
 }

@@ -5,15 +5,10 @@
 
 #include <string.h>
 
-#include "lib/ikev2/keys.h"
-
 /* Reqids of children that need policies of their own: apart from the configured ones (config.h),
  * within the mark by which the keeper knows its own. */
 #define DYNAMIC_REQID_BASE 0x69800000u
 #define DYNAMIC_REQID_MASK 0x007fffffu
-
-/* The soft limits, in parts of the hard ones. */
-#define SOFT_TENTHS 9
 
 enum status child_offer_parse(struct child_offer *offer, const struct ike_message *message,
                               struct reason *reason)
@@ -85,7 +80,7 @@ struct child_sa *child_propose(struct context *context, const struct ike_sa *sa,
 }
 
 static void write_child(struct v2_writer *writer, const struct child_sa *child,
-                        const struct v2_sa *sa, bool local_is_tsi)
+                        const struct v2_sa *sa, struct slice nonce, bool local_is_tsi)
 {
     const struct selector *remote = child->selectors + child->local_count;
 
@@ -93,6 +88,8 @@ static void write_child(struct v2_writer *writer, const struct child_sa *child,
         v2_write_notify(writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_USE_TRANSPORT_MODE,
                         slice_of(NULL, 0));
     v2_write_sa(writer, sa);
+    if (nonce.size > 0)
+        v2_write_nonce(writer, nonce);
     if (local_is_tsi) {
         v2_write_selectors(writer, V2_TSI, child->selectors, child->local_count);
         v2_write_selectors(writer, V2_TSR, remote, child->remote_count);
@@ -110,26 +107,26 @@ static struct slice spi_bytes(uint32_t spi, uint8_t bytes[4])
     return writer_slice(&writer);
 }
 
-void child_write_offer(const struct context *context, struct v2_writer *writer,
-                       const struct child_sa *child)
+void child_write_offer(struct v2_writer *writer, const struct child_sa *child, struct slice nonce,
+                       bool with_group)
 {
     uint8_t spi[4];
     struct v2_sa offer;
 
-    (void)context;
     offer_from_proposals(&offer, &child->config->esp, child->protocol,
-                         spi_bytes(child->spi_in, spi), NULL, false);
-    write_child(writer, child, &offer, true);
+                         spi_bytes(child->spi_in, spi), NULL, with_group);
+    write_child(writer, child, &offer, nonce, true);
 }
 
 enum status child_accept(struct context *context, const struct ike_sa *sa, struct child_sa *child,
-                         const struct child_offer *answer, struct reason *reason)
+                         const struct child_offer *answer, bool with_group,
+                         struct reason *reason)
 {
     const struct selector *remote = child->selectors + child->local_count;
     uint32_t old_reqid = child->reqid;
 
     enum status status = check_answer(&child->config->esp, &answer->sa, child->protocol, NULL,
-                                      false, &child->suite, &child->spi_out, reason);
+                                      with_group, &child->suite, &child->spi_out, reason);
     if (status != STATUS_OK)
         return status;
     if (answer->transport != (child->mode == CHILD_TRANSPORT))
@@ -145,11 +142,20 @@ enum status child_accept(struct context *context, const struct ike_sa *sa, struc
                              answer->tsr.count))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     set_reqid(context, sa, child);
-    /* The SPI was allocated under the reqid of then; the kernel's larval SA is filled whatever
-     * its reqid, but a second chance number would differ from the first for no reason. */
+    /* A reqid of its own, once drawn, stays: the SPI was allocated under it. */
     if (child->own_policies && old_reqid >= DYNAMIC_REQID_BASE)
         child->reqid = old_reqid;
     return STATUS_OK;
+}
+
+static bool same_selectors(const struct child_sa *a, const struct child_sa *b)
+{
+    if (a->local_count != b->local_count || a->remote_count != b->remote_count)
+        return false;
+    for (size_t i = 0; i < (size_t)a->local_count + a->remote_count; i++)
+        if (!selector_equal(&a->selectors[i], &b->selectors[i]))
+            return false;
+    return true;
 }
 
 /* How well a configured child suits an offer: 0 not at all, higher is better. */
@@ -208,8 +214,8 @@ static struct child_sa *narrowed_child(struct context *context, const struct ike
 
     if (child == NULL)
         return NULL;
-    (void)fitness(sa, config, offer, local, &local_count, remote, &remote_count);
-    if (!child_set_selectors(child, local, local_count, remote, remote_count)) {
+    if (fitness(sa, config, offer, local, &local_count, remote, &remote_count) == 0 ||
+        !child_set_selectors(child, local, local_count, remote, remote_count)) {
         child_free(child);
         return NULL;
     }
@@ -217,11 +223,33 @@ static struct child_sa *narrowed_child(struct context *context, const struct ike
     return child;
 }
 
+/* Where no group is configured for the child, the peer's wish for a key exchange of its own is
+ * granted with the IKE SA's groups, rather than found impossible at the first rekeying. */
+static enum status choose(const struct ike_sa *sa, const struct child_config *config,
+                          const struct child_request *request, struct suite *suite,
+                          uint8_t *number, uint32_t *spi, struct reason *reason)
+{
+    struct proposal_list list = config->esp;
+
+    enum status status =
+        choose_suite(&list, &request->offer->sa, V2_PROTOCOL_ESP, NULL, request->with_group,
+                     request->group, suite, number, spi, reason);
+    if (status != STATUS_REJECT || request->group == GROUP_NONE)
+        return status;
+    for (size_t i = 0; i < list.count; i++)
+        if (list.items[i].group.count == 0)
+            list.items[i].group = sa->connection->proposals.items[0].group;
+    return choose_suite(&list, &request->offer->sa, V2_PROTOCOL_ESP, NULL, true, request->group,
+                        suite, number, spi, reason);
+}
+
 enum status child_choose(struct context *context, const struct ike_sa *sa,
-                         const struct child_offer *offer, struct child_sa **child,
+                         const struct child_request *request, struct child_sa **child,
                          uint8_t *number, struct reason *reason)
 {
-    const struct child_config *config = most_fitting(sa, offer);
+    const struct child_offer *offer = request->offer;
+    const struct child_sa *old = request->old;
+    const struct child_config *config = old != NULL ? old->config : most_fitting(sa, offer);
     char tsi[SELECTOR_TEXT_MAX];
     char tsr[SELECTOR_TEXT_MAX];
     struct suite suite;
@@ -236,26 +264,30 @@ enum status child_choose(struct context *context, const struct ike_sa *sa,
         return reason_set(reason, STATUS_REJECT, V2_N_NO_PROPOSAL_CHOSEN,
                           "the peer asks for tunnel mode, child %s is for transport mode",
                           config->name);
-    enum status status = choose_suite(&config->esp, &offer->sa, V2_PROTOCOL_ESP, NULL, false,
-                                      GROUP_NONE, &suite, number, &spi, reason);
+    enum status status = choose(sa, config, request, &suite, number, &spi, reason);
     if (status != STATUS_OK)
         return status;
     *child = narrowed_child(context, sa, config, offer);
     if (*child == NULL)
-        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+        return reason_set(reason, STATUS_FAIL, 0, "out of memory, or selectors that do not meet");
+    if (old != NULL && same_selectors(*child, old)) {
+        (*child)->reqid = old->reqid;
+        (*child)->own_policies = old->own_policies;
+    }
     (*child)->suite = suite;
     (*child)->spi_out = spi;
     return STATUS_OK;
 }
 
-void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number)
+void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number,
+                        struct slice nonce, bool with_group)
 {
     uint8_t spi[4];
     struct v2_sa answer;
 
     offer_from_suite(&answer, &child->suite, number, child->protocol,
-                     spi_bytes(child->spi_in, spi), false);
-    write_child(writer, child, &answer, false);
+                     spi_bytes(child->spi_in, spi), with_group);
+    write_child(writer, child, &answer, nonce, false);
 }
 
 static void name_child(const struct ike_sa *sa, const struct child_sa *child,
@@ -265,9 +297,10 @@ static void name_child(const struct ike_sa *sa, const struct child_sa *child,
     memcpy(name->text, child->config->name, sizeof(name->text));
 }
 
-enum status child_ask_spi(struct context *context, struct ike_sa *sa, const struct child_sa *child)
+enum status child_ask_spi(struct context *context, struct ike_sa *sa, struct step *step,
+                          const struct child_sa *child)
 {
-    struct effect *effect = ike_sa_effect(context, sa, EFFECT_ALLOCATE_SPI);
+    struct effect *effect = step_effect(context, sa, step, EFFECT_ALLOCATE_SPI);
 
     if (effect == NULL)
         return STATUS_FAIL;
@@ -281,16 +314,33 @@ enum status child_ask_spi(struct context *context, struct ike_sa *sa, const stru
     return STATUS_OK;
 }
 
-static enum status install_one(struct context *context, struct ike_sa *sa,
-                               const struct child_sa *child, bool inbound, struct slice encr_key,
-                               struct slice integ_key)
+/* Some time is left between the soft limits and the hard ones, and a part of it is chance: both
+ * ends count the same packets and should not start at once. */
+static uint64_t soft(uint64_t hard, uint32_t chance)
 {
-    const struct child_config *config = child->config;
-    struct effect *effect = ike_sa_effect(context, sa, EFFECT_INSTALL_SA);
+    uint64_t tenth = hard / 10;
 
-    if (effect == NULL)
-        return STATUS_FAIL;
-    struct effect_install_sa *install = &effect->install_sa;
+    return hard - tenth - (tenth == 0 ? 0 : chance % tenth);
+}
+
+static void set_limits(struct context *context, const struct child_config *config,
+                       struct effect_install_sa *install)
+{
+    uint32_t chance;
+
+    context->random(context->random_context, &chance, sizeof(chance));
+    install->hard_s = config->lifetime_s;
+    install->soft_s = (uint32_t)soft(config->lifetime_s, chance);
+    install->hard_bytes = config->lifetime_bytes;
+    install->soft_bytes = soft(config->lifetime_bytes, chance);
+    install->hard_packets = config->lifetime_packets;
+    install->soft_packets = soft(config->lifetime_packets, chance);
+}
+
+static enum status fill_install(struct context *context, const struct ike_sa *sa,
+                                const struct child_sa *child, bool inbound, struct slice encr_key,
+                                struct slice integ_key, struct effect_install_sa *install)
+{
     name_child(sa, child, &install->connection, &install->child);
     install->inbound = inbound;
     install->source = inbound ? sa->remote : sa->local;
@@ -302,33 +352,59 @@ static enum status install_one(struct context *context, struct ike_sa *sa,
     install->encr = child->suite.encr;
     install->integ = child->suite.integ;
     install->esn = child->suite.esn;
-    install->replay_window = config->replay_window;
-    install->hard_s = config->lifetime_s;
-    install->soft_s = config->lifetime_s / 10 * SOFT_TENTHS;
-    install->hard_bytes = config->lifetime_bytes;
-    install->soft_bytes = config->lifetime_bytes / 10 * SOFT_TENTHS;
-    install->hard_packets = config->lifetime_packets;
-    install->soft_packets = config->lifetime_packets / 10 * SOFT_TENTHS;
+    install->replay_window = child->config->replay_window;
+    set_limits(context, child->config, install);
     if (!secret_copy(&install->encr_key, encr_key) || !secret_copy(&install->integ_key, integ_key))
         return STATUS_FAIL;
     return STATUS_OK;
 }
 
-enum status child_install(struct context *context, struct ike_sa *sa, struct child_sa *child,
-                          bool initiator, struct slice nonce_i, struct slice nonce_r)
+static enum status install_one(struct context *context, struct ike_sa *sa, struct step *step,
+                               const struct child_sa *child, bool inbound, struct slice encr_key,
+                               struct slice integ_key)
+{
+    struct effect *effect = step_effect(context, sa, step, EFFECT_INSTALL_SA);
+
+    if (effect == NULL)
+        return STATUS_FAIL;
+    return fill_install(context, sa, child, inbound, encr_key, integ_key, &effect->install_sa);
+}
+
+enum status child_install(struct context *context, struct ike_sa *sa, struct step *step,
+                          struct child_sa *child, const struct child_seed *seed, bool hold_outbound)
 {
     struct child_keys keys;
-    enum status status =
-        keys_child(context, sa, &child->suite, initiator, nonce_i, nonce_r, &keys);
+    enum status status = keys_child(context, sa, &child->suite, seed, &keys);
 
     if (status == STATUS_OK)
-        status = install_one(context, sa, child, true, keys.encr_in, keys.integ_in);
+        status = install_one(context, sa, step, child, true, keys.encr_in, keys.integ_in);
     if (status == STATUS_OK) {
         child->in_kernel = true;
-        status = install_one(context, sa, child, false, keys.encr_out, keys.integ_out);
+        if (hold_outbound)
+            status = secret_copy(&child->held_encr, keys.encr_out) &&
+                             secret_copy(&child->held_integ, keys.integ_out)
+                         ? STATUS_OK
+                         : STATUS_FAIL;
+        else
+            status = install_one(context, sa, step, child, false, keys.encr_out, keys.integ_out);
     }
     if (status == STATUS_OK)
-        child->out_kernel = true;
+        child->out_kernel = !hold_outbound;
     secret_free(&keys.keymat);
     return status;
+}
+
+void child_release_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child)
+{
+    if (child->out_kernel || child->held_encr.size == 0)
+        return;
+    struct effect *effect = effect_append(context->effects, EFFECT_INSTALL_SA, (struct ticket){0});
+    if (effect == NULL ||
+        fill_install(context, sa, child, false, secret_slice(&child->held_encr),
+                     secret_slice(&child->held_integ), &effect->install_sa) != STATUS_OK)
+        count(context, COUNTER_FAILURES);
+    else
+        child->out_kernel = true;
+    secret_free(&child->held_encr);
+    secret_free(&child->held_integ);
 }

@@ -5,6 +5,7 @@
 #ifndef LIB_IKEV2_CHILD_H
 #define LIB_IKEV2_CHILD_H
 
+#include "lib/ikev2/keys.h"
 #include "lib/ikev2/message.h"
 
 /* The SA, TSi and TSr payloads of a message and its wish for transport mode, parsed. */
@@ -23,33 +24,48 @@ MUST_USE enum status child_offer_parse(struct child_offer *offer,
 struct child_sa *child_propose(struct context *context, const struct ike_sa *sa,
                                const struct child_config *config);
 
-/* Initiator: writes SA, TSi, TSr and USE_TRANSPORT_MODE for it. */
-void child_write_offer(const struct context *context, struct v2_writer *writer,
-                       const struct child_sa *child);
+/* Initiator: writes USE_TRANSPORT_MODE, SA, the nonce (none in IKE_AUTH, where it is empty), TSi and
+ * TSr for it. */
+void child_write_offer(struct v2_writer *writer, const struct child_sa *child, struct slice nonce,
+                       bool with_group);
 
 /* Initiator: takes the responder's choice into the child.  STATUS_CLOSE when it is not one of
  * ours. */
 MUST_USE enum status child_accept(struct context *context, const struct ike_sa *sa,
                                   struct child_sa *child, const struct child_offer *answer,
-                                  struct reason *reason);
+                                  bool with_group, struct reason *reason);
+
+/* What a request for a child brings besides its offer. */
+struct child_request {
+    const struct child_offer *offer;
+    const struct child_sa *old; /* the one to be rekeyed; NULL: a new one */
+    bool with_group;            /* CREATE_CHILD_SA: a key exchange of its own is possible */
+    enum group group;           /* of the KE payload that came, GROUP_NONE */
+};
 
 /* Responder: chooses a configured child, a suite and selectors for the offer.  STATUS_REJECT with
  * NO_PROPOSAL_CHOSEN or TS_UNACCEPTABLE; then the IKE SA is not touched. */
 MUST_USE enum status child_choose(struct context *context, const struct ike_sa *sa,
-                                  const struct child_offer *offer, struct child_sa **child,
+                                  const struct child_request *request, struct child_sa **child,
                                   uint8_t *number, struct reason *reason);
 
-/* Responder: writes SA, TSi, TSr and USE_TRANSPORT_MODE for what was chosen. */
-void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number);
+/* Responder: the counterpart of child_write_offer for what was chosen. */
+void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number,
+                        struct slice nonce, bool with_group);
 
-/* Asks for the child's inbound SPI, as part of the SA's step. */
-MUST_USE enum status child_ask_spi(struct context *context, struct ike_sa *sa,
+/* Asks for the child's inbound SPI, as part of a step. */
+MUST_USE enum status child_ask_spi(struct context *context, struct ike_sa *sa, struct step *step,
                                    const struct child_sa *child);
 
-/* Derives the keys and hands both SAs, inbound first, to the kernel, as part of the SA's step. */
-MUST_USE enum status child_install(struct context *context, struct ike_sa *sa,
-                                   struct child_sa *child, bool initiator, struct slice nonce_i,
-                                   struct slice nonce_r);
+/* Derives the keys and hands both SAs, inbound first, and the child's own policies to the kernel,
+ * as part of a step.  `hold_outbound`: the outbound SA is kept back, because the peer can receive
+ * on it only later (child_release_outbound). */
+MUST_USE enum status child_install(struct context *context, struct ike_sa *sa, struct step *step,
+                                   struct child_sa *child, const struct child_seed *seed,
+                                   bool hold_outbound);
+
+/* The peer can receive: installs the outbound SA that was held.  Harmless when none was. */
+void child_release_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child);
 
 /* The remote selectors a child may have with this peer: as configured, or the peer's own address
  * where the configuration says "any".  `own` has room for one.  Returns the count. */

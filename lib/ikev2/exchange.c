@@ -40,6 +40,12 @@ static const struct v2_payload_rule create_child_request_rules[] = {
     {V2_SA, 1, 1},  {V2_NONCE, 1, 1}, {V2_KE, 0, 1}, {V2_TSI, 0, 1},
     {V2_TSR, 0, 1}, {V2_CP, 0, 1},    ALWAYS_ALLOWED};
 
+static const struct v2_payload_rule create_reply_rules[] = {
+    {V2_SA, 1, 1},  {V2_NONCE, 1, 1}, {V2_KE, 0, 1}, {V2_TSI, 0, 1},
+    {V2_TSR, 0, 1}, {V2_CP, 0, 1},    ALWAYS_ALLOWED};
+
+static const struct v2_payload_rule create_reply_error_rules[] = {ALWAYS_ALLOWED};
+
 static const struct v2_payload_rule informational_rules[] = {
     {V2_DELETE, 0, 8}, {V2_CP, 0, 1}, ALWAYS_ALLOWED};
 
@@ -57,6 +63,10 @@ static const struct exchange_row rows[] = {
     {V2_CREATE_CHILD_SA, false, true, ROLE_EITHER, 0,
      STATE(ESTABLISHED) | STATE(AWAIT_DELETE_REPLY), create_child_request_rules,
      create_child_request},
+    {V2_CREATE_CHILD_SA, true, true, ROLE_EITHER, V2_SA, STATE(ESTABLISHED), create_reply_rules,
+     create_reply},
+    {V2_CREATE_CHILD_SA, true, true, ROLE_EITHER, 0, STATE(ESTABLISHED), create_reply_error_rules,
+     create_reply_error},
     {V2_INFORMATIONAL, false, true, ROLE_EITHER, 0,
      STATE(ESTABLISHED) | STATE(AWAIT_DELETE_REPLY), informational_rules, informational_request},
     {V2_INFORMATIONAL, true, true, ROLE_EITHER, 0,

@@ -93,9 +93,24 @@ MUST_USE enum status auth_respond(struct context *context, struct ike_sa *sa,
 
 /* --- CREATE_CHILD_SA --- */
 
-/* Declined for now: NO_ADDITIONAL_SAS (RFC 7296 section 1.3). */
 enum status create_child_request(struct context *context, struct ike_sa *sa,
                                  const struct ike_message *message, struct reason *reason);
+enum status create_reply(struct context *context, struct ike_sa *sa,
+                         const struct ike_message *message, struct reason *reason);
+enum status create_reply_error(struct context *context, struct ike_sa *sa,
+                               const struct ike_message *message, struct reason *reason);
+
+/* Starts an exchange of ours in sa->own: a child as configured, a rekeyed one (`old`), or a rekeyed
+ * IKE SA (`config` and `old` NULL).  The window must be free. */
+MUST_USE enum status create_start(struct context *context, struct ike_sa *sa,
+                                  enum creation_kind kind, const struct child_config *config,
+                                  const struct child_sa *old, struct reason *reason);
+
+/* All answers of a creation's step are in. */
+MUST_USE enum status create_own_continue(struct context *context, struct ike_sa *sa,
+                                         struct reason *reason);
+MUST_USE enum status create_their_continue(struct context *context, struct ike_sa *sa,
+                                           struct reason *reason);
 
 /* --- INFORMATIONAL --- */
 
@@ -115,7 +130,7 @@ MUST_USE enum status informational_delete_child(struct context *context, struct 
 
 /* --- Steps --- */
 
-/* All answers of the SA's step are in (the worst status in sa->answer_status, its reason in
+/* All answers of the SA's step are in (the worst status in sa->handshake->step.status, its reason in
  * *reason): goes on from the state it stands in. */
 MUST_USE enum status step_continue(struct context *context, struct ike_sa *sa,
                                    struct reason *reason);

@@ -7,6 +7,7 @@
  *
  * A Delete names the inbound SPIs of its sender; the answer names the other half of the pairs.
  */
+#include "lib/ikev2/child.h"
 #include "lib/ikev2/exchange.h"
 
 #define DELETES_MAX 64 /* SPIs answered in one response */
@@ -28,6 +29,18 @@ static void child_gone(struct context *context, struct ike_sa *sa, struct child_
     count(context, COUNTER_DELETED_BY_PEER);
 }
 
+/* The peer deletes what a rekeying has replaced: it has the new SA by now, so that we may send on
+ * ours (RFC 7296 section 2.8). */
+static void child_release_held(struct context *context, struct ike_sa *sa,
+                               const struct child_sa *old)
+{
+    struct child_sa *child;
+
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if (child != old && child->config == old->config)
+            child_release_outbound(context, sa, child);
+}
+
 /* Removes the children that a Delete names; collects our own SPIs of the pairs.  RFC 7296 section
  * 1.4.1: when both ends delete the same pair at once, the answer leaves out what the other request
  * is about. */
@@ -44,6 +57,7 @@ static size_t delete_children(struct context *context, struct ike_sa *sa,
         if (child != sa->deleting)
             spis[found++] = child->spi_in;
         child_gone(context, sa, child);
+        child_release_held(context, sa, child);
         child_remove(context, sa, child);
     }
     return found;
@@ -108,6 +122,12 @@ enum status informational_request(struct context *context, struct ike_sa *sa,
     if (status != STATUS_OK || !whole_sa)
         return status;
     count(context, COUNTER_DELETED_BY_PEER);
+    /* Our rekeying crossed the peer's, which is done: its SA has the children. */
+    struct ike_sa *rival = sa->own == NULL || sa->own->rival_ike == 0
+                               ? NULL
+                               : sa_table_find(context->sas, sa->own->rival_ike);
+    if (error == 0 && rival != NULL)
+        ike_sa_inherit(context, sa, rival);
     return reason_set(reason, STATUS_CLOSE, 0, "closed by the peer%s%s", error == 0 ? "" : ": ",
                       error == 0 ? "" : v2_notify_name(error));
 }
@@ -122,7 +142,8 @@ enum status informational_reply(struct context *context, struct ike_sa *sa,
     if (sa->state == IKE_AWAIT_DELETE_REPLY)
         return reason_set(reason, STATUS_CLOSE, 0, "closed");
     if (sa->deleting != NULL)
-        child_remove(context, sa, sa->deleting);
+        child_linger(context, sa, sa->deleting);
+    sa->deleting = NULL;
     return STATUS_OK;
 }
 
@@ -133,6 +154,7 @@ enum status informational_close(struct context *context, struct ike_sa *sa, uint
     struct slice bytes;
     struct child_sa *child;
 
+    creation_end(context, sa, &sa->own);
     message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false, sa->next_request);
     if (error != 0)
         v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), error, slice_of(NULL, 0));

@@ -32,43 +32,20 @@ static enum status ask_key(struct context *context, struct ike_sa *sa, enum grou
     if (!secret_new(&handshake->private, info->private_size))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     context->random(context->random_context, handshake->private.data, handshake->private.size);
-    struct effect *effect = ike_sa_effect(context, sa, EFFECT_COMPUTE);
+    struct effect *effect = step_effect(context, sa, &sa->handshake->step, EFFECT_COMPUTE);
     if (effect == NULL)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    effect->compute.want_public = true;
     effect->compute.group = (uint8_t)group;
     if (!secret_copy(&effect->compute.private, secret_slice(&handshake->private)))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     return STATUS_OK;
 }
 
-/* The first group of our proposals that this provider has. */
-static enum group first_group(const struct context *context, const struct proposal_list *list)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        const struct algorithm_list *groups = &list->items[i].group;
-        for (size_t j = 0; j < groups->count; j++)
-            if (crypto_has_group(context->crypto, groups->ids[j]))
-                return groups->ids[j];
-    }
-    return GROUP_NONE;
-}
-
-static bool group_offered(const struct context *context, const struct proposal_list *list,
-                          enum group group)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        const struct algorithm_list *groups = &list->items[i].group;
-        for (size_t j = 0; j < groups->count; j++)
-            if (groups->ids[j] == group)
-                return crypto_has_group(context->crypto, group);
-    }
-    return false;
-}
-
 enum status init_start(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     uint8_t nonce[NONCE_SIZE];
-    enum group group = first_group(context, &sa->connection->proposals);
+    enum group group = proposals_first_group(&sa->connection->proposals, context->crypto);
 
     if (group == GROUP_NONE)
         return reason_set(reason, STATUS_FAIL, 0, "none of the configured groups is available");
@@ -150,7 +127,7 @@ enum status init_reply(struct context *context, struct ike_sa *sa,
     ike_sa_timer_stop(context, &sa->expire);
     message_request_done(context, sa);
     ike_sa_step(sa, IKE_AWAIT_SHARED);
-    struct effect *effect = ike_sa_effect(context, sa, EFFECT_COMPUTE);
+    struct effect *effect = step_effect(context, sa, &sa->handshake->step, EFFECT_COMPUTE);
     if (effect == NULL ||
         !secret_copy(&effect->compute.private, secret_slice(&handshake->private)) ||
         !buffer_copy(&effect->compute.peer_public, ke.data))
@@ -186,7 +163,7 @@ static enum status follow_group(struct context *context, struct ike_sa *sa, stru
 
     if (!reader_done(&reader))
         return reason_set(reason, STATUS_DROP, 0, "INVALID_KE_PAYLOAD with %zu octets", data.size);
-    if (group == sa->suite.group || !group_offered(context, &sa->connection->proposals, group))
+    if (group == sa->suite.group || !proposals_have_group(&sa->connection->proposals, group, context->crypto))
         return reason_set(reason, STATUS_DROP, 0,
                           "INVALID_KE_PAYLOAD asks for group %u, which we did not offer", wire);
     if (sa->handshake->groups_tried >= GROUPS_MAX)

@@ -71,12 +71,13 @@ static enum status open_sa(struct context *context, struct ike_sa *sa, const str
         !buffer_copy(&handshake->nonce_r, slice_of(nonce_r, sizeof(nonce_r))) ||
         !buffer_copy(&handshake->init_request, slice_of(message->data, message->size)))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
-    struct effect *effect = ike_sa_effect(context, sa, EFFECT_COMPUTE);
+    struct effect *effect = step_effect(context, sa, &sa->handshake->step, EFFECT_COMPUTE);
     if (effect == NULL || !secret_new(&effect->compute.private, group->private_size) ||
         !buffer_copy(&effect->compute.peer_public, ke->data))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     context->random(context->random_context, effect->compute.private.data,
                     effect->compute.private.size);
+    effect->compute.want_public = true;
     effect->compute.group = sa->suite.group;
     return STATUS_OK;
 }

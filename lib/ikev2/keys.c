@@ -5,36 +5,61 @@
 
 #include <string.h>
 
-/* RFC 7296 section 2.14:
- *   SKEYSEED = prf(Ni | Nr, g^ir)
- *   {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr)
- * AES-XCBC and AES-CMAC take the first 64 bits of each nonce as SKEYSEED's key. */
+/* {SK_d | SK_ai | ...} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr) */
+static enum status expand(struct context *context, struct ike_sa *sa, struct slice seed)
+{
+    uint8_t spis[16];
+    struct writer spi_writer = writer_of(spis, sizeof(spis));
+
+    writer_u64(&spi_writer, sa->spi_i);
+    writer_u64(&spi_writer, sa->spi_r);
+    struct slice parts[] = {buffer_slice(&sa->handshake->nonce_i),
+                            buffer_slice(&sa->handshake->nonce_r), writer_slice(&spi_writer)};
+    if (!secret_new(&sa->keys, ike_keys_size(&sa->suite)))
+        return STATUS_FAIL;
+    return crypto_prf_plus(context->crypto, sa->suite.prf, seed, parts, 3, sa->keys.data,
+                           sa->keys.size);
+}
+
+/* RFC 7296 section 2.14: SKEYSEED = prf(Ni | Nr, g^ir).  AES-XCBC and AES-CMAC take the first 64
+ * bits of each nonce as the key. */
 enum status keys_derive(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     struct handshake *handshake = sa->handshake;
-    const struct prf_info *prf = prf_info(sa->suite.prf);
     bool fixed = sa->suite.prf == PRF_AES128_XCBC || sa->suite.prf == PRF_AES128_CMAC;
     struct slice ni = buffer_slice(&handshake->nonce_i);
     struct slice nr = buffer_slice(&handshake->nonce_r);
     uint8_t key[2 * V2_NONCE_MAX];
-    uint8_t spis[16];
     uint8_t seed[PRF_SIZE_MAX];
     struct writer key_writer = writer_of(key, sizeof(key));
-    struct writer spi_writer = writer_of(spis, sizeof(spis));
     struct slice shared = secret_slice(&handshake->shared);
 
     writer_bytes(&key_writer, fixed ? slice_of(ni.data, 8) : ni);
     writer_bytes(&key_writer, fixed ? slice_of(nr.data, 8) : nr);
-    writer_u64(&spi_writer, sa->spi_i);
-    writer_u64(&spi_writer, sa->spi_r);
-    struct slice parts[] = {ni, nr, writer_slice(&spi_writer)};
     enum status status = crypto_prf(context->crypto, sa->suite.prf, writer_slice(&key_writer),
                                     &shared, 1, seed);
-    if (status == STATUS_OK && !secret_new(&sa->keys, ike_keys_size(&sa->suite)))
-        status = STATUS_FAIL;
     if (status == STATUS_OK)
-        status = crypto_prf_plus(context->crypto, sa->suite.prf, slice_of(seed, prf->size), parts,
-                                 3, sa->keys.data, sa->keys.size);
+        status = expand(context, sa, slice_of(seed, prf_info(sa->suite.prf)->size));
+    secret_wipe(seed, sizeof(seed));
+    secret_free(&handshake->shared);
+    if (status != STATUS_OK)
+        return reason_set(reason, STATUS_FAIL, 0, "deriving the keys failed");
+    return STATUS_OK;
+}
+
+/* RFC 7296 section 2.18: SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), by the old SA's prf. */
+enum status keys_rekey(struct context *context, const struct ike_sa *old, struct ike_sa *sa,
+                       struct reason *reason)
+{
+    struct handshake *handshake = sa->handshake;
+    struct slice parts[] = {secret_slice(&handshake->shared), buffer_slice(&handshake->nonce_i),
+                            buffer_slice(&handshake->nonce_r)};
+    uint8_t seed[PRF_SIZE_MAX];
+
+    enum status status = crypto_prf(context->crypto, old->suite.prf, ike_sa_key(old, KEY_D), parts,
+                                    3, seed);
+    if (status == STATUS_OK)
+        status = expand(context, sa, slice_of(seed, prf_info(old->suite.prf)->size));
     secret_wipe(seed, sizeof(seed));
     secret_free(&handshake->shared);
     if (status != STATUS_OK)
@@ -69,31 +94,31 @@ enum status keys_auth_octets(struct context *context, const struct ike_sa *sa, b
     return STATUS_OK;
 }
 
-/* RFC 7296 section 2.17: the initiator-to-responder SA takes its keys first; within one SA
- * encryption before integrity. */
+/* RFC 7296 section 2.17: KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr).  The initiator-to-responder
+ * SA takes its keys first; within one SA encryption before integrity. */
 enum status keys_child(struct context *context, const struct ike_sa *sa,
-                       const struct suite *suite, bool initiator, struct slice nonce_i,
-                       struct slice nonce_r, struct child_keys *keys)
+                       const struct suite *suite, const struct child_seed *seed,
+                       struct child_keys *keys)
 {
     const struct encr_info *encr = encr_info(suite->encr);
     const struct integ_info *integ = integ_info(suite->integ);
     size_t encr_size = encr == NULL ? 0 : encr->key_size;
     size_t integ_size = integ == NULL ? 0 : integ->key_size;
-    struct slice parts[] = {nonce_i, nonce_r};
+    struct slice parts[] = {seed->shared, seed->nonce_i, seed->nonce_r};
 
     *keys = (struct child_keys){0};
     if (!secret_new(&keys->keymat, 2 * (encr_size + integ_size)))
         return STATUS_FAIL;
     enum status status = crypto_prf_plus(context->crypto, sa->suite.prf, ike_sa_key(sa, KEY_D),
-                                         parts, 2, keys->keymat.data, keys->keymat.size);
+                                         parts, 3, keys->keymat.data, keys->keymat.size);
     struct reader reader = reader_of(secret_slice(&keys->keymat));
     struct slice first_encr = reader_bytes(&reader, encr_size);
     struct slice first_integ = reader_bytes(&reader, integ_size);
     struct slice second_encr = reader_bytes(&reader, encr_size);
     struct slice second_integ = reader_bytes(&reader, integ_size);
-    keys->encr_out = initiator ? first_encr : second_encr;
-    keys->integ_out = initiator ? first_integ : second_integ;
-    keys->encr_in = initiator ? second_encr : first_encr;
-    keys->integ_in = initiator ? second_integ : first_integ;
+    keys->encr_out = seed->initiator ? first_encr : second_encr;
+    keys->integ_out = seed->initiator ? first_integ : second_integ;
+    keys->encr_in = seed->initiator ? second_encr : first_encr;
+    keys->integ_in = seed->initiator ? second_integ : first_integ;
     return status;
 }

@@ -16,14 +16,26 @@ MUST_USE enum status keys_auth_octets(struct context *context, const struct ike_
                                       bool of_initiator, const struct identity *id,
                                       struct buffer *octets);
 
-/* KEYMAT = prf+(SK_d, Ni | Nr) (section 2.17): fills the keys of the two SAs of a child.
- * `initiator` tells whether we are the initiator of this exchange. */
+/* SKEYSEED of a rekeyed IKE SA (section 2.18) and its keys, under the prf and SK_d of `old`; the
+ * new SA's handshake holds the shared secret (which is wiped) and the nonces. */
+MUST_USE enum status keys_rekey(struct context *context, const struct ike_sa *old,
+                                struct ike_sa *sa, struct reason *reason);
+
+/* What the keys of a child grow from, besides SK_d: [g^ir (new) |] Ni | Nr. */
+struct child_seed {
+    bool initiator;      /* are we the initiator of this exchange? */
+    struct slice shared; /* empty without a key exchange of its own */
+    struct slice nonce_i;
+    struct slice nonce_r;
+};
+
+/* KEYMAT (section 2.17): the keys of the two SAs of a child. */
 struct child_keys {
     struct slice encr_out, integ_out, encr_in, integ_in; /* borrowed from keymat */
     struct secret keymat;
 };
 MUST_USE enum status keys_child(struct context *context, const struct ike_sa *sa,
-                                const struct suite *suite, bool initiator, struct slice nonce_i,
-                                struct slice nonce_r, struct child_keys *keys);
+                                const struct suite *suite, const struct child_seed *seed,
+                                struct child_keys *keys);
 
 #endif

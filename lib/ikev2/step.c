@@ -14,14 +14,14 @@
 
 static enum status key_ready(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
-    if (sa->answer_status != STATUS_OK)
-        return sa->answer_status;
+    if (sa->handshake->step.status != STATUS_OK)
+        return sa->handshake->step.status;
     return init_request_send(context, sa, reason);
 }
 
 static enum status shared_ready(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
-    enum status status = sa->answer_status;
+    enum status status = sa->handshake->step.status;
 
     /* A public value that fails RFC 6989's tests: the initiator gives up, the responder says so
      * in no message, since nothing is authenticated. */
@@ -37,7 +37,7 @@ static enum status shared_ready(struct context *context, struct ike_sa *sa, stru
 
 static enum status sign_ready(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
-    if (sa->answer_status != STATUS_OK)
+    if (sa->handshake->step.status != STATUS_OK)
         return STATUS_CLOSE;
     return auth_request_send(context, sa, reason);
 }
@@ -54,12 +54,12 @@ static enum status verified(struct context *context, struct ike_sa *sa, struct r
 {
     struct handshake *handshake = sa->handshake;
 
-    if (sa->answer_status == STATUS_REJECT) {
+    if (sa->handshake->step.status == STATUS_REJECT) {
         count(context, COUNTER_AUTH_FAILED);
         reason->notify = V2_N_AUTHENTICATION_FAILED;
         return sa->initiator ? STATUS_CLOSE : STATUS_REJECT;
     }
-    if (sa->answer_status != STATUS_OK)
+    if (sa->handshake->step.status != STATUS_OK)
         return STATUS_FAIL;
     ike_sa_leave_half_open(context, sa);
     buffer_free(&handshake->init_request);
@@ -69,18 +69,20 @@ static enum status verified(struct context *context, struct ike_sa *sa, struct r
     if (handshake->child == NULL)
         return established(context, sa, reason);
     ike_sa_step(sa, IKE_AWAIT_INSTALL);
-    return child_install(context, sa, handshake->child, sa->initiator,
-                         buffer_slice(&handshake->nonce_i), buffer_slice(&handshake->nonce_r));
+    struct child_seed seed = {
+        .initiator = sa->initiator,
+        .nonce_i = buffer_slice(&handshake->nonce_i),
+        .nonce_r = buffer_slice(&handshake->nonce_r),
+    };
+    return child_install(context, sa, &handshake->step, handshake->child, &seed, false);
 }
 
 static enum status installed(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     struct handshake *handshake = sa->handshake;
 
-    if (sa->answer_status == STATUS_OK) {
-        TAILQ_INSERT_TAIL(&sa->children, handshake->child, entry);
-        if (handshake->child->own_policies)
-            child_install_policies(context, sa, handshake->child);
+    if (sa->handshake->step.status == STATUS_OK) {
+        child_list(context, sa, handshake->child);
         count(context, COUNTER_CHILDREN);
         enum status status = established(context, sa, reason);
         handshake->child = NULL;
@@ -110,6 +112,7 @@ enum status step_continue(struct context *context, struct ike_sa *sa, struct rea
     case IKE_AWAIT_AUTH_REQUEST:
     case IKE_ESTABLISHED:
     case IKE_AWAIT_DELETE_REPLY:
+    case IKE_AWAIT_REKEY:
     case IKE_REFUSED:
     case IKE_DEAD:
     case IKE_STATE_COUNT:

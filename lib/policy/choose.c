@@ -46,6 +46,26 @@ bool connection_accepts(const struct connection *connection, const struct identi
             identity_equal(&connection->remote_id, remote));
 }
 
+/* --- Groups --- */
+
+enum group proposals_first_group(const struct proposal_list *list, const struct crypto *crypto)
+{
+    for (size_t i = 0; i < list->count; i++)
+        for (size_t j = 0; j < list->items[i].group.count; j++)
+            if (crypto_has_group(crypto, list->items[i].group.ids[j]))
+                return list->items[i].group.ids[j];
+    return GROUP_NONE;
+}
+
+bool proposals_have_group(const struct proposal_list *list, enum group group,
+                          const struct crypto *crypto)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (memchr(list->items[i].group.ids, (int)group, list->items[i].group.count) != NULL)
+            return crypto_has_group(crypto, group);
+    return false;
+}
+
 /* --- One proposal of ours against one of the peer's --- */
 
 /* What a proposal is judged by besides the two proposals. */

@@ -11,6 +11,13 @@
 #include "lib/policy/config.h"
 #include "lib/wire/ikev2.h"
 
+/* The first group of a list that the provider has; GROUP_NONE when there is none. */
+enum group proposals_first_group(const struct proposal_list *list, const struct crypto *crypto);
+
+/* Is the group in the list, and does the provider have it? */
+bool proposals_have_group(const struct proposal_list *list, enum group group,
+                          const struct crypto *crypto);
+
 /* What two ends agreed on. */
 struct suite {
     uint8_t encr;  /* enum encr */

@@ -21,11 +21,57 @@ struct child_sa *child_new(struct context *context, const struct child_config *c
     return child;
 }
 
+void child_list(struct context *context, struct ike_sa *sa, struct child_sa *child)
+{
+    child->listed = true;
+    child->standing = true;
+    if (child->own_policies)
+        child_install_policies(context, sa, child);
+    TAILQ_INSERT_TAIL(&sa->children, child, entry);
+}
+
+struct child_sa *child_find(const struct ike_sa *sa, uint32_t number)
+{
+    struct child_sa *child;
+
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if (child->number == number)
+            return child;
+    return NULL;
+}
+
+/* Packets that the peer sent before it switched are still on their way. */
+#define LINGER_MS 1000
+
+void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *child)
+{
+    child_remove_outbound(context, sa, child);
+    TAILQ_REMOVE(&sa->children, child, entry);
+    child->listed = false;
+    child->gone_ms = context->now_ms + LINGER_MS;
+    TAILQ_INSERT_TAIL(&sa->gone, child, entry);
+    ike_sa_timer(context, &sa->later, child->gone_ms);
+}
+
+void child_sweep(struct context *context, struct ike_sa *sa)
+{
+    struct child_sa *child;
+
+    while ((child = TAILQ_FIRST(&sa->gone)) != NULL && child->gone_ms <= context->now_ms) {
+        TAILQ_REMOVE(&sa->gone, child, entry);
+        child_remove(context, sa, child);
+    }
+    if (child != NULL)
+        ike_sa_timer(context, &sa->later, child->gone_ms);
+}
+
 void child_free(struct child_sa *child)
 {
     if (child == NULL)
         return;
     free(child->selectors);
+    secret_free(&child->held_encr);
+    secret_free(&child->held_integ);
     free(child);
 }
 
@@ -111,23 +157,27 @@ const struct child_config *connection_find_pair(const struct connection *connect
     return NULL;
 }
 
-/* The newest other child with the same peer that has a policy of its own for the pair. */
+/* The newest child other than the leaving one, with the same peer, that has a policy of its own for
+ * the pair. */
 static const struct child_sa *find_sibling(const struct context *context, const struct ike_sa *sa,
+                                           const struct child_sa *leaving,
                                            const struct selector *local,
                                            const struct selector *remote)
 {
-    const struct ike_sa *other = NULL;
+    const struct ike_sa *other = sa;
     const struct child_sa *child;
     const struct child_sa *newest = NULL;
 
-    while ((other = sa_table_same_peer(context->sas, sa, other)) != NULL)
+    do {
         TAILQ_FOREACH (child, &other->children, entry)
-            if (child->own_policies && child->out_kernel &&
+            if (child != leaving && child->own_policies && child->in_kernel &&
                 (newest == NULL || child->number > newest->number) &&
                 has_pair(child->selectors, child->local_count,
                          child->selectors + child->local_count, child->remote_count, local,
                          remote))
                 newest = child;
+        other = sa_table_same_peer(context->sas, sa, other == sa ? NULL : other);
+    } while (other != NULL);
     return newest;
 }
 
@@ -136,7 +186,7 @@ static void return_policy(struct context *context, const struct ike_sa *sa,
                           const struct selector *remote)
 {
     const struct connection *connection = sa->connection;
-    const struct child_sa *sibling = find_sibling(context, sa, local, remote);
+    const struct child_sa *sibling = find_sibling(context, sa, child, local, remote);
     const struct child_config *configured = connection_find_pair(connection, local, remote);
 
     if (sibling != NULL)
@@ -185,17 +235,19 @@ void child_remove_outbound(struct context *context, struct ike_sa *sa, struct ch
 
 void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
-    bool growing = sa->handshake != NULL && sa->handshake->child == child;
-
     child_remove_outbound(context, sa, child);
     if (child->spi_in != 0)
         remove_sa(context, &sa->remote, &sa->local, child->spi_in, child->protocol);
-    if (child->own_policies && !growing)
+    if (child->own_policies && child->standing)
         return_policies(context, sa, child);
-    if (growing)
-        sa->handshake->child = NULL;
-    else
+    if (child->listed)
         TAILQ_REMOVE(&sa->children, child, entry);
+    if (sa->handshake != NULL && sa->handshake->child == child)
+        sa->handshake->child = NULL;
+    if (sa->own != NULL && sa->own->child == child)
+        sa->own->child = NULL;
+    if (sa->theirs != NULL && sa->theirs->child == child)
+        sa->theirs->child = NULL;
     if (sa->deleting == child)
         sa->deleting = NULL;
     child_free(child);

@@ -124,9 +124,10 @@ void effect_compute_run(struct crypto *crypto, const struct effect *effect, stru
     struct slice private = secret_slice(&compute->private);
 
     answer_begin(answer, effect);
-    answer->status = info == NULL ? STATUS_FAIL
-                                  : crypto_ke_public(crypto, compute->group, private, public);
-    if (answer->status == STATUS_OK &&
+    answer->status = info == NULL ? STATUS_FAIL : STATUS_OK;
+    if (answer->status == STATUS_OK && compute->want_public)
+        answer->status = crypto_ke_public(crypto, compute->group, private, public);
+    if (answer->status == STATUS_OK && compute->want_public &&
         !buffer_copy(&answer->public, slice_of(public, info->public_size)))
         answer->status = STATUS_FAIL;
     if (answer->status == STATUS_OK && compute->peer_public.size > 0)

@@ -44,8 +44,9 @@ struct effect_send {
     struct buffer data;
 };
 
-/* Our public value from `private`; and g^ir when `peer_public` is not empty. */
+/* Our public value from `private`, when it is wanted; and g^ir when `peer_public` is not empty. */
 struct effect_compute {
+    bool want_public;
     uint8_t group; /* enum group */
     struct secret private;
     struct buffer peer_public;

@@ -19,6 +19,7 @@ static const char *const state_names[IKE_STATE_COUNT] = {
     [IKE_AWAIT_INSTALL] = "await-install",
     [IKE_ESTABLISHED] = "established",
     [IKE_AWAIT_DELETE_REPLY] = "await-delete-reply",
+    [IKE_AWAIT_REKEY] = "await-rekey",
     [IKE_REFUSED] = "refused",
     [IKE_DEAD] = "dead",
 };
@@ -137,6 +138,8 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
         return NULL;
     }
     TAILQ_INIT(&sa->children);
+    TAILQ_INIT(&sa->gone);
+    sa->later.kind = TIMER_LATER;
     sa->handshake = handshake;
     sa->retransmit.kind = TIMER_RETRANSMIT;
     sa->expire.kind = TIMER_EXPIRE;
@@ -192,6 +195,9 @@ void ike_sa_free(struct context *context, struct ike_sa *sa)
 {
     struct child_sa *child;
 
+    creation_end(context, sa, &sa->own);
+    creation_end(context, sa, &sa->theirs);
+    TAILQ_CONCAT(&sa->children, &sa->gone, entry);
     while ((child = TAILQ_FIRST(&sa->children)) != NULL) {
         TAILQ_REMOVE(&sa->children, child, entry);
         child_free(child);
@@ -199,6 +205,7 @@ void ike_sa_free(struct context *context, struct ike_sa *sa)
     ike_sa_leave_half_open(context, sa);
     heap_remove(context->timers, &sa->retransmit.node);
     heap_remove(context->timers, &sa->expire.node);
+    heap_remove(context->timers, &sa->later.node);
     hash_remove(&context->sas->by_spi, &sa->by_spi);
     hash_remove(&context->sas->by_id, &sa->by_id);
     TAILQ_REMOVE(&context->sas->all, sa, entry);
@@ -209,6 +216,47 @@ void ike_sa_free(struct context *context, struct ike_sa *sa)
     buffer_free(&sa->reply);
     secret_free(&sa->keys);
     free(sa);
+}
+
+size_t ike_sa_child_count(const struct ike_sa *sa)
+{
+    const struct child_sa *child;
+    size_t children = 0;
+
+    TAILQ_FOREACH (child, &sa->children, entry)
+        children++;
+    return children;
+}
+
+void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa *to)
+{
+    TAILQ_CONCAT(&to->children, &from->children, entry);
+    TAILQ_CONCAT(&to->gone, &from->gone, entry);
+    to->wanted_children |= from->wanted_children;
+    from->wanted_children = 0;
+    from->inherited = true;
+    if (!TAILQ_EMPTY(&to->gone))
+        ike_sa_timer(context, &to->later, context->now_ms);
+}
+
+void creation_end(struct context *context, struct ike_sa *sa, struct creation **place)
+{
+    struct creation *creation = *place;
+
+    if (creation == NULL)
+        return;
+    if (creation->child != NULL)
+        child_remove(context, sa, creation->child);
+    if (creation->heir != NULL)
+        ike_sa_free(context, creation->heir);
+    secret_free(&creation->private);
+    secret_free(&creation->shared);
+    buffer_free(&creation->public);
+    buffer_free(&creation->nonce_i);
+    buffer_free(&creation->nonce_r);
+    buffer_free(&creation->rival_nonce);
+    free(creation);
+    *place = NULL;
 }
 
 static size_t key_size(const struct suite *suite, enum ike_key key)
@@ -268,26 +316,30 @@ void ike_sa_timer_stop(struct context *context, struct timer *timer)
     heap_remove(context->timers, &timer->node);
 }
 
-void ike_sa_step(struct ike_sa *sa, enum ike_state state)
+void step_begin(struct ike_sa *sa, struct step *step)
 {
-    sa->state = (uint8_t)state;
-    sa->awaited = 0;
-    sa->answer_status = STATUS_OK;
-    sa->step++;
+    *step = (struct step){.number = ++sa->steps, .status = STATUS_OK};
 }
 
-struct effect *ike_sa_effect(struct context *context, struct ike_sa *sa, enum effect_kind kind)
+struct effect *step_effect(struct context *context, struct ike_sa *sa, struct step *step,
+                           enum effect_kind kind)
 {
-    struct ticket ticket = {.sa = ike_sa_own_spi(sa), .sequence = sa->step};
+    struct ticket ticket = {.sa = ike_sa_own_spi(sa), .sequence = step->number};
     struct effect *effect = effect_append(context->effects, kind, ticket);
 
     if (effect == NULL) {
-        sa->answer_status = STATUS_FAIL;
+        step->status = STATUS_FAIL;
         count(context, COUNTER_FAILURES);
         return NULL;
     }
-    sa->awaited++;
+    step->awaited++;
     return effect;
+}
+
+void ike_sa_step(struct ike_sa *sa, enum ike_state state)
+{
+    sa->state = (uint8_t)state;
+    step_begin(sa, &sa->handshake->step);
 }
 
 void report(struct context *context, const struct ike_sa *sa, enum severity severity,

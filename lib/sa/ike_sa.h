@@ -26,6 +26,7 @@ enum ike_state {
     IKE_AWAIT_INSTALL,      /* both: the kernel's word on the child */
     IKE_ESTABLISHED,
     IKE_AWAIT_DELETE_REPLY, /* we sent a Delete for the IKE SA */
+    IKE_AWAIT_REKEY,        /* an heir: until the exchange that makes it is done */
     IKE_REFUSED,            /* responder: the error is sent; only a repeated request is answered */
     IKE_DEAD,               /* to be freed at the end of this event */
     IKE_STATE_COUNT
@@ -44,17 +45,35 @@ struct child_sa {
     uint8_t mode;     /* enum child_mode */
     bool in_kernel;   /* inbound, and ... */
     bool out_kernel;  /* ... outbound were handed to the kernel */
+    bool listed;       /* in its SA's list */
+    bool ours;         /* made by an exchange that we asked for */
+    bool standing;     /* was listed once: its own policies, if any, were asked for */
+    bool rekey_due;    /* a soft limit was reached */
+    bool replaced;     /* rekeyed by the peer, whose Delete is to come */
+    bool delete_due;   /* to be deleted when the window is free */
+    uint64_t gone_ms;  /* when the kernel may forget a deleted one */
     bool own_policies; /* narrower than configured (or for any peer): policies of its own */
     uint8_t local_count;
     uint8_t remote_count;
     struct suite suite;
     struct selector *selectors; /* the local ones, then the remote ones */
+    struct secret held_encr;    /* keys of an outbound SA that waits (child_release_outbound) */
+    struct secret held_integ;
     uint64_t created_ms;
 };
 TAILQ_HEAD(child_sa_list, child_sa);
 
+/* Answers that something waits for, all of one batch: they carry its number in their tickets. */
+struct step {
+    uint32_t number;
+    uint8_t awaited;      /* answers outstanding */
+    uint8_t status;       /* the worst enum status of those that came ... */
+    struct reason reason; /* ... and its reason */
+};
+
 /* What the first two exchanges need and nothing after them. */
 struct handshake {
+    struct step step;
     struct secret private; /* our key exchange octets */
     struct secret shared;
     struct buffer public;
@@ -73,13 +92,48 @@ struct handshake {
     uint8_t groups_tried;
     bool init_refused; /* an unauthenticated error came; a better answer may still */
     bool initial_contact;
-    struct reason refusal;       /* why there is no child, or the last reply we dropped */
-    struct reason answer_reason; /* of the worst answer of this step */
+    struct reason refusal; /* why there is no child, or the last reply we dropped */
+};
+
+/* A CREATE_CHILD_SA exchange under way: asked for by us, or by the peer. */
+enum creation_kind { CREATE_CHILD, CREATE_REKEY_CHILD, CREATE_REKEY_IKE };
+
+enum creation_state {
+    CREATE_AWAIT_KEY,     /* ours: our public value, an SPI */
+    CREATE_AWAIT_REPLY,   /* ours */
+    CREATE_AWAIT_SHARED,  /* g^ir; the peer's: an SPI, too */
+    CREATE_AWAIT_INSTALL, /* the kernel's word */
+    CREATE_DONE,          /* for the engine to look at and to free */
+    CREATE_FAILED,        /* the same; `error` says why */
+};
+
+struct creation {
+    struct step step;
+    uint8_t kind;  /* enum creation_kind */
+    uint8_t state; /* enum creation_state */
+    bool ours;
+    uint8_t group; /* enum group; GROUP_NONE: no key exchange of its own */
+    uint8_t groups_tried;
+    uint8_t proposal;     /* the peer's: number of the chosen proposal */
+    uint16_t error;       /* a notify type, 0: our own fault */
+    uint32_t old_child;   /* number of the child to be rekeyed */
+    uint32_t rival_child; /* of the child that the peer's crossing rekey made, 0: none */
+    uint64_t rival_ike;   /* our SPI of the IKE SA that the peer's crossing rekey made, 0: none */
+    struct buffer rival_nonce; /* the lower nonce of that exchange */
+    const struct child_config *config;
+    struct secret private;
+    struct secret shared;
+    struct buffer public;
+    struct buffer nonce_i;
+    struct buffer nonce_r;
+    struct child_sa *child; /* until it is in its SA's list */
+    struct ike_sa *heir;    /* REKEY_IKE: until it is established */
 };
 
 enum timer_kind {
     TIMER_RETRANSMIT, /* ike_sa.retransmit */
     TIMER_EXPIRE,     /* ike_sa.expire */
+    TIMER_LATER,      /* ike_sa.later */
     TIMER_RETRY,      /* the engine's: a connection tries again */
 };
 
@@ -102,6 +156,7 @@ struct ike_sa {
     struct hash_node by_id;   /* established ones: the peer's identity, keyed */
     struct timer retransmit;
     struct timer expire;
+    struct timer later; /* wishes put off, deleted children that linger */
     uint64_t number;
     uint64_t spi_i;
     uint64_t spi_r;
@@ -109,12 +164,11 @@ struct ike_sa {
     bool half_open; /* counted as such: a responder whose peer is not authenticated */
     bool delete_asked; /* close it as soon as nothing else is outstanding */
     bool superseded;   /* a newer one carries the same child */
+    bool inherited;    /* rekeyed: its heir has the children, the Delete is to come */
     uint8_t state;     /* enum ike_state */
-    uint8_t awaited;   /* answers outstanding for this step */
     uint8_t tries;     /* of the outstanding request */
-    uint8_t answer_status; /* worst enum status of this step's answers */
     uint8_t remote_id_type;
-    uint32_t step;     /* ticket sequence of the running step */
+    uint32_t steps;    /* how many steps were begun: the number of the last one */
     const struct connection *connection; /* a responder's may change in IKE_AUTH */
     struct address local;
     struct address remote;
@@ -124,6 +178,7 @@ struct ike_sa {
     uint32_t next_request; /* message ID of our next request */
     uint32_t expected;     /* message ID of the peer's next request */
     uint64_t request_digest; /* keyed hash of the peer's last request */
+    uint8_t serving;         /* its exchange */
     struct buffer request;   /* ours, unanswered */
     struct buffer reply;     /* to the peer's last request */
     uint64_t iv_counter;
@@ -132,6 +187,12 @@ struct ike_sa {
     struct child_sa_list children;
     struct child_sa *deleting; /* the child our outstanding Delete is about */
     struct handshake *handshake;
+    struct creation *own;    /* the CREATE_CHILD_SA exchange that we asked for */
+    struct creation *theirs; /* and the peer */
+    bool rekey_due;          /* the IKE SA's soft lifetime is over */
+    uint64_t wanted_children; /* bits: children (by their place in the connection) to be made */
+    uint64_t wishes_ms;      /* no exchange of our own before that */
+    struct child_sa_list gone; /* deleted; the kernel still receives on them for a moment */
     const struct child_config *wanted; /* initiator: the child to negotiate */
     uint64_t replaces; /* our SPI of the IKE SA to close once this one stands; 0: none */
 };
@@ -197,6 +258,15 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
                           const struct address *local, const struct address *remote,
                           uint64_t spi_i);
 
+/* How many children are listed. */
+size_t ike_sa_child_count(const struct ike_sa *sa);
+
+/* Hands all children to another IKE SA. */
+void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa *to);
+
+/* Ends the exchange and all that it has made so far; NULL is harmless. */
+void creation_end(struct context *context, struct ike_sa *sa, struct creation **creation);
+
 /* Takes it out of the table and wipes and frees all it owns; kernel state is the caller's matter
  * (child_remove). */
 void ike_sa_free(struct context *context, struct ike_sa *sa);
@@ -224,17 +294,33 @@ struct identity ike_sa_remote_id(const struct ike_sa *sa);
 void ike_sa_timer(struct context *context, struct timer *timer, uint64_t due_ms);
 void ike_sa_timer_stop(struct context *context, struct timer *timer);
 
-/* Starts a step that waits for answers; each ike_sa_effect in it adds one to wait for. */
-void ike_sa_step(struct ike_sa *sa, enum ike_state state);
+/* Begins a batch of effects whose answers are awaited together. */
+void step_begin(struct ike_sa *sa, struct step *step);
 
 /* An effect to be answered in this step; NULL when memory is out (the step then ends in FAIL). */
-struct effect *ike_sa_effect(struct context *context, struct ike_sa *sa, enum effect_kind kind);
+struct effect *step_effect(struct context *context, struct ike_sa *sa, struct step *step,
+                           enum effect_kind kind);
+
+/* The handshake goes on to a state that waits for answers. */
+void ike_sa_step(struct ike_sa *sa, enum ike_state state);
 
 /* Reports something about an SA; `sa` may be NULL (R3). */
 void report(struct context *context, const struct ike_sa *sa, enum severity severity,
             const char *event, const char *format, ...) PRINTF_LIKE(5, 6);
 
 /* --- Children --- */
+
+/* Puts a child that the kernel holds into its SA's list, and asks for its own policies. */
+void child_list(struct context *context, struct ike_sa *sa, struct child_sa *child);
+
+/* By its number; NULL when it is gone. */
+struct child_sa *child_find(const struct ike_sa *sa, uint32_t number);
+
+/* A deleted child leaves the list; the kernel receives on it until `gone_ms`. */
+void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *child);
+
+/* Removes lingering children whose time is over. */
+void child_sweep(struct context *context, struct ike_sa *sa);
 
 struct child_sa *child_new(struct context *context, const struct child_config *config);
 void child_free(struct child_sa *child);

@@ -24,9 +24,10 @@ static uint64_t sa_digest(const struct ike_sa *sa)
         sa->half_open,
         sa->delete_asked,
         sa->state,
-        sa->awaited,
+        sa->own != NULL,
+        sa->theirs != NULL,
         sa->tries,
-        sa->step,
+        sa->steps,
         sa->next_request,
         sa->expected,
         sa->request_digest,
@@ -111,7 +112,25 @@ size_t probe_established(const struct engine *engine)
     return count;
 }
 
+static bool is_restless(const struct ike_sa *sa)
+{
+    const struct child_sa *child;
+
+    if (sa->state != IKE_ESTABLISHED || sa->own != NULL || sa->theirs != NULL || sa->inherited ||
+        sa->request.size > 0 || !TAILQ_EMPTY(&sa->gone))
+        return true;
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if (child->held_encr.size > 0 || child->delete_due || child->replaced)
+            return true;
+    return false;
+}
+
 size_t probe_restless(const struct engine *engine)
 {
-    return engine->sas.count - probe_established(engine);
+    const struct ike_sa *sa;
+    size_t restless = 0;
+
+    TAILQ_FOREACH (sa, &engine->sas.all, entry)
+        restless += is_restless(sa);
+    return restless;
 }

@@ -6,6 +6,7 @@
 
 #include "test/simulate/simulate.h"
 
+#define SHORT_IKE_S 70 /* a short life of IKE SAs, so that rekeyings of both kinds meet */
 #define TEXT_MAX        65536
 #define SUBNET_TEXT_MAX 96
 
@@ -121,6 +122,7 @@ void run_plan(struct run *run)
         plan_gateway(run, 2 + chance_below(&run->chance, shape == 99 ? 24 : 6));
     run->cookie_threshold = chance_hit(&run->chance, 250) ? (uint32_t)shape % 3 : 100;
     run->short_life_s = chance_hit(&run->chance, 150) ? 90 : 0;
+    run->short_ike = run->short_life_s != 0 && chance_hit(&run->chance, 500);
     for (size_t i = 0; i < run->world.host_count; i++)
         run_configure(run, run->world.hosts[i]);
 }
@@ -193,11 +195,12 @@ static void add_connection(const struct run *run, const struct pair *pair, size_
     char remote[ADDRESS_TEXT_MAX];
 
     add(text, size,
-        "  %s: { local = \"%s\"; remote = \"%s\"; proposals = [ \"%s\" ]; lifetime = \"%uh\";\n"
+        "  %s: { local = \"%s\"; remote = \"%s\"; proposals = [ \"%s\" ]; lifetime = \"%u%s\";\n"
         "    children: {\n",
         end->name, address_text(address_of(pair, end->host), local),
         end->any ? "any" : address_text(address_of(pair, pair->ends[!side].host), remote),
-        end->proposal, end->lifetime_h);
+        end->proposal, run->short_ike ? SHORT_IKE_S + end->lifetime_h : end->lifetime_h,
+        run->short_ike ? "s" : "h");
     for (size_t i = 0; i < pair->child_count; i++)
         add_child(run, pair, side, i, text, size);
     add(text, size, "    };\n  };\n");

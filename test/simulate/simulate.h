@@ -59,6 +59,7 @@ struct run {
     size_t pair_count;
     uint32_t cookie_threshold;
     uint32_t short_life_s; /* of children, 0: the default */
+    bool short_ike; /* so have IKE SAs */
     struct recorded recorded[RECORDED_MAX];
     size_t recorded_count;              /* ever */
     uint64_t start_ms[WORLD_HOSTS_MAX]; /* when a host that is off starts */

@@ -1,0 +1,333 @@
+/*
+ * Wishes: what an established IKE SA is to do next when its window is free, and what follows from
+ * a CREATE_CHILD_SA exchange that is done.  RFC 7296 sections 1.3, 2.8 and 2.25.
+ *
+ * A wish is a flag on the SA or the child (delete_due, rekey_due, wanted_children), so it survives
+ * a collision or a TEMPORARY_FAILURE and is simply tried again.
+ */
+#include "lib/engine/private.h"
+
+#include "lib/ikev2/create_child.h"
+
+#define AGAIN_MS 500           /* after TEMPORARY_FAILURE: this and up to as much by chance */
+#define OLD_IKE_LIFE_MS 10000  /* for the peer to delete what its rekeying has replaced */
+#define HELD_OUTBOUND_MS 5000  /* a peer that never deletes the old child has the new one by then */
+
+static void put_off(struct engine *engine, struct ike_sa *sa)
+{
+    struct context *context = &engine->context;
+    uint32_t chance;
+
+    context->random(context->random_context, &chance, sizeof(chance));
+    sa->wishes_ms = context->now_ms + AGAIN_MS + chance % AGAIN_MS;
+    ike_sa_timer(context, &sa->later, sa->wishes_ms);
+}
+
+static const struct child_config *child_at(const struct connection *connection, unsigned place)
+{
+    const struct child_config *config = TAILQ_FIRST(&connection->children);
+
+    while (config != NULL && place-- > 0)
+        config = TAILQ_NEXT(config, entry);
+    return config;
+}
+
+void sa_want_child(struct ike_sa *sa, const struct child_config *wanted)
+{
+    const struct child_config *config;
+    unsigned place = 0;
+
+    TAILQ_FOREACH (config, &sa->connection->children, entry) {
+        if (config == wanted)
+            sa->wanted_children |= UINT64_C(1) << place;
+        place++;
+    }
+}
+
+/* The next wish as an exchange; false when there is none. */
+static bool next_wish(struct engine *engine, struct ike_sa *sa, enum status *status,
+                      struct reason *reason)
+{
+    struct context *context = &engine->context;
+    struct child_sa *child;
+
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if (child->delete_due) {
+            *status = informational_delete_child(context, sa, child, reason);
+            return true;
+        }
+    if (sa->rekey_due) {
+        *status = create_start(context, sa, CREATE_REKEY_IKE, NULL, NULL, reason);
+        return true;
+    }
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if (child->rekey_due && !child->replaced) {
+            *status = create_start(context, sa, CREATE_REKEY_CHILD, child->config, child, reason);
+            return true;
+        }
+    while (sa->wanted_children != 0) {
+        unsigned place = (unsigned)__builtin_ctzll(sa->wanted_children);
+        const struct child_config *config = child_at(sa->connection, place);
+        sa->wanted_children &= sa->wanted_children - 1;
+        if (config == NULL || link_covers(sa->link, config))
+            continue;
+        *status = create_start(context, sa, CREATE_CHILD, config, NULL, reason);
+        return true;
+    }
+    return false;
+}
+
+void sa_wishes(struct engine *engine, struct ike_sa *sa)
+{
+    enum status status = STATUS_OK;
+    struct reason reason = {0};
+
+    if (sa->state != IKE_ESTABLISHED || sa->handshake != NULL || sa->request.size > 0 ||
+        sa->own != NULL || sa->theirs != NULL)
+        return;
+    if (sa->delete_asked) {
+        sa_close(engine, sa);
+        return;
+    }
+    if (sa->inherited || engine->context.now_ms < sa->wishes_ms)
+        return;
+    if (next_wish(engine, sa, &status, &reason) && status != STATUS_OK)
+        sa_settle(engine, sa, status, &reason);
+}
+
+void sa_later(struct engine *engine, struct ike_sa *sa)
+{
+    struct child_sa *child;
+
+    child_sweep(&engine->context, sa);
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if (child->held_encr.size > 0 &&
+            child->created_ms + HELD_OUTBOUND_MS <= engine->context.now_ms)
+            child_release_outbound(&engine->context, sa, child);
+    if (sa->wishes_ms > engine->context.now_ms && !heap_has(&sa->later.node))
+        ike_sa_timer(&engine->context, &sa->later, sa->wishes_ms);
+    sa_wishes(engine, sa);
+}
+
+static void report_child(struct engine *engine, const struct ike_sa *sa,
+                         const struct child_sa *child, bool rekeyed)
+{
+    char suite[128];
+
+    report(&engine->context, sa, SEVERITY_INFO, rekeyed ? "child-rekeyed" : "child-established",
+           "child %s %s, ESP %08x in, %08x out, %s", child->config->name,
+           rekeyed ? "rekeyed" : "established", child->spi_in, child->spi_out,
+           suite_text(&child->suite, suite, sizeof(suite)));
+}
+
+/* The inbound SPI of whoever asked for the child: the same number at both ends. */
+static uint32_t initiator_spi(const struct child_sa *child)
+{
+    return child->ours ? child->spi_in : child->spi_out;
+}
+
+/* Both ends made the same child at once: the one with the higher SPI of its initiator goes, and its
+ * initiator deletes it. */
+static void resolve_twins(struct engine *engine, struct ike_sa *sa, struct child_sa *made)
+{
+    struct child_sa *twin;
+
+    TAILQ_FOREACH (twin, &sa->children, entry) {
+        if (twin->config != made->config || twin->ours == made->ours || twin->delete_due)
+            continue;
+        struct child_sa *loser = initiator_spi(made) > initiator_spi(twin) ? made : twin;
+        if (!loser->ours)
+            return;
+        count(&engine->context, COUNTER_REDUNDANT);
+        loser->delete_due = true;
+        return;
+    }
+}
+
+/* Does the other end's exchange, still at work here, cross this one of ours that is done?  Then it
+ * decides when it is done itself, and is told what to hold itself against. */
+static bool leave_to_theirs(struct ike_sa *sa, const struct creation *own)
+{
+    struct creation *theirs = sa->theirs;
+
+    if (theirs == NULL || theirs->kind != own->kind || theirs->old_child != own->old_child ||
+        !buffer_copy(&theirs->rival_nonce, lower_nonce(own)))
+        return false;
+    theirs->rival_child = own->child == NULL ? 0 : own->child->number;
+    theirs->rival_ike = own->heir == NULL ? 0 : ike_sa_own_spi(own->heir);
+    return true;
+}
+
+/* Of two crossing exchanges the one with the lowest of the four nonces loses (RFC 7296 section
+ * 2.8.1): is that `creation`? */
+static bool loses(const struct creation *creation)
+{
+    return nonce_below(lower_nonce(creation), buffer_slice(&creation->rival_nonce));
+}
+
+/* A child is rekeyed by us, by the peer, or by both at once.  Whoever asked for the loser deletes
+ * it; the other one deletes the old child. */
+static void child_rekeyed(struct engine *engine, struct ike_sa *sa, const struct creation *creation,
+                          struct child_sa *made)
+{
+    struct child_sa *old = child_find(sa, creation->old_child);
+    struct child_sa *rival =
+        creation->rival_child == 0 ? NULL : child_find(sa, creation->rival_child);
+    struct child_sa *own = creation->ours ? made : rival;
+    struct child_sa *theirs = creation->ours ? rival : made;
+    bool own_loses =
+        own != NULL && theirs != NULL && loses(creation) == creation->ours;
+
+    if (creation->ours)
+        (void)leave_to_theirs(sa, creation);
+    if (old != NULL) {
+        old->rekey_due = false;
+        old->replaced = true;
+        old->delete_due = own != NULL && !own_loses;
+    }
+    if (own_loses) {
+        count(&engine->context, COUNTER_REDUNDANT);
+        own->delete_due = true;
+        child_release_outbound(&engine->context, sa, theirs);
+    }
+}
+
+static void child_done(struct engine *engine, struct ike_sa *sa, const struct creation *creation)
+{
+    struct child_sa *made = child_find(sa, creation->child->number);
+
+    report_child(engine, sa, made, creation->kind == CREATE_REKEY_CHILD);
+    if (creation->kind == CREATE_REKEY_CHILD)
+        child_rekeyed(engine, sa, creation, made);
+    else
+        resolve_twins(engine, sa, made);
+}
+
+/* `from` has no children any more; the peer closes it, or time does. */
+static void await_delete(struct engine *engine, struct ike_sa *sa)
+{
+    ike_sa_timer(&engine->context, &sa->expire, engine->context.now_ms + OLD_IKE_LIFE_MS);
+}
+
+static void inherit(struct engine *engine, struct ike_sa *from, struct ike_sa *heir)
+{
+    from->rekey_due = false;
+    ike_sa_inherit(&engine->context, from, heir);
+    report(&engine->context, heir, SEVERITY_INFO, "ike-rekeyed", "IKE SA rekeyed");
+}
+
+/* The IKE SA is rekeyed by us, by the peer, or by both at once (section 2.8.2): the survivor
+ * inherits the children; its initiator deletes the old SA, the loser's initiator the loser. */
+static void ike_done(struct engine *engine, struct ike_sa *sa, struct creation *creation)
+{
+    struct ike_sa *made = creation->heir;
+    struct ike_sa *rival =
+        creation->rival_ike == 0 ? NULL : sa_table_find(&engine->sas, creation->rival_ike);
+    struct ike_sa *own = creation->ours ? made : rival;
+    struct ike_sa *theirs = creation->ours ? rival : made;
+    bool closing = sa->delete_asked && !sa->inherited; /* `down` came in between */
+
+    if (creation->ours)
+        (void)leave_to_theirs(sa, creation);
+    creation->heir = NULL;
+    link_adopt(engine, made);
+    sa_arm_lifetime(engine, made);
+    if (!creation->ours && own == NULL && sa->own != NULL && sa->own->kind == CREATE_REKEY_IKE)
+        return; /* ours will decide: it has been told (create_responder.c) */
+    bool own_loses = own != NULL && theirs != NULL && loses(creation) == creation->ours;
+    struct ike_sa *heir = own == NULL || own_loses ? theirs : own;
+    struct ike_sa *holder = rival != NULL && !creation->ours ? rival : sa;
+    if (heir != holder)
+        inherit(engine, holder, heir);
+    if (own != NULL && theirs != NULL) {
+        count(&engine->context, COUNTER_REDUNDANT);
+        if (own_loses)
+            own->delete_asked = true;
+        else
+            await_delete(engine, theirs);
+    }
+    sa->inherited = true;
+    sa->delete_asked = sa->delete_asked || heir == own;
+    if (heir == theirs) {
+        sa->delete_asked = false;
+        await_delete(engine, sa);
+    }
+    heir->delete_asked = heir->delete_asked || closing;
+    if (own_loses)
+        sa_wishes(engine, own);
+    sa_wishes(engine, heir);
+}
+
+/* What the peer said to an exchange of ours. */
+static void own_failed(struct engine *engine, struct ike_sa *sa, const struct creation *creation)
+{
+    struct child_sa *old = child_find(sa, creation->old_child);
+    struct ike_sa *rival =
+        creation->rival_ike == 0 ? NULL : sa_table_find(&engine->sas, creation->rival_ike);
+    const char *what = creation->kind == CREATE_REKEY_IKE     ? "rekeying the IKE SA"
+                       : creation->kind == CREATE_REKEY_CHILD ? "rekeying a child"
+                                                              : "making a child";
+
+    if (rival != NULL) { /* the peer's crossing exchange did better */
+        inherit(engine, sa, rival);
+        await_delete(engine, sa);
+        return;
+    }
+    if (creation->error == V2_N_TEMPORARY_FAILURE) {
+        if (creation->kind == CREATE_CHILD)
+            sa_want_child(sa, creation->config);
+        put_off(engine, sa);
+        return;
+    }
+    if (creation->error == V2_N_CHILD_SA_NOT_FOUND) {
+        if (old != NULL && creation->rival_child == 0)
+            sa_want_child(sa, creation->config);
+        if (old != NULL)
+            child_remove(&engine->context, sa, old);
+        return;
+    }
+    report(&engine->context, sa, SEVERITY_WARNING, "create-failed", "%s failed: %s", what,
+           creation->error == 0 ? "the kernel or the provider" : v2_notify_name(creation->error));
+    if (creation->kind == CREATE_CHILD) {
+        link_failed(engine, sa->link, v2_notify_name(creation->error));
+        return;
+    }
+    /* The peer cannot rekey (NO_ADDITIONAL_SAS) or will not: a whole new IKE SA replaces this. */
+    sa->rekey_due = false;
+    if (old != NULL)
+        old->rekey_due = false;
+    const struct child_sa *child = old != NULL ? old : TAILQ_FIRST(&sa->children);
+    if (child != NULL)
+        link_start(engine, sa->link, child->config, sa);
+}
+
+static void creation_settle(struct engine *engine, struct ike_sa *sa, struct creation **place)
+{
+    struct creation *creation = *place;
+
+    if (creation == NULL ||
+        (creation->state != CREATE_DONE && creation->state != CREATE_FAILED))
+        return;
+    *place = NULL; /* a wish may start another one */
+    if (creation->state == CREATE_FAILED) {
+        if (creation->ours)
+            own_failed(engine, sa, creation);
+    } else if (creation->kind == CREATE_REKEY_IKE) {
+        ike_done(engine, sa, creation);
+    } else {
+        child_done(engine, sa, creation);
+        creation->child = NULL; /* its SA's list has it */
+    }
+    creation_end(&engine->context, sa, &creation);
+}
+
+void sa_settle_creations(struct engine *engine, struct ike_sa *sa)
+{
+    struct child_sa *child;
+
+    creation_settle(engine, sa, &sa->theirs);
+    creation_settle(engine, sa, &sa->own);
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if (child->held_encr.size > 0 && !heap_has(&sa->later.node))
+            ike_sa_timer(&engine->context, &sa->later, child->created_ms + HELD_OUTBOUND_MS);
+}

@@ -1,0 +1,137 @@
+/*
+ * What both roles of CREATE_CHILD_SA share: see create_child.h.
+ */
+#include "lib/ikev2/create_child.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NONCE_SIZE 32
+
+struct creation *creation_new(struct ike_sa *sa, enum creation_kind kind, bool ours)
+{
+    struct creation *creation = calloc(1, sizeof(*creation));
+
+    if (creation == NULL)
+        return NULL;
+    creation->kind = (uint8_t)kind;
+    creation->ours = ours;
+    step_begin(sa, &creation->step);
+    return creation;
+}
+
+bool creation_nonce(struct context *context, struct buffer *nonce)
+{
+    uint8_t bytes[NONCE_SIZE];
+
+    context->random(context->random_context, bytes, sizeof(bytes));
+    return buffer_copy(nonce, slice_of(bytes, sizeof(bytes)));
+}
+
+enum status creation_compute(struct context *context, struct ike_sa *sa, struct creation *creation,
+                             struct slice peer_public)
+{
+    const struct group_info *group = group_info(creation->group);
+    struct effect *effect = step_effect(context, sa, &creation->step, EFFECT_COMPUTE);
+
+    if (effect == NULL)
+        return STATUS_FAIL;
+    effect->compute.want_public = creation->public.size == 0;
+    effect->compute.group = creation->group;
+    if (creation->private.size == 0) {
+        if (!secret_new(&creation->private, group->private_size))
+            return STATUS_FAIL;
+        context->random(context->random_context, creation->private.data, creation->private.size);
+    }
+    if (!secret_copy(&effect->compute.private, secret_slice(&creation->private)) ||
+        !buffer_copy(&effect->compute.peer_public, peer_public))
+        return STATUS_FAIL;
+    return STATUS_OK;
+}
+
+enum status creation_install(struct context *context, struct ike_sa *sa, struct creation *creation,
+                             bool hold_outbound)
+{
+    struct child_seed seed = {
+        .initiator = creation->ours,
+        .shared = secret_slice(&creation->shared),
+        .nonce_i = buffer_slice(&creation->nonce_i),
+        .nonce_r = buffer_slice(&creation->nonce_r),
+    };
+
+    step_begin(sa, &creation->step);
+    creation->state = CREATE_AWAIT_INSTALL;
+    creation->child->ours = creation->ours;
+    enum status status =
+        child_install(context, sa, &creation->step, creation->child, &seed, hold_outbound);
+    secret_free(&creation->shared);
+    return status;
+}
+
+bool nonce_below(struct slice a, struct slice b)
+{
+    size_t common = a.size < b.size ? a.size : b.size;
+    int order = memcmp(a.data, b.data, common);
+
+    return order < 0 || (order == 0 && a.size < b.size);
+}
+
+struct slice lower_nonce(const struct creation *creation)
+{
+    struct slice i = buffer_slice(&creation->nonce_i);
+    struct slice r = buffer_slice(&creation->nonce_r);
+
+    return nonce_below(i, r) ? i : r;
+}
+
+enum status heir_establish(struct context *context, const struct ike_sa *old, struct ike_sa *heir,
+                           struct reason *reason)
+{
+    enum status status = keys_rekey(context, old, heir, reason);
+
+    if (status != STATUS_OK)
+        return status;
+    heir->remote_id_type = old->remote_id_type;
+    if (!buffer_copy(&heir->remote_id, buffer_slice(&old->remote_id)))
+        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    handshake_free(heir->handshake);
+    heir->handshake = NULL;
+    heir->state = IKE_ESTABLISHED;
+    heir->established_ms = context->now_ms;
+    sa_table_add_id(context->sas, heir);
+    return STATUS_OK;
+}
+
+struct child_sa *child_find_outbound(const struct ike_sa *sa, uint8_t protocol, uint32_t spi_out)
+{
+    struct child_sa *child;
+
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if (child->spi_out == spi_out && child->protocol == protocol)
+            return child;
+    return NULL;
+}
+
+enum status creation_parse_ke(const struct ike_message *message, enum group group,
+                              struct slice *public, struct reason *reason)
+{
+    const struct v2_payload_item *item = v2_payloads_find(&message->payloads, V2_KE, NULL);
+    const struct group_info *info = group_info(group);
+    struct v2_ke ke;
+
+    if (item == NULL)
+        return reason_set(reason, STATUS_REJECT, V2_N_INVALID_KE_PAYLOAD, "KE for %s is missing",
+                          info->name);
+    enum status status = v2_ke_parse(&ke, item->body, reason);
+    if (status != STATUS_OK)
+        return status;
+    if (ke.group != info->wire)
+        return reason_set(reason, STATUS_REJECT, V2_N_INVALID_KE_PAYLOAD,
+                          "KE is for group %u, chosen is %s", ke.group, info->name);
+    if (ke.data.size != info->public_size)
+        return reason_set(reason, STATUS_REJECT, V2_N_INVALID_SYNTAX,
+                          "KE for %s has %zu octets, expected %u", info->name, ke.data.size,
+                          info->public_size);
+    *public = ke.data;
+    return STATUS_OK;
+}

@@ -1,0 +1,289 @@
+/*
+ * CREATE_CHILD_SA, asked for by us.  RFC 7296 sections 1.3, 2.8 and 2.25.
+ *
+ *                                      COMPUTE our public value, ALLOCATE_SPI
+ *   HDR, SK {[N(REKEY_SA)], [N(USE_TRANSPORT_MODE)],
+ *            SA, Ni, [KEi], TSi, TSr}  -->           a child, new or rekeyed
+ *   HDR, SK {SA, Ni, KEi}              -->           the IKE SA rekeyed
+ *                                      <--  HDR, SK {SA, Nr, [KEr], [TSi, TSr]}
+ *                                      COMPUTE g^ir; INSTALL_SA in and out
+ *   or                                 <--  HDR, SK {N(error)}
+ *
+ * Done, the creation stays for the engine to look at: what follows (which of two crossing SAs goes,
+ * another try) is decided there.
+ */
+#include <string.h>
+
+#include "lib/ikev2/create_child.h"
+#include "lib/ikev2/exchange.h"
+
+#define GROUPS_MAX 3 /* how often we follow an INVALID_KE_PAYLOAD */
+
+/* A rekeyed child keeps its selectors and its reqid (RFC 7296 section 2.9.2), so that policies need
+ * not change. */
+static struct child_sa *propose(struct context *context, const struct ike_sa *sa,
+                                const struct child_config *config, const struct child_sa *old)
+{
+    struct child_sa *child = child_propose(context, sa, config);
+
+    if (child == NULL || old == NULL)
+        return child;
+    if (!child_set_selectors(child, old->selectors, old->local_count,
+                             old->selectors + old->local_count, old->remote_count)) {
+        child_free(child);
+        return NULL;
+    }
+    child->reqid = old->reqid;
+    child->own_policies = old->own_policies;
+    child->mode = old->mode;
+    return child;
+}
+
+static enum status prepare(struct context *context, struct ike_sa *sa, struct creation *creation,
+                           const struct child_sa *old)
+{
+    if (!creation_nonce(context, &creation->nonce_i))
+        return STATUS_FAIL;
+    if (creation->kind == CREATE_REKEY_IKE) {
+        creation->heir = ike_sa_new(context, sa->connection, &sa->local, &sa->remote, 0);
+        if (creation->heir == NULL)
+            return STATUS_FAIL;
+        creation->heir->state = IKE_AWAIT_REKEY;
+        creation->group = sa->suite.group;
+    } else {
+        creation->group = (uint8_t)proposals_first_group(&creation->config->esp, context->crypto);
+        creation->child = propose(context, sa, creation->config, old);
+        if (creation->child == NULL ||
+            child_ask_spi(context, sa, &creation->step, creation->child) != STATUS_OK)
+            return STATUS_FAIL;
+    }
+    if (creation->group == GROUP_NONE)
+        return STATUS_OK;
+    return creation_compute(context, sa, creation, slice_of(NULL, 0));
+}
+
+enum status create_start(struct context *context, struct ike_sa *sa, enum creation_kind kind,
+                         const struct child_config *config, const struct child_sa *old,
+                         struct reason *reason)
+{
+    sa->own = creation_new(sa, kind, true);
+    if (sa->own == NULL)
+        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    sa->own->config = config;
+    sa->own->old_child = old == NULL ? 0 : old->number;
+    sa->own->state = CREATE_AWAIT_KEY;
+    if (prepare(context, sa, sa->own, old) == STATUS_OK)
+        return STATUS_OK;
+    creation_end(context, sa, &sa->own);
+    return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+}
+
+static void write_ike(const struct context *context, const struct ike_sa *sa,
+                      const struct creation *creation, struct v2_writer *writer)
+{
+    uint8_t spi[8];
+    struct writer spi_writer = writer_of(spi, sizeof(spi));
+    struct v2_sa offer;
+
+    writer_u64(&spi_writer, creation->heir->spi_i);
+    offer_from_proposals(&offer, &sa->connection->proposals, V2_PROTOCOL_IKE,
+                         writer_slice(&spi_writer), context->crypto, true);
+    v2_write_sa(writer, &offer);
+    v2_write_nonce(writer, buffer_slice(&creation->nonce_i));
+}
+
+static void write_child(const struct ike_sa *sa, const struct creation *creation,
+                        struct v2_writer *writer)
+{
+    const struct child_sa *old = child_find(sa, creation->old_child);
+    uint8_t spi[4];
+    struct writer spi_writer = writer_of(spi, sizeof(spi));
+
+    if (old != NULL) {
+        writer_u32(&spi_writer, old->spi_in);
+        v2_write_notify(writer, old->protocol, writer_slice(&spi_writer), V2_N_REKEY_SA,
+                        slice_of(NULL, 0));
+    }
+    child_write_offer(writer, creation->child, buffer_slice(&creation->nonce_i),
+                      creation->group != GROUP_NONE);
+}
+
+static enum status send_request(struct context *context, struct ike_sa *sa,
+                                struct creation *creation, struct reason *reason)
+{
+    struct v2_writer writer;
+    struct slice bytes;
+
+    message_begin_sealed(context, sa, &writer, V2_CREATE_CHILD_SA, false, sa->next_request);
+    if (creation->kind == CREATE_REKEY_IKE)
+        write_ike(context, sa, creation, &writer);
+    else
+        write_child(sa, creation, &writer);
+    if (creation->group != GROUP_NONE)
+        v2_write_ke(&writer, group_info(creation->group)->wire, buffer_slice(&creation->public));
+    enum status status = message_seal(context, sa, &writer, &bytes, reason);
+    if (status != STATUS_OK)
+        return status;
+    creation->state = CREATE_AWAIT_REPLY;
+    return message_send_request(context, sa, bytes);
+}
+
+/* The SPI of the one proposal in an answer about an IKE SA. */
+static uint64_t answered_spi(const struct v2_sa *answer)
+{
+    struct reader reader =
+        reader_of(slice_of(answer->proposals[0].spi, answer->proposals[0].spi_size));
+
+    return reader_u64(&reader);
+}
+
+static enum status accept_ike(struct context *context, const struct ike_sa *sa,
+                              struct creation *creation, const struct v2_sa *answer,
+                              struct reason *reason)
+{
+    struct ike_sa *heir = creation->heir;
+    uint32_t unused;
+    enum status status = check_answer(&sa->connection->proposals, answer, V2_PROTOCOL_IKE,
+                                      context->crypto, true, &heir->suite, &unused, reason);
+
+    if (status != STATUS_OK)
+        return status;
+    heir->spi_r = answered_spi(answer);
+    if (heir->spi_r == 0 || heir->suite.group != creation->group)
+        return reason_set(reason, STATUS_CLOSE, 0, "the peer's IKE SA has no SPI or another group");
+    if (!buffer_copy(&heir->handshake->nonce_i, buffer_slice(&creation->nonce_i)) ||
+        !buffer_copy(&heir->handshake->nonce_r, buffer_slice(&creation->nonce_r)))
+        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    return STATUS_OK;
+}
+
+static enum status accept(struct context *context, struct ike_sa *sa, struct creation *creation,
+                          const struct ike_message *message, struct reason *reason)
+{
+    const struct v2_payloads *payloads = &message->payloads;
+    struct child_offer offer;
+    struct slice nonce;
+    enum status status =
+        v2_nonce_parse(&nonce, v2_payloads_find(payloads, V2_NONCE, NULL)->body, reason);
+
+    if (status == STATUS_OK && !buffer_copy(&creation->nonce_r, nonce))
+        return STATUS_FAIL;
+    if (status == STATUS_OK && creation->kind == CREATE_REKEY_IKE) {
+        status = v2_sa_parse(&offer.sa, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
+        return status == STATUS_OK ? accept_ike(context, sa, creation, &offer.sa, reason) : status;
+    }
+    if (status == STATUS_OK &&
+        (v2_payloads_find(payloads, V2_TSI, NULL) == NULL ||
+         v2_payloads_find(payloads, V2_TSR, NULL) == NULL))
+        status = reason_set(reason, STATUS_CLOSE, 0, "the answer has no traffic selectors");
+    if (status == STATUS_OK)
+        status = child_offer_parse(&offer, message, reason);
+    if (status == STATUS_OK)
+        status = child_accept(context, sa, creation->child, &offer,
+                              creation->group != GROUP_NONE, reason);
+    if (status == STATUS_OK && creation->child->suite.group != creation->group)
+        status = reason_set(reason, STATUS_CLOSE, 0, "the peer chose another group");
+    return status;
+}
+
+enum status create_reply(struct context *context, struct ike_sa *sa,
+                         const struct ike_message *message, struct reason *reason)
+{
+    struct creation *creation = sa->own;
+    struct slice public = slice_of(NULL, 0);
+
+    message_request_done(context, sa);
+    enum status status = accept(context, sa, creation, message, reason);
+    if (status == STATUS_OK && creation->group != GROUP_NONE)
+        status = creation_parse_ke(message, creation->group, &public, reason);
+    if (status != STATUS_OK) {
+        /* The peer holds it for made (section 2.21.3): both start over. */
+        return reason_set(reason, STATUS_CLOSE, 0, "the answer to CREATE_CHILD_SA is not usable");
+    }
+    if (creation->group == GROUP_NONE)
+        return creation_install(context, sa, creation, false);
+    step_begin(sa, &creation->step);
+    creation->state = CREATE_AWAIT_SHARED;
+    return creation_compute(context, sa, creation, public);
+}
+
+/* RFC 7296 section 1.3: again with the group that the responder names. */
+static enum status follow_group(struct context *context, struct ike_sa *sa,
+                                struct creation *creation, struct slice data)
+{
+    const struct proposal_list *list = creation->kind == CREATE_REKEY_IKE
+                                           ? &sa->connection->proposals
+                                           : &creation->config->esp;
+    struct reader reader = reader_of(data);
+    enum group group = group_from_wire(reader_u16(&reader));
+
+    if (!reader_done(&reader) || group == creation->group ||
+        !proposals_have_group(list, group, context->crypto) ||
+        ++creation->groups_tried > GROUPS_MAX)
+        return STATUS_DROP;
+    creation->group = (uint8_t)group;
+    secret_free(&creation->private);
+    buffer_free(&creation->public);
+    step_begin(sa, &creation->step);
+    creation->state = CREATE_AWAIT_KEY;
+    return creation_compute(context, sa, creation, slice_of(NULL, 0));
+}
+
+enum status create_reply_error(struct context *context, struct ike_sa *sa,
+                               const struct ike_message *message, struct reason *reason)
+{
+    struct creation *creation = sa->own;
+    struct v2_notify_body notify;
+    uint16_t error = message_find_error(message);
+
+    message_request_done(context, sa);
+    count(context, COUNTER_ERRORS_RECEIVED);
+    if (error == V2_N_INVALID_SYNTAX)
+        return reason_set(reason, STATUS_CLOSE, 0, "the peer could not read our request");
+    if (message_find_notify(message, V2_N_INVALID_KE_PAYLOAD, &notify) &&
+        follow_group(context, sa, creation, notify.data) == STATUS_OK)
+        return STATUS_OK;
+    creation->state = CREATE_FAILED;
+    creation->error = error == 0 ? V2_N_NO_PROPOSAL_CHOSEN : error;
+    return STATUS_OK;
+}
+
+static enum status shared_ready(struct context *context, struct ike_sa *sa,
+                                struct creation *creation, struct reason *reason)
+{
+    if (creation->kind != CREATE_REKEY_IKE)
+        return creation_install(context, sa, creation, false);
+    secret_take(&creation->heir->handshake->shared, &creation->shared);
+    enum status status = heir_establish(context, sa, creation->heir, reason);
+    creation->state = CREATE_DONE;
+    return status;
+}
+
+static enum status installed(struct context *context, struct ike_sa *sa,
+                             struct creation *creation)
+{
+    child_list(context, sa, creation->child);
+    count(context, COUNTER_CHILDREN);
+    creation->state = CREATE_DONE;
+    return STATUS_OK;
+}
+
+enum status create_own_continue(struct context *context, struct ike_sa *sa, struct reason *reason)
+{
+    struct creation *creation = sa->own;
+    enum creation_state state = creation->state;
+
+    if (creation->step.status != STATUS_OK) {
+        /* Before the request left, nobody knows of it; afterwards the peer holds it for made. */
+        if (state != CREATE_AWAIT_KEY)
+            return STATUS_CLOSE;
+        creation->state = CREATE_FAILED;
+        creation->error = 0;
+        return STATUS_OK;
+    }
+    if (state == CREATE_AWAIT_KEY)
+        return send_request(context, sa, creation, reason);
+    if (state == CREATE_AWAIT_SHARED)
+        return shared_ready(context, sa, creation, reason);
+    return installed(context, sa, creation);
+}

@@ -1,0 +1,293 @@
+/*
+ * CREATE_CHILD_SA, asked for by the peer.  RFC 7296 sections 1.3, 2.8 and 2.25.
+ *
+ *   HDR, SK {[N(REKEY_SA)], SA, Ni, [KEi], TSi, TSr}  -->
+ *                                 COMPUTE, ALLOCATE_SPI; INSTALL_SA in (and out)
+ *                                 <--  HDR, SK {SA, Nr, [KEr], TSi, TSr}
+ *   HDR, SK {SA, Ni, KEi}         -->  COMPUTE: an heir to the IKE SA
+ *                                 <--  HDR, SK {SA, Nr, KEr}
+ *   or                            <--  HDR, SK {N(error)}
+ *
+ * After a rekeying the outbound SA is held until the peer deletes the old one: only then it surely
+ * receives on the new one.
+ *
+ * Collisions (section 2.25): whatever this request is about and we are changing ourselves is
+ * answered TEMPORARY_FAILURE, but two crossing rekeyings of the same thing both succeed, and the
+ * one with the lowest nonce is then closed by whoever asked for it.
+ */
+#include <string.h>
+
+#include "lib/ikev2/create_child.h"
+#include "lib/ikev2/exchange.h"
+
+static enum status decline(struct context *context, struct ike_sa *sa, uint16_t type,
+                           struct slice data)
+{
+    return message_respond_notify(context, sa, V2_CREATE_CHILD_SA, type, data);
+}
+
+static enum status decline_group(struct context *context, struct ike_sa *sa, enum group group)
+{
+    uint8_t bytes[2];
+    struct writer writer = writer_of(bytes, sizeof(bytes));
+
+    writer_u16(&writer, group_info(group)->wire);
+    count(context, COUNTER_INVALID_KE_SENT);
+    return decline(context, sa, V2_N_INVALID_KE_PAYLOAD, writer_slice(&writer));
+}
+
+/* RFC 7296 section 2.25: 0, or the error that this request must get for what we are about. */
+static uint16_t collides(const struct ike_sa *sa, enum creation_kind kind,
+                         const struct child_sa *old)
+{
+    bool own_ike = sa->own != NULL && sa->own->kind == CREATE_REKEY_IKE;
+    bool own_child = (sa->own != NULL && !own_ike) || sa->deleting != NULL;
+
+    if (sa->state != IKE_ESTABLISHED || sa->delete_asked || sa->inherited)
+        return V2_N_TEMPORARY_FAILURE;
+    if (kind == CREATE_REKEY_IKE)
+        return own_child ? V2_N_TEMPORARY_FAILURE : 0;
+    if (own_ike)
+        return V2_N_TEMPORARY_FAILURE;
+    if (old != NULL && (old == sa->deleting || old->delete_due))
+        return V2_N_TEMPORARY_FAILURE;
+    return 0;
+}
+
+static uint64_t offered_spi(const struct v2_sa *offer, uint8_t number)
+{
+    for (size_t i = 0; i < offer->count; i++) {
+        struct reader reader =
+            reader_of(slice_of(offer->proposals[i].spi, offer->proposals[i].spi_size));
+        if (offer->proposals[i].number == number)
+            return reader_u64(&reader);
+    }
+    return 0;
+}
+
+static enum status fail(struct context *context, struct ike_sa *sa, struct reason *reason)
+{
+    creation_end(context, sa, &sa->theirs);
+    return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+}
+
+static enum status rekey_ike(struct context *context, struct ike_sa *sa,
+                             const struct ike_message *message, struct slice nonce,
+                             const struct v2_sa *offer, struct reason *reason)
+{
+    const struct v2_payload_item *item = v2_payloads_find(&message->payloads, V2_KE, NULL);
+    struct slice public;
+    struct suite suite;
+    struct v2_ke ke;
+    uint8_t number;
+    uint32_t unused;
+
+    enum group prefer = GROUP_NONE;
+    if (item != NULL && v2_ke_parse(&ke, item->body, reason) == STATUS_OK)
+        prefer = group_from_wire(ke.group);
+    enum status status =
+        choose_suite(&sa->connection->proposals, offer, V2_PROTOCOL_IKE, context->crypto, true,
+                     prefer, &suite, &number, &unused, reason);
+    if (status == STATUS_OK)
+        status = creation_parse_ke(message, suite.group, &public, reason);
+    if (status == STATUS_REJECT && reason->notify == V2_N_INVALID_KE_PAYLOAD)
+        return decline_group(context, sa, suite.group);
+    uint64_t spi = status == STATUS_OK ? offered_spi(offer, number) : 0;
+    if (status != STATUS_OK || spi == 0)
+        return status == STATUS_REJECT ? decline(context, sa, reason->notify, slice_of(NULL, 0))
+                                       : reason_set(reason, STATUS_REJECT, V2_N_INVALID_SYNTAX,
+                                                    "a rekeyed IKE SA without an SPI");
+    sa->theirs = creation_new(sa, CREATE_REKEY_IKE, false);
+    if (sa->theirs == NULL)
+        return fail(context, sa, reason);
+    struct creation *creation = sa->theirs;
+    creation->state = CREATE_AWAIT_SHARED;
+    creation->group = suite.group;
+    creation->proposal = number;
+    creation->heir = ike_sa_new(context, sa->connection, &sa->local, &sa->remote, spi);
+    if (creation->heir == NULL)
+        return fail(context, sa, reason);
+    ike_sa_leave_half_open(context, creation->heir);
+    creation->heir->state = IKE_AWAIT_REKEY;
+    creation->heir->suite = suite;
+    if (!buffer_copy(&creation->nonce_i, nonce) ||
+        !creation_nonce(context, &creation->nonce_r) ||
+        !buffer_copy(&creation->heir->handshake->nonce_i, nonce) ||
+        !buffer_copy(&creation->heir->handshake->nonce_r, buffer_slice(&creation->nonce_r)) ||
+        creation_compute(context, sa, creation, public) != STATUS_OK)
+        return fail(context, sa, reason);
+    return STATUS_OK;
+}
+
+static enum status create_child(struct context *context, struct ike_sa *sa,
+                                const struct ike_message *message, struct slice nonce,
+                                struct child_sa *old, struct reason *reason)
+{
+    const struct v2_payload_item *item = v2_payloads_find(&message->payloads, V2_KE, NULL);
+    struct child_offer offer;
+    struct child_sa *child;
+    struct slice public = slice_of(NULL, 0);
+    struct v2_ke ke;
+    uint8_t number;
+
+    enum status status = child_offer_parse(&offer, message, reason);
+    enum group prefer = GROUP_NONE;
+    if (item != NULL && v2_ke_parse(&ke, item->body, reason) == STATUS_OK)
+        prefer = group_from_wire(ke.group);
+    struct child_request request = {
+        .offer = &offer,
+        .old = old,
+        .with_group = true,
+        .group = prefer,
+    };
+    if (status == STATUS_OK)
+        status = child_choose(context, sa, &request, &child, &number, reason);
+    if (status == STATUS_REJECT) {
+        report(context, sa, SEVERITY_WARNING, "child-refused", "%s: answered %s", reason->text,
+               v2_notify_name(reason->notify));
+        return decline(context, sa, reason->notify, slice_of(NULL, 0));
+    }
+    if (status != STATUS_OK)
+        return status;
+    enum group group = child->suite.group;
+    if (group != GROUP_NONE)
+        status = creation_parse_ke(message, group, &public, reason);
+    if (status != STATUS_OK) {
+        child_free(child);
+        return reason->notify == V2_N_INVALID_KE_PAYLOAD
+                   ? decline_group(context, sa, group)
+                   : decline(context, sa, reason->notify, slice_of(NULL, 0));
+    }
+    sa->theirs = creation_new(sa, old == NULL ? CREATE_CHILD : CREATE_REKEY_CHILD, false);
+    if (sa->theirs == NULL) {
+        child_free(child);
+        return fail(context, sa, reason);
+    }
+    struct creation *creation = sa->theirs;
+    creation->state = CREATE_AWAIT_SHARED;
+    creation->group = (uint8_t)group;
+    creation->proposal = number;
+    creation->child = child;
+    creation->config = child->config;
+    creation->old_child = old == NULL ? 0 : old->number;
+    if (!buffer_copy(&creation->nonce_i, nonce) || !creation_nonce(context, &creation->nonce_r) ||
+        child_ask_spi(context, sa, &creation->step, child) != STATUS_OK ||
+        (group != GROUP_NONE &&
+         creation_compute(context, sa, creation, public) != STATUS_OK))
+        return fail(context, sa, reason);
+    return STATUS_OK;
+}
+
+enum status create_child_request(struct context *context, struct ike_sa *sa,
+                                 const struct ike_message *message, struct reason *reason)
+{
+    const struct v2_payloads *payloads = &message->payloads;
+    struct v2_notify_body notify;
+    struct v2_sa offer;
+    struct slice nonce;
+    enum status status =
+        v2_sa_parse(&offer, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
+
+    if (status == STATUS_OK)
+        status = v2_nonce_parse(&nonce, v2_payloads_find(payloads, V2_NONCE, NULL)->body, reason);
+    if (status != STATUS_OK)
+        return status;
+    bool ike = offer.proposals[0].protocol == V2_PROTOCOL_IKE;
+    bool rekey = message_find_notify(message, V2_N_REKEY_SA, &notify);
+    if (!ike && (v2_payloads_find(payloads, V2_TSI, NULL) == NULL ||
+                 v2_payloads_find(payloads, V2_TSR, NULL) == NULL))
+        return reason_set(reason, STATUS_REJECT, V2_N_INVALID_SYNTAX,
+                          "CREATE_CHILD_SA for a child without traffic selectors");
+    struct child_sa *old = NULL;
+    if (!ike && rekey) {
+        struct reader reader = reader_of(notify.spi);
+        old = child_find_outbound(sa, notify.protocol, reader_u32(&reader));
+    }
+    uint16_t error =
+        collides(sa, ike ? CREATE_REKEY_IKE : rekey ? CREATE_REKEY_CHILD : CREATE_CHILD, old);
+    if (error == 0 && !ike && rekey && old == NULL)
+        error = V2_N_CHILD_SA_NOT_FOUND;
+    if (error == 0 && !ike && !rekey && ike_sa_child_count(sa) >= CONFIG_CHILDREN_MAX)
+        error = V2_N_NO_ADDITIONAL_SAS;
+    if (error != 0)
+        return decline(context, sa, error, slice_of(NULL, 0));
+    if (ike)
+        return rekey_ike(context, sa, message, nonce, &offer, reason);
+    return create_child(context, sa, message, nonce, old, reason);
+}
+
+static void write_ike(const struct creation *creation, struct v2_writer *writer)
+{
+    uint8_t spi[8];
+    struct writer spi_writer = writer_of(spi, sizeof(spi));
+    struct v2_sa answer;
+
+    writer_u64(&spi_writer, creation->heir->spi_r);
+    offer_from_suite(&answer, &creation->heir->suite, creation->proposal, V2_PROTOCOL_IKE,
+                     writer_slice(&spi_writer), true);
+    v2_write_sa(writer, &answer);
+    v2_write_nonce(writer, buffer_slice(&creation->nonce_r));
+}
+
+static enum status respond(struct context *context, struct ike_sa *sa, struct creation *creation,
+                           struct reason *reason)
+{
+    struct v2_writer writer;
+    struct slice bytes;
+
+    message_begin_sealed(context, sa, &writer, V2_CREATE_CHILD_SA, true, sa->expected);
+    if (creation->kind == CREATE_REKEY_IKE)
+        write_ike(creation, &writer);
+    else
+        child_write_answer(&writer, creation->child, creation->proposal,
+                           buffer_slice(&creation->nonce_r), creation->group != GROUP_NONE);
+    if (creation->group != GROUP_NONE)
+        v2_write_ke(&writer, group_info(creation->group)->wire, buffer_slice(&creation->public));
+    enum status status = message_seal(context, sa, &writer, &bytes, reason);
+    if (status == STATUS_OK)
+        status = message_send_response(context, sa, bytes);
+    creation->state = CREATE_DONE;
+    return status;
+}
+
+/* The peer's exchange crosses one of ours about the same thing: ours decides when it is done. */
+static void note_rival(struct ike_sa *sa, const struct creation *creation)
+{
+    struct creation *own = sa->own;
+
+    if (own == NULL || own->kind != creation->kind || own->old_child != creation->old_child ||
+        creation->kind == CREATE_CHILD)
+        return;
+    own->rival_child = creation->child == NULL ? 0 : creation->child->number;
+    own->rival_ike = creation->heir == NULL ? 0 : ike_sa_own_spi(creation->heir);
+    if (!buffer_copy(&own->rival_nonce, lower_nonce(creation))) {
+        own->rival_child = 0;
+        own->rival_ike = 0;
+    }
+}
+
+enum status create_their_continue(struct context *context, struct ike_sa *sa,
+                                  struct reason *reason)
+{
+    struct creation *creation = sa->theirs;
+    enum status status = creation->step.status;
+
+    if (status != STATUS_OK) {
+        creation->state = CREATE_FAILED;
+        return decline(context, sa,
+                       status == STATUS_REJECT ? V2_N_INVALID_SYNTAX : V2_N_TEMPORARY_FAILURE,
+                       slice_of(NULL, 0));
+    }
+    if (creation->state == CREATE_AWAIT_SHARED && creation->kind != CREATE_REKEY_IKE)
+        return creation_install(context, sa, creation, creation->kind == CREATE_REKEY_CHILD);
+    note_rival(sa, creation);
+    if (creation->kind == CREATE_REKEY_IKE) {
+        secret_take(&creation->heir->handshake->shared, &creation->shared);
+        status = heir_establish(context, sa, creation->heir, reason);
+        return status == STATUS_OK ? respond(context, sa, creation, reason) : status;
+    }
+    status = respond(context, sa, creation, reason);
+    child_list(context, sa, creation->child);
+    count(context, COUNTER_CHILDREN);
+    return status;
+}
