@@ -5,7 +5,7 @@
 #include "lib/engine/private.h"
 
 #define REFUSED_LIFE_MS 10000   /* how long a refusal is repeated to a repeated request */
-#define DELETE_TRIES 4          /* a peer that does not answer a Delete is let go */
+#define DELETE_TRIES 3          /* a peer that does not answer a Delete is let go */
 #define SOFT_INITIATOR 18      /* twentieths of the lifetime: the initiator rekeys from here on ... */
 #define SOFT_RESPONDER 19      /* ... the responder a little later */
 #define CHILDLESS_LIFE_MS 30000 /* an IKE SA without a child serves nobody */
