@@ -26,6 +26,8 @@ class Conn:
     esp: str = ""
     start: str = "traffic"      # or "never": up() and the peer only, "immediate"
     policy: str = "require"     # iked alone knows others
+    packets: int = 0            # rekey a child after so many; 0: not for that reason
+    ike_seconds: int = 0        # the life of an IKE SA; 0: the daemon's own
 
     def other_end(self, **changes):
         return replace(self, local=self.remote, remote=self.local, local_ts=self.remote_ts,

@@ -24,6 +24,8 @@ class Iked(Peer):
             return f'{{ address = "{address}"; id = "{identity}"; }}' if identity else f'"{address}"'
         text = f"  {c.name}: {{ local = {end(c.local, c.local_id)}; remote = {end(c.remote, c.remote_id)};"
         rest = f"    proposals = {quoted([c.ike])};\n" if c.ike else ""
+        if c.ike_seconds:
+            rest += f'    lifetime = "{c.ike_seconds}s";\n'
         child = ""
         if c.mode != "transport":
             child += f'      mode = "{c.mode}";\n'
@@ -35,6 +37,8 @@ class Iked(Peer):
             child += f'      start = "{c.start}";\n'
         if c.policy != "require":
             child += f'      policy = "{c.policy}";\n'
+        if c.packets:
+            child += f"      packets = {c.packets}L;\n"
         if child:
             rest += f"    children: {{ {c.name}: {{\n{child}    }}; }};\n"
         return text + (f"\n{rest}  }};\n" if rest else " };\n")

@@ -29,6 +29,7 @@ CONNECTION = """  {name} {{
     mobike = no
     fragmentation = no
     {ike}
+    {life}
     local {{ auth = psk
       id = {local_id} }}
     remote {{ auth = psk
@@ -39,6 +40,7 @@ CONNECTION = """  {name} {{
       remote_ts = {remote_ts}
       start_action = {start}
       {esp}
+      {packets}
     }} }}
   }}
 """
@@ -64,7 +66,9 @@ class StrongSwan(Peer):
                 local_id=local_id, remote_id=remote_id,
                 local_ts=",".join(c.local_ts) or "dynamic", remote_ts=",".join(c.remote_ts) or "dynamic",
                 start={"traffic": "trap", "never": "none", "immediate": "start"}[c.start],
-                ike=f"proposals = {c.ike}" if c.ike else "", esp=f"esp_proposals = {c.esp}" if c.esp else "")
+                ike=f"proposals = {c.ike}" if c.ike else "", esp=f"esp_proposals = {c.esp}" if c.esp else "",
+                life=f"rekey_time = {c.ike_seconds}s" if c.ike_seconds else "",
+                packets=f"rekey_packets = {c.packets}" if c.packets else "")
             secrets += f'  ike-{c.name} {{ id-1 = {local_id}\n id-2 = {remote_id}\n secret = "{c.psk}" }}\n'
         (self.folder / "swanctl.conf").write_text(text + "}\n" + secrets + "}\n")
 

@@ -1,0 +1,54 @@
+# Rekeying in the kernel: a child reaches its packet limit again and again under
+# pings, from either side, and an IKE SA its lifetime. No ping is lost, and one
+# pair of SAs is left. Who rekeys is who has the limit.
+import pytest
+
+from lab import live_states, wait_until
+from scenario import Pair, settles
+
+PINGS = 1500
+LIMIT = 400  # packets: four or five rekeyings
+
+
+def spis_on_wire(pair):
+    lines = pair.capture.lines("esp")
+    return {line.split("spi=")[1].split(",")[0] for line in lines if "spi=" in line}
+
+
+def pair_with_limits(scenario, peer, who, **limits):
+    pair = Pair(scenario, "transport", 4, peer)
+    mine, theirs = (limits, {}) if who == "iked" else ({}, limits)
+    for name, value in mine.items():
+        setattr(pair.conn, name, value)
+    pair.one.configure(pair.conn)
+    for name in mine:
+        setattr(pair.conn, name, 0)
+    pair.two.configure(pair.conn.other_end(start="never" if peer != "iked" else "traffic", **theirs))
+    pair.two.start()
+    pair.one.start()
+    pair.one.up()
+    pair.reaches()
+    return pair
+
+
+@pytest.mark.parametrize("peer,who", [("iked", "iked"), ("strongswan", "iked"), ("strongswan", "peer"),
+                                      ("libreswan", "iked")])
+def test_a_child_under_traffic(lab_scenario, peer, who):
+    pair = pair_with_limits(lab_scenario, peer, who, packets=LIMIT)
+    assert pair.ping(PINGS, interval=0.01) == PINGS
+    assert len(spis_on_wire(pair)) >= 6, "too few rekeyings to prove anything"
+    settles(pair)
+    pair.nothing_was_clear()
+
+
+@pytest.mark.parametrize("peer", ["iked", "strongswan"])
+def test_an_ike_sa_under_traffic(lab_scenario, peer):
+    pair = pair_with_limits(lab_scenario, peer, "iked", ike_seconds=60)
+    first = {sa["spis"]["initiator"] if isinstance(sa.get("spis"), dict) else str(sa) for sa in pair.one.sas()}
+    before = {state["spi"] for state in live_states(pair.a)}
+    assert pair.ping(600, interval=0.1) == 600
+    wait_until(lambda: "rekeyed" in pair.one.log(), 10, "the IKE SA to be rekeyed")
+    assert before == {state["spi"] for state in live_states(pair.a)}, "the child was to stay"
+    assert first
+    settles(pair)
+    pair.goes_down(pair.one)

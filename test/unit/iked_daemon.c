@@ -1,0 +1,329 @@
+/*
+ * Both processes of iked, for real, with --kernel=none in a network namespace of their own: start,
+ * the negotiator's death, reloads good and bad, the end (iked/keeper/keeper.h, negotiator.h).
+ *
+ * The keeper executes /proc/self/exe as negotiator, so this program is that, too.  Needs root.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "iked/keeper/keeper.h"
+#include "iked/negotiator.h"
+#include "iked/sandbox.h"
+#include "test/unit/bytes.h"
+
+#define ONE "connections: { one: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };\n"
+#define TWO "connections: { two: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };\n"
+
+static char directory[] = "/tmp/iked-daemon.XXXXXX";
+static pid_t keeper;
+
+static const char *path_of(const char *name)
+{
+    static char path[128];
+
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    return path;
+}
+
+static void put(const char *name, const char *text)
+{
+    FILE *file = fopen(path_of(name), "w");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    fclose(file);
+    assert_int_equal(chmod(path_of(name), 0600), 0);
+}
+
+static void read_file(const char *path, char *text, size_t size)
+{
+    FILE *file = fopen(path, "r");
+    size_t got = file != NULL ? fread(text, 1, size - 1, file) : 0;
+
+    text[got] = '\0';
+    if (file != NULL)
+        fclose(file);
+}
+
+/* Waits until the log has `text` at least `count` times. */
+static void wait_for_log(const char *text, int count)
+{
+    static char log[65536];
+
+    for (int i = 0; i < 1000; i++) {
+        int seen = 0;
+        read_file(path_of("log"), log, sizeof(log));
+        for (const char *at = log; (at = strstr(at, text)) != NULL; at++)
+            seen++;
+        if (seen >= count)
+            return;
+        usleep(10000);
+    }
+    fail_msg("\"%s\" is not %d times in the log:\n%s", text, count, log);
+}
+
+/* --- Starting and stopping --- */
+
+static _Noreturn void be_keeper(void)
+{
+    static char file[128];
+    static char run_dir[128];
+    struct options options = {
+        .foreground = true,
+        .kernel = IPC_KERNEL_NONE,
+        .file = file,
+        .run_dir = run_dir,
+        .user = "nobody",
+    };
+
+    snprintf(file, sizeof(file), "%s/iked.conf", directory);
+    snprintf(run_dir, sizeof(run_dir), "%s/run", directory);
+    int log = open(path_of("log"), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+    if (log < 0 || dup2(log, STDERR_FILENO) < 0 || unshare(CLONE_NEWNET) != 0)
+        _exit(99);
+    sandbox_close_from(STDERR_FILENO + 1);
+    _exit(keeper_run(&options, NULL));
+}
+
+static void start(void)
+{
+    keeper = fork();
+    assert_true(keeper >= 0);
+    if (keeper == 0)
+        be_keeper();
+}
+
+static int end_of_keeper(void)
+{
+    int status = 0;
+
+    for (int i = 0; i < 1000; i++) {
+        if (waitpid(keeper, &status, WNOHANG) == keeper) {
+            keeper = 0;
+            return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+        }
+        usleep(10000);
+    }
+    fail_msg("the keeper does not end");
+    return -1;
+}
+
+/* The only child of the keeper's; 0: there is none now. */
+static pid_t negotiator(void)
+{
+    char path[64];
+    char text[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)keeper, (int)keeper);
+    read_file(path, text, sizeof(text));
+    return (pid_t)atoi(text);
+}
+
+static void need_root(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    print_message("a sanitizer's own system calls are not in the sandbox's list\n");
+    skip();
+#endif
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0)
+        _exit(geteuid() == 0 && unshare(CLONE_NEWNET) == 0 ? 0 : 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (status != 0) {
+        print_message("needs root and network namespaces\n");
+        skip();
+    }
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    memcpy(directory, "/tmp/iked-daemon.XXXXXX", sizeof(directory));
+    if (mkdtemp(directory) == NULL)
+        return -1;
+    put("iked.conf", ONE);
+    put("secrets.conf", "secrets: ( { psk = \"open sesame\"; } );\n");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    char command[128];
+
+    (void)state;
+    if (keeper > 0) {
+        kill(keeper, SIGKILL);
+        waitpid(keeper, NULL, 0);
+        keeper = 0;
+    }
+    snprintf(command, sizeof(command), "rm -rf '%s'", directory);
+    return system(command);
+}
+
+/* --- Tests --- */
+
+static void it_starts_and_stops(void **state)
+{
+    struct stat socket_status;
+    char pid_text[32];
+    (void)state;
+
+    need_root();
+    start();
+    wait_for_log("1 connection configured", 1);
+    assert_int_equal(stat(path_of("run/control.sock"), &socket_status), 0);
+    assert_int_equal(socket_status.st_mode & 07777, 0600);
+    read_file(path_of("run/iked.pid"), pid_text, sizeof(pid_text));
+    assert_int_equal(atoi(pid_text), keeper);
+    assert_int_equal(kill(keeper, SIGTERM), 0);
+    assert_int_equal(end_of_keeper(), 0);
+    assert_int_equal(rmdir(path_of("run")), 0); /* nothing is left in it */
+}
+
+static void assert_field(pid_t pid, const char *field, const char *expected)
+{
+    char path[64];
+    char text[4096];
+
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    read_file(path, text, sizeof(text));
+    const char *at = strstr(text, field);
+    assert_non_null(at);
+    if (strncmp(at + strlen(field), expected, strlen(expected)) != 0)
+        fail_msg("%.60s", at);
+}
+
+static void rights_are_put_down(void **state)
+{
+    static const char *const none[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
+    (void)state;
+
+    need_root();
+    start();
+    wait_for_log("1 connection configured", 1);
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+        assert_field(negotiator(), none[i], ":\t0000000000000000");
+    assert_field(negotiator(), "Seccomp", ":\t2");
+    /* NET_ADMIN, NET_BIND_SERVICE; SETUID, SETGID, SYS_CHROOT, KILL for new negotiators. */
+    assert_field(keeper, "CapEff", ":\t00000000000414e0");
+    assert_field(keeper, "CapPrm", ":\t00000000000414e0");
+    assert_field(keeper, "CapBnd", ":\t0000000000000000");
+    assert_field(keeper, "NoNewPrivs", ":\t1");
+}
+
+static void dead_negotiators_are_replaced(void **state)
+{
+    (void)state;
+    need_root();
+    start();
+    wait_for_log("1 connection configured", 1);
+    for (int i = 1; i <= 3; i++) { /* at once, after 100 ms, after 200 ms */
+        pid_t before = negotiator();
+        assert_true(before > 0);
+        assert_int_equal(kill(before, SIGKILL), 0);
+        wait_for_log("was killed by signal 9", i);
+        wait_for_log("1 connection configured", i + 1);
+        assert_int_not_equal(negotiator(), before);
+    }
+    assert_int_equal(kill(keeper, SIGTERM), 0);
+    assert_int_equal(end_of_keeper(), 0);
+}
+
+static void negotiators_die_with_their_keeper(void **state)
+{
+    (void)state;
+    need_root();
+    start();
+    wait_for_log("1 connection configured", 1);
+    pid_t orphan = negotiator();
+    assert_int_equal(kill(keeper, SIGKILL), 0);
+    assert_int_equal(end_of_keeper(), 1000 + SIGKILL);
+    for (int i = 0; i < 500 && kill(orphan, 0) == 0; i++)
+        usleep(10000);
+    assert_int_equal(kill(orphan, 0), -1);
+    /* What it left does not hinder the next. */
+    start();
+    wait_for_log("1 connection configured", 1);
+}
+
+static void reloads_take_all_or_nothing(void **state)
+{
+    (void)state;
+    need_root();
+    start();
+    wait_for_log("1 connection configured", 1);
+    put("iked.conf", ONE "nonsense\n");
+    assert_int_equal(kill(keeper, SIGHUP), 0);
+    wait_for_log("not reloaded, the configuration stays as it was", 1);
+    wait_for_log("iked.conf:3: ", 1);
+    put("iked.conf", TWO);
+    assert_int_equal(chmod(path_of("secrets.conf"), 0644), 0);
+    assert_int_equal(kill(keeper, SIGHUP), 0);
+    wait_for_log("secrets.conf: others can read or write it", 1);
+    assert_int_equal(chmod(path_of("secrets.conf"), 0600), 0);
+    assert_int_equal(kill(keeper, SIGHUP), 0);
+    wait_for_log("1 connection configured", 2);
+    wait_for_log("two", 1);
+}
+
+static void one_directory_has_one_iked(void **state)
+{
+    (void)state;
+    need_root();
+    start();
+    wait_for_log("1 connection configured", 1);
+    pid_t first = keeper;
+    start();
+    assert_int_equal(end_of_keeper(), 1);
+    wait_for_log("already running in ", 1);
+    keeper = first;
+    assert_int_equal(kill(keeper, 0), 0);
+}
+
+static void bad_starts_say_why(void **state)
+{
+    (void)state;
+    need_root();
+    put("iked.conf", "connections: { db: { lokal = \"192.0.2.1\"; }; };\n");
+    start();
+    assert_int_equal(end_of_keeper(), 1);
+    wait_for_log("iked.conf:1: ", 1);
+    put("iked.conf", ONE);
+    assert_int_equal(chmod(path_of("run"), 0777), 0);
+    start();
+    assert_int_equal(end_of_keeper(), 1);
+    wait_for_log("others can write here", 1);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(it_starts_and_stops),
+        TEST(rights_are_put_down),
+        TEST(dead_negotiators_are_replaced),
+        TEST(negotiators_die_with_their_keeper),
+        TEST(reloads_take_all_or_nothing),
+        TEST(one_directory_has_one_iked),
+        TEST(bad_starts_say_why),
+    };
+    struct options options;
+
+    if (argc > 1 && options_parse(&options, argc, argv) == OPTIONS_GO && options.negotiator)
+        return negotiator_run(&options);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
