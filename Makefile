@@ -305,7 +305,8 @@ format:
 lint:
 	clang-format --dry-run -Werror $(formatted)
 	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr \
-		--error-exitcode=1 -I. -D_GNU_SOURCE= $(lib_src) $(iked_src) $(ikectl_src)
+		--error-exitcode=1 -I. -D_GNU_SOURCE= \
+		-I/usr/include/$(shell $(CC) -print-multiarch) --suppress='*:/usr/include/*' $(lib_src) $(iked_src) $(ikectl_src)
 	$(if $(manuals),mandoc -T lint -W warning $(manuals))
 
 # --- installing --------------------------------------------------------------

@@ -15,9 +15,10 @@ enum status child_offer_parse(struct child_offer *offer, const struct ike_messag
 {
     const struct v2_payloads *payloads = &message->payloads;
     struct v2_notify_body notify;
+
+    offer->tsi = offer->tsr = (struct v2_selectors){0}; /* a refused one may be looked at, too */
     enum status status =
         v2_sa_parse(&offer->sa, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
-
     if (status == STATUS_OK)
         status = v2_selectors_parse(&offer->tsi, v2_payloads_find(payloads, V2_TSI, NULL)->body,
                                     reason);

@@ -209,6 +209,17 @@ static bool esn_check(struct reading *reading, config_setting_t *setting,
     return true;
 }
 
+/* The kernel has no optional template for outbound packets in tunnel mode: it could not tell where a
+ * packet that nothing encloses should go. */
+static bool policy_check(struct reading *reading, config_setting_t *setting,
+                         const struct child_config *child)
+{
+    if (child->policy != POLICY_PREFER || child->mode != CHILD_TUNNEL)
+        return true;
+    return setting_fault(reading, config_setting_get_member(setting, "policy"),
+                         "\"prefer\" in tunnel mode; expected \"require\", or mode = \"transport\"");
+}
+
 static struct child_config *child_new(struct connection *connection)
 {
     struct child_config *child = calloc(1, sizeof(*child));
@@ -235,7 +246,7 @@ bool child_read(struct reading *reading, struct connection *connection, config_s
            selectors_read(reading, setting, child) &&
            proposals_read(reading, config_setting_get_member(setting, "esp"), true,
                           connection->weak, &child->esp) &&
-           esn_check(reading, setting, child);
+           esn_check(reading, setting, child) && policy_check(reading, setting, child);
 }
 
 bool child_add_default(struct reading *reading, struct connection *connection,

@@ -215,13 +215,15 @@ static void nothing_is_left_of_root(void **state)
         {"Gid", "65534\t65534\t65534\t65534"},
         {"Groups", ""},
     };
-    int pipes[2];
+    int ready[2];
+    int hold[2]; /* nobody writes to it */
     char value[128];
     char octet;
     (void)state;
 
     need_root();
-    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(pipe(ready), 0);
+    assert_int_equal(pipe(hold), 0);
     pid_t pid = fork();
     if (pid == 0) {
         struct sandbox sandbox = {.run_dir = run_dir, .uid = NOBODY, .gid = NOBODY};
@@ -229,11 +231,12 @@ static void nothing_is_left_of_root(void **state)
         gid_t group = 4;
         if (setgroups(1, &group) != 0 || sandbox_enter(&sandbox, &reason) != STATUS_OK)
             _exit(1);
-        (void)!write(pipes[1], "r", 1);
-        (void)!read(pipes[0], &octet, 1); /* until it is killed */
+        (void)!write(ready[1], "r", 1);
+        (void)!read(hold[0], &octet, 1); /* until it is killed */
         _exit(0);
     }
-    assert_int_equal(read(pipes[0], &octet, 1), 1);
+    close(ready[1]); /* so that a child which fails is an end of file, not a wait */
+    assert_int_equal(read(ready[0], &octet, 1), 1);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         assert_true(line_of(pid, rows[i][0], value, sizeof(value)));
         while (value[0] != '\0' && value[strlen(value) - 1] == ' ')
@@ -249,8 +252,9 @@ static void nothing_is_left_of_root(void **state)
     assert_int_equal(inside.st_nlink, 0); /* a directory that is removed: nothing can come in */
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
-    close(pipes[0]);
-    close(pipes[1]);
+    close(ready[0]);
+    close(hold[0]);
+    close(hold[1]);
 }
 
 static void closing_leaves_what_is_below(void **state)

@@ -90,10 +90,10 @@ static const char long_form[] =
     "        esp = [ \"aes256gcm16-esn\", \"aes128-sha1-modp2048-noesn\" ];\n"
     "        lifetime = 7200; bytes = \"64G\"; packets = 5000000000L;\n"
     "        start = \"immediate\";\n"
-    "        policy = \"prefer\";\n"
+    "        policy = \"require\";\n"
     "        replay_window = 4096;\n"
     "      };\n"
-    "      ssh: { local = \"tcp/22\"; remote = \"203.0.113.9  tcp\"; start = \"never\"; };\n"
+    "      ssh: { local = \"tcp/22\"; remote = \"203.0.113.9  tcp\"; start = \"never\"; policy = \"prefer\"; };\n"
     "    };\n"
     "  };\n"
     "};\n"
@@ -121,7 +121,7 @@ static void the_long_form_says_it_all(void **state)
 
     assert_int_equal(lan->mode, CHILD_TUNNEL);
     assert_int_equal(lan->start, START_IMMEDIATE);
-    assert_int_equal(lan->policy, POLICY_PREFER);
+    assert_int_equal(lan->policy, POLICY_REQUIRE);
     assert_int_equal(lan->local_count, 2);
     assert_selector(lan->local[0], "10.1.0.0/16");
     assert_selector(lan->local[1], "2001:db8:1::/48");

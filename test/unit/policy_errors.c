@@ -129,6 +129,8 @@ static void each_fault_has_its_line(void **state)
          "f:1: start: \"sometimes\"; expected \"traffic\", \"immediate\" or \"never\""},
         {CHILD("policy = \"bypass\";"),
          "f:1: policy: \"bypass\"; expected \"require\" or \"prefer\""},
+        {CHILD("mode = \"tunnel\"; policy = \"prefer\";"),
+         "f:1: policy: \"prefer\" in tunnel mode; expected \"require\", or mode = \"transport\""},
         {CHILD("ah = [ \"sha256\" ];"),
          "f:1: ah: not supported by this version; expected to be left out"},
         {CHILD("ipcomp = true;"),
