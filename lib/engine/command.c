@@ -60,11 +60,20 @@ static void up(struct engine *engine, struct link *link, const struct command *c
     }
 }
 
-static void down(struct engine *engine, struct link *link, const struct command *command)
+/* Closing one may free its heir on the way, which stands in no link yet, but no other SA. */
+static void close_all(struct engine *engine, struct link *link)
 {
     struct ike_sa *sa;
     struct ike_sa *next;
 
+    for (sa = TAILQ_FIRST(&link->sas); sa != NULL; sa = next) {
+        next = TAILQ_NEXT(sa, of_link);
+        sa_close(engine, sa);
+    }
+}
+
+static void down(struct engine *engine, struct link *link, const struct command *command)
+{
     link->retry_until_ms = 0;
     heap_remove(&engine->timers, &link->retry.node);
     link_remove_orphans(engine, link);
@@ -74,17 +83,13 @@ static void down(struct engine *engine, struct link *link, const struct command 
     }
     if (!wait_for(engine, link, command))
         return;
-    for (sa = TAILQ_FIRST(&link->sas); sa != NULL; sa = next) {
-        next = TAILQ_NEXT(sa, of_link);
-        sa_close(engine, sa);
-    }
+    close_all(engine, link);
     heap_remove(&engine->timers, &link->retry.node);
 }
 
 static void shut_down(struct engine *engine, const struct command *command)
 {
-    struct ike_sa *sa;
-    struct ike_sa *next;
+    struct link *link;
 
     engine->shutting_down = true;
     engine->shutdown_command = command->number;
@@ -92,10 +97,8 @@ static void shut_down(struct engine *engine, const struct command *command)
         result(engine, command->number, true, "nothing was up");
         return;
     }
-    for (sa = TAILQ_FIRST(&engine->sas.all); sa != NULL; sa = next) {
-        next = TAILQ_NEXT(sa, entry);
-        sa_close(engine, sa);
-    }
+    TAILQ_FOREACH (link, &engine->links, entry)
+        close_all(engine, link);
 }
 
 void engine_command(struct engine *engine, const struct command *command, uint64_t now_ms)

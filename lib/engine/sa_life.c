@@ -102,8 +102,9 @@ static void resolve_duplicates(struct engine *engine, struct ike_sa *sa)
         if (same_service(sa, other) && !other->delete_asked) {
             if (close_loser(engine, sa, other))
                 return;
+            if (!other->superseded) /* else its time runs already: no newer one gives it more */
+                ike_sa_timer(context, &other->expire, context->now_ms + SUPERSEDED_LIFE_MS);
             other->superseded = true;
-            ike_sa_timer(context, &other->expire, context->now_ms + SUPERSEDED_LIFE_MS);
         }
         other = next;
     }

@@ -279,7 +279,7 @@ static void own_failed(struct engine *engine, struct ike_sa *sa, const struct cr
         put_off(engine, sa);
         return;
     }
-    if (creation->error == V2_N_CHILD_SA_NOT_FOUND) {
+    if (creation->kind == CREATE_REKEY_CHILD && creation->error == V2_N_CHILD_SA_NOT_FOUND) {
         if (old != NULL && creation->rival_child == 0)
             sa_want_child(sa, creation->config);
         if (old != NULL)

@@ -180,8 +180,10 @@ static unsigned fitness(const struct ike_sa *sa, const struct child_config *conf
     return 1u + (whole ? 1u : 0u) + (same_mode ? 2u : 0u);
 }
 
+/* `only`: the one that is to be rekeyed, or NULL. */
 static const struct child_config *most_fitting(const struct ike_sa *sa,
-                                               const struct child_offer *offer)
+                                               const struct child_offer *offer,
+                                               const struct child_config *only)
 {
     struct selector local[CONFIG_SELECTORS_MAX];
     struct selector remote[CONFIG_SELECTORS_MAX];
@@ -192,6 +194,8 @@ static const struct child_config *most_fitting(const struct ike_sa *sa,
     unsigned best_fitness = 0;
 
     TAILQ_FOREACH (config, &sa->connection->children, entry) {
+        if (only != NULL && config != only)
+            continue;
         unsigned fits =
             fitness(sa, config, offer, local, &local_count, remote, &remote_count);
         if (fits > best_fitness) {
@@ -250,7 +254,8 @@ enum status child_choose(struct context *context, const struct ike_sa *sa,
 {
     const struct child_offer *offer = request->offer;
     const struct child_sa *old = request->old;
-    const struct child_config *config = old != NULL ? old->config : most_fitting(sa, offer);
+    const struct child_config *config =
+        most_fitting(sa, offer, old == NULL ? NULL : old->config);
     char tsi[SELECTOR_TEXT_MAX];
     char tsr[SELECTOR_TEXT_MAX];
     struct suite suite;
@@ -270,7 +275,7 @@ enum status child_choose(struct context *context, const struct ike_sa *sa,
         return status;
     *child = narrowed_child(context, sa, config, offer);
     if (*child == NULL)
-        return reason_set(reason, STATUS_FAIL, 0, "out of memory, or selectors that do not meet");
+        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     if (old != NULL && same_selectors(*child, old)) {
         (*child)->reqid = old->reqid;
         (*child)->own_policies = old->own_policies;
