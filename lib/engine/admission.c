@@ -73,7 +73,8 @@ enum status admission_check(struct engine *engine, const struct ike_message *mes
     if (context->now_ms - engine->admission.rotated_ms >= COOKIE_LIFE_MS)
         rotate(engine);
     if (engine->sas.half_open >= settings->cookie_threshold) {
-        if (item == NULL || v2_nonce_parse(&nonce, item->body, &reason) != STATUS_OK) {
+        if (v2_payloads_check(&message->payloads, init_request_rules, &reason) != STATUS_OK ||
+            v2_nonce_parse(&nonce, item->body, &reason) != STATUS_OK) {
             count(context, COUNTER_DROP_SYNTAX);
             return STATUS_DROP;
         }

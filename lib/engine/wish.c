@@ -232,8 +232,10 @@ static void ike_done(struct engine *engine, struct ike_sa *sa, struct creation *
     creation->heir = NULL;
     link_adopt(engine, made);
     sa_arm_lifetime(engine, made);
-    if (!creation->ours && own == NULL && sa->own != NULL && sa->own->kind == CREATE_REKEY_IKE)
+    if (!creation->ours && own == NULL && sa->own != NULL && sa->own->kind == CREATE_REKEY_IKE) {
+        made->delete_asked = closing;
         return; /* ours will decide: it has been told (create_responder.c) */
+    }
     bool own_loses = own != NULL && theirs != NULL && loses(creation) == creation->ours;
     struct ike_sa *heir = own == NULL || own_loses ? theirs : own;
     struct ike_sa *holder = rival != NULL && !creation->ours ? rival : sa;
@@ -271,6 +273,7 @@ static void own_failed(struct engine *engine, struct ike_sa *sa, const struct cr
     if (rival != NULL) { /* the peer's crossing exchange did better */
         inherit(engine, sa, rival);
         await_delete(engine, sa);
+        sa_wishes(engine, rival);
         return;
     }
     if (creation->error == V2_N_TEMPORARY_FAILURE) {
@@ -284,6 +287,14 @@ static void own_failed(struct engine *engine, struct ike_sa *sa, const struct cr
             sa_want_child(sa, creation->config);
         if (old != NULL)
             child_remove(&engine->context, sa, old);
+        return;
+    }
+    /* Some peers insist on PFS and say so only now. */
+    if (creation->error == V2_N_NO_PROPOSAL_CHOSEN && creation->group == GROUP_NONE &&
+        !sa->peer_wants_pfs) {
+        sa->peer_wants_pfs = true;
+        if (creation->kind == CREATE_CHILD)
+            sa_want_child(sa, creation->config);
         return;
     }
     report(&engine->context, sa, SEVERITY_WARNING, "create-failed", "%s failed: %s", what,

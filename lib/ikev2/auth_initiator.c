@@ -66,7 +66,7 @@ enum status auth_request_send(struct context *context, struct ike_sa *sa, struct
         v2_write_id(&writer, V2_IDR, connection->remote_id.type,
                     slice_of(connection->remote_id.data, connection->remote_id.size));
     v2_write_auth(&writer, V2_AUTH_PSK, buffer_slice(&handshake->auth));
-    child_write_offer(&writer, handshake->child, slice_of(NULL, 0), false);
+    child_write_offer(&writer, handshake->child, slice_of(NULL, 0), GROUP_NONE);
     enum status status = message_seal(context, sa, &writer, &bytes, reason);
     if (status != STATUS_OK)
         return status;
@@ -129,7 +129,7 @@ static enum status take_child(struct context *context, struct ike_sa *sa,
     }
     enum status status = child_offer_parse(&answer, message, reason);
     if (status == STATUS_OK)
-        status = child_accept(context, sa, handshake->child, &answer, false, reason);
+        status = child_accept(context, sa, handshake->child, &answer, GROUP_NONE, reason);
     return status == STATUS_OK ? STATUS_OK : STATUS_CLOSE;
 }
 

@@ -108,26 +108,47 @@ static struct slice spi_bytes(uint32_t spi, uint8_t bytes[4])
     return writer_slice(&writer);
 }
 
-void child_write_offer(struct v2_writer *writer, const struct child_sa *child, struct slice nonce,
-                       bool with_group)
+/* The configured proposals; those without a group of their own get the one that is used anyway. */
+static struct proposal_list with_group_of(const struct child_config *config,
+                                          const struct algorithm_list *groups)
 {
+    struct proposal_list list = config->esp;
+
+    for (size_t i = 0; i < list.count; i++)
+        if (list.items[i].group.count == 0)
+            list.items[i].group = *groups;
+    return list;
+}
+
+static struct proposal_list own_list(const struct child_config *config, enum group group)
+{
+    struct algorithm_list groups = {.count = group == GROUP_NONE ? 0 : 1, .ids = {(uint8_t)group}};
+
+    return with_group_of(config, &groups);
+}
+
+void child_write_offer(struct v2_writer *writer, const struct child_sa *child, struct slice nonce,
+                       enum group group)
+{
+    struct proposal_list list = own_list(child->config, group);
     uint8_t spi[4];
     struct v2_sa offer;
 
-    offer_from_proposals(&offer, &child->config->esp, child->protocol,
-                         spi_bytes(child->spi_in, spi), NULL, with_group);
+    offer_from_proposals(&offer, &list, child->protocol, spi_bytes(child->spi_in, spi), NULL,
+                         group != GROUP_NONE);
     write_child(writer, child, &offer, nonce, true);
 }
 
 enum status child_accept(struct context *context, const struct ike_sa *sa, struct child_sa *child,
-                         const struct child_offer *answer, bool with_group,
+                         const struct child_offer *answer, enum group group,
                          struct reason *reason)
 {
+    struct proposal_list list = own_list(child->config, group);
     const struct selector *remote = child->selectors + child->local_count;
     uint32_t old_reqid = child->reqid;
 
-    enum status status = check_answer(&child->config->esp, &answer->sa, child->protocol, NULL,
-                                      with_group, &child->suite, &child->spi_out, reason);
+    enum status status = check_answer(&list, &answer->sa, child->protocol, NULL,
+                                      group != GROUP_NONE, &child->suite, &child->spi_out, reason);
     if (status != STATUS_OK)
         return status;
     if (answer->transport != (child->mode == CHILD_TRANSPORT))
@@ -241,9 +262,7 @@ static enum status choose(const struct ike_sa *sa, const struct child_config *co
                      request->group, suite, number, spi, reason);
     if (status != STATUS_REJECT || request->group == GROUP_NONE)
         return status;
-    for (size_t i = 0; i < list.count; i++)
-        if (list.items[i].group.count == 0)
-            list.items[i].group = sa->connection->proposals.items[0].group;
+    list = with_group_of(config, &sa->connection->proposals.items[0].group);
     return choose_suite(&list, &request->offer->sa, V2_PROTOCOL_ESP, NULL, true, request->group,
                         suite, number, spi, reason);
 }

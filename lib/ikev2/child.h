@@ -25,15 +25,15 @@ struct child_sa *child_propose(struct context *context, const struct ike_sa *sa,
                                const struct child_config *config);
 
 /* Initiator: writes USE_TRANSPORT_MODE, SA, the nonce (none in IKE_AUTH, where it is empty), TSi and
- * TSr for it. */
+ * TSr for it.  `group`: of the exchange's KE payload, GROUP_NONE: it has none. */
 void child_write_offer(struct v2_writer *writer, const struct child_sa *child, struct slice nonce,
-                       bool with_group);
+                       enum group group);
 
 /* Initiator: takes the responder's choice into the child.  STATUS_CLOSE when it is not one of
  * ours. */
 MUST_USE enum status child_accept(struct context *context, const struct ike_sa *sa,
                                   struct child_sa *child, const struct child_offer *answer,
-                                  bool with_group, struct reason *reason);
+                                  enum group group, struct reason *reason);
 
 /* What a request for a child brings besides its offer. */
 struct child_request {

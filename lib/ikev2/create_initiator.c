@@ -52,6 +52,8 @@ static enum status prepare(struct context *context, struct ike_sa *sa, struct cr
         creation->group = sa->suite.group;
     } else {
         creation->group = (uint8_t)proposals_first_group(&creation->config->esp, context->crypto);
+        if (creation->group == GROUP_NONE && sa->peer_wants_pfs)
+            creation->group = sa->suite.group;
         creation->child = propose(context, sa, creation->config, old);
         if (creation->child == NULL ||
             child_ask_spi(context, sa, &creation->step, creation->child) != STATUS_OK)
@@ -104,8 +106,7 @@ static void write_child(const struct ike_sa *sa, const struct creation *creation
         v2_write_notify(writer, old->protocol, writer_slice(&spi_writer), V2_N_REKEY_SA,
                         slice_of(NULL, 0));
     }
-    child_write_offer(writer, creation->child, buffer_slice(&creation->nonce_i),
-                      creation->group != GROUP_NONE);
+    child_write_offer(writer, creation->child, buffer_slice(&creation->nonce_i), creation->group);
 }
 
 static enum status send_request(struct context *context, struct ike_sa *sa,
@@ -179,8 +180,7 @@ static enum status accept(struct context *context, struct ike_sa *sa, struct cre
     if (status == STATUS_OK)
         status = child_offer_parse(&offer, message, reason);
     if (status == STATUS_OK)
-        status = child_accept(context, sa, creation->child, &offer,
-                              creation->group != GROUP_NONE, reason);
+        status = child_accept(context, sa, creation->child, &offer, creation->group, reason);
     if (status == STATUS_OK && creation->child->suite.group != creation->group)
         status = reason_set(reason, STATUS_CLOSE, 0, "the peer chose another group");
     return status;

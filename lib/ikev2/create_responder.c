@@ -45,11 +45,11 @@ static uint16_t collides(const struct ike_sa *sa, enum creation_kind kind,
 
     if (sa->state != IKE_ESTABLISHED || sa->delete_asked || sa->inherited)
         return V2_N_TEMPORARY_FAILURE;
-    if (kind == CREATE_REKEY_IKE)
-        return own_child ? V2_N_TEMPORARY_FAILURE : 0;
+    if (kind == CREATE_REKEY_IKE) /* ours is crossed once: each crossing makes an IKE SA */
+        return own_child || (own_ike && sa->own->rival_ike != 0) ? V2_N_TEMPORARY_FAILURE : 0;
     if (own_ike)
         return V2_N_TEMPORARY_FAILURE;
-    if (old != NULL && (old == sa->deleting || old->delete_due))
+    if (old != NULL && (old == sa->deleting || old->delete_due || old->replaced))
         return V2_N_TEMPORARY_FAILURE;
     return 0;
 }
@@ -207,7 +207,9 @@ enum status create_child_request(struct context *context, struct ike_sa *sa,
         collides(sa, ike ? CREATE_REKEY_IKE : rekey ? CREATE_REKEY_CHILD : CREATE_CHILD, old);
     if (error == 0 && !ike && rekey && old == NULL)
         error = V2_N_CHILD_SA_NOT_FOUND;
-    if (error == 0 && !ike && !rekey && ike_sa_child_count(sa) >= CONFIG_CHILDREN_MAX)
+    /* While they are rekeyed, there may be two of each. */
+    size_t children_max = (rekey ? 2 : 1) * CONFIG_CHILDREN_MAX;
+    if (error == 0 && !ike && ike_sa_child_count(sa) >= children_max)
         error = V2_N_NO_ADDITIONAL_SAS;
     if (error != 0)
         return decline(context, sa, error, slice_of(NULL, 0));

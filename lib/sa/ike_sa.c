@@ -234,6 +234,7 @@ void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa 
     TAILQ_CONCAT(&to->gone, &from->gone, entry);
     to->wanted_children |= from->wanted_children;
     from->wanted_children = 0;
+    from->deleting = NULL; /* still due: `to` asks again */
     from->inherited = true;
     if (!TAILQ_EMPTY(&to->gone))
         ike_sa_timer(context, &to->later, context->now_ms);

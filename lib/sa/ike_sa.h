@@ -164,6 +164,7 @@ struct ike_sa {
     bool half_open; /* counted as such: a responder whose peer is not authenticated */
     bool delete_asked; /* close it as soon as nothing else is outstanding */
     bool superseded;   /* a newer one carries the same child */
+    bool peer_wants_pfs; /* it refused a child without a key exchange of its own */
     bool inherited;    /* rekeyed: its heir has the children, the Delete is to come */
     uint8_t state;     /* enum ike_state */
     uint8_t tries;     /* of the outstanding request */
