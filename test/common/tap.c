@@ -200,6 +200,69 @@ void tap_request(struct tap *tap, const struct ike_sa *sa, uint8_t exchange)
     };
 }
 
+static void write_create(struct v2_writer *writer, struct world *world, const struct ike_sa *sa,
+                         enum creation_kind kind, const struct child_sa *like)
+{
+    const struct group_info *group = group_info(sa->suite.group);
+    uint8_t spi[8];
+    uint8_t nonce[32];
+    uint8_t public[KE_PUBLIC_MAX];
+    struct v2_sa offer;
+    struct writer old_spi = writer_of(spi, 4);
+
+    if (kind == CREATE_REKEY_CHILD) {
+        writer_u32(&old_spi, like->spi_in);
+        v2_write_notify(writer, like->protocol, writer_slice(&old_spi), V2_N_REKEY_SA,
+                        slice_of(NULL, 0));
+    }
+    if (like != NULL && like->mode == CHILD_TRANSPORT)
+        v2_write_notify(writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_USE_TRANSPORT_MODE,
+                        slice_of(NULL, 0));
+    chance_fill(&world->chance, spi, sizeof(spi));
+    chance_fill(&world->chance, nonce, sizeof(nonce));
+    chance_fill(&world->chance, public, group->public_size);
+    if (like == NULL)
+        offer_from_proposals(&offer, &sa->connection->proposals, V2_PROTOCOL_IKE,
+                             slice_of(spi, 8), world->crypto, true);
+    else
+        offer_from_proposals(&offer, &like->config->esp, like->protocol, slice_of(spi, 4), NULL,
+                             false);
+    v2_write_sa(writer, &offer);
+    v2_write_nonce(writer, slice_of(nonce, sizeof(nonce)));
+    if (like == NULL) {
+        v2_write_ke(writer, group->wire, slice_of(public, group->public_size));
+        return;
+    }
+    v2_write_selectors(writer, V2_TSI, like->selectors, like->local_count);
+    v2_write_selectors(writer, V2_TSR, like->selectors + like->local_count, like->remote_count);
+}
+
+bool tap_create(struct tap *tap, struct world *world, const struct ike_sa *sa,
+                enum creation_kind kind, const struct child_sa *like)
+{
+    struct v2_writer writer;
+    struct v2_payloads payloads;
+    struct reason reason;
+    uint8_t critical_type;
+
+    tap_request(tap, sa, V2_CREATE_CHILD_SA);
+    v2_message_begin(&writer, message_room, sizeof(message_room), &tap->header);
+    write_create(&writer, world, sa, kind, like);
+    if (!v2_message_end(&writer))
+        return false;
+    struct reader reader = reader_of(writer_slice(&writer.bytes));
+    reader_skip(&reader, 16);
+    uint8_t first = reader_u8(&reader);
+    reader_skip(&reader, IKE_HEADER_SIZE - 17);
+    if (v2_payloads_parse(&payloads, first, reader_rest(&reader), &critical_type, &reason) !=
+        STATUS_OK)
+        return false;
+    for (size_t i = 0; i < payloads.count; i++)
+        if (!tap_insert(tap, i, payloads.items[i].type, false, payloads.items[i].body))
+            return false;
+    return true;
+}
+
 bool tap_send(const struct tap *tap, struct world *world, const struct ike_sa *sa)
 {
     struct slice bytes;

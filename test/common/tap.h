@@ -44,6 +44,11 @@ MUST_USE bool tap_close(const struct tap *tap, struct world *world, struct fligh
 /* An empty sealed request of an SA, with its next message ID. */
 void tap_request(struct tap *tap, const struct ike_sa *sa, uint8_t exchange);
 
+/* A request that a peer might make: for a child like `like`, to rekey that one, or to rekey the IKE
+ * SA (`like` NULL).  Nonce, SPI and public value are by chance. */
+MUST_USE bool tap_create(struct tap *tap, struct world *world, const struct ike_sa *sa,
+                         enum creation_kind kind, const struct child_sa *like);
+
 /* Sends it in the name of the SA's host. */
 MUST_USE bool tap_send(const struct tap *tap, struct world *world, const struct ike_sa *sa);
 

@@ -1,0 +1,216 @@
+/*
+ * A peer that is authenticated and means ill (R15), and events at moments that only an engine under
+ * work knows: what it makes here stays bounded, and nothing is used after it is gone.
+ */
+#include <string.h>
+
+#include "lib/engine/private.h"
+#include "test/common/tap.h"
+#include "test/common/world.h"
+
+#include "test/unit/bytes.h"
+
+#define SECRETS "secrets: ( { psk = \"correct horse battery staple\"; } );"
+
+static const char *const configs[] = {
+    "connections: { ab: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; "
+    "lifetime = \"100s\"; }; };",
+    "connections: { ba: { local = \"192.0.2.2\"; remote = \"192.0.2.1\"; }; };",
+};
+
+static struct crypto *crypto;
+
+struct two {
+    struct world world;
+    struct host *hosts[2];
+};
+
+static void two_up(struct two *two)
+{
+    char error[CONFIG_ERROR_MAX];
+
+    memset(two, 0, sizeof(*two));
+    world_init(&two->world, 1, crypto);
+    for (size_t i = 0; i < 2; i++) {
+        two->hosts[i] = world_add_host(&two->world, i == 0 ? "a" : "b");
+        assert_true(host_configure(two->hosts[i], configs[i], error));
+        assert_true(host_set_secrets(two->hosts[i], SECRETS, error));
+        host_start(two->hosts[i]);
+    }
+    host_up(two->hosts[0], "ab");
+    world_settle(&two->world);
+    assert_int_equal(engine_sa_count(two->hosts[1]->engine), 1);
+}
+
+/* A request of host b's, beside its engine. */
+static void send_create(struct two *two, struct ike_sa *sa, enum creation_kind kind,
+                        const struct child_sa *like)
+{
+    struct tap tap;
+
+    assert_true(tap_create(&tap, &two->world, sa, kind, like));
+    assert_true(tap_send(&tap, &two->world, sa));
+    tap_free(&tap);
+    world_settle(&two->world);
+    sa->next_request++;
+}
+
+static void rekeying_one_child_again_and_again(void **state)
+{
+    (void)state;
+    struct two two;
+
+    two_up(&two);
+    struct ike_sa *at_a = probe_first(two.hosts[0]->engine);
+    struct ike_sa *at_b = probe_first(two.hosts[1]->engine);
+    for (unsigned i = 0; i < 5; i++)
+        send_create(&two, at_b, CREATE_REKEY_CHILD, TAILQ_FIRST(&at_b->children));
+    assert_int_equal(ike_sa_child_count(at_a), 2);
+    world_free(&two.world);
+}
+
+static void rekeying_each_new_child(void **state)
+{
+    (void)state;
+    struct two two;
+
+    two_up(&two);
+    struct ike_sa *at_a = probe_first(two.hosts[0]->engine);
+    struct ike_sa *at_b = probe_first(two.hosts[1]->engine);
+    for (unsigned i = 0; i < 3 * CONFIG_CHILDREN_MAX; i++) {
+        struct child_sa like = *TAILQ_FIRST(&at_b->children);
+        like.spi_in = TAILQ_LAST(&at_a->children, child_sa_list)->spi_out;
+        send_create(&two, at_b, CREATE_REKEY_CHILD, &like);
+    }
+    assert_int_equal(ike_sa_child_count(at_a), 2 * CONFIG_CHILDREN_MAX);
+    world_free(&two.world);
+}
+
+static enum fate lose_b(void *context, struct flight *flight)
+{
+    const struct two *two = context;
+
+    return address_same_host(&flight->source, &two->hosts[1]->v4) ? FATE_LOST : FATE_PASS;
+}
+
+static void crossing_one_ike_rekeying_again_and_again(void **state)
+{
+    (void)state;
+    struct two two;
+
+    two_up(&two);
+    struct ike_sa *at_a = probe_first(two.hosts[0]->engine);
+    struct ike_sa *at_b = probe_first(two.hosts[1]->engine);
+    world_run(&two.world, 80000);
+    two.world.hooks = (struct hooks){.packet = lose_b, .context = &two};
+    while (at_a->own == NULL)
+        world_run(&two.world, 100);
+    for (unsigned i = 0; i < 5; i++)
+        send_create(&two, at_b, CREATE_REKEY_IKE, NULL);
+    /* The old one, ours that waits for an answer, the peer's. */
+    assert_int_equal(engine_sa_count(two.hosts[0]->engine), 3);
+    world_free(&two.world);
+}
+
+/* The heir that is being made stands right behind its parent in the engine's list. */
+static void shutdown_while_an_heir_is_made(void **state)
+{
+    (void)state;
+    struct two two;
+
+    two_up(&two);
+    const struct ike_sa *at_a = probe_first(two.hosts[0]->engine);
+    two.world.weather.work_min_ms = two.world.weather.work_max_ms = 1000;
+    while (at_a->own == NULL)
+        world_run(&two.world, 100);
+    assert_int_equal(at_a->own->state, CREATE_AWAIT_KEY);
+    assert_ptr_equal(TAILQ_NEXT(at_a, entry), at_a->own->heir);
+    uint64_t number = host_shutdown(two.hosts[0]);
+    world_run(&two.world, 10000);
+    assert_non_null(host_result(two.hosts[0], number));
+    assert_int_equal(engine_sa_count(two.hosts[0]->engine), 0);
+    world_free(&two.world);
+}
+
+/* The answer to a Delete of the old SA's must not look for the child there. */
+static void a_child_being_deleted_is_inherited(void **state)
+{
+    (void)state;
+    struct two two;
+
+    two_up(&two);
+    struct engine *engine = two.hosts[0]->engine;
+    struct ike_sa *sa = probe_first(engine);
+    struct child_sa *child = TAILQ_FIRST(&sa->children);
+    struct ike_sa *heir =
+        ike_sa_new(&engine->context, sa->connection, &sa->local, &sa->remote, 0);
+    assert_non_null(heir);
+    child->delete_due = true;
+    sa_wishes(engine, sa);
+    assert_ptr_equal(sa->deleting, child);
+    ike_sa_inherit(&engine->context, sa, heir);
+    world_run(&two.world, 2000);
+    assert_null(sa->deleting);
+    assert_true(TAILQ_EMPTY(&sa->gone));
+    assert_ptr_equal(TAILQ_FIRST(&heir->children), child);
+    assert_true(child->delete_due);
+    world_free(&two.world);
+}
+
+/* R24: whoever has proven nothing gets less than he sent. */
+static void a_cookie_is_not_given_for_less(void **state)
+{
+    (void)state;
+    struct two two;
+    char error[CONFIG_ERROR_MAX];
+    uint8_t bytes[64];
+    uint8_t nonce[V2_NONCE_MIN] = {1};
+    struct v2_writer writer;
+    struct ike_header header = {
+        .spi_i = 1, .version = 0x20, .exchange = V2_IKE_SA_INIT, .flags = V2_FLAG_INITIATOR};
+
+    two_up(&two);
+    assert_true(host_configure(two.hosts[1],
+                               "daemon: { cookie_threshold = 0; }; connections: { ba: { "
+                               "local = \"192.0.2.2\"; remote = \"192.0.2.1\"; }; };",
+                               error));
+    uint64_t before = host_counter(two.hosts[1], "packets_out");
+    v2_message_begin(&writer, bytes, sizeof(bytes), &header);
+    v2_write_nonce(&writer, slice_of(nonce, sizeof(nonce)));
+    assert_true(v2_message_end(&writer));
+    struct address source = two.hosts[0]->v4;
+    struct address destination = two.hosts[1]->v4;
+    source.port = destination.port = 500;
+    world_inject(&two.world, &source, &destination, writer_slice(&writer.bytes));
+    world_settle(&two.world);
+    assert_int_equal(host_counter(two.hosts[1], "packets_out"), before);
+    world_free(&two.world);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    crypto = crypto_new();
+    return crypto == NULL;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    crypto_free(crypto);
+    return 0;
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rekeying_one_child_again_and_again),
+        cmocka_unit_test(rekeying_each_new_child),
+        cmocka_unit_test(crossing_one_ike_rekeying_again_and_again),
+        cmocka_unit_test(shutdown_while_an_heir_is_made),
+        cmocka_unit_test(a_child_being_deleted_is_inherited),
+        cmocka_unit_test(a_cookie_is_not_given_for_less),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
