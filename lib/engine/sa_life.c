@@ -219,6 +219,13 @@ void sa_end(struct engine *engine, struct ike_sa *sa)
         result(engine, engine->shutdown_command, true, "all SAs are closed");
 }
 
+/* Has the peer made the heir that we asked for, while ours is still computed? */
+static bool heir_is_due(const struct ike_sa *sa)
+{
+    return sa->own != NULL && sa->own->kind == CREATE_REKEY_IKE &&
+           sa->own->state == CREATE_AWAIT_SHARED;
+}
+
 void sa_close(struct engine *engine, struct ike_sa *sa)
 {
     struct reason reason = {0};
@@ -226,8 +233,8 @@ void sa_close(struct engine *engine, struct ike_sa *sa)
     sa->delete_asked = true;
     switch ((enum ike_state)sa->state) {
     case IKE_ESTABLISHED:
-        if (sa->request.size > 0)
-            return; /* sa_settle does it once the window is free */
+        if (sa->request.size > 0 || heir_is_due(sa))
+            return; /* sa_settle does it once the window is free, and closes the heir, too */
         if (informational_close(&engine->context, sa, 0, &reason) != STATUS_OK)
             sa_end(engine, sa);
         return;

@@ -132,6 +132,57 @@ static void shutdown_while_an_heir_is_made(void **state)
     world_free(&two.world);
 }
 
+/* The peer has the new IKE SA already: closing the old one alone would leave it that. */
+static void down_before_our_heir_is_ready(void **state)
+{
+    (void)state;
+    struct two two;
+
+    two_up(&two);
+    const struct ike_sa *at_a = probe_first(two.hosts[0]->engine);
+    two.world.weather.work_min_ms = two.world.weather.work_max_ms = 1000;
+    while (at_a->own == NULL || at_a->own->state != CREATE_AWAIT_SHARED)
+        world_run(&two.world, 100);
+    uint64_t number = host_down(two.hosts[0], "ab");
+    world_run(&two.world, 20000);
+    assert_non_null(host_result(two.hosts[0], number));
+    assert_int_equal(engine_sa_count(two.hosts[0]->engine), 0);
+    assert_int_equal(engine_sa_count(two.hosts[1]->engine), 0);
+    world_free(&two.world);
+}
+
+/* The crossing rekeying is done only after `down`, and then ours is refused: the peer's IKE SA has
+ * the children and goes, too. */
+static void down_while_ike_rekeyings_cross(void **state)
+{
+    (void)state;
+    struct two two;
+    struct tap tap;
+
+    two_up(&two);
+    const struct ike_sa *at_a = probe_first(two.hosts[0]->engine);
+    struct ike_sa *at_b = probe_first(two.hosts[1]->engine);
+    two.world.hooks = (struct hooks){.packet = lose_b, .context = &two};
+    while (at_a->own == NULL || at_a->own->state != CREATE_AWAIT_REPLY)
+        world_run(&two.world, 100);
+    two.world.weather.work_min_ms = two.world.weather.work_max_ms = 100;
+    send_create(&two, at_b, CREATE_REKEY_IKE, NULL);
+    uint64_t number = host_down(two.hosts[0], "ab");
+    world_run(&two.world, 300);
+    assert_true(at_a->own->rival_ike != 0);
+    tap_request(&tap, at_b, V2_CREATE_CHILD_SA);
+    tap.header.flags |= V2_FLAG_RESPONSE;
+    tap.header.message_id = at_a->next_request;
+    const uint8_t refusal[] = {0, 0, 0, V2_N_NO_PROPOSAL_CHOSEN};
+    assert_true(tap_insert(&tap, 0, V2_NOTIFY, false, slice_of(refusal, sizeof(refusal))));
+    assert_true(tap_send(&tap, &two.world, at_b));
+    tap_free(&tap);
+    world_run(&two.world, 60000);
+    assert_int_equal(engine_sa_count(two.hosts[0]->engine), 0);
+    assert_non_null(host_result(two.hosts[0], number));
+    world_free(&two.world);
+}
+
 /* The answer to a Delete of the old SA's must not look for the child there. */
 static void a_child_being_deleted_is_inherited(void **state)
 {
@@ -208,6 +259,8 @@ int main(void)
         cmocka_unit_test(rekeying_each_new_child),
         cmocka_unit_test(crossing_one_ike_rekeying_again_and_again),
         cmocka_unit_test(shutdown_while_an_heir_is_made),
+        cmocka_unit_test(down_before_our_heir_is_ready),
+        cmocka_unit_test(down_while_ike_rekeyings_cross),
         cmocka_unit_test(a_child_being_deleted_is_inherited),
         cmocka_unit_test(a_cookie_is_not_given_for_less),
     };
