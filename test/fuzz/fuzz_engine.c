@@ -197,6 +197,45 @@ static void request(struct fuzz *fuzz, const struct host *host, struct reader *i
     tap_free(&tap);
 }
 
+/* Makes a request the response to what the SA's peer asks next. */
+static void answer_as(struct tap *tap, const struct ike_sa *sa)
+{
+    tap->header.flags |= V2_FLAG_RESPONSE;
+    tap->header.message_id = sa->expected;
+    while (tap->count > 0 && tap->payloads[0].type == V2_NOTIFY)
+        tap_remove(tap, 0);
+}
+
+/* A well-made CREATE_CHILD_SA request of one of a host's SAs, with the edits that wait, or the same
+ * as a response. */
+static void create(struct fuzz *fuzz, const struct host *host, struct reader *input)
+{
+    uint8_t choices = reader_u8(input);
+    struct ike_sa *sa = host->engine == NULL ? NULL : probe_first(host->engine);
+    struct tap tap;
+
+    for (unsigned i = choices & 3; sa != NULL && TAILQ_NEXT(sa, entry) != NULL && i > 0; i--)
+        sa = TAILQ_NEXT(sa, entry);
+    if (sa == NULL || sa->keys.size == 0)
+        return;
+    enum creation_kind kind = (choices >> 2 & 3) % 3;
+    const struct child_sa *like = (choices & 16) != 0
+                                      ? TAILQ_LAST(&sa->children, child_sa_list)
+                                      : TAILQ_FIRST(&sa->children);
+    if (like == NULL && kind != CREATE_REKEY_IKE)
+        return;
+    CHECK(tap_create(&tap, &fuzz->world, sa, kind, kind == CREATE_REKEY_IKE ? NULL : like));
+    if ((choices & 32) != 0)
+        answer_as(&tap, sa);
+    for (size_t i = 0; i < fuzz->edit_count; i++)
+        edit_tap(&fuzz->edits[i], &tap);
+    fuzz->edit_count = 0;
+    (void)(tap_send(&tap, &fuzz->world, sa) == false); /* too large */
+    tap_free(&tap);
+    if ((choices & 32) == 0 && sa->request.size == 0)
+        sa->next_request++; /* the engine knows nothing of it, and goes on behind it */
+}
+
 static void inject(struct fuzz *fuzz, size_t to, struct reader *input)
 {
     struct address source = fuzz->hosts[!to]->v4;
@@ -247,7 +286,7 @@ static void ping(struct fuzz *fuzz, size_t from, bool tunnel)
 
 static void operate(struct fuzz *fuzz, struct reader *input, bool tunnel)
 {
-    uint8_t operation = reader_u8(input) % 14;
+    uint8_t operation = reader_u8(input) % 17;
     size_t index = reader_u8(input) & 1;
     struct host *host = fuzz->hosts[index];
 
@@ -268,6 +307,11 @@ static void operate(struct fuzz *fuzz, struct reader *input, bool tunnel)
         host_start(host);
         break;
     case 12: (void)host_shutdown(host); break;
+    case 13:
+    case 14: create(fuzz, host, input); break;
+    case 15: /* how long the keeper takes: events come while it works */
+        fuzz->world.weather.work_max_ms = reader_u8(input) * 8u;
+        return;
     default: fuzz->world.weather.kernel_failure = reader_u8(input); return;
     }
     world_settle(&fuzz->world);
@@ -293,9 +337,9 @@ static void add_host(struct fuzz *fuzz, size_t index, uint8_t choices)
     snprintf(text, sizeof(text),
              "daemon: { cookie_threshold = %u; };\n"
              "connections: { %s: { local = \"192.0.2.%u\"; remote = \"%s\"; proposals = [ \"%s\" ];"
-             " children: { c: { esp = [ \"aes128gcm16\" ]; %s }; }; }; };",
+             " %s children: { c: { esp = [ \"aes128gcm16\" ]; %s }; }; }; };",
              (choices & 4) != 0 ? 0u : 100u, fuzz->names[index], number + 1, remote,
-             proposals[choices & 1], child);
+             proposals[choices & 1], (choices & 16) != 0 ? "lifetime = \"60s\";" : "", child);
     CHECK(host_configure(host, text, error));
     CHECK(host_set_secrets(host, "secrets: ( { psk = \"secret\"; } );", error));
     host_start(host);
@@ -331,6 +375,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(&fuzz, (choices & 8) != 0);
     /* Both ends go: whatever was begun comes to its end. */
     fuzz.world.weather.kernel_failure = 0;
+    fuzz.world.weather.work_max_ms = 0;
     fuzz.drops = 0;
     (void)host_shutdown(fuzz.hosts[0]);
     (void)host_shutdown(fuzz.hosts[1]);
