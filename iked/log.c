@@ -3,12 +3,18 @@
  */
 #include "iked/log.h"
 
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "iked/clock.h"
+
+#define LOG_TIME_MAX 32
 
 static const struct {
     const char *prefix;
@@ -25,9 +31,22 @@ static enum severity level = SEVERITY_INFO;
 static void (*divert_sink)(void *context, enum severity severity, const char *text);
 static void *divert_context;
 
+/* The journal names itself as "DEVICE:INODE"; children of a service may have another stderr. */
+static bool stderr_is_journal(void)
+{
+    const char *journal = getenv("JOURNAL_STREAM");
+    struct stat stream;
+    char name[64];
+
+    if (journal == NULL || fstat(STDERR_FILENO, &stream) != 0)
+        return false;
+    snprintf(name, sizeof(name), "%ju:%ju", (uintmax_t)stream.st_dev, (uintmax_t)stream.st_ino);
+    return strcmp(journal, name) == 0;
+}
+
 void log_open(enum log_place to)
 {
-    place = to;
+    place = to == LOG_TO_STDERR_TIMED && stderr_is_journal() ? LOG_TO_STDERR : to;
     divert_sink = NULL;
     if (place == LOG_TO_SYSLOG)
         openlog("iked", LOG_NDELAY | LOG_PID, LOG_DAEMON);
@@ -50,11 +69,28 @@ enum severity log_level(void)
     return level;
 }
 
+/* "HH:MM:SS.mmm ", or nothing where lines are not timed. */
+static void time_of_day(char text[LOG_TIME_MAX])
+{
+    struct timespec now;
+    struct tm local;
+
+    text[0] = '\0';
+    if (place != LOG_TO_STDERR_TIMED || clock_gettime(CLOCK_REALTIME, &now) != 0 ||
+        localtime_r(&now.tv_sec, &local) == NULL)
+        return;
+    size_t size = strftime(text, LOG_TIME_MAX, "%T", &local);
+    snprintf(text + size, LOG_TIME_MAX - size, ".%03u ", (unsigned)(now.tv_nsec / 1000000));
+}
+
 /* One write per line, so that lines of two processes do not mix. */
 static void write_stderr(const char *prefix, const char *text)
 {
-    char line[LOG_TEXT_MAX + 32];
-    int size = snprintf(line, sizeof(line), "iked: %s%s\n", prefix, text);
+    char when[LOG_TIME_MAX];
+    char line[LOG_TIME_MAX + LOG_TEXT_MAX + 32];
+
+    time_of_day(when);
+    int size = snprintf(line, sizeof(line), "%siked: %s%s\n", when, prefix, text);
 
     if (size > 0 && write(STDERR_FILENO, line, (size_t)size) < 0)
         return; /* nobody is left to be told */

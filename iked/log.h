@@ -14,9 +14,10 @@
 #define LOG_TEXT_MAX  1024
 #define LOG_LINES_MAX 10000 /* per second; the rest is only counted */
 
-enum log_place { LOG_TO_STDERR, LOG_TO_SYSLOG };
+enum log_place { LOG_TO_STDERR, LOG_TO_STDERR_TIMED, LOG_TO_SYSLOG };
 
-/* From now on lines go there; before it is called they go to stderr. */
+/* From now on lines go there; before it is called they go to stderr. Timed lines begin with the
+ * local time of day, unless stderr is systemd's journal, which notes the time itself. */
 void log_open(enum log_place place);
 
 /* From now on lines go to `sink`, which gets one NUL-terminated line without a newline. */

@@ -116,7 +116,9 @@ int main(int argc, char **argv)
     if (options.check_only)
         return check(&options);
     tidy_descriptors();
-    if (!options.foreground && !become_daemon(&options)) {
+    if (options.foreground) {
+        log_open(LOG_TO_STDERR_TIMED);
+    } else if (!become_daemon(&options)) {
         log_line(SEVERITY_ERROR, "cannot become a daemon: %s", strerror(errno));
         return EXIT_FAILURE;
     }
