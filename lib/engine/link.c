@@ -71,6 +71,8 @@ bool link_first_contact(const struct ike_sa *sa)
 {
     const struct ike_sa *other;
 
+    if (sa->link == NULL) /* memory was out when the connection came */
+        return false;
     TAILQ_FOREACH (other, &sa->link->sas, of_link) {
         bool asked = other->state == IKE_AWAIT_AUTH_REPLY || other->state == IKE_AWAIT_VERIFY ||
                      other->state == IKE_AWAIT_INSTALL || other->state == IKE_ESTABLISHED;

@@ -91,23 +91,26 @@ static bool close_loser(struct engine *engine, struct ike_sa *a, struct ike_sa *
 }
 
 /* A new SA beside others for the same child: one stays.  Where it is the peer's part to close the
- * other one it is given time to do so; a peer that has forgotten it will not, and then we do. */
-static void resolve_duplicates(struct engine *engine, struct ike_sa *sa)
+ * other one it is given time to do so; a peer that has forgotten it will not, and then we do.  False when it is
+ * this one that was closed: it may be gone. */
+static bool resolve_duplicates(struct engine *engine, struct ike_sa *sa)
 {
     struct context *context = &engine->context;
     struct ike_sa *other = sa_table_same_peer(&engine->sas, sa, NULL);
 
     while (other != NULL) {
         struct ike_sa *next = sa_table_same_peer(&engine->sas, sa, other);
+        bool sa_loses = sa->spi_i > other->spi_i;
         if (same_service(sa, other) && !other->delete_asked) {
             if (close_loser(engine, sa, other))
-                return;
+                return !sa_loses;
             if (!other->superseded) /* else its time runs already: no newer one gives it more */
                 ike_sa_timer(context, &other->expire, context->now_ms + SUPERSEDED_LIFE_MS);
             other->superseded = true;
         }
         other = next;
     }
+    return true;
 }
 
 static bool is_superseded(const struct engine *engine, const struct ike_sa *sa)
@@ -188,8 +191,8 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     } else {
         if (sa->connection->remote.family != FAMILY_NONE)
             link_abandon(engine, link, sa);
-        resolve_duplicates(engine, sa);
-        sa_wishes(engine, sa);
+        if (resolve_duplicates(engine, sa))
+            sa_wishes(engine, sa);
     }
     link_up(engine, link);
 }

@@ -82,7 +82,7 @@ void sa_wishes(struct engine *engine, struct ike_sa *sa)
     enum status status = STATUS_OK;
     struct reason reason = {0};
 
-    if (sa->state != IKE_ESTABLISHED || sa->handshake != NULL || sa->request.size > 0 ||
+    if (sa->link == NULL || sa->state != IKE_ESTABLISHED || sa->handshake != NULL || sa->request.size > 0 ||
         sa->own != NULL || sa->theirs != NULL)
         return;
     if (sa->delete_asked) {
@@ -308,7 +308,7 @@ static void own_failed(struct engine *engine, struct ike_sa *sa, const struct cr
     if (old != NULL)
         old->rekey_due = false;
     const struct child_sa *child = old != NULL ? old : TAILQ_FIRST(&sa->children);
-    if (child != NULL)
+    if (child != NULL && sa->link != NULL)
         link_start(engine, sa->link, child->config, sa);
 }
 
