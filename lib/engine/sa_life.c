@@ -91,8 +91,8 @@ static bool close_loser(struct engine *engine, struct ike_sa *a, struct ike_sa *
 }
 
 /* A new SA beside others for the same child: one stays.  Where it is the peer's part to close the
- * other one it is given time to do so; a peer that has forgotten it will not, and then we do.  False when it is
- * this one that was closed: it may be gone. */
+ * other one it is given time to do so; a peer that has forgotten it will not, and then we do.
+ * False when it is this one that was closed: it may be gone. */
 static bool resolve_duplicates(struct engine *engine, struct ike_sa *sa)
 {
     struct context *context = &engine->context;
