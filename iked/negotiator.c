@@ -123,7 +123,9 @@ static void configure(struct negotiator *negotiator, struct config *config,
     negotiator->generation = end->generation;
     negotiator->reload_number = end->number;
     free(negotiator->changes);
-    negotiator->changes = control_changes(negotiator->shell.engine, clock_now_ms(), config);
+    negotiator->changes = NULL;
+    if (engine_config(negotiator->shell.engine) != NULL)
+        negotiator->changes = control_changes(negotiator->shell.engine, clock_now_ms(), config);
     shell_command(&negotiator->shell, &command);
 }
 
@@ -177,8 +179,7 @@ static void configured(struct negotiator *negotiator, const struct effect_result
         leave(negotiator, EXIT_FAILURE);
         return;
     }
-    if (negotiator->generation > 1)
-        log_changes(negotiator->changes);
+    log_changes(negotiator->changes);
     if (negotiator->reload_number != 0 && negotiator->shell.control != NULL)
         control_reload_result(negotiator->shell.control, negotiator->reload_number, true, text);
     free(negotiator->changes);

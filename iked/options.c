@@ -11,14 +11,21 @@
 
 #include "config.h"
 
-enum long_option { OPTION_RUN = 256, OPTION_KERNEL, OPTION_USER, OPTION_NEGOTIATOR };
+enum long_option {
+    OPTION_RUN = 256,
+    OPTION_KERNEL,
+    OPTION_USER,
+    OPTION_NEGOTIATOR,
+    OPTION_VERSION,
+    OPTION_HELP,
+};
 
 static const struct option long_options[] = {
     {"run", required_argument, NULL, OPTION_RUN},
     {"kernel", required_argument, NULL, OPTION_KERNEL},
     {"user", required_argument, NULL, OPTION_USER},
-    {"version", no_argument, NULL, 'V'},
-    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {"help", no_argument, NULL, OPTION_HELP},
     {"negotiator", required_argument, NULL, OPTION_NEGOTIATOR}, /* the keeper's, see process.c */
     {NULL, 0, NULL, 0},
 };
@@ -71,6 +78,17 @@ static enum options_result read_negotiator(struct options *options, const char *
     return *end == '\0' ? OPTIONS_GO : misuse("--negotiator is for iked itself, not with", text);
 }
 
+/* What getopt stumbled over: a letter, perhaps in the middle of a word, or a long option. */
+static const char *option_word(char **argv)
+{
+    static char letter[] = "-?";
+
+    if (optopt <= 0 || optopt >= OPTION_RUN)
+        return argv[optind - 1];
+    letter[1] = (char)optopt;
+    return letter;
+}
+
 static enum options_result read_option(struct options *options, int option, char **argv)
 {
     switch (option) {
@@ -82,10 +100,11 @@ static enum options_result read_option(struct options *options, int option, char
     case OPTION_USER: options->user = optarg; break;
     case OPTION_KERNEL: return read_kernel(options, optarg);
     case OPTION_NEGOTIATOR: return read_negotiator(options, optarg);
-    case 'V': printf("iked %s\n", IKED_VERSION); return OPTIONS_DONE;
-    case 'h': fputs(help, stdout); return OPTIONS_DONE;
-    case ':': return misuse("a value is missing after", argv[optind - 1]);
-    default: return misuse("there is no option", argv[optind - 1]);
+    case OPTION_VERSION: printf("iked %s\n", IKED_VERSION); return OPTIONS_DONE;
+    case 'h':
+    case OPTION_HELP: fputs(help, stdout); return OPTIONS_DONE;
+    case ':': return misuse("a value is missing after", option_word(argv));
+    default: return misuse("there is no option", option_word(argv));
     }
     return OPTIONS_GO;
 }
