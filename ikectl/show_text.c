@@ -163,9 +163,9 @@ static void print_sa(FILE *out, const json_t *sa)
     char age[DURATION_TEXT_MAX];
 
     duration_text(item_number(sa, established ? "established_ms" : "age_ms"), age);
-    fprintf(out, "%s: IKE SA %" PRIu64 ", %s %s %s, started by %s\n",
+    fprintf(out, "%s: IKE SA %" PRIu64 ", %s%s%s %s, started by %s\n",
             connection[0] != '\0' ? connection : "(not known yet)", item_number(sa, "number"),
-            item_text(sa, "state"), age, established ? "ago" : "old",
+            item_text(sa, "state"), established ? " " : ", ", age, established ? "ago" : "old",
             item_flag(sa, "initiator") ? "us" : "the peer");
     print_end(out, sa, "local", "local");
     print_end(out, sa, "remote", "remote");

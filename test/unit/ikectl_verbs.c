@@ -319,7 +319,7 @@ static void sas_are_blocks(void **state)
                         "    remote  10.0.0.0/24\n"
                         "            10.0.1.0/24 tcp/5432\n"
                         "\n"
-                        "(not known yet): IKE SA 2, await-auth 2s old, started by the peer\n"
+                        "(not known yet): IKE SA 2, await-auth, 2s old, started by the peer\n"
                         "  local   2001:db8::1\n"
                         "  remote  2001:db8::2\n"
                         "  spis    initiator 0000000000000001, responder 0000000000000002\n");
