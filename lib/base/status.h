@@ -23,7 +23,7 @@ enum status {
     STATUS_FAIL,   /* our own fault: memory, provider, kernel */
 };
 
-#define REASON_TEXT_MAX 240
+#define REASON_TEXT_MAX 400
 
 struct reason {
     uint16_t notify; /* RFC 7296 section 3.10.1 error type for STATUS_REJECT, else 0 */

@@ -107,3 +107,14 @@ bool admission_error(struct engine *engine)
     admission->errors_sent++;
     return true;
 }
+
+bool admission_stranger(struct engine *engine)
+{
+    struct admission *admission = &engine->admission;
+    uint64_t now_ms = engine->context.now_ms;
+
+    if (admission->stranger_ms != 0 && now_ms - admission->stranger_ms < 1000)
+        return false;
+    admission->stranger_ms = now_ms;
+    return true;
+}

@@ -221,7 +221,7 @@ static void schedule_retry(struct engine *engine, struct link *link)
     ike_sa_timer(context, &link->retry, context->now_ms + wait_ms);
 }
 
-void link_failed(struct engine *engine, struct link *link, const char *why)
+void link_note(struct engine *engine, struct link *link, const char *why)
 {
     if (link == NULL)
         return;
@@ -229,6 +229,13 @@ void link_failed(struct engine *engine, struct link *link, const char *why)
     free(link->last_error);
     link->last_error = copy;
     link->last_error_ms = engine->context.now_ms;
+}
+
+void link_failed(struct engine *engine, struct link *link, const char *why)
+{
+    if (link == NULL)
+        return;
+    link_note(engine, link, why);
     link->failures++;
     answer_waiting(engine, link, COMMAND_UP, false, why);
     schedule_retry(engine, link);

@@ -99,7 +99,10 @@ static void take_init_request(struct engine *engine, const struct ike_message *m
             drop(engine, COUNTER_DROP_SYNTAX, message, reason.text);
         init_request_reject(engine, message, group, &reason);
     } else {
-        report(context, NULL, SEVERITY_DEBUG, "dropped", "IKE_SA_INIT: %s", reason.text);
+        bool stranger = admission_stranger(engine);
+        char remote[ADDRESS_TEXT_MAX];
+        report(context, NULL, stranger ? SEVERITY_WARNING : SEVERITY_DEBUG, "dropped",
+               "IKE_SA_INIT from %s: %s", address_text(&message->remote, remote), reason.text);
     }
 }
 

@@ -40,6 +40,7 @@ struct admission {
     uint64_t rotated_ms;
     uint64_t error_window_ms; /* unprotected error replies: a second's beginning ... */
     uint32_t errors_sent;     /* ... and how many went since */
+    uint64_t stranger_ms;     /* when a peer without a connection was last reported */
 };
 
 struct engine {
@@ -64,6 +65,9 @@ MUST_USE enum status admission_check(struct engine *engine, const struct ike_mes
 
 /* May one more unprotected error leave in this second? */
 bool admission_error(struct engine *engine);
+
+/* May one more stranger be reported?  One in a second. */
+bool admission_stranger(struct engine *engine);
 
 /* --- packet.c: engine_packet --- */
 
@@ -123,6 +127,8 @@ void link_remove_orphans(struct engine *engine, struct link *link);
 
 /* Something about the link's SAs changed: outcomes for waiting commands, the next try. */
 void link_up(struct engine *engine, struct link *link);
+/* Keeps a fault of the peer's as the link's last error; `link` may be NULL. */
+void link_note(struct engine *engine, struct link *link, const char *why);
 void link_failed(struct engine *engine, struct link *link, const char *why);
 void link_lost(struct engine *engine, struct link *link);
 void link_retry(struct engine *engine, struct link *link);

@@ -282,6 +282,7 @@ static void refuse(struct engine *engine, struct ike_sa *sa, const struct reason
            v2_notify_name(reason->notify));
     enum status status =
         message_respond_notify(context, sa, sa->serving, reason->notify, slice_of(NULL, 0));
+    link_note(engine, sa->link, reason->text);
     if (status == STATUS_OK && attempt)
         sa_refused(engine, sa);
     else
@@ -351,6 +352,7 @@ static void retransmit(struct engine *engine, struct ike_sa *sa)
 {
     struct reason reason = {0};
     bool closing = sa->state == IKE_AWAIT_DELETE_REPLY;
+    char remote[ADDRESS_TEXT_MAX];
 
     if (!(closing && sa->tries >= DELETE_TRIES) && message_retransmit(&engine->context, sa))
         return;
@@ -361,7 +363,8 @@ static void retransmit(struct engine *engine, struct ike_sa *sa)
         reason_set(&reason, STATUS_CLOSE, 0, "no usable answer after %u tries: %.150s",
                    sa->tries + 1u, sa->handshake->refusal.text);
     else
-        reason_set(&reason, STATUS_CLOSE, 0, "no answer to %s after %u tries",
+        reason_set(&reason, STATUS_CLOSE, 0, "no answer from %s to %s after %u tries",
+                   address_text(&sa->remote, remote),
                    sa->state == IKE_AWAIT_INIT_REPLY   ? "IKE_SA_INIT"
                    : sa->state == IKE_AWAIT_AUTH_REPLY ? "IKE_AUTH"
                                                        : "a request",

@@ -93,7 +93,7 @@ void engine_visit_connections(const struct engine *engine, uint64_t now_ms,
             .last_error_age_ms = link->last_error == NULL ? 0 : now_ms - link->last_error_ms,
         };
         TAILQ_FOREACH (sa, &link->sas, of_link)
-            view.sa_count++;
+            view.sa_count += sa->state != IKE_REFUSED;
         TAILQ_FOREACH (child, &link->connection->children, entry)
             up = up && link_covers(link, child);
         view.state = up ? "up" : view.sa_count > 0 ? "connecting" : "down";

@@ -49,8 +49,14 @@ static const struct connection *choose_by_identity(const struct context *context
                identity_text(remote, id, sizeof(id)));
     while ((connection = choose_connection(context->config, &sa->local, &sa->remote,
                                            connection)) != NULL) {
-        if (!connection_accepts(connection, local, remote))
+        if (!connection_accepts(connection, NULL, remote))
             continue;
+        if (!connection_accepts(connection, local, remote)) {
+            reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
+                       "the peer expects us to be %s, which is not the local id of connection %s",
+                       identity_text(local, id, sizeof(id)), connection->name);
+            continue;
+        }
         if (suite_allowed(&connection->proposals, &sa->suite))
             return connection;
         reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,

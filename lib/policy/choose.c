@@ -270,8 +270,8 @@ static enum status nothing_fits(const struct near_miss *near, struct reason *rea
     offer_text(near->offer, offered, sizeof(offered));
     proposal_text(near->ours, allowed, sizeof(allowed));
     return reason_set(reason, STATUS_REJECT, V2_N_NO_PROPOSAL_CHOSEN,
-                      "no proposal fits: the nearest differs in %s; peer offered %.90s; allowed is "
-                      "%.90s",
+                      "no proposal fits: the nearest differs in %s; peer offered %.160s; allowed is "
+                      "%.110s",
                       differs, offered, allowed);
 }
 
