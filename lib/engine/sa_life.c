@@ -254,7 +254,6 @@ void sa_close(struct engine *engine, struct ike_sa *sa)
     case IKE_AWAIT_SIGN:
     case IKE_AWAIT_AUTH_REQUEST:
     case IKE_REFUSED:
-    case IKE_DEAD:
     case IKE_STATE_COUNT:
         sa_end(engine, sa);
         return;
@@ -432,7 +431,6 @@ void sa_timer_due(struct engine *engine, struct ike_sa *sa, enum timer_kind kind
     case IKE_AWAIT_INSTALL:
     case IKE_AWAIT_REKEY:
     case IKE_REFUSED:
-    case IKE_DEAD:
     case IKE_STATE_COUNT:
         sa_end(engine, sa);
         return;

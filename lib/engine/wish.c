@@ -146,16 +146,15 @@ static void resolve_twins(struct engine *engine, struct ike_sa *sa, struct child
 
 /* Does the other end's exchange, still at work here, cross this one of ours that is done?  Then it
  * decides when it is done itself, and is told what to hold itself against. */
-static bool leave_to_theirs(struct ike_sa *sa, const struct creation *own)
+static void leave_to_theirs(struct ike_sa *sa, const struct creation *own)
 {
     struct creation *theirs = sa->theirs;
 
     if (theirs == NULL || theirs->kind != own->kind || theirs->old_child != own->old_child ||
         !buffer_copy(&theirs->rival_nonce, lower_nonce(own)))
-        return false;
+        return;
     theirs->rival_child = own->child == NULL ? 0 : own->child->number;
     theirs->rival_ike = own->heir == NULL ? 0 : ike_sa_own_spi(own->heir);
-    return true;
 }
 
 /* Of two crossing exchanges the one with the lowest of the four nonces loses (RFC 7296 section
@@ -179,7 +178,7 @@ static void child_rekeyed(struct engine *engine, struct ike_sa *sa, const struct
         own != NULL && theirs != NULL && loses(creation) == creation->ours;
 
     if (creation->ours)
-        (void)leave_to_theirs(sa, creation);
+        leave_to_theirs(sa, creation);
     if (old != NULL) {
         old->rekey_due = false;
         old->replaced = true;
@@ -228,7 +227,7 @@ static void ike_done(struct engine *engine, struct ike_sa *sa, struct creation *
     bool closing = sa->delete_asked && !sa->inherited; /* `down` came in between */
 
     if (creation->ours)
-        (void)leave_to_theirs(sa, creation);
+        leave_to_theirs(sa, creation);
     creation->heir = NULL;
     link_adopt(engine, made);
     sa_arm_lifetime(engine, made);

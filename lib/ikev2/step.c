@@ -114,7 +114,6 @@ enum status step_continue(struct context *context, struct ike_sa *sa, struct rea
     case IKE_AWAIT_DELETE_REPLY:
     case IKE_AWAIT_REKEY:
     case IKE_REFUSED:
-    case IKE_DEAD:
     case IKE_STATE_COUNT:
         break;
     }

@@ -21,7 +21,6 @@ static const char *const state_names[IKE_STATE_COUNT] = {
     [IKE_AWAIT_DELETE_REPLY] = "await-delete-reply",
     [IKE_AWAIT_REKEY] = "await-rekey",
     [IKE_REFUSED] = "refused",
-    [IKE_DEAD] = "dead",
 };
 
 const char *ike_state_name(enum ike_state state)

@@ -28,7 +28,6 @@ enum ike_state {
     IKE_AWAIT_DELETE_REPLY, /* we sent a Delete for the IKE SA */
     IKE_AWAIT_REKEY,        /* an heir: until the exchange that makes it is done */
     IKE_REFUSED,            /* responder: the error is sent; only a repeated request is answered */
-    IKE_DEAD,               /* to be freed at the end of this event */
     IKE_STATE_COUNT
 };
 
