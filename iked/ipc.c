@@ -220,6 +220,7 @@ static void code_install_sa(struct coder *coder, struct effect *effect)
     code_name(coder, &sa->connection);
     code_name(coder, &sa->child);
     code_bool(coder, &sa->inbound);
+    code_bool(coder, &sa->encap);
     code_address(coder, &sa->source);
     code_address(coder, &sa->destination);
     code_u32(coder, &sa->spi);
@@ -238,6 +239,28 @@ static void code_install_sa(struct coder *coder, struct effect *effect)
     code_u64(coder, &sa->hard_bytes);
     code_u64(coder, &sa->soft_packets);
     code_u64(coder, &sa->hard_packets);
+}
+
+static void code_find_source(struct coder *coder, struct effect *effect)
+{
+    code_name(coder, &effect->find_source.connection);
+    code_address(coder, &effect->find_source.remote);
+}
+
+static void code_move_sa(struct coder *coder, struct effect *effect)
+{
+    struct effect_move_sa *sa = &effect->move_sa;
+
+    code_name(coder, &sa->connection);
+    code_name(coder, &sa->child);
+    code_bool(coder, &sa->inbound);
+    code_bool(coder, &sa->encap);
+    code_u32(coder, &sa->spi);
+    code_u8(coder, &sa->protocol);
+    code_address(coder, &sa->source);
+    code_address(coder, &sa->destination);
+    code_address(coder, &sa->new_source);
+    code_address(coder, &sa->new_destination);
 }
 
 static void code_remove_sa(struct coder *coder, struct effect *effect)
@@ -275,6 +298,8 @@ static void (*const effect_codes[])(struct coder *coder, struct effect *effect) 
     [EFFECT_SIGN] = code_sign,
     [EFFECT_ALLOCATE_SPI] = code_allocate_spi,
     [EFFECT_INSTALL_SA] = code_install_sa,
+    [EFFECT_FIND_SOURCE] = code_find_source,
+    [EFFECT_MOVE_SA] = code_move_sa,
     [EFFECT_REMOVE_SA] = code_remove_sa,
     [EFFECT_INSTALL_POLICY] = code_policy,
     [EFFECT_REMOVE_POLICY] = code_policy,
@@ -338,13 +363,14 @@ static void code_answer(struct coder *coder, struct ipc_message *message)
     uint8_t kind = (uint8_t)answer->kind;
     uint8_t status = (uint8_t)answer->status;
 
-    code_enum(coder, &kind, EFFECT_SIGN, EFFECT_INSTALL_SA + 1);
+    code_enum(coder, &kind, EFFECT_SIGN, EFFECT_FIND_SOURCE + 1);
     code_enum(coder, &status, STATUS_OK, STATUS_FAIL + 1);
     answer->kind = kind;
     answer->status = status;
     code_ticket(coder, &answer->ticket);
     code_buffer(coder, &answer->auth, IPC_AUTH_MAX);
     code_u32(coder, &answer->spi);
+    code_address(coder, &answer->source);
     code_u16(coder, &answer->reason.notify);
     code_text(coder, answer->reason.text, sizeof(answer->reason.text));
 }
@@ -354,13 +380,14 @@ static void code_event(struct coder *coder, struct ipc_message *message)
     struct kernel_event *event = &message->event;
     uint8_t kind = (uint8_t)event->kind;
 
-    code_enum(coder, &kind, KERNEL_ACQUIRE, KERNEL_ORPHAN + 1);
+    code_enum(coder, &kind, KERNEL_ACQUIRE, KERNEL_ADDRESSES + 1);
     event->kind = kind;
     code_name(coder, &event->connection);
     code_name(coder, &event->child);
     code_selector(coder, &event->local_packet);
     code_selector(coder, &event->remote_packet);
     code_address(coder, &event->destination);
+    code_address(coder, &event->source);
     code_u32(coder, &event->spi);
     code_u8(coder, &event->protocol);
     code_bool(coder, &event->hard);

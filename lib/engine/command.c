@@ -201,6 +201,8 @@ void engine_kernel(struct engine *engine, const struct kernel_event *event, uint
         expire(engine, event);
         return;
     }
+    if (event->kind == KERNEL_MAPPING || event->kind == KERNEL_ADDRESSES)
+        return;
     link = link_find(engine, event->connection.text);
     if (link != NULL)
         child = connection_find_child(link->connection, event->child.text);

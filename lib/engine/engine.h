@@ -45,6 +45,8 @@ enum kernel_event_kind {
     KERNEL_ACQUIRE = 1, /* a packet met a policy without an SA */
     KERNEL_EXPIRE,      /* an SA reached a limit */
     KERNEL_ORPHAN,      /* at start: SAs of this child are there from an earlier life */
+    KERNEL_MAPPING,     /* an inbound SA in UDP gets its packets from another address or port */
+    KERNEL_ADDRESSES,   /* this host's addresses or routes have changed; nothing more is said */
 };
 
 struct kernel_event {
@@ -53,9 +55,10 @@ struct kernel_event {
     struct name child;            /* ACQUIRE, ORPHAN */
     struct selector local_packet; /* ACQUIRE: the packet itself, as far as the kernel says */
     struct selector remote_packet;
-    struct address destination; /* EXPIRE */
-    uint32_t spi;               /* EXPIRE */
-    uint8_t protocol;           /* EXPIRE: enum v2_protocol */
+    struct address destination; /* EXPIRE, MAPPING */
+    struct address source;      /* MAPPING: the new one, with its port */
+    uint32_t spi;               /* EXPIRE, MAPPING */
+    uint8_t protocol;           /* EXPIRE, MAPPING: enum v2_protocol */
     bool hard;                  /* EXPIRE: the SA is gone; else it will be soon */
 };
 void engine_kernel(struct engine *engine, const struct kernel_event *event, uint64_t now_ms);

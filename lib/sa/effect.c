@@ -39,6 +39,8 @@ void effect_free(struct effect *effect)
         secret_free(&effect->install_sa.integ_key);
         break;
     case EFFECT_ALLOCATE_SPI:
+    case EFFECT_FIND_SOURCE:
+    case EFFECT_MOVE_SA:
     case EFFECT_REMOVE_SA:
     case EFFECT_INSTALL_POLICY:
     case EFFECT_REMOVE_POLICY:

@@ -25,6 +25,8 @@ enum effect_kind {
     EFFECT_SIGN,           /* the vault's work; answered */
     EFFECT_ALLOCATE_SPI,   /* answered */
     EFFECT_INSTALL_SA,     /* answered */
+    EFFECT_FIND_SOURCE,    /* answered */
+    EFFECT_MOVE_SA,        /* no answer; a failure comes as a hard KERNEL_EXPIRE of that SA */
     EFFECT_REMOVE_SA,      /* no answer */
     EFFECT_INSTALL_POLICY, /* no answer; a failure comes as a REPORT of the shell's */
     EFFECT_REMOVE_POLICY,  /* no answer */
@@ -37,10 +39,12 @@ struct name {
     char text[CONFIG_NAME_MAX + 1];
 };
 
-/* UDP, from our address and port to the peer's. */
+/* UDP, from our address and port to the peer's.  The non-ESP marker of port 4500 (RFC 3948 section
+ * 2.2) is the carrier's matter, in both directions. */
 struct effect_send {
     struct address local;
     struct address remote;
+    bool keepalive; /* RFC 3948 section 2.3: the octet 0xff instead of an IKE message; no data */
     struct buffer data;
 };
 
@@ -80,6 +84,7 @@ struct effect_install_sa {
     struct name connection;
     struct name child;
     bool inbound; /* its SPI was allocated before: the larval SA is filled */
+    bool encap;   /* ESP in UDP (RFC 3948), between the ports of source and destination */
     struct address source;
     struct address destination;
     uint32_t spi;
@@ -96,6 +101,28 @@ struct effect_install_sa {
     uint32_t soft_s, hard_s;
     uint64_t soft_bytes, hard_bytes;
     uint64_t soft_packets, hard_packets;
+};
+
+/* Which address of ours packets to `remote` would leave with: asked where the configuration leaves
+ * it open, and again when the host's addresses have changed. */
+struct effect_find_source {
+    struct name connection;
+    struct address remote;
+};
+
+/* An installed SA gets other ends: the peer's NAT or an address of either host has changed.  Keys,
+ * limits and replay state stay; packets of that moment may be lost, none leaves in the clear. */
+struct effect_move_sa {
+    struct name connection;
+    struct name child;
+    bool inbound;
+    bool encap; /* from now on */
+    uint32_t spi;
+    uint8_t protocol;       /* enum v2_protocol */
+    struct address source;  /* as it is; ports as with `encap` of INSTALL_SA */
+    struct address destination;
+    struct address new_source; /* as it is to be */
+    struct address new_destination;
 };
 
 struct effect_remove_sa {
@@ -147,6 +174,8 @@ struct effect {
         struct effect_sign sign;
         struct effect_allocate_spi allocate_spi;
         struct effect_install_sa install_sa;
+        struct effect_find_source find_source;
+        struct effect_move_sa move_sa;
         struct effect_remove_sa remove_sa;
         struct effect_policy policy; /* INSTALL_POLICY and REMOVE_POLICY */
         struct name orphans_of;      /* REMOVE_ORPHANS: a connection */
@@ -167,6 +196,7 @@ struct answer {
     struct secret shared;   /* COMPUTE with a peer's public value */
     struct buffer auth;     /* SIGN with own octets */
     uint32_t spi;           /* ALLOCATE_SPI */
+    struct address source;  /* FIND_SOURCE; STATUS_REJECT: no route */
     struct reason reason;   /* when status is not OK */
 };
 

@@ -120,6 +120,8 @@ static bool carry_out(struct world *world, struct effect *effect, struct answer 
             world->report(world->context, &effect->report);
         return false;
     case EFFECT_RESULT: world->result(world->context, &effect->result); return false;
+    case EFFECT_FIND_SOURCE: answer->status = STATUS_REJECT; return true;
+    case EFFECT_MOVE_SA:
     case EFFECT_REMOVE_SA:
     case EFFECT_INSTALL_POLICY:
     case EFFECT_REMOVE_POLICY:

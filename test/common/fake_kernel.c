@@ -154,6 +154,19 @@ void fake_kernel_remove(struct fake_kernel *kernel, const struct effect_remove_s
         drop_sa(kernel, sa);
 }
 
+/* Linux refuses what is not there, and the negotiator's SAs are known by what they were moved to. */
+void fake_kernel_move(struct fake_kernel *kernel, const struct effect_move_sa *move)
+{
+    struct fake_sa *sa = find(kernel, &move->destination, move->spi, move->protocol);
+
+    if (sa == NULL) {
+        kernel->missing_removals++;
+        return;
+    }
+    sa->source = move->new_source;
+    sa->destination = move->new_destination;
+}
+
 static struct fake_policy *find_policy(const struct fake_kernel *kernel,
                                        const struct effect_policy *like)
 {

@@ -56,6 +56,10 @@ static void carry_out(struct host *host, const struct work *work)
             fails ? reason_set(&answer.reason, STATUS_FAIL, 0, "no SA, by chance")
                   : fake_kernel_install(kernel, &effect->install_sa, now_ms, &answer.reason);
         break;
+    case EFFECT_FIND_SOURCE:
+        answer.source = effect->find_source.remote.family == FAMILY_IPV4 ? host->v4 : host->v6;
+        break;
+    case EFFECT_MOVE_SA: fake_kernel_move(kernel, &effect->move_sa); return;
     case EFFECT_REMOVE_SA: fake_kernel_remove(kernel, &effect->remove_sa); return;
     case EFFECT_INSTALL_POLICY: fake_kernel_install_policy(kernel, &effect->policy); return;
     case EFFECT_REMOVE_POLICY: fake_kernel_remove_policy(kernel, &effect->policy); return;

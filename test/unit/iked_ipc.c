@@ -70,7 +70,8 @@ static struct ipc_message answer(void)
                    .ticket = {.sa = 3, .sequence = 9},
                    .status = STATUS_REJECT,
                    .auth = buffer_of("0102030405"),
-                   .spi = 0xc1c2c3c4},
+                   .spi = 0xc1c2c3c4,
+                   .source = policy_address("192.0.2.7")},
     };
 
     reason_set(&message.answer.reason, STATUS_REJECT, 24, "the peer's AUTH does not match");
@@ -90,6 +91,7 @@ static struct ipc_message kernel_event(void)
                   .local_packet = selector_host(&host),
                   .remote_packet = selector_host(&peer),
                   .destination = peer,
+                  .source = host,
                   .spi = 0x01020304,
                   .protocol = V2_PROTOCOL_ESP,
                   .hard = true},
@@ -161,6 +163,7 @@ static struct ipc_message install_sa(void)
         .connection = name_of("db"),
         .child = name_of("lan"),
         .inbound = true,
+        .encap = true,
         .source = policy_address("2001:db8::2"),
         .destination = policy_address("2001:db8::1"),
         .spi = 0xc0c1c2c3,
@@ -180,6 +183,38 @@ static struct ipc_message install_sa(void)
         .soft_packets = 1000000,
         .hard_packets = 2000000,
     };
+    return message;
+}
+
+static struct ipc_message find_source(void)
+{
+    struct ipc_message message = effect_of(EFFECT_FIND_SOURCE);
+
+    message.effect.find_source = (struct effect_find_source){
+        .connection = name_of("db"),
+        .remote = policy_address("192.0.2.2"),
+    };
+    return message;
+}
+
+static struct ipc_message move_sa(void)
+{
+    struct ipc_message message = effect_of(EFFECT_MOVE_SA);
+    struct effect_move_sa *move = &message.effect.move_sa;
+
+    *move = (struct effect_move_sa){
+        .connection = name_of("db"),
+        .child = name_of("lan"),
+        .inbound = true,
+        .encap = true,
+        .spi = 0xc0c1c2c3,
+        .protocol = V2_PROTOCOL_ESP,
+        .source = policy_address("192.0.2.2"),
+        .destination = policy_address("192.0.2.1"),
+        .new_source = policy_address("198.51.100.2"),
+        .new_destination = policy_address("192.0.2.3"),
+    };
+    move->new_source.port = 4500;
     return message;
 }
 
@@ -274,6 +309,8 @@ static const struct {
     {sign, IPC_NEGOTIATOR},
     {allocate_spi, IPC_NEGOTIATOR},
     {install_sa, IPC_NEGOTIATOR},
+    {find_source, IPC_NEGOTIATOR},
+    {move_sa, IPC_NEGOTIATOR},
     {remove_sa, IPC_NEGOTIATOR},
     {install_policy, IPC_NEGOTIATOR},
     {remove_policy, IPC_NEGOTIATOR},
@@ -340,7 +377,7 @@ static void layout_is_as_written(void **state)
     assert_bytes(encoded(commit()), "0b 00000004 01020304");
     assert_bytes(encoded(config_end()), "03 0000000d 00000007 1122334455667788 01");
     assert_bytes(encoded(hello()), "01 0000000b 01 02 02 00 06 1194 01 00 0000");
-    assert_bytes(encoded(remove_sa()), "09 00000020 06 000000000000000b 00000016"
+    assert_bytes(encoded(remove_sa()), "09 00000020 08 000000000000000b 00000016"
                                        "04 0000 c0000202 04 0000 c0000201 c0c1c2c3 02");
 }
 
@@ -433,7 +470,7 @@ static void bent_values_are_refused(void **state)
         {answer, 5, EFFECT_REMOVE_SA}, /* what has no answer */
         {answer, 6, STATUS_FAIL + 1},
         {kernel_event, 5, 0},
-        {kernel_event, 5, KERNEL_ORPHAN + 1},
+        {kernel_event, 5, KERNEL_ADDRESSES + 1},
     };
     (void)state;
 
@@ -473,7 +510,7 @@ static void large_parts_are_refused(void **state)
 /* A name has 63 characters at most, also when the other end thinks otherwise. */
 static void long_names_are_refused(void **state)
 {
-    struct slice head = bytes_hex("09 00000051 09 0000000000000000 00000000 0040");
+    struct slice head = bytes_hex("09 00000051 0b 0000000000000000 00000000 0040");
     struct slice longer = bytes_join(head, bytes_fill('a', 64));
     struct slice name = bytes_with(bytes_with(bytes_cut(longer, longer.size - 1), 19, 63), 4, 0x4e);
     (void)state;
