@@ -151,33 +151,12 @@ static void acquire(struct engine *engine, const struct kernel_event *event, str
     link_start(engine, link, child, NULL);
 }
 
-/* An SA of the kernel's by what an EXPIRE says of it. */
-static struct child_sa *find_child(struct engine *engine, const struct kernel_event *event,
-                                   struct ike_sa **owner)
-{
-    struct ike_sa *sa;
-    struct child_sa *child;
-
-    TAILQ_FOREACH (sa, &engine->sas.all, entry) {
-        TAILQ_FOREACH (child, &sa->children, entry) {
-            bool in = child->spi_in == event->spi &&
-                      address_same_host(&sa->local, &event->destination);
-            bool out = child->spi_out == event->spi &&
-                       address_same_host(&sa->remote, &event->destination);
-            if (child->protocol == event->protocol && (in || out)) {
-                *owner = sa;
-                return child;
-            }
-        }
-    }
-    return NULL;
-}
-
 /* Soft: a new pair is made first.  Hard: the kernel has forgotten the SA; the pair is no use. */
 static void expire(struct engine *engine, const struct kernel_event *event)
 {
-    struct ike_sa *sa;
-    struct child_sa *child = find_child(engine, event, &sa);
+    struct child_sa *child =
+        sa_table_find_child(&engine->sas, event->protocol, event->spi, &event->destination);
+    struct ike_sa *sa = child == NULL ? NULL : child->owner;
 
     if (child == NULL || sa->state != IKE_ESTABLISHED || sa->delete_asked)
         return;

@@ -24,10 +24,21 @@ struct child_sa *child_new(struct context *context, const struct child_config *c
 void child_list(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
     child->listed = true;
+    child->owner = sa;
+    hash_insert(&context->sas->children_in, &child->by_spi_in, child->spi_in);
+    hash_insert(&context->sas->children_out, &child->by_spi_out, child->spi_out);
     child->standing = true;
     if (child->own_policies)
         child_install_policies(context, sa, child);
     TAILQ_INSERT_TAIL(&sa->children, child, entry);
+}
+
+static void unlist(struct context *context, struct ike_sa *sa, struct child_sa *child)
+{
+    hash_remove(&context->sas->children_in, &child->by_spi_in);
+    hash_remove(&context->sas->children_out, &child->by_spi_out);
+    TAILQ_REMOVE(&sa->children, child, entry);
+    child->listed = false;
 }
 
 struct child_sa *child_find(const struct ike_sa *sa, uint32_t number)
@@ -46,8 +57,7 @@ struct child_sa *child_find(const struct ike_sa *sa, uint32_t number)
 void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
     child_remove_outbound(context, sa, child);
-    TAILQ_REMOVE(&sa->children, child, entry);
-    child->listed = false;
+    unlist(context, sa, child);
     child->gone_ms = context->now_ms + LINGER_MS;
     TAILQ_INSERT_TAIL(&sa->gone, child, entry);
     ike_sa_timer(context, &sa->later, child->gone_ms);
@@ -241,7 +251,7 @@ void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *c
     if (child->own_policies && child->standing)
         return_policies(context, sa, child);
     if (child->listed)
-        TAILQ_REMOVE(&sa->children, child, entry);
+        unlist(context, sa, child);
     if (sa->handshake != NULL && sa->handshake->child == child)
         sa->handshake->child = NULL;
     if (sa->own != NULL && sa->own->child == child)

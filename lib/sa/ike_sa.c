@@ -36,6 +36,8 @@ bool sa_table_init(struct sa_table *table, struct context *context)
     bool whole = hash_init(&table->by_spi);
     whole = hash_init(&table->by_peer) && whole;
     whole = hash_init(&table->by_id) && whole;
+    whole = hash_init(&table->children_in) && whole;
+    whole = hash_init(&table->children_out) && whole;
     if (!whole)
         sa_table_free(table, context);
     return whole;
@@ -50,6 +52,8 @@ void sa_table_free(struct sa_table *table, struct context *context)
     hash_free(&table->by_spi);
     hash_free(&table->by_peer);
     hash_free(&table->by_id);
+    hash_free(&table->children_in);
+    hash_free(&table->children_out);
 }
 
 struct ike_sa *sa_table_find(const struct sa_table *table, uint64_t spi)
@@ -109,6 +113,24 @@ struct ike_sa *sa_table_same_peer(const struct sa_table *table, const struct ike
         if (other != sa && other->remote_id_type == sa->remote_id_type &&
             slice_equal(buffer_slice(&other->remote_id), buffer_slice(&sa->remote_id)))
             return other;
+    }
+    return NULL;
+}
+
+struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t protocol, uint32_t spi,
+                                     const struct address *destination)
+{
+    struct hash_node *node = hash_find(&table->children_in, spi);
+
+    for (; node != NULL; node = hash_next(node)) {
+        struct child_sa *child = HASH_OWNER(node, struct child_sa, by_spi_in);
+        if (child->protocol == protocol && address_same_host(&child->owner->local, destination))
+            return child;
+    }
+    for (node = hash_find(&table->children_out, spi); node != NULL; node = hash_next(node)) {
+        struct child_sa *child = HASH_OWNER(node, struct child_sa, by_spi_out);
+        if (child->protocol == protocol && address_same_host(&child->owner->remote, destination))
+            return child;
     }
     return NULL;
 }
@@ -199,6 +221,8 @@ void ike_sa_free(struct context *context, struct ike_sa *sa)
     TAILQ_CONCAT(&sa->children, &sa->gone, entry);
     while ((child = TAILQ_FIRST(&sa->children)) != NULL) {
         TAILQ_REMOVE(&sa->children, child, entry);
+        hash_remove(&context->sas->children_in, &child->by_spi_in);
+        hash_remove(&context->sas->children_out, &child->by_spi_out);
         child_free(child);
     }
     ike_sa_leave_half_open(context, sa);
@@ -229,6 +253,10 @@ size_t ike_sa_child_count(const struct ike_sa *sa)
 
 void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa *to)
 {
+    struct child_sa *child;
+
+    TAILQ_FOREACH (child, &from->children, entry)
+        child->owner = to;
     TAILQ_CONCAT(&to->children, &from->children, entry);
     TAILQ_CONCAT(&to->gone, &from->gone, entry);
     to->wanted_children |= from->wanted_children;

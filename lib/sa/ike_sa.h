@@ -33,8 +33,13 @@ enum ike_state {
 
 const char *ike_state_name(enum ike_state state);
 
+struct ike_sa;
+
 struct child_sa {
     TAILQ_ENTRY(child_sa) entry;
+    struct ike_sa *owner;        /* while it is listed: in whose list, ... */
+    struct hash_node by_spi_in;  /* ... and found by what the kernel calls it */
+    struct hash_node by_spi_out;
     const struct child_config *config;
     uint32_t number;
     uint32_t spi_in; /* 0: not allocated yet */
@@ -203,6 +208,8 @@ struct sa_table {
     struct hash_table by_spi;
     struct hash_table by_peer;
     struct hash_table by_id;
+    struct hash_table children_in; /* listed children by their SPIs */
+    struct hash_table children_out;
     uint8_t hash_key[16];
     size_t count;
     size_t half_open;
@@ -249,6 +256,11 @@ void sa_table_add_id(struct sa_table *table, struct ike_sa *sa);
  * first). */
 struct ike_sa *sa_table_same_peer(const struct sa_table *table, const struct ike_sa *sa,
                                   const struct ike_sa *after);
+
+/* The listed child that an SA of the kernel's belongs to, by what the kernel says of it; NULL when
+ * there is none.  Its IKE SA is the child's owner. */
+struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t protocol, uint32_t spi,
+                                     const struct address *destination);
 
 /* --- An IKE SA --- */
 
