@@ -3,6 +3,7 @@
  */
 #include "test/common/fake_kernel.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ static void drop_sa(struct fake_kernel *kernel, struct fake_sa *sa)
 {
     TAILQ_REMOVE(&kernel->sas, sa, entry);
     kernel->sa_count--;
+    kernel->deadline_known = false;
     free(sa);
 }
 
@@ -92,6 +94,7 @@ enum status fake_kernel_allocate(struct fake_kernel *kernel,
     sa->added_ms = now_ms;
     sa->soft_ms = UINT64_MAX;
     sa->hard_ms = now_ms + FAKE_LARVAL_MS;
+    kernel->deadline_known = false;
     return STATUS_OK;
 }
 
@@ -138,6 +141,7 @@ enum status fake_kernel_install(struct fake_kernel *kernel, const struct effect_
     if (!install->inbound && sa != NULL)
         return reason_set(reason, STATUS_FAIL, 0, "the SA exists");
     fill(sa != NULL ? sa : add_sa(kernel), install, now_ms);
+    kernel->deadline_known = false;
     TAILQ_FOREACH (policy, &kernel->policies, entry)
         if (!install->inbound && policy->is.reqid == install->reqid)
             policy->asked_until_ms = 0;
@@ -228,11 +232,14 @@ void fake_kernel_remove_orphans(struct fake_kernel *kernel, const struct name *c
 /* The width of a range as a rank: the narrower one wins, as the keeper's priorities have it. */
 static unsigned width(const struct selector *selector)
 {
-    unsigned bits = 0;
+    uint64_t start[2];
+    uint64_t end[2];
 
-    for (size_t i = 0; i < sizeof(selector->start); i++)
-        for (unsigned bit = 0; bit < 8; bit++)
-            bits += (unsigned)((selector->start[i] ^ selector->end[i]) >> bit & 1);
+    static_assert(sizeof(start) == sizeof(selector->start), "an address has 16 octets");
+    memcpy(start, selector->start, sizeof(start));
+    memcpy(end, selector->end, sizeof(end));
+    unsigned bits = (unsigned)__builtin_popcountll(start[0] ^ end[0]) +
+                    (unsigned)__builtin_popcountll(start[1] ^ end[1]);
     return 2 * bits + (selector->protocol == 0) +
            (selector->port_start == 0 && selector->port_end == 65535);
 }
@@ -245,11 +252,12 @@ static struct fake_policy *match(const struct fake_kernel *kernel, const struct 
     unsigned best_width = 0;
 
     TAILQ_FOREACH (policy, &kernel->policies, entry) {
+        if (!selector_contains(&policy->is.local_selector, local) ||
+            !selector_contains(&policy->is.remote_selector, remote))
+            continue;
         unsigned this_width =
             width(&policy->is.local_selector) + width(&policy->is.remote_selector);
-        if (!selector_contains(&policy->is.local_selector, local) ||
-            !selector_contains(&policy->is.remote_selector, remote) ||
-            (best != NULL && this_width >= best_width))
+        if (best != NULL && this_width >= best_width)
             continue;
         best = policy;
         best_width = this_width;
@@ -318,23 +326,27 @@ bool fake_kernel_expire(struct fake_kernel *kernel, uint64_t now_ms, enum fake_e
         if (!sa->soft_told && (sa->soft_ms <= now_ms || packets_reached(sa, sa->soft_packets))) {
             *expiry = FAKE_EXPIRED_SOFT;
             sa->soft_told = true;
+            kernel->deadline_known = false;
             return true;
         }
     }
     return false;
 }
 
-uint64_t fake_kernel_deadline(const struct fake_kernel *kernel)
+uint64_t fake_kernel_deadline(struct fake_kernel *kernel)
 {
     const struct fake_sa *sa;
-    uint64_t first_ms = UINT64_MAX;
 
+    if (kernel->deadline_known)
+        return kernel->deadline_ms;
+    kernel->deadline_known = true;
+    kernel->deadline_ms = UINT64_MAX;
     TAILQ_FOREACH (sa, &kernel->sas, entry) {
         uint64_t due_ms = sa->soft_told || sa->soft_ms > sa->hard_ms ? sa->hard_ms : sa->soft_ms;
-        if (due_ms < first_ms)
-            first_ms = due_ms;
+        if (due_ms < kernel->deadline_ms)
+            kernel->deadline_ms = due_ms;
     }
-    return first_ms;
+    return kernel->deadline_ms;
 }
 
 size_t fake_kernel_count(const struct fake_kernel *kernel)

@@ -58,6 +58,8 @@ struct fake_kernel {
     struct fake_policy_list policies;
     struct chance chance; /* of SPIs */
     size_t sa_count;
+    bool deadline_known;
+    uint64_t deadline_ms; /* the earliest limit of an SA, when it is known */
     uint64_t missing_removals; /* REMOVE_SA or REMOVE_POLICY of what was not there */
 };
 
@@ -106,7 +108,7 @@ bool fake_kernel_input(const struct fake_kernel *kernel, const struct selector *
 enum fake_expiry { FAKE_EXPIRED_LARVAL, FAKE_EXPIRED_SOFT, FAKE_EXPIRED_HARD };
 bool fake_kernel_expire(struct fake_kernel *kernel, uint64_t now_ms, enum fake_expiry *expiry,
                         struct fake_sa *expired);
-uint64_t fake_kernel_deadline(const struct fake_kernel *kernel);
+uint64_t fake_kernel_deadline(struct fake_kernel *kernel);
 
 /* SAs that are filled. */
 size_t fake_kernel_count(const struct fake_kernel *kernel);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "test/common/host.h"
+#include "test/common/toy_exchange.h"
 
 static uint64_t host_now_ms(const struct host *host)
 {
@@ -44,7 +45,12 @@ static void carry_out(struct host *host, const struct work *work)
     bool fails = chance_hit(&world->chance, world->weather.kernel_failure);
 
     switch (effect->kind) {
-    case EFFECT_COMPUTE: effect_compute_run(world->crypto, effect, &answer); break;
+    case EFFECT_COMPUTE:
+        if (world->toy_exchange)
+            toy_exchange_run(effect, &answer);
+        else
+            effect_compute_run(world->crypto, effect, &answer);
+        break;
     case EFFECT_SIGN: sign(host, effect, &answer); break;
     case EFFECT_ALLOCATE_SPI:
         answer.status =
@@ -460,7 +466,7 @@ static uint64_t in_world(const struct host *host, uint64_t due_ms)
                                      : due_ms - host->ahead_ms;
 }
 
-uint64_t host_next_ms(const struct host *host)
+uint64_t host_next_ms(struct host *host)
 {
     const struct work *work = first_work(host);
     uint64_t next_ms = work == NULL ? UINT64_MAX : work->due_ms;

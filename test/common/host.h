@@ -14,7 +14,7 @@ void host_drain(struct host *host);
 
 void host_packet(struct host *host, const struct flight *flight);
 
-uint64_t host_next_ms(const struct host *host);
+uint64_t host_next_ms(struct host *host);
 
 /* Does one thing that is due; false when nothing is. */
 bool host_step(struct host *host);

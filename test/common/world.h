@@ -108,6 +108,7 @@ struct world {
     struct hooks hooks;
     FILE *ladder; /* each packet and report as a line; NULL: none */
     bool debug;   /* reports of SEVERITY_DEBUG, too */
+    bool toy_exchange; /* key exchanges that cost nothing (toy_exchange.h) */
     uint64_t trace;
 };
 

@@ -267,6 +267,7 @@ static void expire(struct host *host, struct reader *input)
         sa->hard_ms = 0;
     else if (sa != NULL)
         sa->soft_ms = 0;
+    host->kernel.deadline_known = false;
 }
 
 static void ping(struct fuzz *fuzz, size_t from, bool tunnel)
