@@ -227,6 +227,8 @@ static void visit_change(void *context, enum config_change change, const struct 
 static bool settings_equal(const struct daemon_settings *a, const struct daemon_settings *b)
 {
     return a->half_open_max == b->half_open_max && a->cookie_threshold == b->cookie_threshold &&
+           a->source_half_open_max == b->source_half_open_max &&
+           a->source_cookie_threshold == b->source_cookie_threshold &&
            a->half_open_s == b->half_open_s && a->retransmit_ms == b->retransmit_ms &&
            a->retransmit_tries == b->retransmit_tries && a->clear_on_exit == b->clear_on_exit;
 }

@@ -74,6 +74,9 @@ static void timer_due(struct engine *engine, struct timer *timer)
     case TIMER_LATER:
         sa_later(engine, HASH_OWNER(timer, struct ike_sa, later));
         return;
+    case TIMER_CALM:
+        admission_calm(engine);
+        return;
     case TIMER_RETRY:
         link_retry(engine, HASH_OWNER(timer, struct link, retry));
         return;

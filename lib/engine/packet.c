@@ -7,14 +7,20 @@
  */
 #include "lib/engine/private.h"
 
-/* An error reply without state, to a request that cannot have an SA yet.  Rate limited (R24). */
-static void respond_error(struct engine *engine, const struct ike_message *message, uint16_t type,
-                          struct slice data)
+/* An error reply without state, to a request that has no SA here.  Rate limited (R24). */
+static void respond_error(struct engine *engine, const struct ike_message *message,
+                          enum error_kind kind, uint16_t type, struct slice data)
 {
-    if (!admission_error(engine))
+    struct context *context = &engine->context;
+
+    if (!admission_error(engine, message, kind))
         return;
-    count(&engine->context, COUNTER_ERRORS_SENT);
-    init_respond_notify(&engine->context, message, type, data);
+    count(context, COUNTER_ERRORS_SENT);
+    if (type == V2_N_INVALID_KE_PAYLOAD)
+        count(context, COUNTER_INVALID_KE_SENT);
+    else if (type == V2_N_NO_PROPOSAL_CHOSEN)
+        count(context, COUNTER_NO_PROPOSAL_SENT);
+    init_respond_notify(context, message, type, data);
 }
 
 static bool is_init_request(const struct ike_header *header)
@@ -52,57 +58,95 @@ static void repeat_reply(struct engine *engine, const struct ike_sa *sa,
     message_send(&engine->context, &sa->local, &sa->remote, buffer_slice(&sa->reply));
 }
 
+/* One line about a stranger, and no more than one in a second: the others are for debugging. */
+static void report_stranger(struct engine *engine, const struct ike_message *message,
+                            const char *event, const char *why)
+{
+    char remote[ADDRESS_TEXT_MAX];
+
+    report(&engine->context, NULL,
+           admission_report(engine) ? SEVERITY_WARNING : SEVERITY_DEBUG, event,
+           "IKE_SA_INIT from %s: %s", address_text(&message->remote, remote), why);
+}
+
 static void init_request_reject(struct engine *engine, const struct ike_message *message,
                                 uint16_t group, const struct reason *reason)
 {
     uint8_t bytes[2];
     struct writer writer = writer_of(bytes, sizeof(bytes));
-    char remote[ADDRESS_TEXT_MAX];
 
     writer_u16(&writer, group);
     if (reason->notify == V2_N_NO_PROPOSAL_CHOSEN)
-        report(&engine->context, NULL, SEVERITY_WARNING, "no-proposal", "%s: %s",
-               address_text(&message->remote, remote), reason->text);
-    respond_error(engine, message, reason->notify,
+        report_stranger(engine, message, "no-proposal", reason->text);
+    respond_error(engine, message, ERROR_TO_FIRST, reason->notify,
                   reason->notify == V2_N_INVALID_KE_PAYLOAD ? writer_slice(&writer)
                                                             : slice_of(NULL, 0));
 }
 
-static void take_init_request(struct engine *engine, const struct ike_message *message)
+/* Cuts the chain of payloads.  A first request that cannot be read is told so. */
+static bool parse_payloads(struct engine *engine, struct ike_message *message)
 {
-    struct context *context = &engine->context;
-    const struct ike_header *header = &message->header;
+    struct reader reader = reader_of(slice_of(message->data, message->size));
     struct reason reason = {0};
-    struct ike_sa *sa = NULL;
-    uint16_t group = 0;
+    uint8_t critical_type = 0;
+
+    reader_skip(&reader, IKE_HEADER_SIZE);
+    enum status status = v2_payloads_parse(&message->payloads, message->header.next_payload,
+                                           reader_rest(&reader), &critical_type, &reason);
+    if (status == STATUS_OK)
+        return true;
+    bool critical = reason.notify == V2_N_UNSUPPORTED_CRITICAL_PAYLOAD;
+    drop(engine, critical ? COUNTER_DROP_CRITICAL : COUNTER_DROP_SYNTAX, message, reason.text);
+    if (is_init_request(&message->header))
+        respond_error(engine, message, ERROR_TO_FIRST, reason.notify,
+                      slice_of(&critical_type, critical ? 1 : 0));
+    return false;
+}
+
+/* Is it the first message of an initiator that some connection may be for, and unknown so far? */
+static bool is_news(struct engine *engine, const struct ike_message *message)
+{
+    const struct ike_header *header = &message->header;
 
     if (header->spi_i == 0 || header->spi_r != 0 || header->message_id != 0 ||
         (header->flags & V2_FLAG_INITIATOR) == 0) {
         drop(engine, COUNTER_DROP_SYNTAX, message, "not the first message of an initiator");
-        return;
+        return false;
     }
-    struct ike_sa *known = sa_table_find_half_open(&engine->sas, &message->remote, header->spi_i);
+    const struct ike_sa *known =
+        sa_table_find_half_open(&engine->sas, &message->remote, header->spi_i);
     if (known != NULL) {
         repeat_reply(engine, known, message);
-        return;
+        return false;
     }
-    if (engine->shutting_down || admission_check(engine, message) != STATUS_OK)
+    if (choose_connection(engine->config, &message->local, &message->remote, NULL) != NULL)
+        return true;
+    count(&engine->context, COUNTER_DROP_NO_CONNECTION);
+    report_stranger(engine, message, "dropped", "no connection is configured for this peer");
+    return false;
+}
+
+static void take_init_request(struct engine *engine, struct ike_message *message)
+{
+    struct context *context = &engine->context;
+    struct reason reason = {0};
+    struct ike_sa *sa = NULL;
+    uint16_t group = 0;
+
+    if (!is_news(engine, message) || engine->shutting_down ||
+        admission_check(engine, message) != STATUS_OK || !parse_payloads(engine, message))
         return;
     enum status status = init_request(context, message, &sa, &group, &reason);
     if (sa != NULL) {
         sa->request_digest = digest(engine, message);
-        ike_sa_timer(context, &sa->expire,
-                     context->now_ms + engine->config->daemon.half_open_s * 1000ull);
+        ike_sa_timer(context, &sa->expire, context->now_ms + admission_life_ms(engine));
         sa_settle(engine, sa, status, &reason);
     } else if (status == STATUS_REJECT) {
         if (reason.notify == V2_N_INVALID_SYNTAX)
             drop(engine, COUNTER_DROP_SYNTAX, message, reason.text);
         init_request_reject(engine, message, group, &reason);
     } else {
-        bool stranger = admission_stranger(engine);
-        char remote[ADDRESS_TEXT_MAX];
-        report(context, NULL, stranger ? SEVERITY_WARNING : SEVERITY_DEBUG, "dropped",
-               "IKE_SA_INIT from %s: %s", address_text(&message->remote, remote), reason.text);
+        report_stranger(engine, message, "dropped", reason.text);
     }
 }
 
@@ -244,8 +288,24 @@ static bool version_known(struct engine *engine, const struct ike_message *messa
     drop(engine, COUNTER_DROP_VERSION, message, "another major version");
     /* RFC 7296 section 2.5: a higher one is told which one we speak; IKEv1 has other words. */
     if (major > 2 && (message->header.flags & V2_FLAG_RESPONSE) == 0)
-        respond_error(engine, message, V2_N_INVALID_MAJOR_VERSION, slice_of(NULL, 0));
+        respond_error(engine, message, ERROR_TO_STRAY, V2_N_INVALID_MAJOR_VERSION,
+                      slice_of(NULL, 0));
     return false;
+}
+
+/* RFC 7296 sections 1.5 and 2.21.4: a peer that asks by an SPI of an earlier life of ours gets a
+ * hint that it is over.  Not where the SPI is known and something else is wrong. */
+static void take_stray(struct engine *engine, const struct ike_message *message)
+{
+    const struct ike_header *header = &message->header;
+    bool from_initiator = (header->flags & V2_FLAG_INITIATOR) != 0;
+    uint64_t ours = from_initiator ? header->spi_r : header->spi_i;
+
+    drop(engine, COUNTER_DROP_UNKNOWN_SPI, message, "no such IKE SA");
+    if (!ike_message_is_response(message) && ours != 0 &&
+        sa_table_find(&engine->sas, ours) == NULL &&
+        v2_payloads_find(&message->payloads, V2_SK, NULL) != NULL)
+        respond_error(engine, message, ERROR_TO_STRAY, V2_N_INVALID_IKE_SPI, slice_of(NULL, 0));
 }
 
 void engine_packet(struct engine *engine, const struct datagram *datagram, uint64_t now_ms)
@@ -257,9 +317,7 @@ void engine_packet(struct engine *engine, const struct datagram *datagram, uint6
         .size = datagram->size,
     };
     struct slice bytes = slice_of(datagram->data, datagram->size);
-    struct reader reader = reader_of(bytes);
     struct reason reason = {0};
-    uint8_t critical_type = 0;
 
     engine->context.now_ms = now_ms;
     count(&engine->context, COUNTER_PACKETS_IN);
@@ -271,25 +329,15 @@ void engine_packet(struct engine *engine, const struct datagram *datagram, uint6
     }
     if (!version_known(engine, &message))
         return;
-    reader_skip(&reader, IKE_HEADER_SIZE);
-    enum status status = v2_payloads_parse(&message.payloads, message.header.next_payload,
-                                           reader_rest(&reader), &critical_type, &reason);
-    if (status != STATUS_OK) {
-        bool critical = reason.notify == V2_N_UNSUPPORTED_CRITICAL_PAYLOAD;
-        drop(engine, critical ? COUNTER_DROP_CRITICAL : COUNTER_DROP_SYNTAX, &message,
-             reason.text);
-        if (is_init_request(&message.header))
-            respond_error(engine, &message, reason.notify,
-                          slice_of(&critical_type, critical ? 1 : 0));
-        return;
-    }
     if (is_init_request(&message.header)) {
         take_init_request(engine, &message);
         return;
     }
+    if (!parse_payloads(engine, &message))
+        return;
     struct ike_sa *sa = find_sa(engine, &message);
     if (sa == NULL)
-        drop(engine, COUNTER_DROP_UNKNOWN_SPI, &message, "no such IKE SA");
+        take_stray(engine, &message);
     else
         take_sa_message(engine, sa, &message);
 }

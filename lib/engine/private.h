@@ -34,13 +34,29 @@ TAILQ_HEAD(link_list, link);
 #define COOKIE_SECRET_SIZE 16
 #define COOKIE_SIZE 17 /* version | two keyed hashes */
 
+/* Events in the second that began at start_ms. */
+struct second {
+    uint64_t start_ms;
+    uint32_t count;
+};
+
+/* Unprotected errors, by what they answer: each kind has an allowance of its own. */
+enum error_kind { ERROR_TO_FIRST, ERROR_TO_STRAY, ERROR_KIND_COUNT };
+
+#define ADMISSION_SOURCES 1024 /* a power of two */
+
 struct admission {
     uint8_t secrets[2][2 * COOKIE_SECRET_SIZE]; /* the running one and the one before */
     uint8_t version;
     uint64_t rotated_ms;
-    uint64_t error_window_ms; /* unprotected error replies: a second's beginning ... */
-    uint32_t errors_sent;     /* ... and how many went since */
-    uint64_t stranger_ms;     /* when a peer without a connection was last reported */
+    bool flooded;       /* everybody is asked for a cookie, until it has been quiet for a while */
+    struct timer calm;  /* looks every second whether it is */
+    uint32_t quiet_s;   /* for how long it has been */
+    uint32_t asked;     /* for cookies in this second ... */
+    uint32_t returned;  /* ... and how many came back */
+    struct second errors[ERROR_KIND_COUNT];
+    struct second errors_to[ADMISSION_SOURCES]; /* by source; some sources share one */
+    struct second reports;
 };
 
 struct engine {
@@ -59,15 +75,23 @@ struct engine {
 
 void admission_init(struct engine *engine);
 
-/* May this IKE_SA_INIT request make an SA?  STATUS_OK: yes.  STATUS_DROP: it was answered with a
- * COOKIE, or the cap is reached.  Allocates nothing but the reply. */
+/* May this IKE_SA_INIT request, of which only the header was read, make an SA?  STATUS_OK: yes.
+ * STATUS_DROP: it was answered with a COOKIE, or a cap is reached.  Allocates nothing but the
+ * reply. */
 MUST_USE enum status admission_check(struct engine *engine, const struct ike_message *message);
 
-/* May one more unprotected error leave in this second? */
-bool admission_error(struct engine *engine);
+/* How long a half-open SA that is made now may last. */
+uint64_t admission_life_ms(const struct engine *engine);
 
-/* May one more stranger be reported?  One in a second. */
-bool admission_stranger(struct engine *engine);
+/* May one more unprotected error leave in this second? */
+bool admission_error(struct engine *engine, const struct ike_message *message,
+                     enum error_kind kind);
+
+/* May one more line about strangers be written that is not for debugging?  One in a second. */
+bool admission_report(struct engine *engine);
+
+/* The timer of the flood. */
+void admission_calm(struct engine *engine);
 
 /* --- packet.c: engine_packet --- */
 

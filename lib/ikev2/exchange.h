@@ -55,7 +55,8 @@ MUST_USE enum status init_start(struct context *context, struct ike_sa *sa,
 MUST_USE enum status init_request(struct context *context, const struct ike_message *message,
                                   struct ike_sa **sa, uint16_t *group, struct reason *reason);
 
-/* A response to an IKE_SA_INIT request that leaves no state here: one notify, in the clear. */
+/* A response to a request that has and leaves no state here: one notify, in the clear.  Nothing is
+ * sent that is larger than the request (R24). */
 void init_respond_notify(struct context *context, const struct ike_message *message,
                          uint16_t type, struct slice data);
 

@@ -17,9 +17,10 @@ void init_respond_notify(struct context *context, const struct ike_message *mess
 {
     struct ike_header header = {
         .spi_i = message->header.spi_i,
+        .spi_r = message->header.spi_r,
         .version = 0x20,
         .exchange = message->header.exchange,
-        .flags = V2_FLAG_RESPONSE,
+        .flags = V2_FLAG_RESPONSE | (~message->header.flags & V2_FLAG_INITIATOR),
         .message_id = message->header.message_id,
     };
     struct v2_writer writer;
@@ -28,6 +29,10 @@ void init_respond_notify(struct context *context, const struct ike_message *mess
     v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), type, data);
     if (!v2_message_end(&writer)) {
         count(context, COUNTER_FAILURES);
+        return;
+    }
+    if (writer.bytes.size > message->size) {
+        count(context, COUNTER_ERRORS_HELD);
         return;
     }
     message_send(context, &message->local, &message->remote, writer_slice(&writer.bytes));
@@ -105,13 +110,13 @@ enum status init_request(struct context *context, const struct ike_message *mess
     const struct connection *connection = choose(
         context, message, &offer, group_from_wire(ke.group), &suite, &number, reason);
     if (connection == NULL) {
-        count(context, reason->notify == 0 ? COUNTER_DROP_NO_CONNECTION : COUNTER_NO_PROPOSAL_SENT);
+        if (reason->notify == 0)
+            count(context, COUNTER_DROP_NO_CONNECTION);
         return reason->notify == 0 ? STATUS_DROP : STATUS_REJECT;
     }
     const struct group_info *info = group_info(suite.group);
     if (info->wire != ke.group) {
         *group = info->wire;
-        count(context, COUNTER_INVALID_KE_SENT);
         return reason_set(reason, STATUS_REJECT, V2_N_INVALID_KE_PAYLOAD,
                           "the peer's KE is for group %u, chosen is %s", ke.group, info->name);
     }

@@ -24,6 +24,8 @@
 static const struct daemon_settings daemon_default = {
     .half_open_max = 1000,
     .cookie_threshold = 100,
+    .source_half_open_max = 200,
+    .source_cookie_threshold = 10,
     .half_open_s = 30,
     .retransmit_ms = 1000,
     .retransmit_tries = 5,
@@ -164,6 +166,10 @@ static const struct key file_keys[] = {
 static const struct key daemon_keys[] = {
     {"half_open_max", setting_read_u32, NULL, DAEMON_FIELD(half_open_max), 1, 10000000},
     {"cookie_threshold", setting_read_u32, NULL, DAEMON_FIELD(cookie_threshold), 0, 10000000},
+    {"source_half_open_max", setting_read_u32, NULL, DAEMON_FIELD(source_half_open_max), 1,
+     10000000},
+    {"source_cookie_threshold", setting_read_u32, NULL, DAEMON_FIELD(source_cookie_threshold), 1,
+     10000000},
     {"half_open_lifetime", setting_read_seconds, NULL, DAEMON_FIELD(half_open_s), 1, 3600},
     {"retransmit", setting_read_milliseconds, NULL, DAEMON_FIELD(retransmit_ms), 10, 60000},
     {"retransmit_ms", setting_read_u32, NULL, DAEMON_FIELD(retransmit_ms), 10, 60000},

@@ -100,6 +100,8 @@ TAILQ_HEAD(connection_list, connection);
 struct daemon_settings {
     uint32_t half_open_max;    /* cap on half-open SAs of responders; default 1000 */
     uint32_t cookie_threshold; /* half-open SAs from which COOKIE is asked; default 100 */
+    uint32_t source_half_open_max;    /* the same two for those of one source: default 200 ... */
+    uint32_t source_cookie_threshold; /* ... and 10 */
     uint32_t half_open_s;      /* their life; default 30 */
     uint32_t retransmit_ms;    /* first wait; default 1000 */
     uint32_t retransmit_tries; /* default 5 */

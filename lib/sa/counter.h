@@ -18,12 +18,16 @@
     X(DROP_CRITICAL, "dropped_critical")           /* an unknown critical payload */            \
     X(DROP_NO_CONNECTION, "dropped_no_connection") /* nothing configured for the peer */        \
     X(DROP_HALF_OPEN, "dropped_half_open")         /* the cap on half-open SAs */               \
+    X(DROP_SOURCE, "dropped_source")               /* the cap on those of one source */         \
     X(DROP_ANSWER, "dropped_answer")               /* an answer nobody waits for any more */    \
     X(COOKIES_SENT, "cookies_sent")                                                             \
     X(COOKIES_WRONG, "cookies_wrong")                                                           \
+    X(COOKIES_RIGHT, "cookies_right")                                                           \
+    X(COOKIE_ALARMS, "cookie_alarms") /* how often a flood began */                             \
     X(INVALID_KE_SENT, "invalid_ke_sent")                                                       \
     X(NO_PROPOSAL_SENT, "no_proposal_sent")                                                     \
     X(ERRORS_SENT, "errors_sent")                                                               \
+    X(ERRORS_HELD, "errors_held_back") /* unprotected ones over the limits */                   \
     X(ERRORS_RECEIVED, "errors_received")                                                       \
     X(RETRANSMITS, "retransmits")                                                               \
     X(REPLAYED_REPLIES, "replayed_replies") /* a request came again: the cached reply */        \

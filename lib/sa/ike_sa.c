@@ -177,6 +177,8 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
         sa->spi_r = fresh_spi(context);
         sa->half_open = true;
         table->half_open++;
+        handshake->source = source_of(table->hash_key, remote);
+        source_add(&table->half_open_of, handshake->source);
         hash_insert(&table->by_peer, &sa->by_peer, peer_key(table, remote, spi_i));
     }
     hash_insert(&table->by_spi, &sa->by_spi, ike_sa_own_spi(sa));
@@ -191,6 +193,7 @@ void ike_sa_leave_half_open(struct context *context, struct ike_sa *sa)
         return;
     sa->half_open = false;
     context->sas->half_open--;
+    source_remove(&context->sas->half_open_of, sa->handshake->source);
     hash_remove(&context->sas->by_peer, &sa->by_peer);
 }
 

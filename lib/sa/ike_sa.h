@@ -13,6 +13,7 @@
 #include "lib/policy/choose.h"
 #include "lib/sa/counter.h"
 #include "lib/sa/effect.h"
+#include "lib/sa/source.h"
 
 /* Named after what is awaited. */
 enum ike_state {
@@ -94,6 +95,7 @@ struct handshake {
     uint8_t init_proposal;
     uint8_t cookies;   /* how often a COOKIE was asked of us */
     uint8_t groups_tried;
+    uint64_t source;   /* responder: whose half-open SA it is (source.h) */
     bool init_refused; /* an unauthenticated error came; a better answer may still */
     bool initial_contact;
     struct reason refusal; /* why there is no child, or the last reply we dropped */
@@ -139,6 +141,7 @@ enum timer_kind {
     TIMER_EXPIRE,     /* ike_sa.expire */
     TIMER_LATER,      /* ike_sa.later */
     TIMER_RETRY,      /* the engine's: a connection tries again */
+    TIMER_CALM,       /* the engine's: is the flood over? */
 };
 
 struct timer {
@@ -213,6 +216,7 @@ struct sa_table {
     uint8_t hash_key[16];
     size_t count;
     size_t half_open;
+    struct source_counts half_open_of;
     uint64_t next_number;
 };
 

@@ -174,6 +174,15 @@ MUST_USE enum status v2_payloads_parse(struct v2_payloads *payloads, uint8_t fir
                                        struct slice bytes, uint8_t *critical_type,
                                        struct reason *reason);
 
+/* The chain one payload at a time, and nothing is kept: for whoever looks before he believes.  False
+ * at its end, and where it cannot be read. */
+struct v2_walk {
+    struct reader reader;
+    uint8_t next;
+};
+struct v2_walk v2_walk_begin(uint8_t first, struct slice bytes);
+MUST_USE bool v2_walk_next(struct v2_walk *walk, struct v2_payload_item *item);
+
 /* The first payload of a type; NULL when there is none.  `after` continues behind an earlier
  * result (NULL: from the start). */
 const struct v2_payload_item *v2_payloads_find(const struct v2_payloads *payloads, uint8_t type,

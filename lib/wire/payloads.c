@@ -85,6 +85,20 @@ enum status v2_payloads_parse(struct v2_payloads *payloads, uint8_t first, struc
     return STATUS_OK;
 }
 
+struct v2_walk v2_walk_begin(uint8_t first, struct slice bytes)
+{
+    return (struct v2_walk){.reader = reader_of(bytes), .next = first};
+}
+
+bool v2_walk_next(struct v2_walk *walk, struct v2_payload_item *item)
+{
+    struct reason unused;
+
+    item->type = walk->next;
+    return walk->next != V2_NO_NEXT &&
+           item_read(&walk->reader, item, &walk->next, &unused) == STATUS_OK;
+}
+
 const struct v2_payload_item *v2_payloads_find(const struct v2_payloads *payloads, uint8_t type,
                                                const struct v2_payload_item *after)
 {

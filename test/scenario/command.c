@@ -242,20 +242,37 @@ static bool do_replay(struct script *script, char **words, size_t count)
     return flight != NULL;
 }
 
+static void address_step(struct address *address)
+{
+    size_t at = address_bytes(address).size;
+
+    while (at > 0 && ++address->bytes[--at] == 0)
+        continue;
+}
+
 static bool do_flood(struct script *script, char **words, size_t count)
 {
-    const struct flight *flight = last_packet(script, words, count - 1);
-    uint32_t times = (uint32_t)strtoul(words[count - 1], NULL, 10);
+    struct address from;
+    bool spread = address_parse(&from, words[count - 1]);
+    size_t behind = spread ? 2 : 1;
+    const struct flight *flight =
+        count > behind ? last_packet(script, words, count - behind) : NULL;
+    uint32_t times = count > behind ? (uint32_t)strtoul(words[count - behind], NULL, 10) : 0;
     uint8_t octets[OCTETS_MAX];
 
     if (flight == NULL || flight->data.size > sizeof(octets))
         return false;
+    if (!spread)
+        from = flight->source;
+    from.port = flight->source.port;
     memcpy(octets, flight->data.data, flight->data.size);
     for (uint32_t i = 0; i < times; i++) {
         chance_fill(&script->world.chance, octets, 8);
-        world_inject(&script->world, &flight->source, &flight->destination,
+        world_inject(&script->world, &from, &flight->destination,
                      slice_of(octets, flight->data.size));
         world_settle(&script->world);
+        if (spread)
+            address_step(&from);
     }
     return true;
 }
@@ -280,37 +297,80 @@ static bool do_send(struct script *script, char **words, size_t count)
     return true;
 }
 
-static bool do_request(struct script *script, char **words, size_t count)
+/* The words behind the exchange: [id N] {PAYLOAD HEX}. */
+static bool fill_message(struct script *script, struct tap *tap, char **words, size_t count)
+{
+    uint8_t octets[OCTETS_MAX];
+    size_t used;
+    size_t size;
+    uint8_t type;
+    size_t at = 0;
+
+    if (count > 1 && strcmp(words[0], "id") == 0) {
+        tap->header.message_id = (uint32_t)strtoul(words[1], NULL, 10);
+        at = 2;
+    }
+    for (; at < count; at += used)
+        if (!edit_payload(script, words + at, count - at, &used, &type, octets, sizeof(octets),
+                          &size) ||
+            !tap_insert(tap, tap->count, type, false, slice_of(octets, size)))
+            return false;
+    return true;
+}
+
+/* HOST EXCHANGE: an empty request of the host's first SA; that SA. */
+static const struct ike_sa *begin_message(struct script *script, struct tap *tap, char **words,
+                                          size_t count)
 {
     static const uint8_t exchanges[] = {V2_IKE_SA_INIT, V2_IKE_AUTH, V2_CREATE_CHILD_SA,
                                         V2_INFORMATIONAL};
     const struct host *host = script_host(script, words[0]);
     const struct ike_sa *sa = host == NULL ? NULL : probe_first(host->engine);
     uint8_t exchange = 0;
-    uint8_t octets[OCTETS_MAX];
-    struct tap tap;
-    size_t used;
-    size_t size;
-    uint8_t type;
-    bool whole = true;
 
     for (size_t i = 0; count > 1 && i < sizeof(exchanges); i++)
         if (strcmp(words[1], v2_exchange_name(exchanges[i])) == 0)
             exchange = exchanges[i];
-    if (sa == NULL || exchange == 0)
-        return script_fail(script, "expected a host with an SA, and an exchange");
-    tap_request(&tap, sa, exchange);
-    size_t at = 2;
-    if (count > 3 && strcmp(words[2], "id") == 0) {
-        tap.header.message_id = (uint32_t)strtoul(words[3], NULL, 10);
-        at = 4;
+    if (sa == NULL || exchange == 0) {
+        script_fail(script, "expected a host with an SA, and an exchange");
+        return NULL;
     }
-    for (; whole && at < count; at += used) {
-        whole = edit_payload(script, words + at, count - at, &used, &type, octets, sizeof(octets),
-                             &size) &&
-                tap_insert(&tap, tap.count, type, false, slice_of(octets, size));
+    tap_request(tap, sa, exchange);
+    return sa;
+}
+
+static bool do_request(struct script *script, char **words, size_t count)
+{
+    struct tap tap;
+    const struct ike_sa *sa = begin_message(script, &tap, words, count);
+
+    if (sa == NULL)
+        return false;
+    bool whole = fill_message(script, &tap, words + 2, count - 2) &&
+                 (tap_send(&tap, &script->world, sa) || script_fail(script, "cannot seal it"));
+    tap_free(&tap);
+    return whole;
+}
+
+static bool do_forge(struct script *script, char **words, size_t count)
+{
+    struct tap tap;
+    const struct ike_sa *sa = begin_message(script, &tap, words, count);
+
+    if (sa == NULL)
+        return false;
+    tap.sealed = false;
+    if (strcmp(words[2], "response") == 0) {
+        tap.header.flags |= V2_FLAG_RESPONSE;
+        tap.header.message_id = sa->expected - (sa->expected > 0 ? 1 : 0);
     }
-    whole = whole && (tap_send(&tap, &script->world, sa) || script_fail(script, "cannot seal it"));
+    bool whole = fill_message(script, &tap, words + 3, count - 3);
+    script->forged_to = world_host_at(&script->world, &sa->remote);
+    if (script->forged_to != NULL) {
+        probe_free(&script->before);
+        script->before = probe_take(script->forged_to->engine);
+    }
+    whole = whole && tap_send(&tap, &script->world, sa);
     tap_free(&tap);
     return whole;
 }
@@ -343,7 +403,7 @@ bool command_run(struct script *script, struct words *words)
         {"drop", 1, do_drop},           {"hold", 1, do_hold},       {"double", 1, do_double},
         {"release", 0, do_release},     {"edit", 2, do_edit},       {"request", 2, do_request},
         {"replay", 1, do_replay},       {"flood", 2, do_flood},     {"send", 3, do_send},
-        {"expect", 1, do_expect},       {"mark", 0, do_mark},
+        {"expect", 1, do_expect},       {"mark", 0, do_mark},       {"forge", 3, do_forge},
     };
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

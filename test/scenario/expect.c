@@ -189,6 +189,9 @@ bool expect_run(struct script *script, char *const *words, size_t count)
         return expect_number(script, words[0], number, words[2]);
     if (count > 3 && strcmp(words[0], "counter") == 0)
         return expect_number(script, words[2], host_counter(host, words[2]), words[3]);
+    if (strcmp(words[0], "kept") == 0)
+        return (host == script->forged_to && probe_kept(&script->before, host->engine)) ||
+               script_fail(script, "an SA of %s has changed", host->name);
     if (strcmp(words[0], "idle") == 0)
         return engine_deadline(host->engine) == UINT64_MAX ||
                script_fail(script, "%s has a timer armed", host->name);

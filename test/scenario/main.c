@@ -116,6 +116,9 @@ static void script_end(struct script *script)
         TAILQ_REMOVE(&script->held, flight, entry);
         flight_free(flight);
     }
+    probe_free(&script->before);
+    script->before = (struct probe){0};
+    script->forged_to = NULL;
     world_free(&script->world);
     log_clear(&script->packets);
     log_clear(&script->reports);

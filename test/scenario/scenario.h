@@ -20,8 +20,11 @@
  *       repeat PAYLOAD | flip PAYLOAD OFFSET | cut PAYLOAD OCTETS | header FIELD VALUE |
  *       mangle OFFSET           PAYLOAD: SA KE ... or a number; notify TYPE counts as one
  *   request HOST EXCHANGE [id N] {PAYLOAD HEX}    beside the engine, with the keys of its first SA
+ *   forge HOST EXCHANGE request|response [id N] {PAYLOAD HEX}   the same in the clear: whoever sees
+ *                                  the wire can send it to the peer in HOST's name
  *   replay MATCH                   the last packet that matches, once more
- *   flood MATCH N                  the same N times with other SPIs of the initiator
+ *   flood MATCH N [FROM]           the same N times with other SPIs of the initiator, from the
+ *                                  addresses FROM, the one after it, ... (default: as it was)
  *   send FROM HOST HEX             octets from a host or an address
  *
  *   expect [no] sent MATCH         since the last one found; "mark" forgets what was before
@@ -32,6 +35,7 @@
  *   expect ping VERDICT HOST HOST [FROM TO]              clear, sealed, held or acquire
  *   expect delivered|refused HOST N
  *   expect counter HOST NAME N     expect idle HOST (no timer is armed)
+ *   expect kept HOST               all its SAs with keys are as they were before the last forge
  *
  * MATCH: a host (the sender), then words that the packet's line must hold:
  * "a IKE_AUTH request 1", "b IKE_SA_INIT response COOKIE".
@@ -84,6 +88,8 @@ struct script {
     struct rule rules[RULES_MAX];
     size_t rule_count;
     struct flight_list held;
+    struct probe before; /* the last forge, of ... */
+    struct host *forged_to;
     struct host *asked; /* by the last command, and its number */
     uint64_t command;
     char secret[256];

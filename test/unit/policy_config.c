@@ -99,6 +99,7 @@ static const char long_form[] =
     "};\n"
     "daemon: {\n"
     "  half_open_max = 50000; cookie_threshold = 0; half_open_lifetime = \"1m\";\n"
+    "  source_half_open_max = 2000; source_cookie_threshold = 20;\n"
     "  retransmit = \"500ms\"; retransmit_tries = 7; on_exit = \"clear\";\n"
     "};\n";
 
@@ -144,6 +145,8 @@ static void the_long_form_says_it_all(void **state)
     assert_int_equal(config->daemon.half_open_max, 50000);
     assert_int_equal(config->daemon.cookie_threshold, 0);
     assert_int_equal(config->daemon.half_open_s, 60);
+    assert_int_equal(config->daemon.source_half_open_max, 2000);
+    assert_int_equal(config->daemon.source_cookie_threshold, 20);
     assert_int_equal(config->daemon.retransmit_ms, 500);
     assert_int_equal(config->daemon.retransmit_tries, 7);
     assert_true(config->daemon.clear_on_exit);
@@ -159,6 +162,8 @@ static void nothing_written_means_the_defaults(void **state)
     assert_int_equal(config->daemon.half_open_max, 1000);
     assert_int_equal(config->daemon.cookie_threshold, 100);
     assert_int_equal(config->daemon.half_open_s, 30);
+    assert_int_equal(config->daemon.source_half_open_max, 200);
+    assert_int_equal(config->daemon.source_cookie_threshold, 10);
     assert_int_equal(config->daemon.retransmit_ms, 1000);
     assert_int_equal(config->daemon.retransmit_tries, 5);
     assert_false(config->daemon.clear_on_exit);

@@ -281,6 +281,10 @@ static void each_fault_has_its_line(void **state)
          "key: it is the peer's own address"},
         {DAEMON("half_open_max = 0;"),
          "f:1: half_open_max: 0; expected a number from 1 to 10000000"},
+        {DAEMON("source_half_open_max = 0;"),
+         "f:1: source_half_open_max: 0; expected a number from 1 to 10000000"},
+        {DAEMON("source_cookie_threshold = 0;"),
+         "f:1: source_cookie_threshold: 0; expected a number from 1 to 10000000"},
         {DAEMON("half_open_lifetime = \"2h\";"),
          "f:1: half_open_lifetime: \"2h\"; expected a time from 1s to 1h, such as \"90s\", "
          "\"15m\", \"8h\", \"2d\""},
