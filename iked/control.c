@@ -462,6 +462,7 @@ struct control *control_new(struct event_base *base, int listen_fd,
     }
     control->base = base;
     control->hooks = *hooks;
+    control->counts.udp = hooks->udp;
     TAILQ_INIT(&control->clients);
     TAILQ_INIT(&control->waiters);
     seed_json();

@@ -13,6 +13,7 @@
 
 struct event_base;
 struct control;
+struct udp_counts;
 
 #define CONTROL_CLIENTS_MAX   32       /* more are told so and let go */
 #define CONTROL_WAITING_MAX   64       /* up, down and reload of one client at the same time */
@@ -21,7 +22,8 @@ struct control;
 #define CONTROL_STALL_S       60       /* a client with unread octets that reads none: dropped */
 
 struct control_hooks {
-    struct engine *engine; /* outlives the server */
+    struct engine *engine;        /* outlives the server */
+    const struct udp_counts *udp; /* the same; NULL: there are none */
     /* The time that the engine is called with. */
     uint64_t (*now_ms)(void *context);
     /* engine_command, then draining of the effects.  The result may come before it returns. */

@@ -87,12 +87,16 @@ static void set_count(json_t *counters, const char *name, uint64_t value)
 
 static void show_counters(struct show *show)
 {
+    static const struct udp_counts no_udp;
+    const struct udp_counts *udp = show->counts->udp != NULL ? show->counts->udp : &no_udp;
     const struct {
         const char *name;
         uint64_t value;
     } own[] = {
         {"ike_sas_now", engine_sa_count(show->engine)},
         {"half_open_now", engine_half_open_count(show->engine)},
+        {"udp_lost", udp->lost},
+        {"udp_unmarked", udp->unmarked},
         {"control_clients", show->counts->accepted},
         {"control_clients_refused", show->counts->refused},
         {"control_clients_dropped", show->counts->dropped},

@@ -6,17 +6,19 @@
 #ifndef IKED_CONTROL_SHOW_H
 #define IKED_CONTROL_SHOW_H
 
+#include "iked/udp.h"
 #include "lib/control/item.h"
 #include "lib/control/message.h"
 
-/* The server's own counters. */
+/* The server's own counters, and where the sockets' stand. */
 struct control_counts {
-    uint64_t accepted;      /* clients */
-    uint64_t refused;       /* ... over CONTROL_CLIENTS_MAX */
-    uint64_t accept_errors; /* accept(2) failed */
-    uint64_t dropped;       /* clients that did not read, or when memory was out */
-    uint64_t requests;      /* lines that were understood ... */
-    uint64_t bad_requests;  /* ... and others */
+    const struct udp_counts *udp; /* borrowed; NULL: there are none */
+    uint64_t accepted;            /* clients */
+    uint64_t refused;             /* ... over CONTROL_CLIENTS_MAX */
+    uint64_t accept_errors;       /* accept(2) failed */
+    uint64_t dropped;             /* clients that did not read, or when memory was out */
+    uint64_t requests;            /* lines that were understood ... */
+    uint64_t bad_requests;        /* ... and others */
 };
 
 /* Gives `each` every item that the request asks for; `body` is NULL when memory is out and stays

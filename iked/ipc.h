@@ -23,6 +23,10 @@
 #define IPC_AUTH_MAX     4096
 #define IPC_KEY_MAX      128
 
+/* RFC 7296 section 2: on the second, IKE stands behind a marker beside ESP (RFC 3948). */
+#define IPC_PORT_IKE 500
+#define IPC_PORT_NAT 4500
+
 enum ipc_side { IPC_KEEPER, IPC_NEGOTIATOR };
 
 enum ipc_kind {

@@ -280,6 +280,7 @@ static bool open_control(struct negotiator *negotiator, int fd)
 {
     struct control_hooks hooks = {
         .engine = negotiator->shell.engine,
+        .udp = udp_counts(negotiator->shell.udp),
         .now_ms = on_control_now,
         .run = on_control_command,
         .reload = on_control_reload,

@@ -1,5 +1,6 @@
 /*
- * IKE's UDP sockets: see udp.h, ip(7) and RFC 3542 section 6 for the control messages.
+ * IKE's UDP sockets: see udp.h, ip(7) and RFC 3542 section 6 for the control messages, RFC 3948
+ * section 2 for what stands on port 4500.
  */
 #include "iked/udp.h"
 
@@ -16,6 +17,7 @@
 #include "iked/log.h"
 
 #define COMPLAINT_MS 1000
+#define MARKER_SIZE  4
 
 struct udp_socket {
     struct udp *udp;
@@ -30,7 +32,7 @@ struct udp {
     struct udp_socket sockets[IPC_SOCKETS_MAX];
     size_t count;
     uint64_t complained_ms;
-    uint64_t lost;
+    struct udp_counts counts;
     uint8_t in[65536];
 };
 
@@ -100,6 +102,23 @@ static bool local_from(struct msghdr *header, const struct ipc_socket *descripti
     return local->family != FAMILY_NONE;
 }
 
+/* Takes the marker away.  Without one it is ESP, which the kernel takes out where it can, or a
+ * keepalive. */
+static bool take_marker(struct udp *udp, struct datagram *datagram)
+{
+    static const uint8_t marker[MARKER_SIZE];
+
+    if (datagram->local.port != IPC_PORT_NAT)
+        return true;
+    if (datagram->size < MARKER_SIZE || memcmp(datagram->data, marker, MARKER_SIZE) != 0) {
+        udp->counts.unmarked++;
+        return false;
+    }
+    datagram->data += MARKER_SIZE;
+    datagram->size -= MARKER_SIZE;
+    return true;
+}
+
 /* False when there is nothing (more) to read. */
 static bool receive_one(struct udp_socket *socket)
 {
@@ -123,7 +142,7 @@ static bool receive_one(struct udp_socket *socket)
     datagram.size = (size_t)size;
     if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
         address_from(&from, &datagram.remote) &&
-        local_from(&header, &socket->description, &datagram.local))
+        local_from(&header, &socket->description, &datagram.local) && take_marker(udp, &datagram))
         udp->hooks.packet(udp->hooks.context, &datagram);
     return true;
 }
@@ -176,13 +195,30 @@ static void complain(struct udp *udp, const struct effect_send *send, const char
     char local[ADDRESS_TEXT_MAX];
     char remote[ADDRESS_TEXT_MAX];
 
-    udp->lost++;
+    udp->counts.lost++;
     if (udp->complained_ms != 0 && now_ms - udp->complained_ms < COMPLAINT_MS)
         return;
     udp->complained_ms = now_ms;
     log_line(SEVERITY_WARNING, "cannot send from %s to %s: %s (%llu lost so far)",
              address_text(&send->local, local), address_text(&send->remote, remote), why,
-             (unsigned long long)udp->lost);
+             (unsigned long long)udp->counts.lost);
+}
+
+/* What goes out for `send`, in at most two parts; returns how many. */
+static size_t parts_of(const struct effect_send *send, struct iovec parts[2])
+{
+    static uint8_t marker[MARKER_SIZE];
+    static uint8_t keepalive = 0xff;
+    size_t count = 0;
+
+    if (send->keepalive) {
+        parts[0] = (struct iovec){.iov_base = &keepalive, .iov_len = sizeof(keepalive)};
+        return 1;
+    }
+    if (send->local.port == IPC_PORT_NAT)
+        parts[count++] = (struct iovec){.iov_base = marker, .iov_len = sizeof(marker)};
+    parts[count++] = (struct iovec){.iov_base = send->data.data, .iov_len = send->data.size};
+    return count;
 }
 
 void udp_send(struct udp *udp, const struct effect_send *send)
@@ -190,11 +226,12 @@ void udp_send(struct udp *udp, const struct effect_send *send)
     const struct udp_socket *socket = socket_for(udp, &send->local);
     union sockaddr_any to;
     union pktinfo_room room;
-    struct iovec part = {.iov_base = send->data.data, .iov_len = send->data.size};
-    struct msghdr header = {.msg_name = &to, .msg_iov = &part, .msg_iovlen = 1};
+    struct iovec parts[2];
+    struct msghdr header = {.msg_name = &to, .msg_iov = parts};
 
     if (socket == NULL || send->remote.family != send->local.family)
         return complain(udp, send, "no socket for it");
+    header.msg_iovlen = parts_of(send, parts);
     header.msg_namelen = address_to(&send->remote, &to);
     header.msg_control = &room;
     header.msg_controllen = source_to(&send->local, &room);
@@ -227,6 +264,11 @@ bool udp_add(struct udp *udp, int fd, const struct ipc_socket *description)
     udp->count++;
     socket->readable = event_new(udp->base, fd, EV_READ | EV_PERSIST, on_readable, socket);
     return socket->readable != NULL && event_add(socket->readable, NULL) == 0;
+}
+
+const struct udp_counts *udp_counts(const struct udp *udp)
+{
+    return &udp->counts;
 }
 
 void udp_pause(struct udp *udp, bool pause)

@@ -2,6 +2,8 @@
  * IKE's UDP sockets: datagrams in with the address they were sent to, out from the address that the
  * peer knows.
  *
+ * On port 4500 a marker that is not ESP stands in front of each IKE message (RFC 3948 section 2.2):
+ * it is put there and taken away here.
  * Not here: opening them (the keeper), what is in a datagram (the engine).
  */
 #ifndef IKED_UDP_H
@@ -23,6 +25,11 @@ struct udp_hooks {
     void *context;
 };
 
+struct udp_counts {
+    uint64_t lost;     /* datagrams that could not be sent */
+    uint64_t unmarked; /* came to port 4500 without the marker: ESP or a keepalive */
+};
+
 /* NULL when memory is out. */
 struct udp *udp_new(struct event_base *base, const struct udp_hooks *hooks);
 void udp_free(struct udp *udp);
@@ -33,6 +40,9 @@ MUST_USE bool udp_add(struct udp *udp, int fd, const struct ipc_socket *descript
 /* Stops or goes on reading: what is not read is lost when the kernel's buffer is full, and peers
  * send it again. */
 void udp_pause(struct udp *udp, bool pause);
+
+/* Borrowed; they go on counting. */
+const struct udp_counts *udp_counts(const struct udp *udp);
 
 /* From send->local's address and port.  What the network does not take is lost, as on any network;
  * a reason that lasts is logged, at most once a second. */

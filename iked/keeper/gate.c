@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "iked/ipc.h"
 #include "iked/keeper/kernel.h"
 #include "lib/policy/choose.h"
 #include "lib/wire/ikev2.h"
@@ -197,6 +198,13 @@ static bool suite_allowed(const struct proposal_list *list, const struct effect_
     return false;
 }
 
+/* In UDP our end is the port where the kernel takes ESP out of it (RFC 3948); elsewhere it would be
+ * somebody else's traffic. */
+static bool ports_fit(bool encap, const struct address *local, const struct address *remote)
+{
+    return !encap || (local->port == IPC_PORT_NAT && remote->port != 0);
+}
+
 /* The SPI of an inbound SA was granted to this very child between these very ends. */
 static enum status inbound_check(const struct gate *gate, const struct effect_install_sa *sa,
                                  const struct claim *claim, struct reason *reason)
@@ -258,6 +266,8 @@ static enum status check_install_sa(struct gate *gate, const struct config *conf
         return refuse(reason, "the algorithms are not among the child's");
     if (!numbers_fit(sa))
         return refuse(reason, "a key or a limit has a wrong size");
+    if (!ports_fit(sa->encap, claim.local, claim.remote))
+        return refuse(reason, "these are not the ports of ESP in UDP");
     uint32_t most = is_any(&claim) ? GATE_SAS_PER_ANY_CHILD : GATE_SAS_PER_CHILD;
     if (claim.owner != NULL && claim.owner->sa_count >= most)
         return refuse(reason, "the child has too many SAs");

@@ -56,6 +56,7 @@ struct kernel_sa {
     uint32_t reqid;
     uint8_t protocol;
     uint8_t mode;
+    bool encap;                   /* in UDP; then the ends have their ports */
     struct selector local_packet; /* larval: the packet that asked for it */
     struct selector remote_packet;
 };
@@ -66,12 +67,14 @@ struct kernel_piece {
     uint8_t mode;
 };
 
-enum kernel_notice_kind { NOTICE_ACQUIRE = 1, NOTICE_EXPIRE, NOTICE_LOST };
+enum kernel_notice_kind { NOTICE_ACQUIRE = 1, NOTICE_EXPIRE, NOTICE_MAPPING, NOTICE_LOST };
 
 /* What the kernel says by itself. */
 struct kernel_notice {
     enum kernel_notice_kind kind; /* LOST: some were lost, look for yourself */
-    struct kernel_sa sa; /* ACQUIRE: reqid and packet; EXPIRE: destination, spi, protocol */
+    /* ACQUIRE: reqid and packet; EXPIRE and MAPPING: destination, spi, protocol.  MAPPING: the source
+     * is the one that packets come from now, with its port. */
+    struct kernel_sa sa;
     bool hard;
 };
 

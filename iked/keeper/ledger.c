@@ -243,6 +243,7 @@ struct sa_record *ledger_add_sa(struct ledger *ledger, const struct sa_entry *en
     sa->protocol = entry->protocol;
     sa->mode = entry->mode;
     sa->inbound = entry->inbound;
+    sa->encap = entry->encap;
     sa->filled = entry->filled;
     sa->session = entry->session;
     hash_insert(&ledger->sas, &sa->node, sa_key(ledger, &sa->destination, sa->spi, sa->protocol));
@@ -267,6 +268,16 @@ bool ledger_set_reqid(struct ledger *ledger, struct sa_record *sa, uint32_t reqi
     reqid_put(ledger, sa->reqid);
     sa->reqid = use;
     return true;
+}
+
+void ledger_move_sa(struct ledger *ledger, struct sa_record *sa, const struct address *source,
+                    const struct address *destination, bool encap)
+{
+    hash_remove(&ledger->sas, &sa->node);
+    sa->source = *source;
+    sa->destination = *destination;
+    sa->encap = encap;
+    hash_insert(&ledger->sas, &sa->node, sa_key(ledger, destination, sa->spi, sa->protocol));
 }
 
 void ledger_remove_sa(struct ledger *ledger, struct sa_record *sa)
@@ -304,11 +315,10 @@ void ledger_next_session(struct ledger *ledger, uint64_t now_ms)
     struct owner *owner;
     struct sa_record *sa;
 
-    TAILQ_FOREACH(owner, &ledger->owner_list, entry)
-    {
-        TAILQ_FOREACH(sa, &owner->sas, entry)
-        if (sa->session == ledger->session)
-            sa->orphaned_ms = now_ms;
+    TAILQ_FOREACH (owner, &ledger->owner_list, entry) {
+        TAILQ_FOREACH (sa, &owner->sas, entry)
+            if (sa->session == ledger->session)
+                sa->orphaned_ms = now_ms;
         owner->orphan_count = owner->sa_count;
     }
     ledger->orphan_count = ledger->sa_count;

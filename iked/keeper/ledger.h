@@ -47,14 +47,16 @@ struct sa_record {
     TAILQ_ENTRY(sa_record) entry; /* of the owner's */
     struct owner *owner;
     struct reqid_use *reqid;
-    struct address source;
+    struct address source; /* with their ports when it is in UDP */
     struct address destination;
     uint64_t orphaned_ms;
+    uint64_t mapping_ms; /* when a MAPPING was passed on last, 0: never */
     uint32_t spi;
     uint32_t session;
     uint8_t protocol; /* enum v2_protocol */
     uint8_t mode;     /* enum child_mode */
     bool inbound;
+    bool encap;  /* in UDP (RFC 3948) */
     bool filled; /* false: only the SPI is allocated */
     bool seen;   /* scratch of reconciliation */
 };
@@ -129,6 +131,7 @@ struct sa_entry {
     uint8_t protocol;
     uint8_t mode;
     bool inbound;
+    bool encap;
     bool filled;
     uint32_t session;
 };
@@ -143,6 +146,10 @@ void ledger_fill_sa(struct sa_record *sa, bool filled);
  * the child needs policies, and so a reqid, of its own.  False when memory is out or the reqid is
  * another owner's. */
 MUST_USE bool ledger_set_reqid(struct ledger *ledger, struct sa_record *sa, uint32_t reqid);
+
+/* An SA has other ends from now on, in UDP or not. */
+void ledger_move_sa(struct ledger *ledger, struct sa_record *sa, const struct address *source,
+                    const struct address *destination, bool encap);
 
 void ledger_remove_sa(struct ledger *ledger, struct sa_record *sa);
 

@@ -24,7 +24,7 @@ static const struct {
     const char *reason;
 } needed[] = {
     {CAP_NET_ADMIN, "CAP_NET_ADMIN", KEPT, "SAs and policies, and IKE's own way past them"},
-    {CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE", KEPT, "UDP port 500"},
+    {CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE", KEPT, "UDP ports 500 and 4500"},
     {CAP_SETUID, "CAP_SETUID", KEPT | INHERITED, "a new negotiator becomes its own user"},
     {CAP_SETGID, "CAP_SETGID", KEPT | INHERITED, "a new negotiator leaves all of root's groups"},
     {CAP_SYS_CHROOT, "CAP_SYS_CHROOT", KEPT | INHERITED, "a new negotiator gets an empty root"},

@@ -160,6 +160,7 @@ static void take_install_sa(struct service *service, struct request *request)
         .reqid = sa->reqid,
         .protocol = sa->protocol,
         .mode = sa->mode,
+        .encap = sa->encap,
         .filled = true,
         .session = service->ledger.session,
     };
@@ -169,6 +170,7 @@ static void take_install_sa(struct service *service, struct request *request)
             ledger_find_sa(&service->ledger, &sa->destination, sa->spi, sa->protocol);
         if (!ledger_set_reqid(&service->ledger, record, sa->reqid))
             return no_memory(request);
+        ledger_move_sa(&service->ledger, record, &sa->source, &sa->destination, sa->encap);
         ledger_fill_sa(record, true);
     } else if (ledger_add_sa(&service->ledger, &entry) == NULL) {
         return no_memory(request);
@@ -254,8 +256,7 @@ static void take_remove_orphans(struct service *service, struct request *request
 
     if (connection == NULL)
         return;
-    TAILQ_FOREACH(child, &connection->children, entry)
-    {
+    TAILQ_FOREACH (child, &connection->children, entry) {
         struct name child_name;
         memcpy(child_name.text, child->name, sizeof(child_name.text));
         struct owner *owner = ledger_owner(&service->ledger, &name, &child_name);

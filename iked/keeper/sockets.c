@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/in6.h>
+#include <linux/udp.h>
 #include <linux/xfrm.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -21,14 +22,16 @@
 #define UDP_RCVBUF      (4 << 20) /* a burst of some thousand first packets */
 #define CONTROL_BACKLOG 16
 
-/* What is listened on.  Port 4500 (RFC 3948) will be a row for each family. */
+/* What is listened on. */
 static const struct {
     uint8_t family;
     uint16_t port;
     bool required; /* IPv6 may be off on this host */
 } listeners[] = {
-    {FAMILY_IPV4, 500, true},
-    {FAMILY_IPV6, 500, false},
+    {FAMILY_IPV4, IPC_PORT_IKE, true},
+    {FAMILY_IPV6, IPC_PORT_IKE, false},
+    {FAMILY_IPV4, IPC_PORT_NAT, true},
+    {FAMILY_IPV6, IPC_PORT_NAT, false},
 };
 
 /* --- The run directory --- */
@@ -180,27 +183,43 @@ static bool bind_any(int fd, uint8_t family, uint16_t port)
     return bind(fd, (struct sockaddr *)&v6, sizeof(v6)) == 0;
 }
 
+/* From here on the kernel takes the ESP out of what comes in (RFC 3948 section 3.3), and keepalives
+ * with it.  A kernel that cannot (IPv6 before 5.8, or without ESP) still brings IKE here. */
+static void take_out_esp(int fd, uint8_t family)
+{
+    int kind = UDP_ENCAP_ESPINUDP;
+
+    if (setsockopt(fd, IPPROTO_UDP, UDP_ENCAP, &kind, sizeof(kind)) != 0)
+        log_line(SEVERITY_WARNING,
+                 "no ESP in UDP over IPv%u: %s: peers behind NAT are reached by "
+                 "IKE alone",
+                 family, strerror(errno));
+}
+
 /* -1 with errno. */
-static int open_udp(uint8_t family, uint16_t port, bool bypass)
+static int open_udp(uint8_t family, uint16_t port, bool protects)
 {
     int fd = socket(family == FAMILY_IPV6 ? AF_INET6 : AF_INET,
                     SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
 
     if (fd < 0)
         return -1;
-    if (set_options(fd, family) && (!bypass || set_bypass(fd, family)) &&
-        bind_any(fd, family, port))
+    if (set_options(fd, family) && (!protects || set_bypass(fd, family)) &&
+        bind_any(fd, family, port)) {
+        if (protects && port == IPC_PORT_NAT)
+            take_out_esp(fd, family);
         return fd;
+    }
     int error = errno;
     close(fd);
     errno = error;
     return -1;
 }
 
-bool sockets_open(struct sockets *sockets, bool bypass, struct reason *reason)
+bool sockets_open(struct sockets *sockets, bool protects, struct reason *reason)
 {
     for (size_t i = 0; i < sizeof(listeners) / sizeof(listeners[0]); i++) {
-        int fd = open_udp(listeners[i].family, listeners[i].port, bypass);
+        int fd = open_udp(listeners[i].family, listeners[i].port, protects);
         if (fd >= 0) {
             add(sockets, fd, IPC_ROLE_UDP, listeners[i].family, listeners[i].port);
             continue;

@@ -34,7 +34,7 @@ static bool child_of(const struct service *service, uint32_t reqid, struct name 
     return true;
 }
 
-/* --- Acquires and expiries --- */
+/* --- Acquires, expiries, mappings --- */
 
 static void tell_acquire(struct service *service, const struct kernel_sa *sa)
 {
@@ -72,6 +72,28 @@ static void tell_expire(struct service *service, struct sa_record *sa, bool hard
         service->hooks.event(service->hooks.context, &event);
     if (hard)
         ledger_remove_sa(&service->ledger, sa);
+}
+
+/* RFC 3948 section 5, RFC 7296 section 2.23: the kernel has opened a packet from there, so somebody
+ * with the keys sent it; whether the SA follows is for the engine to say. */
+static void tell_mapping(struct service *service, struct sa_record *sa,
+                         const struct address *source)
+{
+    struct kernel_event event = {
+        .kind = KERNEL_MAPPING,
+        .destination = sa->destination,
+        .source = *source,
+        .spi = sa->spi,
+        .protocol = sa->protocol,
+    };
+    bool news = !address_same_host(&sa->source, source) || sa->source.port != source->port;
+
+    if (!sa->inbound || !sa->filled || !sa->encap || sa_is_orphan(&service->ledger, sa) || !news)
+        return;
+    if (sa->mapping_ms != 0 && service->now_ms - sa->mapping_ms < UPKEEP_MAPPING_MS)
+        return;
+    sa->mapping_ms = service->now_ms;
+    service->hooks.event(service->hooks.context, &event);
 }
 
 /* --- Comparing the ledger with the kernel --- */
@@ -123,6 +145,7 @@ static bool adopt(struct inventory *inventory, const struct kernel_sa *found)
         .reqid = found->reqid,
         .protocol = found->protocol,
         .mode = found->mode,
+        .encap = found->encap,
         .inbound = address_same_host(&connection->local, &found->destination),
         .filled = true,
         .session = service->ledger.session - 1,
@@ -208,19 +231,19 @@ static void on_notice(void *context, const struct kernel_notice *notice)
 {
     struct service *service = context;
 
+    struct sa_record *sa = ledger_find_sa(&service->ledger, &notice->sa.destination, notice->sa.spi,
+                                          notice->sa.protocol);
+
     if (notice->kind == NOTICE_ACQUIRE) {
         tell_acquire(service, &notice->sa);
-        return;
+    } else if (notice->kind == NOTICE_LOST) {
+        log_line(SEVERITY_WARNING, "notices of the kernel were lost: comparing with what it has");
+        take_inventory(service, true, service->now_ms);
+    } else if (sa != NULL && notice->kind == NOTICE_EXPIRE) {
+        tell_expire(service, sa, notice->hard);
+    } else if (sa != NULL) {
+        tell_mapping(service, sa, &notice->sa.source);
     }
-    if (notice->kind == NOTICE_EXPIRE) {
-        struct sa_record *sa = ledger_find_sa(&service->ledger, &notice->sa.destination,
-                                              notice->sa.spi, notice->sa.protocol);
-        if (sa != NULL)
-            tell_expire(service, sa, notice->hard);
-        return;
-    }
-    log_line(SEVERITY_WARNING, "notices of the kernel were lost: comparing with what it has");
-    take_inventory(service, true, service->now_ms);
 }
 
 void upkeep_notices(struct service *service, uint64_t now_ms)
@@ -250,8 +273,7 @@ void upkeep_tell_orphans(struct service *service)
 {
     const struct owner *owner;
 
-    TAILQ_FOREACH(owner, &service->ledger.owner_list, entry)
-    {
+    TAILQ_FOREACH (owner, &service->ledger.owner_list, entry) {
         struct kernel_event event = {
             .kind = KERNEL_ORPHAN,
             .connection = owner->connection,

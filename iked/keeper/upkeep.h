@@ -14,6 +14,7 @@
 
 #define UPKEEP_ORPHAN_MS  600000
 #define UPKEEP_ACQUIRE_MS 1000 /* at most one per child in this time */
+#define UPKEEP_MAPPING_MS 1000 /* at most one per SA in this time */
 #define UPKEEP_PERIOD_MS  1000
 
 /* At start: what an earlier keeper left becomes orphans, or goes when its child is gone. */

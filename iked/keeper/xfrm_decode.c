@@ -111,6 +111,21 @@ static void sa_from(const struct xfrm_usersa_info *info, struct kernel_sa *sa)
     };
 }
 
+/* RFC 3948: the ports of an SA in UDP. */
+static void ports_from(const struct nlmsghdr *message, struct kernel_sa *sa)
+{
+    const struct nlattr *attribute =
+        find_attribute(message, sizeof(struct xfrm_usersa_info), XFRMA_ENCAP);
+    struct xfrm_encap_tmpl encap;
+
+    if (attribute == NULL || mnl_attr_get_payload_len(attribute) < sizeof(encap))
+        return;
+    memcpy(&encap, mnl_attr_get_payload(attribute), sizeof(encap));
+    sa->encap = true;
+    sa->source.port = ntohs(encap.encap_sport);
+    sa->destination.port = ntohs(encap.encap_dport);
+}
+
 bool xfrm_decode_sa(const struct nlmsghdr *message, struct kernel_sa *sa)
 {
     struct xfrm_usersa_info info;
@@ -118,6 +133,7 @@ bool xfrm_decode_sa(const struct nlmsghdr *message, struct kernel_sa *sa)
     if (!take(message, XFRM_MSG_NEWSA, &info, sizeof(info)))
         return false;
     sa_from(&info, sa);
+    ports_from(message, sa);
     return sa->destination.family != FAMILY_NONE;
 }
 
@@ -184,9 +200,29 @@ static bool decode_expire(const struct nlmsghdr *message, struct kernel_notice *
     return true;
 }
 
+static bool decode_mapping(const struct nlmsghdr *message, struct kernel_notice *notice)
+{
+    struct xfrm_user_mapping mapping;
+
+    if (!take(message, XFRM_MSG_MAPPING, &mapping, sizeof(mapping)))
+        return false;
+    uint8_t family = family_from(mapping.id.family);
+    *notice = (struct kernel_notice){
+        .kind = NOTICE_MAPPING,
+        .sa.source = address_from(&mapping.new_saddr, family),
+        .sa.destination = address_from(&mapping.id.daddr, family),
+        .sa.spi = ntohl(mapping.id.spi),
+        .sa.reqid = mapping.reqid,
+        .sa.protocol = protocol_from(mapping.id.proto),
+    };
+    notice->sa.source.port = ntohs(mapping.new_sport);
+    return family != FAMILY_NONE;
+}
+
 bool xfrm_decode_notice(const struct nlmsghdr *message, struct kernel_notice *notice)
 {
-    return decode_acquire(message, notice) || decode_expire(message, notice);
+    return decode_acquire(message, notice) || decode_expire(message, notice) ||
+           decode_mapping(message, notice);
 }
 
 bool xfrm_decode_error(const struct nlmsghdr *message, int *error, char *text, size_t size)

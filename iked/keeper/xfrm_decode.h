@@ -1,5 +1,5 @@
 /*
- * What XFRM says in netlink: dumps, SPIs, acknowledgements, acquires and expiries.
+ * What XFRM says in netlink: dumps, SPIs, acknowledgements, acquires, expiries and mappings.
  *
  * Each function is false when the message is too short or not of its kind.
  * Not here: the socket (xfrm_io.c), what to do about it.
@@ -21,7 +21,7 @@ MUST_USE bool xfrm_decode_sa(const struct nlmsghdr *message, struct kernel_sa *s
 /* XFRM_MSG_NEWPOLICY of a dump, any direction.  False also for policies without one template. */
 MUST_USE bool xfrm_decode_policy(const struct nlmsghdr *message, struct kernel_piece *piece);
 
-/* XFRM_MSG_ACQUIRE, XFRM_MSG_EXPIRE. */
+/* XFRM_MSG_ACQUIRE, XFRM_MSG_EXPIRE, XFRM_MSG_MAPPING. */
 MUST_USE bool xfrm_decode_notice(const struct nlmsghdr *message, struct kernel_notice *notice);
 
 /* NLMSG_ERROR: the errno, 0 for an acknowledgement, and what the kernel says besides (or ""). */

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
+#include <linux/udp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -194,6 +195,9 @@ static bool sa_is_sayable(const struct effect_install_sa *sa, struct reason *rea
         reason_set(reason, STATUS_REJECT, 0, "an integrity key of %zu octets", sa->integ_key.size);
     else if (sa->replay_window > XFRMA_REPLAY_ESN_MAX || (sa->esn && sa->replay_window == 0))
         reason_set(reason, STATUS_REJECT, 0, "a replay window of %u packets", sa->replay_window);
+    else if (sa->encap &&
+             (sa->protocol != V2_PROTOCOL_ESP || sa->source.port == 0 || sa->destination.port == 0))
+        reason_set(reason, STATUS_REJECT, 0, "in UDP goes ESP only, between two ports");
     else
         return true;
     return false;
@@ -207,6 +211,23 @@ static void put_algorithms(struct nlmsghdr *message, const struct effect_install
         put_cipher(message, encr_info(sa->encr), secret_slice(&sa->encr_key));
     if (sa->integ != INTEG_NONE)
         put_integ(message, integ_info(sa->integ), secret_slice(&sa->integ_key));
+}
+
+/* RFC 3948: in either direction the ports stand as the packet bears them.  Of a peer whose mapping
+ * has changed every packet would tell anew: a second apart is enough. */
+#define MAPPING_AGE_S 1
+
+static void put_encap(struct nlmsghdr *message, const struct effect_install_sa *sa)
+{
+    struct xfrm_encap_tmpl encap = {
+        .encap_type = UDP_ENCAP_ESPINUDP,
+        .encap_sport = htons(sa->source.port),
+        .encap_dport = htons(sa->destination.port),
+    };
+
+    mnl_attr_put(message, XFRMA_ENCAP, sizeof(encap), &encap);
+    if (sa->inbound)
+        mnl_attr_put_u32(message, XFRMA_MTIMER_THRESH, MAPPING_AGE_S);
 }
 
 /* The larval SA that ALLOCSPI made is filled by UPDSA; an outbound one is new. */
@@ -237,6 +258,8 @@ static void encode_install_sa(struct xfrm_batch *batch, const struct kernel_job 
     if (is_long_replay(sa))
         put_replay(message, sa);
     put_algorithms(message, sa);
+    if (sa->encap)
+        put_encap(message, sa);
     end(batch, message);
 }
 

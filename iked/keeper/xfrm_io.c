@@ -2,7 +2,8 @@
  * The kernel through XFRM's netlink: sockets, batches, acknowledgements, dumps, notices.
  *
  * Requests are synchronous: the kernel carries a batch out within the send, so its answers wait
- * when that returns.  A second socket listens to acquires and expiries.
+ * when that returns.  A second socket listens to acquires, expiries and
+ * mappings.
  * Not here: the messages (xfrm_encode.h, xfrm_decode.h).
  */
 #include <errno.h>
@@ -17,13 +18,14 @@
 #include "iked/keeper/xfrm_decode.h"
 #include "iked/keeper/xfrm_encode.h"
 
-#define BATCH_SIZE     65536
-#define BATCH_JOBS_MAX 128 /* their answers fit the receive buffer */
-#define RECEIVE_SIZE   65536
-#define REQUEST_RCVBUF (4 << 20)
-#define NOTICE_RCVBUF  (8 << 20)
-#define NOTICES_MAX    256 /* datagrams per wakeup */
-#define ANSWER_WAIT_S  5   /* far more than the kernel takes: nothing here may hang */
+#define XFRMGRP_MAPPING (1u << (XFRMNLGRP_MAPPING - 1)) /* which <linux/xfrm.h> forgot */
+#define BATCH_SIZE      65536
+#define BATCH_JOBS_MAX  128 /* their answers fit the receive buffer */
+#define RECEIVE_SIZE    65536
+#define REQUEST_RCVBUF  (4 << 20)
+#define NOTICE_RCVBUF   (8 << 20)
+#define NOTICES_MAX     256 /* datagrams per wakeup */
+#define ANSWER_WAIT_S   5   /* far more than the kernel takes: nothing here may hang */
 
 struct xfrm {
     struct kernel kernel;
@@ -333,7 +335,8 @@ struct kernel *kernel_xfrm_new(struct reason *reason)
     }
     xfrm->kernel.ops = &xfrm_ops;
     xfrm->request_fd = open_socket(0, REQUEST_RCVBUF);
-    xfrm->notice_fd = open_socket(XFRMGRP_ACQUIRE | XFRMGRP_EXPIRE, NOTICE_RCVBUF);
+    xfrm->notice_fd =
+        open_socket(XFRMGRP_ACQUIRE | XFRMGRP_EXPIRE | XFRMGRP_MAPPING, NOTICE_RCVBUF);
     if (xfrm->request_fd >= 0 && xfrm->notice_fd >= 0)
         return &xfrm->kernel;
     reason_set(reason, STATUS_FAIL, 0,

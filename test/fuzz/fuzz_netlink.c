@@ -44,7 +44,8 @@ static void check_message(const struct nlmsghdr *message)
     if (xfrm_decode_policy(message, &piece))
         check_piece(&piece.piece);
     if (xfrm_decode_notice(message, &notice))
-        require(notice.kind == NOTICE_ACQUIRE || notice.kind == NOTICE_EXPIRE);
+        require(notice.kind == NOTICE_ACQUIRE || notice.kind == NOTICE_EXPIRE ||
+                notice.kind == NOTICE_MAPPING);
     if (xfrm_decode_error(message, &error, text, sizeof(text)))
         require(strlen(text) < sizeof(text));
 }

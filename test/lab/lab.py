@@ -195,17 +195,29 @@ class Host:
 # What may pass between two hosts that protect everything: ESP, IKE, and what is
 # below IP (ARP, neighbour discovery). Multicast is not "between the two". A host
 # on which no daemon runs yet tells IKE that its port is unreachable: that is IKE
-# too, and told by the quoted ports, both 500.
+# too, and told by the quoted destination port. A NAT may have changed one port:
+# then IKE is told by its version, 2. On port 4500 it is by RFC 3948 a keepalive
+# (one octet 0xff), IKE behind four zeros, or ESP, whose SPI is never so small.
 WIRE_RULES = """
 add counter netdev wire clear_{name}
 add counter netdev wire esp_{name}
+add counter netdev wire espinudp_{name}
+add counter netdev wire keepalive_{name}
 add chain netdev wire from_{name} {{ type filter hook ingress device "p{name}" priority 0; policy accept; }}
 add rule netdev wire from_{name} ether type != {{ ip, ip6 }} accept
 add rule netdev wire from_{name} meta l4proto esp counter name esp_{name} accept
-add rule netdev wire from_{name} udp sport {{ 500, 4500 }} udp dport {{ 500, 4500 }} accept
+add rule netdev wire from_{name} udp sport 500 udp dport 500 accept
+add rule netdev wire from_{name} udp dport 500 udp length > 28 @th,200,8 0x20 accept
+add rule netdev wire from_{name} udp sport 500 udp length > 28 @th,200,8 0x20 accept
+add chain netdev wire nat_{name}
+add rule netdev wire nat_{name} udp length 9 @th,64,8 0xff counter name keepalive_{name} accept
+add rule netdev wire nat_{name} udp length > 32 @th,64,32 0 @th,232,8 0x20 accept
+add rule netdev wire nat_{name} udp length > 24 @th,64,32 > 255 counter name espinudp_{name} accept
+add rule netdev wire from_{name} udp sport 4500 jump nat_{name}
+add rule netdev wire from_{name} udp dport 4500 jump nat_{name}
 add rule netdev wire from_{name} icmpv6 type 133-136 accept
-add rule netdev wire from_{name} icmp type destination-unreachable @th,136,8 17 @th,224,32 0x01f401f4 accept
-add rule netdev wire from_{name} icmpv6 type destination-unreachable @th,112,8 17 @th,384,32 0x01f401f4 accept
+add rule netdev wire from_{name} icmp type destination-unreachable @th,136,8 17 @th,240,16 {{ 500, 4500 }} accept
+add rule netdev wire from_{name} icmpv6 type destination-unreachable @th,112,8 17 @th,400,16 {{ 500, 4500 }} accept
 add rule netdev wire from_{name} ip daddr {{ 224.0.0.0/4, 255.255.255.255 }} accept
 add rule netdev wire from_{name} ip6 daddr ff00::/8 accept
 add rule netdev wire from_{name} counter name clear_{name}
@@ -213,9 +225,11 @@ add rule netdev wire from_{name} counter name clear_{name}
 
 # The same in tcpdump's words, to show what was counted.
 CLEAR_FILTER = ("(ip or ip6) and not proto 50 and not ip6 proto 50 and not multicast and not broadcast "
-                "and not (udp and (port 500 or port 4500)) "
-                "and not (icmp[0] = 3 and icmp[17] = 17 and icmp[28:4] = 0x01f401f4) "
-                "and not (icmp6 and ip6[40] = 1 and ip6[54] = 17 and ip6[88:4] = 0x01f401f4) "
+                "and not (udp src port 500 and udp dst port 500) and not (udp port 500 and udp[25] = 0x20) "
+                "and not (udp port 4500 and (udp[4:2] = 9 or udp[8:4] > 255 or udp[29] = 0x20)) "
+                "and not (ip6 and udp port 4500 and (ip6[44:2] = 9 or ip6[48:4] > 255 or ip6[69] = 0x20)) "
+                "and not (icmp[0] = 3 and icmp[17] = 17 and (icmp[30:2] = 500 or icmp[30:2] = 4500)) "
+                "and not (icmp6 and ip6[40] = 1 and ip6[54] = 17 and (ip6[90:2] = 500 or ip6[90:2] = 4500)) "
                 "and not (icmp6 and (ip6[40] >= 133 and ip6[40] <= 136))")
 
 
@@ -312,6 +326,12 @@ class Network:
 
     def esp_packets(self, name=None):
         return self._counter("esp", name)
+
+    def espinudp_packets(self, name=None):
+        return self._counter("espinudp", name)
+
+    def keepalives(self, name=None):
+        return self._counter("keepalive", name)
 
     def forget_clear(self):
         self.wire.run("nft", "reset", "counters", "netdev")

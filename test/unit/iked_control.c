@@ -317,7 +317,8 @@ static void counters_are_shown(void **state)
     assert_string_equal(ask(world, fd, "{\"id\":1,\"verb\":\"show\",\"what\":\"counters\"}\n"),
                         "{\"id\":1,\"counters\":{\"packets_in\":12,"
                         "\"packets_out\":9223372036854775807,\"ike_sas_now\":3,"
-                        "\"half_open_now\":0,\"control_clients\":1,\"control_clients_refused\":0,"
+                        "\"half_open_now\":0,\"udp_lost\":0,\"udp_unmarked\":0,"
+                        "\"control_clients\":1,\"control_clients_refused\":0,"
                         "\"control_clients_dropped\":0,\"control_accept_errors\":0,"
                         "\"control_requests\":1,\"control_requests_bad\":0}}\n"
                         "{\"id\":1,\"done\":true}\n");

@@ -312,6 +312,28 @@ static void sas_have_the_childs_algorithms(void **state)
     REFUSED(good, "wrong size", e->install_sa.integ_key.size = 20);
 }
 
+static void sas_in_udp_have_their_ports(void **state)
+{
+    struct effect good = good_sa(false);
+    (void)state;
+
+    good.install_sa.encap = true;
+    good.install_sa.source.port = 4500;
+    good.install_sa.destination.port = 10005; /* the NAT's choice */
+    assert_passes(&good);
+    REFUSED(good, "ports", e->install_sa.destination.port = 0);
+    REFUSED(good, "ports", e->install_sa.source.port = 500);
+    REFUSED(good, "ports", e->install_sa.source.port = 53);
+    REFUSED(good, "remote address", e->install_sa.destination = policy_address("192.0.2.9"));
+    grant("db", "web", 0xc0000001, true, false);
+    good = good_sa(true);
+    good.install_sa.encap = true;
+    good.install_sa.source.port = 10005;
+    good.install_sa.destination.port = 4500;
+    assert_passes(&good);
+    REFUSED(good, "ports", e->install_sa.destination.port = 10005);
+}
+
 static void sas_have_limits_that_fit(void **state)
 {
     struct effect good = good_sa(false);
@@ -595,6 +617,7 @@ int main(void)
         TEST(inbound_sas_need_their_spi),
         TEST(outbound_sas_are_new),
         TEST(sas_have_the_childs_algorithms),
+        TEST(sas_in_udp_have_their_ports),
         TEST(sas_have_limits_that_fit),
         TEST(only_own_sas_are_removed),
         TEST(policies_stay_within_the_child),

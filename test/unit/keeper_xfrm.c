@@ -15,6 +15,7 @@
 
 #include "iked/keeper/xfrm_decode.h"
 #include "lib/wire/ikev2.h"
+#include "test/unit/netlink.h"
 #include "test/unit/policy.h"
 
 static uint8_t room[65536] __attribute__((aligned(8)));
@@ -26,49 +27,6 @@ static struct xfrm_batch batch_new(void)
 }
 
 /* --- An independent look at messages --- */
-
-static const struct nlmsghdr *message_at(const struct xfrm_batch *batch, size_t number)
-{
-    size_t at = 0;
-
-    for (;;) {
-        const struct nlmsghdr *message = (const struct nlmsghdr *)(void *)(batch->data + at);
-        assert_true(at + sizeof(*message) <= batch->size);
-        assert_true(at + message->nlmsg_len <= batch->size);
-        if (number-- == 0)
-            return message;
-        at += (message->nlmsg_len + 3u) & ~3u;
-    }
-}
-
-static struct slice attribute_of(const struct nlmsghdr *message, size_t fixed, uint16_t type)
-{
-    size_t at = sizeof(*message) + ((fixed + 3) & ~(size_t)3);
-    const uint8_t *data = (const uint8_t *)message;
-    struct slice found = {0};
-
-    while (at + sizeof(struct nlattr) <= message->nlmsg_len) {
-        struct nlattr head;
-        memcpy(&head, data + at, sizeof(head));
-        assert_true(head.nla_len >= sizeof(head) && at + head.nla_len <= message->nlmsg_len);
-        if (head.nla_type == type) {
-            assert_null(found.data); /* once only */
-            found = slice_of(data + at + sizeof(head), head.nla_len - sizeof(head));
-        }
-        at += (head.nla_len + 3u) & ~3u;
-    }
-    return found;
-}
-
-#define BODY(message) ((const void *)((const uint8_t *)(message) + sizeof(struct nlmsghdr)))
-
-static struct xfrm_usersa_info sa_body(const struct nlmsghdr *message)
-{
-    struct xfrm_usersa_info info;
-
-    memcpy(&info, BODY(message), sizeof(info));
-    return info;
-}
 
 static struct xfrm_userpolicy_info policy_body(const struct nlmsghdr *message)
 {
@@ -86,14 +44,6 @@ static struct xfrm_user_tmpl template_of(const struct nlmsghdr *message)
     assert_int_equal(found.size, sizeof(template));
     memcpy(&template, found.data, sizeof(template));
     return template;
-}
-
-static void assert_host(const xfrm_address_t *address, uint16_t family, const char *expected)
-{
-    char text[INET6_ADDRSTRLEN];
-
-    assert_non_null(inet_ntop(family, address, text, sizeof(text)));
-    assert_string_equal(text, expected);
 }
 
 /* name, key bits, [truncation or ICV bits,] key */
