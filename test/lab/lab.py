@@ -20,8 +20,10 @@ REPO = Path(__file__).resolve().parent.parent.parent
 STORE = Path(os.environ.get("LAB_STORE") or REPO / "build/lab")
 RESULTS = Path("/results") if os.environ.get("LAB_IN_VM") else STORE / "out"
 
-# An emulated processor is five to ten times slower than a real one.
-PATIENCE = 3 if os.environ.get("LAB_IN_VM") else 1
+# How much longer than on a good machine something may take. An emulated processor
+# is five to ten times slower than a real one, and the machine below it may be busy
+# and have read nothing yet. Waits are long only when something fails.
+PATIENCE = 12 if os.environ.get("LAB_IN_VM") else 2
 
 
 def wait_until(check, seconds=10, what="", every=0.05):
@@ -117,10 +119,11 @@ class Host:
         if os.waitpid(pid, 0)[1]:
             raise RuntimeError(f"{self.name}: {action.__qualname__} failed")
 
-    def run(self, *command, check=True, timeout=60, stdin="", env=None):
+    def run(self, *command, check=True, timeout=30, stdin="", env=None):
         """Runs a command to its end; .stdout holds its output and .stderr its complaints."""
         done = subprocess.run(list(map(str, command)), input=stdin, capture_output=True, text=True,
-                              timeout=timeout, env={**os.environ, **(env or {})}, preexec_fn=self._enter)
+                              timeout=timeout * PATIENCE, env={**os.environ, **(env or {})},
+                              preexec_fn=self._enter)
         if check and done.returncode:
             raise AssertionError(f"{self.name}: {' '.join(map(str, command))}: status {done.returncode}\n"
                                  f"{done.stdout}{done.stderr}")
@@ -137,10 +140,11 @@ class Host:
         """Whether a path is there as this host sees it."""
         return os.path.lexists(f"/proc/{self.holder.pid}/root{path}")
 
-    def ping(self, target, count=3, interval=0.1, patience=2, source=None, size=56):
-        """How many of count pings are answered."""
+    def ping(self, target, count=3, interval=0.1, patience=10, source=None, size=56):
+        """How many of count pings are answered. Who expects that some are not gives less patience:
+        it is spent only then, after the last one."""
         done = self.run("ping", "-n", "-q", "-c", count, "-i", interval, "-W", patience, "-s", size,
-                        *(["-I", source] if source else []), target, check=False, timeout=120)
+                        *(["-I", source] if source else []), target, check=False, timeout=60)
         found = re.search(r"(\d+) received", done.stdout)
         return int(found.group(1)) if found else 0
 

@@ -28,6 +28,11 @@ class Pair:
         self.a, self.b = self.net["a"], self.net["b"]
         self.one = scenario.daemon("iked", self.a)
         self.two = scenario.daemon(other, self.b)
+        if other == "openiked":
+            # One that finds two IKE_SA_INIT in its socket at once answers the second
+            # ("retransmit IKE_SA_INIT res 0") and is silent at the IKE_AUTH that follows.
+            # Its first answer may take it a second.
+            self.one.retransmit = "5s"
         self.conn = conn_between(self.a, self.b, family, mode, lans=mode == "tunnel", **conn)
         ends = self.net.inner if mode == "tunnel" else self.net.hosts
         self.near, self.far = ends["a"], ends["b"]

@@ -11,6 +11,8 @@ import time
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
+from warm import warm
+
 HERE = Path(__file__).resolve().parent
 COUNT = int(os.environ.get("LAB_SHARDS", "2"))
 
@@ -59,6 +61,7 @@ def main():
     results, arguments = sys.argv[1], sys.argv[2:]
     begun = time.monotonic()
     lock = threading.Lock()
+    print("lab: read {:.0f} MB of programs in {:.0f} s".format(*warm()), flush=True)
     processes = [begin(number, results, arguments) for number in range(COUNT)]
     threads = [threading.Thread(target=relay, args=(process, lock)) for process in processes]
     for thread in threads:

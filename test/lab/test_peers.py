@@ -20,8 +20,7 @@ def test_iked_initiates(lab_scenario, peer, mode, family):
     pair = Pair(lab_scenario, mode, family, peer)
     pair.configure()
     # The peer is up but hears nothing at first. It could also come later; but then
-    # OpenIKED finds several IKE_SA_INIT in its socket at once, answers the second
-    # ("retransmit IKE_SA_INIT res 0"), and is silent at the IKE_AUTH that follows.
+    # OpenIKED finds several IKE_SA_INIT in its socket at once (see Pair).
     pair.b.deaf()
     pair.two.start()
     pair.one.start()

@@ -5,7 +5,7 @@ import signal
 import subprocess
 from dataclasses import dataclass, field, replace
 
-from lab import STORE, wait_until
+from lab import PATIENCE, STORE, wait_until
 
 PSK = "correct horse battery staple"
 
@@ -49,6 +49,7 @@ class Peer:
     process: object = None
     conns: list = field(default_factory=list)
     kind = ""
+    retransmit = ""             # such as "4s": how long iked waits for an answer; empty: its default
 
     def __post_init__(self):
         self.folder = self.folder / f"{self.host.name}-{self.kind}"
@@ -72,11 +73,11 @@ class Peer:
         if self.alive():
             self.process.send_signal(how)
             try:
-                self.process.wait(seconds)
+                self.process.wait(seconds * PATIENCE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-                raise AssertionError(f"{self.kind} on {self.host.name} did not end in {seconds} s")
+                raise AssertionError(f"{self.kind} on {self.host.name} did not end in {seconds * PATIENCE} s")
 
     def root(self):
         return STORE / "peers" / self.kind

@@ -45,7 +45,8 @@ class Iked(Peer):
 
     def configure(self, *conns):
         self.conns = list(conns)
-        text = "connections: {\n" + "".join(self.connection_text(c) for c in conns) + "};\n"
+        text = f'daemon: {{ retransmit = "{self.retransmit}"; }};\n' if self.retransmit else ""
+        text += "connections: {\n" + "".join(self.connection_text(c) for c in conns) + "};\n"
         secrets = ",\n".join(f'  {{ ids = {quoted([c.local_id or c.local, c.remote_id or c.remote])}; '
                              f'psk = "{c.psk}"; }}' for c in conns)
         (self.folder / "iked.conf").write_text(text)

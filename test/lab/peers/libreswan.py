@@ -32,7 +32,7 @@ CONNECTION = """conn {name}
     fragmentation=no
     encapsulation=no
     retransmit-interval=500
-    retransmit-timeout=10s
+    retransmit-timeout=120s
 """
 
 

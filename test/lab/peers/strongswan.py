@@ -7,6 +7,9 @@ import re
 from lab import wait_until
 from peers import Peer
 
+# Longer than its retransmissions go on (below): two minutes.
+TIMEOUT_S = 150
+
 PLUGINS = ("random nonce openssl aes gcm ccm ctr chapoly curve25519 cmac xcbc sha1 sha2 hmac kdf "
            "kernel-netlink socket-default updown vici")
 
@@ -15,7 +18,8 @@ CONF = """charon {{
   install_routes = no
   retransmit_timeout = 1.0
   retransmit_base = 1.3
-  retransmit_tries = 5
+  retransmit_limit = 5
+  retransmit_tries = 30
   delete_rekeyed_delay = 1
   filelog {{ stderr {{ default = 1 ike = 2 cfg = 2 knl = 1 enc = 1 flush_line = yes }} }}
 }}
@@ -84,10 +88,10 @@ class StrongSwan(Peer):
         self.load()
 
     def up(self, name="lab", check=True):
-        return self._swanctl("--initiate", "--child", name, "--timeout", "20", check=check)
+        return self._swanctl("--initiate", "--child", name, "--timeout", TIMEOUT_S, check=check)
 
     def down(self, name="lab", check=True):
-        return self._swanctl("--terminate", "--ike", name, "--timeout", "20", check=check)
+        return self._swanctl("--terminate", "--ike", name, "--timeout", TIMEOUT_S, check=check)
 
     def sas(self):
         """The number of established IKE SAs."""
