@@ -1,6 +1,6 @@
 /*
  * The small payloads: KE, IDi and IDr, AUTH, Nonce, Notify, Delete (RFC 7296 sections 3.4 to
- * 3.11), each reader beside its writer.
+ * 3.11), each reader beside its writer; and the head of SKF (RFC 7383 section 2.5).
  *
  * Not here: whether a value fits the SA (a group's public value, a signature, a known SPI).
  */
@@ -179,4 +179,21 @@ void v2_write_delete(struct v2_writer *writer, uint8_t protocol, const uint32_t 
     writer_u16(&writer->bytes, (uint16_t)count);
     for (size_t i = 0; i < count; i++)
         writer_u32(&writer->bytes, spis[i]);
+}
+
+/* --- Encrypted Fragment, RFC 7383 section 2.5 --- */
+
+enum status v2_skf_parse(struct v2_fragment *fragment, struct slice body, struct reason *reason)
+{
+    struct reader reader = reader_of(body);
+
+    fragment->number = reader_u16(&reader);
+    fragment->total = reader_u16(&reader);
+    fragment->sealed = reader_rest(&reader);
+    if (!reader_ok(&reader))
+        return reason_set(reason, STATUS_DROP, 0, "SKF of %zu octets", body.size);
+    if (fragment->number == 0 || fragment->number > fragment->total)
+        return reason_set(reason, STATUS_DROP, 0, "fragment %u of %u", fragment->number,
+                          fragment->total);
+    return STATUS_OK;
 }

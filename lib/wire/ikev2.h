@@ -280,6 +280,16 @@ struct v2_delete {
 MUST_USE enum status v2_delete_parse(struct v2_delete *delete, struct slice body,
                                      struct reason *reason);
 
+/* A part of a message, RFC 7383 section 2.5. */
+struct v2_fragment {
+    uint16_t number; /* 1 to total: checked */
+    uint16_t total;
+    struct slice sealed; /* IV, ciphertext, ICV: what an SK payload holds */
+};
+/* STATUS_DROP for numbers that cannot be: section 2.6 wants such a message silently discarded. */
+MUST_USE enum status v2_skf_parse(struct v2_fragment *fragment, struct slice body,
+                                  struct reason *reason);
+
 #define V2_SELECTORS_MAX 16
 
 struct v2_selectors {
@@ -316,8 +326,14 @@ void v2_payload_begin(struct v2_writer *writer, uint8_t type);
  * (at bytes.data + sk_text_at - iv_size).  Payloads opened from now on go inside it. */
 void v2_sk_begin(struct v2_writer *writer, size_t iv_size);
 
+/* Opens an SKF payload, RFC 7383 section 2.5, in the same way; what goes inside is a part of the
+ * text of an SK payload.  `first` is the type of the first payload in the text; it is written to
+ * fragment 1 alone. */
+void v2_skf_begin(struct v2_writer *writer, size_t iv_size, uint8_t first, uint16_t number,
+                  uint16_t total);
+
 /* Closes the last inner payload, pads the text (zeroes and the Pad Length octet) to a multiple of
- * `block_size`, appends room for the ICV and fills in the lengths of SK and of the message, so
+ * `block_size`, appends room for the ICV and fills in the lengths of SK or SKF and of the message, so
  * that it is ready for seal_encrypt: aad_size is sk_text_at - iv_size, text_size is what lies
  * between sk_text_at and the ICV.  False when the room ended. */
 MUST_USE bool v2_sk_end(struct v2_writer *writer, size_t block_size, size_t icv_size);

@@ -54,13 +54,29 @@ void v2_payload_begin(struct v2_writer *writer, uint8_t type)
     writer_u16(&writer->bytes, 0);
 }
 
-void v2_sk_begin(struct v2_writer *writer, size_t iv_size)
+/* The IV; what is opened next lies inside the payload and does not close it. */
+static void text_begin(struct v2_writer *writer, size_t iv_size)
 {
-    v2_payload_begin(writer, V2_SK);
     writer_reserve(&writer->bytes, iv_size);
     writer->sk_at = writer->payload_at;
     writer->sk_text_at = writer->bytes.size;
-    writer->payload_at = 0; /* what is opened next lies inside it and does not close it */
+    writer->payload_at = 0;
+}
+
+void v2_sk_begin(struct v2_writer *writer, size_t iv_size)
+{
+    v2_payload_begin(writer, V2_SK);
+    text_begin(writer, iv_size);
+}
+
+void v2_skf_begin(struct v2_writer *writer, size_t iv_size, uint8_t first, uint16_t number,
+                  uint16_t total)
+{
+    v2_payload_begin(writer, V2_SKF);
+    writer_patch_u8(&writer->bytes, writer->next_at, number == 1 ? first : V2_NO_NEXT);
+    writer_u16(&writer->bytes, number);
+    writer_u16(&writer->bytes, total);
+    text_begin(writer, iv_size);
 }
 
 bool v2_sk_end(struct v2_writer *writer, size_t block_size, size_t icv_size)

@@ -200,6 +200,26 @@ static void delete_lies_are_refused(void **state)
     assert_int_equal(v2_delete_parse(&delete, bytes_hex("02 04 0000"), NULL), STATUS_OK);
 }
 
+/* RFC 7383 section 2.6: what cannot be is discarded, not answered. */
+static void fragments(void **state)
+{
+    struct slice body = bytes_hex("0002 0003 0102030405");
+    static const char *const wrong[] = {"0000 0003", "0004 0003", "0000 0000", "0001 0000"};
+    struct v2_fragment fragment;
+    (void)state;
+
+    assert_int_equal(v2_skf_parse(&fragment, body, NULL), STATUS_OK);
+    assert_int_equal(fragment.number, 2);
+    assert_int_equal(fragment.total, 3);
+    assert_bytes(fragment.sealed, "0102030405");
+    assert_int_equal(v2_skf_parse(&fragment, bytes_hex("0003 0003"), NULL), STATUS_OK);
+    assert_int_equal(fragment.sealed.size, 0);
+    for (size_t size = 0; size < 4; size++)
+        assert_int_equal(v2_skf_parse(&fragment, bytes_cut(body, size), NULL), STATUS_DROP);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_int_equal(v2_skf_parse(&fragment, bytes_hex(wrong[i]), NULL), STATUS_DROP);
+}
+
 static void sizes_that_no_field_can_hold_fail_the_writer(void **state)
 {
     static uint32_t spis[16384];
@@ -240,6 +260,7 @@ int main(void)
         cmocka_unit_test(delete_of_children),
         cmocka_unit_test(delete_of_the_ike_sa),
         cmocka_unit_test(delete_lies_are_refused),
+        cmocka_unit_test(fragments),
         cmocka_unit_test(sizes_that_no_field_can_hold_fail_the_writer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

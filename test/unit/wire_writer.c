@@ -106,6 +106,30 @@ static void an_empty_sk_has_only_its_padding(void **state)
                  "00 00 001d 0000000000000000 00 00000000000000000000000000000000");
 }
 
+/* RFC 7383 section 2.5: only the first fragment names the first payload of the text. */
+static void skf_is_framed_as_sk(void **state)
+{
+    uint8_t room[128];
+    struct v2_writer writer;
+    (void)state;
+
+    v2_message_begin(&writer, room, sizeof(room), &wire_header);
+    v2_skf_begin(&writer, 8, V2_NOTIFY, 1, 3);
+    assert_int_equal(writer.sk_text_at, IKE_HEADER_SIZE + 8 + 8);
+    writer_bytes(&writer.bytes, bytes_hex("a1a2a3"));
+    assert_true(v2_sk_end(&writer, 4, 2));
+    assert_bytes(writer_slice(&writer.bytes),
+                 "0102030405060708 1112131415161718 35 20 25 08 00000002 00000032"
+                 "29 00 0016 0001 0003 0000000000000000 a1a2a3 00 0000");
+
+    v2_message_begin(&writer, room, sizeof(room), &wire_header);
+    v2_skf_begin(&writer, 0, V2_NOTIFY, 3, 3);
+    assert_true(v2_sk_end(&writer, 1, 0));
+    assert_bytes(writer_slice(&writer.bytes),
+                 "0102030405060708 1112131415161718 35 20 25 08 00000002 00000025"
+                 "00 00 0009 0003 0003 00");
+}
+
 static void payloads_may_stand_before_sk(void **state)
 {
     uint8_t room[128];
@@ -224,6 +248,7 @@ int main(void)
         cmocka_unit_test(too_little_room_is_told_at_the_end),
         cmocka_unit_test(sk_is_framed_and_padded),
         cmocka_unit_test(an_empty_sk_has_only_its_padding),
+        cmocka_unit_test(skf_is_framed_as_sk),
         cmocka_unit_test(payloads_may_stand_before_sk),
         cmocka_unit_test(padding_is_minimal_and_comes_off),
         cmocka_unit_test(sk_says_when_the_room_ends),
