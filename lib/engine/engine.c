@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lib/engine/private.h"
+#include "lib/sa/reassembly.h"
 
 struct engine *engine_new(const struct engine_options *options, uint64_t now_ms)
 {
@@ -21,12 +22,13 @@ struct engine *engine_new(const struct engine_options *options, uint64_t now_ms)
         .random = options->random,
         .random_context = options->context,
         .scratch = malloc(IKE_MESSAGE_MAX),
+        .cuttings = malloc(FRAGMENTS_OCTETS_MAX),
         .now_ms = now_ms,
         .debug = options->debug,
     };
     TAILQ_INIT(&engine->links);
     if (engine->context.effects == NULL || engine->context.scratch == NULL ||
-        !sa_table_init(&engine->sas, &engine->context) || !hash_init(&engine->links_by_name)) {
+        engine->context.cuttings == NULL || !sa_table_init(&engine->sas, &engine->context) || !hash_init(&engine->links_by_name)) {
         engine_free(engine);
         return NULL;
     }
@@ -46,6 +48,7 @@ void engine_free(struct engine *engine)
     effect_queue_free(engine->context.effects);
     config_free(engine->config);
     free(engine->context.scratch);
+    free(engine->context.cuttings);
     secret_wipe(&engine->admission, sizeof(engine->admission));
     free(engine);
 }
@@ -76,6 +79,9 @@ static void timer_due(struct engine *engine, struct timer *timer)
         return;
     case TIMER_CALM:
         admission_calm(engine);
+        return;
+    case TIMER_REASSEMBLY:
+        reassembly_expire(&engine->context, HASH_OWNER(timer, struct reassembly, timer));
         return;
     case TIMER_RETRY:
         link_retry(engine, HASH_OWNER(timer, struct link, retry));

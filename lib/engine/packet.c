@@ -6,6 +6,7 @@
  * a counter and no other trace.
  */
 #include "lib/engine/private.h"
+#include "lib/ikev2/fragment.h"
 
 /* An error reply without state, to a request that has no SA here.  Rate limited (R24). */
 static void respond_error(struct engine *engine, const struct ike_message *message,
@@ -46,16 +47,29 @@ static uint64_t digest(const struct engine *engine, const struct ike_message *me
     return hash_keyed(engine->sas.hash_key, slice_of(message->data, message->size));
 }
 
-/* The reply that a repeated request is owed: the same bytes again, and only for the same bytes. */
-static void repeat_reply(struct engine *engine, const struct ike_sa *sa,
+/* Is it the peer's last request?  By its bytes, those of its first fragment when it has several;
+ * cut anew it has other bytes, and must verify (RFC 7383 section 2.6.1). */
+static bool is_repeated(struct engine *engine, struct ike_sa *sa,
+                        const struct ike_message *message)
+{
+    uint64_t this_digest = digest(engine, message);
+
+    if (this_digest == sa->request_digest)
+        return true;
+    if (!fragment_repeats(&engine->context, sa, message))
+        return false;
+    sa->request_digest = this_digest;
+    return true;
+}
+
+/* The reply that a repeated request is owed. */
+static void repeat_reply(struct engine *engine, struct ike_sa *sa,
                          const struct ike_message *message)
 {
-    if (sa->reply.size == 0 || digest(engine, message) != sa->request_digest) {
+    if (sa->reply.size > 0 && is_repeated(engine, sa, message))
+        message_repeat_response(&engine->context, sa);
+    else
         drop(engine, COUNTER_DROP_WINDOW, message, "an old request with other contents");
-        return;
-    }
-    count(&engine->context, COUNTER_REPLAYED_REPLIES);
-    message_send(&engine->context, &sa->local, &sa->remote, buffer_slice(&sa->reply));
 }
 
 /* One line about a stranger, and no more than one in a second: the others are for debugging. */
@@ -113,7 +127,7 @@ static bool is_news(struct engine *engine, const struct ike_message *message)
         drop(engine, COUNTER_DROP_SYNTAX, message, "not the first message of an initiator");
         return false;
     }
-    const struct ike_sa *known =
+    struct ike_sa *known =
         sa_table_find_half_open(&engine->sas, &message->remote, header->spi_i);
     if (known != NULL) {
         repeat_reply(engine, known, message);
@@ -174,17 +188,17 @@ static struct ike_sa *find_sa(const struct engine *engine, const struct ike_mess
 /* Is it about our outstanding request: its ID and its exchange? */
 static bool answers_request(const struct ike_sa *sa, const struct ike_message *message)
 {
+    struct reader reader = reader_of(buffer_slice(&sa->request));
     struct ike_header request;
     struct reason unused;
 
     return sa->request.size > 0 && message->header.message_id == sa->next_request &&
-           ike_header_parse(&request, buffer_slice(&sa->request), &unused) == STATUS_OK &&
+           ike_header_parse(&request, message_next(&reader), &unused) == STATUS_OK &&
            request.exchange == message->header.exchange;
 }
 
 /* Is it inside the window of one?  A repeated request is answered here. */
-static bool in_window(struct engine *engine, const struct ike_sa *sa,
-                      const struct ike_message *message)
+static bool in_window(struct engine *engine, struct ike_sa *sa, const struct ike_message *message)
 {
     uint32_t id = message->header.message_id;
 
@@ -233,7 +247,6 @@ static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike
     struct context *context = &engine->context;
     struct reason reason = {0};
     uint8_t critical_type = 0;
-    uint64_t this_digest = digest(engine, message); /* before it is decrypted in place */
     bool sealed;
 
     if (!in_window(engine, sa, message))
@@ -247,12 +260,17 @@ static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike
              ike_state_name(sa->state));
         return;
     }
-    enum status status =
-        sealed ? message_open(context, sa, message, &critical_type, &reason) : STATUS_OK;
-    if (status == STATUS_DROP) {
-        drop(engine, COUNTER_DROP_AUTH, message, reason.text);
+    if (sealed && fragment_check(sa, message, &reason) != STATUS_OK) {
+        drop(engine, COUNTER_DROP_FRAGMENT, message, reason.text);
         return;
     }
+    message->digest = digest(engine, message); /* before it is decrypted in place */
+    enum status status =
+        sealed ? message_open(context, sa, message, &critical_type, &reason) : STATUS_OK;
+    if (status == STATUS_DROP)
+        drop(engine, COUNTER_DROP_AUTH, message, reason.text);
+    if (status == STATUS_DROP || status == STATUS_WAIT)
+        return;
     const struct exchange_row *row = exchange_find(sa, message);
     if (status == STATUS_OK && row != NULL)
         status = v2_payloads_check(&message->payloads, row->rules, &reason);
@@ -266,7 +284,7 @@ static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike
         return;
     }
     if (!ike_message_is_response(message)) {
-        sa->request_digest = this_digest;
+        sa->request_digest = message->digest;
         sa->serving = message->header.exchange;
     }
     status = row->handle(context, sa, message, &reason);
@@ -340,4 +358,5 @@ void engine_packet(struct engine *engine, const struct datagram *datagram, uint6
         take_stray(engine, &message);
     else
         take_sa_message(engine, sa, &message);
+    buffer_free(&message.whole);
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "lib/ikev2/exchange.h"
+#include "lib/ikev2/fragment.h"
 #include "lib/ikev2/keys.h"
 
 #define NONCE_SIZE 32      /* at least half the key of the prf: RFC 7296 section 2.10 */
@@ -71,6 +72,8 @@ static enum status send_request(struct context *context, struct ike_sa *sa, stru
     v2_write_sa(&writer, &offer);
     v2_write_ke(&writer, group_info(sa->suite.group)->wire, buffer_slice(&handshake->public));
     v2_write_nonce(&writer, buffer_slice(&handshake->nonce_i));
+    if (sa->connection->fragmentation)
+        fragment_offer(&writer);
     if (!v2_message_end(&writer))
         return reason_set(reason, STATUS_FAIL, 0, "IKE_SA_INIT does not fit a datagram");
     if (!buffer_copy(&handshake->init_request, writer_slice(&writer.bytes)))
@@ -123,6 +126,7 @@ enum status init_reply(struct context *context, struct ike_sa *sa,
         !buffer_copy(&handshake->init_response, slice_of(message->data, message->size)))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     sa->suite = suite;
+    sa->fragments = fragment_agreed(sa, message);
     sa->spi_r = message->header.spi_r;
     ike_sa_timer_stop(context, &sa->expire);
     message_request_done(context, sa);

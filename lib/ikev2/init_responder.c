@@ -9,6 +9,7 @@
  * NO_PROPOSAL_CHOSEN, INVALID_SYNTAX.  COOKIE is the engine's admission.
  */
 #include "lib/ikev2/exchange.h"
+#include "lib/ikev2/fragment.h"
 
 #define NONCE_SIZE 32
 
@@ -130,6 +131,7 @@ enum status init_request(struct context *context, const struct ike_message *mess
     if (*sa == NULL)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     (*sa)->suite = suite;
+    (*sa)->fragments = fragment_agreed(*sa, message);
     (*sa)->handshake->init_proposal = number;
     return open_sa(context, *sa, &ke, nonce, message, reason);
 }
@@ -146,6 +148,8 @@ enum status init_respond(struct context *context, struct ike_sa *sa, struct reas
     v2_write_sa(&writer, &answer);
     v2_write_ke(&writer, group_info(sa->suite.group)->wire, buffer_slice(&handshake->public));
     v2_write_nonce(&writer, buffer_slice(&handshake->nonce_r));
+    if (sa->fragments)
+        fragment_offer(&writer);
     if (!v2_message_end(&writer))
         return reason_set(reason, STATUS_FAIL, 0, "IKE_SA_INIT does not fit a datagram");
     if (!buffer_copy(&handshake->init_response, writer_slice(&writer.bytes)))

@@ -3,10 +3,15 @@
  */
 #include "lib/ikev2/message.h"
 
-#include <string.h>
+#include "lib/ikev2/fragment.h"
+#include "lib/ikev2/sealed.h"
+#include "lib/sa/reassembly.h"
 
 /* A first wait this many times doubled is the longest (RFC 7296 section 2.4 leaves it to us). */
 #define BACKOFF_DOUBLINGS_MAX 6
+
+/* How often a large message goes unanswered before it is cut smaller (RFC 7383 section 2.5.2). */
+#define SIZE_TRIES 2
 
 void message_begin(struct context *context, const struct ike_sa *sa, struct v2_writer *writer,
                    uint8_t exchange, bool response, uint32_t message_id)
@@ -24,93 +29,60 @@ void message_begin(struct context *context, const struct ike_sa *sa, struct v2_w
     v2_message_begin(writer, context->scratch, IKE_MESSAGE_MAX, &header);
 }
 
-/* RFC 5282 section 3.1 and RFC 3686: a counter never repeats under one key; RFC 7296 section 3.14:
- * a CBC IV must not be predictable. */
-static void fill_iv(struct context *context, struct ike_sa *sa, const struct encr_info *encr,
-                    uint8_t *iv)
-{
-    if (encr->block_size > 1) {
-        context->random(context->random_context, iv, encr->iv_size);
-        return;
-    }
-    struct writer writer = writer_of(iv, encr->iv_size);
-    writer_u64(&writer, ++sa->iv_counter);
-}
-
 void message_begin_sealed(struct context *context, struct ike_sa *sa, struct v2_writer *writer,
                           uint8_t exchange, bool response, uint32_t message_id)
 {
-    const struct encr_info *encr = encr_info(sa->suite.encr);
-
     message_begin(context, sa, writer, exchange, response, message_id);
-    v2_sk_begin(writer, encr->iv_size);
-    if (writer_ok(&writer->bytes))
-        fill_iv(context, sa, encr, writer->bytes.data + writer->sk_text_at - encr->iv_size);
-}
-
-static struct seal_keys keys_of(const struct ike_sa *sa, bool from_initiator)
-{
-    return (struct seal_keys){
-        .encr = sa->suite.encr,
-        .integ = sa->suite.integ,
-        .encr_key = ike_sa_key(sa, from_initiator ? KEY_EI : KEY_ER),
-        .integ_key = ike_sa_key(sa, from_initiator ? KEY_AI : KEY_AR),
-    };
+    sealed_begin(context, sa, writer);
 }
 
 enum status message_seal(struct context *context, struct ike_sa *sa, struct v2_writer *writer,
                          struct slice *bytes, struct reason *reason)
 {
-    const struct encr_info *encr = encr_info(sa->suite.encr);
-    struct seal_keys keys = keys_of(sa, sa->initiator);
-    size_t icv_size = seal_icv_size(keys.encr, keys.integ);
-
-    if (!v2_sk_end(writer, encr->block_size, icv_size))
+    if (!sealed_end(sa, writer))
         return reason_set(reason, STATUS_FAIL, 0, "a message of ours grew too large");
-    size_t text_size = writer->bytes.size - icv_size - writer->sk_text_at;
+    if (writer->bytes.size > fragment_message_max(sa))
+        return fragment_cut(context, sa, writer, bytes, reason);
     *bytes = writer_slice(&writer->bytes);
-    return seal_encrypt(context->crypto, &keys, writer->bytes.data,
-                        writer->sk_text_at - encr->iv_size, text_size);
+    return sealed_encrypt(context, sa, writer);
 }
 
-/* RFC 7296 section 3.14: SK is the last payload; header through IV is associated data. */
-static enum status decrypt(struct context *context, const struct ike_sa *sa,
-                           struct ike_message *message, struct slice *text, struct reason *reason)
+static enum status open_whole(struct context *context, const struct ike_sa *sa,
+                              const struct ike_message *message, struct slice *inner,
+                              struct reason *reason)
 {
-    const struct encr_info *encr = encr_info(sa->suite.encr);
-    struct seal_keys keys = keys_of(sa, !sa->initiator);
-    size_t icv_size = seal_icv_size(keys.encr, keys.integ);
     const struct v2_payload_item *sk = v2_payloads_find(&message->payloads, V2_SK, NULL);
 
-    if (sk == NULL || sk->body.size < encr->iv_size + icv_size + 1u)
+    if (sk == NULL)
         return reason_set(reason, STATUS_DROP, 0, "no whole Encrypted payload");
-    size_t text_size = sk->body.size - encr->iv_size - icv_size;
-    if (text_size % encr->block_size != 0)
-        return reason_set(reason, STATUS_DROP, 0, "ciphertext is not a number of blocks");
-    size_t aad_size = message->size - sk->body.size;
-    enum status status = seal_decrypt(context->crypto, &keys, message->data, aad_size, text_size);
-    if (status != STATUS_OK)
-        return reason_set(reason, STATUS_DROP, 0, "the Encrypted payload does not verify");
-    struct reader reader = reader_of(sk->body);
-    reader_skip(&reader, encr->iv_size);
-    *text = reader_bytes(&reader, text_size);
-    return STATUS_OK;
+    return sealed_open(context, sa, false, message->data, message->size, sk->body, inner, reason);
 }
 
-enum status message_open(struct context *context, const struct ike_sa *sa,
-                         struct ike_message *message, uint8_t *critical_type,
-                         struct reason *reason)
+enum status message_open(struct context *context, struct ike_sa *sa, struct ike_message *message,
+                         uint8_t *critical_type, struct reason *reason)
 {
-    struct slice text;
-    struct slice inner;
+    bool fragment = v2_payloads_find(&message->payloads, V2_SKF, NULL) != NULL;
     uint8_t first = message->payloads.sk_next;
-    enum status status = decrypt(context, sa, message, &text, reason);
+    struct slice inner;
+    enum status status = fragment ? fragment_open(context, sa, message, &first, reason)
+                                  : open_whole(context, sa, message, &inner, reason);
 
-    if (status == STATUS_OK)
-        status = v2_sk_unpad(text, &inner, reason);
+    if (status == STATUS_DROP || status == STATUS_WAIT)
+        return status;
+    reassembly_end(context, sa, ike_message_is_response(message));
+    if (fragment)
+        inner = buffer_slice(&message->whole);
     if (status == STATUS_OK)
         status = v2_payloads_parse(&message->payloads, first, inner, critical_type, reason);
     return status;
+}
+
+struct slice message_next(struct reader *datagrams)
+{
+    struct reader header = *datagrams;
+
+    reader_skip(&header, IKE_HEADER_SIZE - 4);
+    return reader_bytes(datagrams, reader_u32(&header));
 }
 
 void message_send(struct context *context, const struct address *local,
@@ -125,6 +97,16 @@ void message_send(struct context *context, const struct address *local,
     effect->send.local = *local;
     effect->send.remote = *remote;
     count(context, COUNTER_PACKETS_OUT);
+}
+
+/* What was cut goes out as its fragments. */
+static void send_all(struct context *context, const struct ike_sa *sa, struct slice datagrams)
+{
+    struct reader reader = reader_of(datagrams);
+    struct slice bytes;
+
+    while ((bytes = message_next(&reader)).size > 0)
+        message_send(context, &sa->local, &sa->remote, bytes);
 }
 
 /* Half of the wait is fixed, half is chance, so that many SAs do not fall into step. */
@@ -144,7 +126,7 @@ enum status message_send_request(struct context *context, struct ike_sa *sa, str
     if (!buffer_copy(&sa->request, bytes))
         return STATUS_FAIL;
     sa->tries = 0;
-    message_send(context, &sa->local, &sa->remote, bytes);
+    send_all(context, sa, bytes);
     arm_retransmit(context, sa);
     return STATUS_OK;
 }
@@ -159,10 +141,21 @@ void message_request_done(struct context *context, struct ike_sa *sa)
 enum status message_send_response(struct context *context, struct ike_sa *sa, struct slice bytes)
 {
     sa->expected++;
+    sa->repeats = 0;
     if (!buffer_copy(&sa->reply, bytes))
         return STATUS_FAIL;
-    message_send(context, &sa->local, &sa->remote, bytes);
+    send_all(context, sa, bytes);
     return STATUS_OK;
+}
+
+void message_repeat_response(struct context *context, struct ike_sa *sa)
+{
+    count(context, COUNTER_REPLAYED_REPLIES);
+    if (sa->repeats < SIZE_TRIES)
+        sa->repeats++;
+    else
+        (void)fragment_cut_smaller(context, sa, &sa->reply);
+    send_all(context, sa, buffer_slice(&sa->reply));
 }
 
 enum status message_respond_notify(struct context *context, struct ike_sa *sa, uint8_t exchange,
@@ -182,13 +175,31 @@ enum status message_respond_notify(struct context *context, struct ike_sa *sa, u
     return status;
 }
 
+/* RFC 7383 section 2.5.2: it may have been too large for the path.  Waits and tries begin anew. */
+static bool try_smaller(struct context *context, struct ike_sa *sa)
+{
+    uint16_t size = fragment_cut_smaller(context, sa, &sa->request);
+
+    if (size == 0)
+        return false;
+    sa->datagram_max = size;
+    sa->tries = 0;
+    report(context, sa, SEVERITY_INFO, "fragments-smaller",
+           "a large message is not answered: from now on in datagrams of at most %u octets", size);
+    return true;
+}
+
 bool message_retransmit(struct context *context, struct ike_sa *sa)
 {
-    if (sa->tries >= context->config->daemon.retransmit_tries)
+    uint32_t tries = context->config->daemon.retransmit_tries;
+    bool smaller = (sa->tries >= SIZE_TRIES || sa->tries >= tries) && try_smaller(context, sa);
+
+    if (!smaller && sa->tries >= tries)
         return false;
-    sa->tries++;
+    if (!smaller)
+        sa->tries++;
     count(context, COUNTER_RETRANSMITS);
-    message_send(context, &sa->local, &sa->remote, buffer_slice(&sa->request));
+    send_all(context, sa, buffer_slice(&sa->request));
     arm_retransmit(context, sa);
     return true;
 }

@@ -10,14 +10,17 @@
 #include "lib/sa/ike_sa.h"
 #include "lib/wire/ikev2.h"
 
-/* A message on its way through an exchange; everything is borrowed from the datagram. */
+/* A message on its way through an exchange; everything is borrowed from the datagram, or from
+ * `whole`. */
 struct ike_message {
     struct ike_header header;
     struct address local;
     struct address remote;
     uint8_t *data;
     size_t size;
+    uint64_t digest;             /* keyed hash of the datagram; of fragment 1 when it had several */
     struct v2_payloads payloads; /* the inner ones once it is opened */
+    struct buffer whole;         /* the text of fragments: for the message's owner to free */
 };
 
 static inline bool ike_message_is_response(const struct ike_message *message)
@@ -33,20 +36,24 @@ void message_begin(struct context *context, const struct ike_sa *sa, struct v2_w
 void message_begin_sealed(struct context *context, struct ike_sa *sa, struct v2_writer *writer,
                           uint8_t exchange, bool response, uint32_t message_id);
 
-/* Closes and seals what message_begin_sealed opened.  *bytes lies in the scratch memory. */
+/* Closes and seals what message_begin_sealed opened.  *bytes is borrowed until the next message is
+ * begun: one datagram, or one behind the other when it had to be cut. */
 MUST_USE enum status message_seal(struct context *context, struct ike_sa *sa,
                                   struct v2_writer *writer, struct slice *bytes,
                                   struct reason *reason);
 
 /* Verifies and decrypts in place, and replaces message->payloads by the inner ones.  STATUS_DROP
- * when there is no SK payload or it does not verify; then nothing about the SA may change.
- * STATUS_REJECT when it verifies and its payloads cannot be read: *critical_type as in
+ * when there is no SK or SKF payload or it does not verify; then nothing about the SA may change.
+ * STATUS_WAIT for a fragment that is not the last to come.  STATUS_REJECT when it verifies and its payloads cannot be read: *critical_type as in
  * v2_payloads_parse. */
-MUST_USE enum status message_open(struct context *context, const struct ike_sa *sa,
+MUST_USE enum status message_open(struct context *context, struct ike_sa *sa,
                                   struct ike_message *message, uint8_t *critical_type,
                                   struct reason *reason);
 
-/* Sends bytes once. */
+/* The next of several datagrams that stand one behind the other; empty at their end. */
+struct slice message_next(struct reader *datagrams);
+
+/* Sends one datagram once. */
 void message_send(struct context *context, const struct address *local,
                   const struct address *remote, struct slice bytes);
 
@@ -61,6 +68,9 @@ void message_request_done(struct context *context, struct ike_sa *sa);
  * window. */
 MUST_USE enum status message_send_response(struct context *context, struct ike_sa *sa,
                                            struct slice bytes);
+
+/* Sends the kept response again; smaller, where it may have been too large for the path. */
+void message_repeat_response(struct context *context, struct ike_sa *sa);
 
 /* Sends a sealed response that holds one notify. */
 MUST_USE enum status message_respond_notify(struct context *context, struct ike_sa *sa,

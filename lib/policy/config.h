@@ -76,6 +76,8 @@ struct child_config {
 };
 TAILQ_HEAD(child_config_list, child_config);
 
+#define FRAGMENT_SIZE_MIN 576 /* RFC 7383 section 2.5.1 */
+
 struct connection {
     TAILQ_ENTRY(connection) entry;
     struct hash_node by_name;
@@ -88,6 +90,8 @@ struct connection {
     struct identity remote_id;
     struct proposal_list proposals;
     uint32_t lifetime_s;
+    bool fragmentation;     /* RFC 7383, when the peer can, too */
+    uint32_t fragment_size; /* the largest IP datagram that IKE sends */
     bool weak; /* weak algorithms were allowed */
     uint16_t child_count;
     struct child_config_list children; /* at least one */

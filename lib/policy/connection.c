@@ -15,6 +15,7 @@
 #define IKE_LIFETIME_S   (8 * 3600)
 #define LIFETIME_MIN_S   60
 #define LIFETIME_MAX_S   (365 * 86400)
+#define FRAGMENT_SIZE    1280 /* what IPv6 asks of every link */
 #define ADDRESS_EXPECTED "an address such as \"192.0.2.1\" or \"2001:db8::1\""
 #define ID_EXPECTED      "an address, \"host.name\", \"user@host\", \"keyid:text\" or \"@#hex\""
 
@@ -29,6 +30,9 @@ static const struct key connection_keys[] = {
     {"proposals", setting_read_later, NULL, 0, 0, 0},
     {"lifetime", setting_read_seconds, NULL, offsetof(struct connection, lifetime_s),
      LIFETIME_MIN_S, LIFETIME_MAX_S},
+    {"fragmentation", setting_read_flag, NULL, offsetof(struct connection, fragmentation), 0, 0},
+    {"fragment_size", setting_read_u32, NULL, offsetof(struct connection, fragment_size),
+     FRAGMENT_SIZE_MIN, UINT16_MAX},
     {"weak", setting_read_flag, NULL, offsetof(struct connection, weak), 0, 0},
     {"children", setting_read_later, NULL, 0, 0, 0},
     {"liveness", NULL, NULL, 0, 0, 0},
@@ -243,6 +247,8 @@ struct connection *connection_read(struct reading *reading, config_setting_t *se
     }
     TAILQ_INIT(&connection->children);
     connection->lifetime_s = IKE_LIFETIME_S;
+    connection->fragmentation = true;
+    connection->fragment_size = FRAGMENT_SIZE;
     connection->line = config_setting_source_line(setting);
     snprintf(connection->file, sizeof(connection->file), "%s", reading->path);
     if (connection_fill(reading, setting, connection))

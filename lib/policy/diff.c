@@ -71,6 +71,7 @@ bool connection_equal(const struct connection *a, const struct connection *b)
            address_equal(&a->remote, &b->remote) && identity_equal(&a->local_id, &b->local_id) &&
            identity_equal(&a->remote_id, &b->remote_id) &&
            proposals_equal(&a->proposals, &b->proposals) && a->lifetime_s == b->lifetime_s &&
+           a->fragmentation == b->fragmentation && a->fragment_size == b->fragment_size &&
            a->weak == b->weak && children_equal(a, b);
 }
 

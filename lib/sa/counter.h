@@ -19,6 +19,8 @@
     X(DROP_NO_CONNECTION, "dropped_no_connection") /* nothing configured for the peer */        \
     X(DROP_HALF_OPEN, "dropped_half_open")         /* the cap on half-open SAs */               \
     X(DROP_SOURCE, "dropped_source")               /* the cap on those of one source */         \
+    X(DROP_FRAGMENT, "dropped_fragment")           /* not agreed on, wrong, or known */         \
+    X(DROP_FRAGMENT_ROOM, "dropped_fragment_room") /* no room to keep it in */                  \
     X(DROP_ANSWER, "dropped_answer")               /* an answer nobody waits for any more */    \
     X(COOKIES_SENT, "cookies_sent")                                                             \
     X(COOKIES_WRONG, "cookies_wrong")                                                           \
@@ -31,6 +33,9 @@
     X(ERRORS_RECEIVED, "errors_received")                                                       \
     X(RETRANSMITS, "retransmits")                                                               \
     X(REPLAYED_REPLIES, "replayed_replies") /* a request came again: the cached reply */        \
+    X(FRAGMENTED, "messages_fragmented")                                                        \
+    X(REASSEMBLED, "messages_reassembled")                                                      \
+    X(REASSEMBLY_EXPIRED, "reassembly_expired") /* the other fragments did not come */          \
     X(TIMEOUTS, "timeouts")                                                                     \
     X(HALF_OPEN_EXPIRED, "half_open_expired")                                                   \
     X(AUTH_FAILED, "authentication_failed")                                                     \

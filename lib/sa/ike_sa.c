@@ -1,7 +1,7 @@
 /*
  * IKE SAs and the table of them: see ike_sa.h.
  */
-#include "lib/sa/ike_sa.h"
+#include "lib/sa/reassembly.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -240,6 +240,8 @@ void ike_sa_free(struct context *context, struct ike_sa *sa)
     buffer_free(&sa->remote_id);
     buffer_free(&sa->request);
     buffer_free(&sa->reply);
+    reassembly_end(context, sa, false);
+    reassembly_end(context, sa, true);
     secret_free(&sa->keys);
     free(sa);
 }

@@ -140,6 +140,7 @@ enum timer_kind {
     TIMER_RETRANSMIT, /* ike_sa.retransmit */
     TIMER_EXPIRE,     /* ike_sa.expire */
     TIMER_LATER,      /* ike_sa.later */
+    TIMER_REASSEMBLY, /* reassembly.timer */
     TIMER_RETRY,      /* the engine's: a connection tries again */
     TIMER_CALM,       /* the engine's: is the flood over? */
 };
@@ -152,7 +153,8 @@ struct timer {
 /* Where the seven keys of RFC 7296 section 2.14 lie in ike_sa.keys. */
 enum ike_key { KEY_D, KEY_AI, KEY_AR, KEY_EI, KEY_ER, KEY_PI, KEY_PR, KEY_COUNT };
 
-struct link; /* the engine's run-time state of a connection */
+struct link;       /* the engine's run-time state of a connection */
+struct reassembly; /* reassembly.h */
 
 struct ike_sa {
     TAILQ_ENTRY(ike_sa) entry;
@@ -187,8 +189,12 @@ struct ike_sa {
     uint32_t expected;     /* message ID of the peer's next request */
     uint64_t request_digest; /* keyed hash of the peer's last request */
     uint8_t serving;         /* its exchange */
-    struct buffer request;   /* ours, unanswered */
-    struct buffer reply;     /* to the peer's last request */
+    struct buffer request;   /* ours, unanswered; its fragments one behind the other ... */
+    struct buffer reply;     /* ... as those of the reply to the peer's last request */
+    uint8_t repeats;         /* how often that reply was asked for again */
+    bool fragments;          /* both ends have agreed on fragments (RFC 7383) */
+    uint16_t datagram_max;   /* what the path seems to carry, 0: what is configured */
+    struct reassembly *parts[2]; /* of the peer's next request, and of the response to ours */
     uint64_t iv_counter;
     uint64_t created_ms;
     uint64_t established_ms;
@@ -217,6 +223,8 @@ struct sa_table {
     size_t count;
     size_t half_open;
     struct source_counts half_open_of;
+    size_t parts_octets;          /* that reassembly holds for all SAs ... */
+    size_t parts_stranger_octets; /* ... and of these for half-open ones */
     uint64_t next_number;
 };
 
@@ -230,6 +238,7 @@ struct context {
     void (*random)(void *context, void *to, size_t size);
     void *random_context;
     uint8_t *scratch; /* IKE_MESSAGE_MAX octets to build a message in */
+    uint8_t *cuttings; /* FRAGMENTS_OCTETS_MAX octets for the fragments of one */
     uint64_t now_ms;
     bool debug; /* debug reports are wanted */
     uint32_t next_child;

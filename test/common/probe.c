@@ -6,12 +6,23 @@
 #include <stdlib.h>
 
 #include "lib/engine/private.h"
+#include "lib/sa/reassembly.h"
 
 static const uint8_t probe_key[16] = "probe";
 
 static uint64_t bytes_digest(const struct buffer *buffer)
 {
     return hash_keyed(probe_key, buffer_slice(buffer));
+}
+
+/* What is there of a message, and what it costs. */
+static uint64_t parts_digest(const struct reassembly *parts)
+{
+    if (parts == NULL)
+        return 0;
+    uint64_t of[] = {parts->message_id, parts->total, parts->here, parts->charged,
+                     parts->timer.node.due_ms};
+    return hash_keyed(probe_key, slice_of(of, sizeof(of)));
 }
 
 static uint64_t sa_digest(const struct ike_sa *sa)
@@ -39,6 +50,9 @@ static uint64_t sa_digest(const struct ike_sa *sa)
         heap_has(&sa->expire.node),
         bytes_digest(&sa->request),
         bytes_digest(&sa->reply),
+        sa->datagram_max,
+        parts_digest(sa->parts[0]),
+        parts_digest(sa->parts[1]),
         bytes_digest(&sa->remote_id),
         hash_keyed(probe_key, secret_slice(&sa->keys)),
         hash_keyed(probe_key, address_bytes(&sa->remote)),

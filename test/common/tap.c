@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/engine/private.h"
+#include "lib/ikev2/fragment.h"
+#include "test/common/host.h"
+
 static uint8_t message_room[IKE_MESSAGE_MAX];
 
 static struct seal_keys keys_of(const struct ike_sa *sa, bool from_initiator)
@@ -70,6 +74,26 @@ static bool take_payloads(struct tap *tap, const struct v2_payloads *payloads)
     return true;
 }
 
+/* A fragment: its text is one payload. */
+static bool open_fragment(struct tap *tap, const struct world *world, const struct ike_sa *sa,
+                          struct buffer *message, const struct v2_payloads *payloads)
+{
+    const struct v2_payload_item *skf = v2_payloads_find(payloads, V2_SKF, NULL);
+    bool from_initiator = (tap->header.flags & V2_FLAG_INITIATOR) != 0;
+    struct v2_fragment fragment;
+    struct reason reason;
+    struct slice inner;
+
+    if (sa == NULL || v2_skf_parse(&fragment, skf->body, &reason) != STATUS_OK ||
+        !decrypt(world, sa, from_initiator, message, fragment.sealed, &inner))
+        return false;
+    tap->sealed = true;
+    tap->number = fragment.number;
+    tap->total = fragment.total;
+    tap->first = payloads->sk_next;
+    return tap_insert(tap, 0, V2_SKF, false, inner);
+}
+
 static bool open_copy(struct tap *tap, const struct world *world, const struct flight *flight,
                       struct buffer *message)
 {
@@ -86,9 +110,11 @@ static bool open_copy(struct tap *tap, const struct world *world, const struct f
                           &reason) != STATUS_OK)
         return false;
     const struct v2_payload_item *sk = v2_payloads_find(&payloads, V2_SK, NULL);
+    const struct ike_sa *sa = keyed_sa(world, flight, &tap->header);
+    if (v2_payloads_find(&payloads, V2_SKF, NULL) != NULL)
+        return open_fragment(tap, world, sa, message, &payloads);
     if (sk == NULL)
         return take_payloads(tap, &payloads);
-    const struct ike_sa *sa = keyed_sa(world, flight, &tap->header);
     bool from_initiator = (tap->header.flags & V2_FLAG_INITIATOR) != 0;
     tap->sealed = true;
     return sa != NULL && decrypt(world, sa, from_initiator, message, sk->body, &inner) &&
@@ -127,32 +153,53 @@ static void mangle(const struct tap *tap, uint8_t *octets, size_t size)
         octets[tap->mangles[i].at % size] ^= tap->mangles[i].flip;
 }
 
-/* The message in message_room. */
+static bool build_open(const struct tap *tap, struct v2_writer *writer, struct slice *bytes)
+{
+    write_payloads(tap, writer);
+    if (!v2_message_end(writer))
+        return false;
+    mangle(tap, message_room + IKE_HEADER_SIZE, writer->bytes.size - IKE_HEADER_SIZE);
+    *bytes = writer_slice(&writer->bytes);
+    return true;
+}
+
+static void write_text(const struct tap *tap, struct v2_writer *writer, size_t iv_size)
+{
+    if (tap->total == 0) {
+        v2_sk_begin(writer, iv_size);
+        write_payloads(tap, writer);
+        return;
+    }
+    v2_skf_begin(writer, iv_size, tap->first, tap->number, tap->total);
+    for (size_t i = 0; i < tap->count; i++)
+        writer_bytes(&writer->bytes, buffer_slice(&tap->payloads[i].body));
+}
+
+/* The message in message_room; or several in the cuttings of the engine that `cutter` is of, where
+ * one would be too large for it (NULL: never). */
 static bool build(const struct tap *tap, struct world *world, const struct ike_sa *sa,
-                  struct slice *bytes)
+                  struct ike_sa *cutter, struct slice *bytes)
 {
     struct v2_writer writer;
+    struct reason reason;
 
     v2_message_begin(&writer, message_room, sizeof(message_room), &tap->header);
-    if (!tap->sealed) {
-        write_payloads(tap, &writer);
-        if (!v2_message_end(&writer))
-            return false;
-        mangle(tap, message_room + IKE_HEADER_SIZE, writer.bytes.size - IKE_HEADER_SIZE);
-        *bytes = writer_slice(&writer.bytes);
-        return true;
-    }
+    if (!tap->sealed)
+        return build_open(tap, &writer, bytes);
     const struct encr_info *encr = encr_info(sa->suite.encr);
     struct seal_keys keys = keys_of(sa, (tap->header.flags & V2_FLAG_INITIATOR) != 0);
     size_t icv_size = seal_icv_size(keys.encr, keys.integ);
-    v2_sk_begin(&writer, encr->iv_size);
+    write_text(tap, &writer, encr->iv_size);
     size_t text_at = writer.sk_text_at;
     chance_fill(&world->chance, message_room + text_at - encr->iv_size, encr->iv_size);
-    write_payloads(tap, &writer);
     if (!v2_sk_end(&writer, encr->block_size, icv_size))
         return false;
     size_t text_size = writer.bytes.size - icv_size - text_at;
     mangle(tap, message_room + text_at, text_size);
+    if (cutter != NULL && tap->total == 0 && writer.bytes.size > fragment_message_max(cutter)) {
+        struct host *host = world_host_at(world, &cutter->local);
+        return fragment_cut(&host->engine->context, cutter, &writer, bytes, &reason) == STATUS_OK;
+    }
     *bytes = writer_slice(&writer.bytes);
     return seal_encrypt(world->crypto, &keys, message_room, text_at - encr->iv_size, text_size) ==
            STATUS_OK;
@@ -172,6 +219,30 @@ static bool keep_copy(struct ike_sa *sa, const struct ike_header *header, struct
                        bytes);
 }
 
+/* The last of several datagrams takes the packet's place, the others leave before it. */
+static bool replace(struct world *world, struct flight *flight, struct slice datagrams)
+{
+    struct buffer all = {0};
+    struct reader reader;
+    struct slice bytes;
+    bool whole = buffer_copy(&all, datagrams);
+
+    reader = reader_of(buffer_slice(&all));
+    while (whole && (bytes = message_next(&reader)).size > 0) {
+        if (reader_left(&reader) == 0) {
+            whole = buffer_copy(&flight->data, bytes);
+            break;
+        }
+        struct effect_send send = {.local = flight->source, .remote = flight->destination};
+        whole = buffer_copy(&send.data, bytes);
+        if (whole)
+            world_send(world, &send);
+        buffer_free(&send.data);
+    }
+    buffer_free(&all);
+    return whole;
+}
+
 bool tap_close(const struct tap *tap, struct world *world, struct flight *flight)
 {
     struct ike_header was;
@@ -182,9 +253,10 @@ bool tap_close(const struct tap *tap, struct world *world, struct flight *flight
         return false;
     const struct ike_sa *keyed = keyed_sa(world, flight, &was);
     struct ike_sa *sender = sa_at(world, &flight->source, &was);
-    if ((tap->sealed && keyed == NULL) || !build(tap, world, keyed, &bytes))
+    if ((tap->sealed && keyed == NULL) || !build(tap, world, keyed, sender, &bytes))
         return false;
-    return (sender == NULL || keep_copy(sender, &was, bytes)) && buffer_copy(&flight->data, bytes);
+    return (sender == NULL || tap->total > 0 || keep_copy(sender, &was, bytes)) &&
+           replace(world, flight, bytes);
 }
 
 void tap_request(struct tap *tap, const struct ike_sa *sa, uint8_t exchange)
@@ -267,7 +339,7 @@ bool tap_send(const struct tap *tap, struct world *world, const struct ike_sa *s
 {
     struct slice bytes;
 
-    if (!build(tap, world, sa, &bytes))
+    if (!build(tap, world, sa, NULL, &bytes))
         return false;
     world_inject(world, &sa->local, &sa->remote, bytes);
     return true;

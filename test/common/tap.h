@@ -23,6 +23,9 @@ struct tap_payload {
 struct tap {
     struct ike_header header;
     bool sealed;
+    uint16_t number; /* of a fragment (RFC 7383); its text is the one payload, of type SKF */
+    uint16_t total;  /* 0: it is none */
+    uint8_t first;   /* its Next Payload field */
     size_t count;
     struct tap_payload payloads[TAP_PAYLOADS_MAX]; /* the inner ones when sealed */
     /* Octets changed at last: inside the text when sealed (before encryption), else of the whole
@@ -38,7 +41,8 @@ struct tap {
 MUST_USE bool tap_open(struct tap *tap, const struct world *world, const struct flight *flight);
 
 /* Puts it together again, in place of the packet.  The sender takes it for its own: what it sends
- * again, and what it signed of IKE_SA_INIT, is the altered message. */
+ * again, and what it signed of IKE_SA_INIT, is the altered message; except with a fragment.  What has
+ * grown too large for a datagram is cut: all but the last fragment leave before the packet. */
 MUST_USE bool tap_close(const struct tap *tap, struct world *world, struct flight *flight);
 
 /* An empty sealed request of an SA, with its next message ID. */

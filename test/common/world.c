@@ -132,6 +132,19 @@ static const char *host_name_at(const struct world *world, const struct address 
     return host == NULL ? "?" : host->name;
 }
 
+/* Number and total of a fragment stand in the clear. */
+static void add_fragment(const struct flight *flight, const struct ike_header *header, char *text)
+{
+    struct reader reader = reader_of(buffer_slice(&flight->data));
+    size_t used = strlen(text);
+
+    reader_skip(&reader, IKE_HEADER_SIZE + 4);
+    unsigned number = reader_u16(&reader);
+    unsigned total = reader_u16(&reader);
+    if (header->next_payload == V2_SKF)
+        snprintf(text + used, FLIGHT_TEXT_MAX - used, "  %u/%u", number, total);
+}
+
 char *flight_text(const struct flight *flight, char text[FLIGHT_TEXT_MAX])
 {
     struct ike_header header;
@@ -143,11 +156,13 @@ char *flight_text(const struct flight *flight, char text[FLIGHT_TEXT_MAX])
         snprintf(text, FLIGHT_TEXT_MAX, "ESP %08x", flight->spi);
     else if (ike_header_parse(&header, buffer_slice(&flight->data), &reason) != STATUS_OK)
         snprintf(text, FLIGHT_TEXT_MAX, "%zu octets", flight->data.size);
-    else
+    else {
         snprintf(text, FLIGHT_TEXT_MAX, "%s %s %u  %04x:%04x  %zu octets",
                  v2_exchange_name(header.exchange),
                  (header.flags & V2_FLAG_RESPONSE) != 0 ? "response" : "request", header.message_id,
                  (unsigned)(header.spi_i >> 48), (unsigned)(header.spi_r >> 48), flight->data.size);
+        add_fragment(flight, &header, text);
+    }
     return text;
 }
 

@@ -242,6 +242,19 @@ static bool do_replay(struct script *script, char **words, size_t count)
     return flight != NULL;
 }
 
+static bool do_spoil(struct script *script, char **words, size_t count)
+{
+    const struct flight *flight = last_packet(script, words, count);
+    struct buffer octets = {0};
+
+    if (flight == NULL || !buffer_copy(&octets, buffer_slice(&flight->data)))
+        return false;
+    octets.data[octets.size - 1] ^= 1;
+    world_inject(&script->world, &flight->source, &flight->destination, buffer_slice(&octets));
+    buffer_free(&octets);
+    return true;
+}
+
 static void address_step(struct address *address)
 {
     size_t at = address_bytes(address).size;
@@ -404,6 +417,7 @@ bool command_run(struct script *script, struct words *words)
         {"release", 0, do_release},     {"edit", 2, do_edit},       {"request", 2, do_request},
         {"replay", 1, do_replay},       {"flood", 2, do_flood},     {"send", 3, do_send},
         {"expect", 1, do_expect},       {"mark", 0, do_mark},       {"forge", 3, do_forge},
+        {"spoil", 1, do_spoil},
     };
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -168,6 +168,27 @@ static bool mangle(struct script *script, struct tap *tap, char *const *words, s
     return true;
 }
 
+static bool pad(struct script *script, struct tap *tap, char *const *words, size_t count)
+{
+    size_t size = count > 1 ? strtoul(words[1], NULL, 10) : 0;
+    uint8_t *octets = size > UINT16_MAX ? NULL : calloc(1, size + 1);
+
+    if (octets == NULL)
+        return script_fail(script, "expected a size");
+    bool done = tap_insert(tap, tap->count, V2_VENDOR, false, slice_of(octets, size));
+    free(octets);
+    return done;
+}
+
+static bool fragment(struct script *script, struct tap *tap, char *const *words, size_t count)
+{
+    if (count < 3 || tap->total == 0)
+        return script_fail(script, "expected a fragment, and its numbers");
+    tap->number = (uint16_t)strtoul(words[1], NULL, 10);
+    tap->total = (uint16_t)strtoul(words[2], NULL, 10);
+    return true;
+}
+
 bool edit_apply(struct script *script, struct tap *tap, char *const *words, size_t count)
 {
     static const struct {
@@ -175,7 +196,8 @@ bool edit_apply(struct script *script, struct tap *tap, char *const *words, size
         bool (*apply)(struct script *script, struct tap *tap, char *const *words, size_t count);
     } edits[] = {{"add", add},     {"front", add},     {"set", set},
                  {"remove", drop}, {"repeat", repeat}, {"flip", flip},
-                 {"cut", cut},     {"header", header}, {"mangle", mangle}};
+                 {"cut", cut},     {"header", header}, {"mangle", mangle},
+                 {"pad", pad},     {"fragment", fragment}};
 
     for (size_t i = 0; count > 0 && i < sizeof(edits) / sizeof(edits[0]); i++)
         if (strcmp(words[0], edits[i].word) == 0)

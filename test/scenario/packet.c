@@ -42,6 +42,9 @@ void packet_line(const struct world *world, const struct flight *flight, char *l
     for (size_t i = 0; i < tap.count; i++) {
         size_t used = strlen(line);
         snprintf(line + used, size - used, " %s", v2_payload_name(tap.payloads[i].type));
+        used = strlen(line);
+        if (tap.total > 0)
+            snprintf(line + used, size - used, " %u/%u", tap.number, tap.total);
         if (tap.payloads[i].type == V2_NOTIFY)
             add_notify(line, size, buffer_slice(&tap.payloads[i].body));
     }
@@ -111,7 +114,8 @@ static size_t match_count(const struct words *words)
     return words->count;
 }
 
-static void apply_edits(struct script *script, struct flight *flight, const char *line)
+/* True when the packet has become the last of several fragments: the others were sent already. */
+static bool apply_edits(struct script *script, struct flight *flight, const char *line)
 {
     struct words words;
     struct tap tap;
@@ -127,16 +131,18 @@ static void apply_edits(struct script *script, struct flight *flight, const char
         rule->left = 0;
         if (!opened && !tap_open(&tap, &script->world, flight)) {
             script_fail(script, "cannot open \"%s\" to edit it", line);
-            return;
+            return false;
         }
         opened = true;
         edit_apply(script, &tap, words.at + count + 1, words.count - count - 1);
     }
     if (!opened)
-        return;
+        return false;
     if (!tap_close(&tap, &script->world, flight))
         script_fail(script, "cannot seal \"%s\" again", line);
+    bool cut = tap.total == 0 && flight->data.size > 16 && flight->data.data[16] == V2_SKF;
     tap_free(&tap);
+    return cut;
 }
 
 enum fate script_packet(void *context, struct flight *flight)
@@ -148,7 +154,8 @@ enum fate script_packet(void *context, struct flight *flight)
     if (flight->kind != FLIGHT_IKE)
         return FATE_PASS;
     packet_line(&script->world, flight, line, sizeof(line));
-    apply_edits(script, flight, line);
+    if (apply_edits(script, flight, line))
+        packet_line(&script->world, flight, line, sizeof(line));
     log_add(&script->packets, line, copy_of(flight));
     for (size_t i = 0; i < script->rule_count; i++) {
         struct rule *rule = &script->rules[i];

@@ -18,11 +18,14 @@
  *   edit MATCH: EDIT               the next packet that matches, before it is sealed:
  *       add [critical] PAYLOAD HEX | front PAYLOAD HEX | set PAYLOAD HEX | remove PAYLOAD |
  *       repeat PAYLOAD | flip PAYLOAD OFFSET | cut PAYLOAD OCTETS | header FIELD VALUE |
+ *       pad OCTETS              a Vendor ID payload of that size
+ *       fragment NUMBER TOTAL   other numbers for a fragment
  *       mangle OFFSET           PAYLOAD: SA KE ... or a number; notify TYPE counts as one
  *   request HOST EXCHANGE [id N] {PAYLOAD HEX}    beside the engine, with the keys of its first SA
  *   forge HOST EXCHANGE request|response [id N] {PAYLOAD HEX}   the same in the clear: whoever sees
  *                                  the wire can send it to the peer in HOST's name
  *   replay MATCH                   the last packet that matches, once more
+ *   spoil MATCH                    the same with its last octet altered
  *   flood MATCH N [FROM]           the same N times with other SPIs of the initiator, from the
  *                                  addresses FROM, the one after it, ... (default: as it was)
  *   send FROM HOST HEX             octets from a host or an address
@@ -38,7 +41,7 @@
  *   expect kept HOST               all its SAs with keys are as they were before the last forge
  *
  * MATCH: a host (the sender), then words that the packet's line must hold:
- * "a IKE_AUTH request 1", "b IKE_SA_INIT response COOKIE".
+ * "a IKE_AUTH request 1", "b IKE_SA_INIT response COOKIE", "a IKE_AUTH request SKF 2/4".
  */
 #ifndef TEST_SCENARIO_SCENARIO_H
 #define TEST_SCENARIO_SCENARIO_H

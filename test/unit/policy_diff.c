@@ -67,6 +67,8 @@ static void every_setting_counts(void **state)
     static const char *const changes[] = {
         "lifetime = \"9h\";",
         "weak = true;",
+        "fragmentation = false;",
+        "fragment_size = 1400;",
         "proposals = \"aes256gcm16-prfsha384-x25519\";",
         "proposals = [ \"aes256gcm16-prfsha384-x25519\", \"aes256-sha256-x25519\" ];",
         "children: { a: { mode = \"tunnel\"; }; };",

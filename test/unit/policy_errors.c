@@ -71,6 +71,12 @@ static void each_fault_has_its_line(void **state)
         {CONNECTION("lifetime=\"99999999999999999999s\";"),
          "f:1: lifetime: \"99999999999999999999s\"; expected a time from 1m to 365d, such as "
          "\"90s\", \"15m\", \"8h\", \"2d\""},
+        {CONNECTION("fragmentation = \"yes\";"),
+         "f:1: fragmentation: \"yes\"; expected true or false"},
+        {CONNECTION("fragment_size = 575;"),
+         "f:1: fragment_size: 575; expected a number from 576 to 65535"},
+        {CONNECTION("fragment_size = 65536;"),
+         "f:1: fragment_size: 65536; expected a number from 576 to 65535"},
         {CONNECTION("weak = 1;"), "f:1: weak: 1; expected true or false"},
         {CONNECTION("proposals = [];"),
          "f:1: proposals: 0 of them; expected 1 to 8 proposals such as "
