@@ -7,7 +7,8 @@
 #
 #   make [V=1]                      iked and ikectl; V=1 shows the commands
 #   make check                      all tests of CI, in the parts
-#                                   check-unit check-scenario simulate fuzz-smoke check-lab
+#                                   check-unit check-scenario check-crossing simulate
+#                                   fuzz-smoke check-lab
 #   make simulate SEED=1 RUNS=1000
 #   make check-asan | check-valgrind | clang | lint | format | bench | demo
 #   make install [DESTDIR=DIR] | uninstall | clean | distclean
@@ -85,10 +86,11 @@ common_src := $(wildcard test/common/*.c)
 unit_src := $(wildcard test/unit/*.c)
 scenario_src := $(wildcard test/scenario/*.c)
 simulate_src := $(wildcard test/simulate/*.c)
+crossing_src := $(wildcard test/crossing/*.c)
 fuzz_src := $(wildcard test/fuzz/*.c)
 bench_src := $(wildcard test/bench/*.c)
 all_src := $(lib_src) $(iked_src) $(ikectl_src) $(common_src) $(unit_src) $(scenario_src) \
-	$(simulate_src) $(fuzz_src) $(bench_src)
+	$(simulate_src) $(crossing_src) $(fuzz_src) $(bench_src)
 
 # In test/unit and test/bench each file with a main is a program; a file without
 # one is linked to all programs of its folder. test/common is linked to all tests.
@@ -105,11 +107,12 @@ unit_programs := $(patsubst %.c,$(B)/%,$(unit_main))
 bench_programs := $(patsubst %.c,$(B)/%,$(bench_main))
 scenario_program := $(if $(scenario_src),$(B)/test/scenario)
 simulate_program := $(if $(simulate_src),$(B)/test/simulate)
+crossing_program := $(if $(crossing_src),$(B)/test/crossing)
 fuzz_programs := $(patsubst test/fuzz/%.c,$(B)/%,$(fuzz_main))
 
 .PHONY: all tests
 all: $(programs)
-tests: $(unit_programs) $(scenario_program) $(simulate_program) $(bench_programs)
+tests: $(unit_programs) $(scenario_program) $(simulate_program) $(crossing_program) $(bench_programs)
 
 ifdef configured
 
@@ -164,6 +167,10 @@ $(B)/test/simulate: $(call obj,$(simulate_src)) $(B)/libtest.a $(B)/libike.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(link) $(iked_libs)
 
+$(B)/test/crossing: $(call obj,$(crossing_src)) $(B)/libtest.a $(B)/libike.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(link) $(iked_libs)
+
 # Only in the variant that fuzz-smoke makes: the library, too, is instrumented.
 .PHONY: fuzz-programs
 fuzz-programs: $(fuzz_programs)
@@ -190,8 +197,8 @@ endif
 export TALLY = $(B)/tally
 export IKED_BUILD = $(abspath $(B))
 tally = test/tally
-check_parts = check-unit check-scenario simulate fuzz-smoke check-lab
-asan_parts = check-unit check-scenario simulate
+check_parts = check-unit check-scenario check-crossing simulate fuzz-smoke check-lab
+asan_parts = check-unit check-scenario check-crossing simulate
 
 .PHONY: check $(check_parts) check-asan check-valgrind
 check:
@@ -238,6 +245,16 @@ else
 check-scenario: $(scenario_program)
 	@$(tally) --start
 	@$(tally) -q scenario $(scenario_program) $(sort $(wildcard test/scenario/*.scn))
+	@$(tally) --total
+endif
+
+ifeq ($(crossing_program),)
+check-crossing:
+	@echo "$@: no tests yet"
+else
+check-crossing: $(crossing_program)
+	@$(tally) --start
+	@$(tally) crossing $(crossing_program)
 	@$(tally) --total
 endif
 
@@ -292,7 +309,7 @@ demo: $(programs)
 # --- the sources' care -------------------------------------------------------
 
 formatted = $(wildcard $(addsuffix /*.[ch],$(addprefix lib/,$(rooms)) iked iked/keeper ikectl \
-	$(addprefix test/,common unit scenario simulate fuzz bench)))
+	$(addprefix test/,common unit scenario crossing simulate fuzz bench)))
 manuals = $(wildcard man/*.[1-9])
 
 .PHONY: clang format lint

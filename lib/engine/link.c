@@ -185,12 +185,32 @@ static bool covers_all(const struct link *link)
     return true;
 }
 
+/* Will anything come of the link without another word from outside? */
+static bool is_at_work(const struct link *link)
+{
+    const struct ike_sa *sa;
+
+    TAILQ_FOREACH (sa, &link->sas, of_link)
+        if (sa->handshake != NULL || sa->own != NULL || sa->theirs != NULL ||
+            (sa->wanted_children != 0 && sa->state == IKE_ESTABLISHED) || sa->inherited)
+            return true;
+    return false;
+}
+
+void link_stalled(struct engine *engine, struct link *link, const char *why)
+{
+    if (!TAILQ_EMPTY(&link->waiting) && !is_at_work(link))
+        answer_waiting(engine, link, COMMAND_UP, false, why);
+}
+
 void link_up(struct engine *engine, struct link *link)
 {
     if (TAILQ_EMPTY(&link->waiting) && link->last_error == NULL && link->failures == 0)
         return;
-    if (!covers_all(link))
+    if (!covers_all(link)) {
+        link_stalled(engine, link, "a child that stood has gone down");
         return;
+    }
     free(link->last_error);
     link->last_error = NULL;
     link->failures = 0;

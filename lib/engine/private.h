@@ -155,6 +155,9 @@ void link_up(struct engine *engine, struct link *link);
 void link_note(struct engine *engine, struct link *link, const char *why);
 void link_failed(struct engine *engine, struct link *link, const char *why);
 void link_lost(struct engine *engine, struct link *link);
+/* What was up when somebody asked for the whole has gone before the rest came: tells him, unless
+ * something is still under way. */
+void link_stalled(struct engine *engine, struct link *link, const char *why);
 void link_retry(struct engine *engine, struct link *link);
 
 /* Is nothing else known to the peer that INITIAL_CONTACT would make it forget?  To be asked when

@@ -148,11 +148,18 @@ void sa_arm_lifetime(struct engine *engine, struct ike_sa *sa)
     ike_sa_timer(context, &sa->expire, sa->established_ms + wait_ms);
 }
 
+/* Without a child it serves nobody, but gets some time to have one again. */
 static void arm_childless(struct engine *engine, struct ike_sa *sa)
 {
+    bool childless = TAILQ_EMPTY(&sa->children);
     uint64_t due_ms = engine->context.now_ms + CHILDLESS_LIFE_MS;
 
-    if (!heap_has(&sa->expire.node) || sa->expire.node.due_ms > due_ms)
+    if (sa->state != IKE_ESTABLISHED || sa->inherited || sa->childless == childless)
+        return;
+    sa->childless = childless;
+    if (!childless)
+        sa_arm_lifetime(engine, sa);
+    else if (!heap_has(&sa->expire.node) || sa->expire.node.due_ms > due_ms)
         ike_sa_timer(&engine->context, &sa->expire, due_ms);
 }
 
@@ -170,8 +177,7 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     sa_table_add_id(&engine->sas, sa);
     count(context, COUNTER_ESTABLISHED);
     sa_arm_lifetime(engine, sa);
-    if (TAILQ_EMPTY(&sa->children))
-        arm_childless(engine, sa);
+    arm_childless(engine, sa);
     report_established(engine, sa);
     if (initial_contact)
         forget_older(engine, sa);
@@ -302,7 +308,8 @@ static void fail(struct engine *engine, struct ike_sa *sa, enum status status,
     report(context, sa,
            attempt || status == STATUS_FAIL ? SEVERITY_WARNING : SEVERITY_INFO,
            attempt ? "ike-failed" : "ike-closed", "%s", reason->text);
-    struct link *link = sa->initiator && attempt ? sa->link : NULL;
+    struct link *link = sa->link;
+    bool failed = sa->initiator && attempt;
     if (attempt && sa->initiator && reason->notify != 0) {
         sa->handshake->step.awaited = 0;
         if (sa->handshake->child != NULL)
@@ -314,8 +321,10 @@ static void fail(struct engine *engine, struct ike_sa *sa, enum status status,
     } else {
         sa_end(engine, sa);
     }
-    if (link != NULL)
+    if (failed)
         link_failed(engine, link, reason->text);
+    else if (link != NULL)
+        link_stalled(engine, link, reason->text);
 }
 
 void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status,
@@ -340,8 +349,7 @@ void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status,
         return;
     }
     sa_settle_creations(engine, sa);
-    if (sa->state == IKE_ESTABLISHED && TAILQ_EMPTY(&sa->children) && !sa->inherited)
-        arm_childless(engine, sa);
+    arm_childless(engine, sa);
     if (sa->link != NULL)
         link_up(engine, sa->link);
     sa_wishes(engine, sa);

@@ -20,7 +20,6 @@ static void put_off(struct engine *engine, struct ike_sa *sa)
 
     context->random(context->random_context, &chance, sizeof(chance));
     sa->wishes_ms = context->now_ms + AGAIN_MS + chance % AGAIN_MS;
-    ike_sa_timer(context, &sa->later, sa->wishes_ms);
 }
 
 static const struct child_config *child_at(const struct connection *connection, unsigned place)
@@ -44,6 +43,12 @@ void sa_want_child(struct ike_sa *sa, const struct child_config *wanted)
     }
 }
 
+/* The peer knows this child by now: before, it would not find what we want to rekey or delete. */
+static bool is_proven(const struct engine *engine, const struct child_sa *child)
+{
+    return !child->unproven || child->created_ms + HELD_OUTBOUND_MS <= engine->context.now_ms;
+}
+
 /* The next wish as an exchange; false when there is none. */
 static bool next_wish(struct engine *engine, struct ike_sa *sa, enum status *status,
                       struct reason *reason)
@@ -52,7 +57,7 @@ static bool next_wish(struct engine *engine, struct ike_sa *sa, enum status *sta
     struct child_sa *child;
 
     TAILQ_FOREACH (child, &sa->children, entry)
-        if (child->delete_due) {
+        if (child->delete_due && is_proven(engine, child)) {
             *status = informational_delete_child(context, sa, child, reason);
             return true;
         }
@@ -61,7 +66,7 @@ static bool next_wish(struct engine *engine, struct ike_sa *sa, enum status *sta
         return true;
     }
     TAILQ_FOREACH (child, &sa->children, entry)
-        if (child->rekey_due && !child->replaced) {
+        if (child->rekey_due && !child->replaced && is_proven(engine, child)) {
             *status = create_start(context, sa, CREATE_REKEY_CHILD, child->config, child, reason);
             return true;
         }
@@ -77,11 +82,37 @@ static bool next_wish(struct engine *engine, struct ike_sa *sa, enum status *sta
     return false;
 }
 
+static void earlier(uint64_t *due_ms, uint64_t other_ms)
+{
+    if (other_ms < *due_ms)
+        *due_ms = other_ms;
+}
+
+/* For the first of all that is put off. */
+static void arm_later(struct engine *engine, struct ike_sa *sa)
+{
+    struct context *context = &engine->context;
+    const struct child_sa *child = TAILQ_FIRST(&sa->gone);
+    uint64_t due_ms = child == NULL ? UINT64_MAX : child->gone_ms;
+
+    if (sa->wishes_ms > context->now_ms)
+        earlier(&due_ms, sa->wishes_ms);
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if (child->held_encr.size > 0 ||
+            ((child->delete_due || child->rekey_due) && !is_proven(engine, child)))
+            earlier(&due_ms, child->created_ms + HELD_OUTBOUND_MS);
+    if (due_ms == UINT64_MAX)
+        ike_sa_timer_stop(context, &sa->later);
+    else
+        ike_sa_timer(context, &sa->later, due_ms);
+}
+
 void sa_wishes(struct engine *engine, struct ike_sa *sa)
 {
     enum status status = STATUS_OK;
     struct reason reason = {0};
 
+    arm_later(engine, sa);
     if (sa->link == NULL || sa->state != IKE_ESTABLISHED || sa->handshake != NULL || sa->request.size > 0 ||
         sa->own != NULL || sa->theirs != NULL)
         return;
@@ -104,8 +135,6 @@ void sa_later(struct engine *engine, struct ike_sa *sa)
         if (child->held_encr.size > 0 &&
             child->created_ms + HELD_OUTBOUND_MS <= engine->context.now_ms)
             child_release_outbound(&engine->context, sa, child);
-    if (sa->wishes_ms > engine->context.now_ms && !heap_has(&sa->later.node))
-        ike_sa_timer(&engine->context, &sa->later, sa->wishes_ms);
     sa_wishes(engine, sa);
 }
 
@@ -186,8 +215,7 @@ static void child_rekeyed(struct engine *engine, struct ike_sa *sa, const struct
     }
     if (own_loses) {
         count(&engine->context, COUNTER_REDUNDANT);
-        own->delete_due = true;
-        child_release_outbound(&engine->context, sa, theirs);
+        own->delete_due = true; /* theirs is sent on once the peer deletes the old one */
     }
 }
 
@@ -333,11 +361,6 @@ static void creation_settle(struct engine *engine, struct ike_sa *sa, struct cre
 
 void sa_settle_creations(struct engine *engine, struct ike_sa *sa)
 {
-    struct child_sa *child;
-
     creation_settle(engine, sa, &sa->theirs);
     creation_settle(engine, sa, &sa->own);
-    TAILQ_FOREACH (child, &sa->children, entry)
-        if (child->held_encr.size > 0 && !heap_has(&sa->later.node))
-            ike_sa_timer(&engine->context, &sa->later, child->created_ms + HELD_OUTBOUND_MS);
 }

@@ -188,6 +188,7 @@ enum status create_child_request(struct context *context, struct ike_sa *sa,
     enum status status =
         v2_sa_parse(&offer, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
 
+    child_prove_all(sa);
     if (status == STATUS_OK)
         status = v2_nonce_parse(&nonce, v2_payloads_find(payloads, V2_NONCE, NULL)->body, reason);
     if (status != STATUS_OK)
@@ -205,8 +206,9 @@ enum status create_child_request(struct context *context, struct ike_sa *sa,
     }
     uint16_t error =
         collides(sa, ike ? CREATE_REKEY_IKE : rekey ? CREATE_REKEY_CHILD : CREATE_CHILD, old);
+    /* It may be the one that our own exchange is making, when the answer is still on its way. */
     if (error == 0 && !ike && rekey && old == NULL)
-        error = V2_N_CHILD_SA_NOT_FOUND;
+        error = sa->own != NULL ? V2_N_TEMPORARY_FAILURE : V2_N_CHILD_SA_NOT_FOUND;
     /* While they are rekeyed, there may be two of each. */
     size_t children_max = (rekey ? 2 : 1) * CONFIG_CHILDREN_MAX;
     if (error == 0 && !ike && ike_sa_child_count(sa) >= children_max)
@@ -290,6 +292,7 @@ enum status create_their_continue(struct context *context, struct ike_sa *sa,
     }
     status = respond(context, sa, creation, reason);
     child_list(context, sa, creation->child);
+    creation->child->unproven = true;
     count(context, COUNTER_CHILDREN);
     return status;
 }

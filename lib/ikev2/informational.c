@@ -58,7 +58,9 @@ static size_t delete_children(struct context *context, struct ike_sa *sa,
             spis[found++] = child->spi_in;
         child_gone(context, sa, child);
         child_release_held(context, sa, child);
-        child_remove(context, sa, child);
+        if (child == sa->deleting)
+            sa->deleting = NULL;
+        child_linger(context, sa, child); /* the peer's last packets may come behind its Delete */
     }
     return found;
 }
@@ -110,6 +112,7 @@ enum status informational_request(struct context *context, struct ike_sa *sa,
 
     if (status != STATUS_OK)
         return status;
+    child_prove_all(sa);
     /* RFC 7296 section 2.21.2: the initiator tells in a request that it refused our reply; these
      * end the SA without a Delete. */
     if (error == V2_N_AUTHENTICATION_FAILED || error == V2_N_INVALID_SYNTAX ||

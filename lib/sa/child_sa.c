@@ -51,11 +51,35 @@ struct child_sa *child_find(const struct ike_sa *sa, uint32_t number)
     return NULL;
 }
 
+void child_prove_all(struct ike_sa *sa)
+{
+    struct child_sa *child;
+
+    TAILQ_FOREACH (child, &sa->children, entry)
+        child->unproven = false;
+}
+
 /* Packets that the peer sent before it switched are still on their way. */
 #define LINGER_MS 1000
+#define GONE_MAX  64 /* lingering children of one IKE SA */
+
+static void make_room(struct context *context, struct ike_sa *sa)
+{
+    struct child_sa *child;
+    size_t gone = 0;
+
+    TAILQ_FOREACH (child, &sa->gone, entry)
+        gone++;
+    child = TAILQ_FIRST(&sa->gone);
+    if (gone < GONE_MAX)
+        return;
+    TAILQ_REMOVE(&sa->gone, child, entry);
+    child_remove(context, sa, child);
+}
 
 void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
+    make_room(context, sa);
     child_remove_outbound(context, sa, child);
     unlist(context, sa, child);
     child->gone_ms = context->now_ms + LINGER_MS;
@@ -241,6 +265,8 @@ void child_remove_outbound(struct context *context, struct ike_sa *sa, struct ch
     if (child->out_kernel)
         remove_sa(context, &sa->local, &sa->remote, child->spi_out, child->protocol);
     child->out_kernel = false;
+    secret_free(&child->held_encr); /* one that waited comes no more */
+    secret_free(&child->held_integ);
 }
 
 void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *child)

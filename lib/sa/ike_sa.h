@@ -52,6 +52,7 @@ struct child_sa {
     bool out_kernel;  /* ... outbound were handed to the kernel */
     bool listed;       /* in its SA's list */
     bool ours;         /* made by an exchange that we asked for */
+    bool unproven;     /* the peer asked for it, and may not have our answer yet */
     bool standing;     /* was listed once: its own policies, if any, were asked for */
     bool rekey_due;    /* a soft limit was reached */
     bool replaced;     /* rekeyed by the peer, whose Delete is to come */
@@ -174,6 +175,7 @@ struct ike_sa {
     bool delete_asked; /* close it as soon as nothing else is outstanding */
     bool superseded;   /* a newer one carries the same child */
     bool peer_wants_pfs; /* it refused a child without a key exchange of its own */
+    bool childless;    /* `expire` is armed for an IKE SA without a child */
     bool inherited;    /* rekeyed: its heir has the children, the Delete is to come */
     uint8_t state;     /* enum ike_state */
     uint8_t tries;     /* of the outstanding request */
@@ -340,6 +342,10 @@ void child_list(struct context *context, struct ike_sa *sa, struct child_sa *chi
 
 /* By its number; NULL when it is gone. */
 struct child_sa *child_find(const struct ike_sa *sa, uint32_t number);
+
+/* The peer sends its next request: with a window of one it has our answer to the last (RFC 7296
+ * section 2.3), and so the children that it asked for. */
+void child_prove_all(struct ike_sa *sa);
 
 /* A deleted child leaves the list; the kernel receives on it until `gone_ms`. */
 void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *child);

@@ -468,7 +468,7 @@ static uint64_t in_world(const struct host *host, uint64_t due_ms)
 
 uint64_t host_next_ms(struct host *host)
 {
-    const struct work *work = first_work(host);
+    const struct work *work = host->world->work_by_hand ? NULL : first_work(host);
     uint64_t next_ms = work == NULL ? UINT64_MAX : work->due_ms;
 
     if (host->engine != NULL)
@@ -476,16 +476,33 @@ uint64_t host_next_ms(struct host *host)
     return earlier_of(next_ms, in_world(host, fake_kernel_deadline(&host->kernel)));
 }
 
+static void finish_work(struct host *host, struct work *work)
+{
+    TAILQ_REMOVE(&host->work, work, entry);
+    carry_out(host, work);
+    effect_free(&work->effect);
+    free(work);
+}
+
+void host_work(struct host *host)
+{
+    const struct work *last = TAILQ_LAST(&host->work, work_list);
+    const struct work *done = NULL;
+    struct work *work;
+
+    while (done != last && (work = TAILQ_FIRST(&host->work)) != NULL) {
+        done = work;
+        finish_work(host, work);
+    }
+}
+
 bool host_step(struct host *host)
 {
     struct world *world = host->world;
-    struct work *work = first_work(host);
+    struct work *work = world->work_by_hand ? NULL : first_work(host);
 
     if (work != NULL && work->due_ms <= world->now_ms) {
-        TAILQ_REMOVE(&host->work, work, entry);
-        carry_out(host, work);
-        effect_free(&work->effect);
-        free(work);
+        finish_work(host, work);
         return true;
     }
     if (in_world(host, fake_kernel_deadline(&host->kernel)) <= world->now_ms) {

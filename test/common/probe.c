@@ -116,6 +116,20 @@ struct ike_sa *probe_first(const struct engine *engine)
     return TAILQ_FIRST(&engine->sas.all);
 }
 
+void probe_rekey_ike(struct engine *engine, uint64_t now_ms)
+{
+    struct ike_sa *sa;
+
+    TAILQ_FOREACH (sa, &engine->sas.all, entry) {
+        if (sa->state != IKE_ESTABLISHED || sa->inherited)
+            continue;
+        sa->rekey_due = true;
+        ike_sa_timer(&engine->context, &sa->later, now_ms);
+        engine_expire(engine, now_ms);
+        return;
+    }
+}
+
 size_t probe_established(const struct engine *engine)
 {
     const struct ike_sa *sa;

@@ -108,6 +108,7 @@ struct world {
     struct hooks hooks;
     FILE *ladder; /* each packet and report as a line; NULL: none */
     bool debug;   /* reports of SEVERITY_DEBUG, too */
+    bool work_by_hand; /* what hosts ask of kernel and provider waits for host_work */
     bool toy_exchange; /* key exchanges that cost nothing (toy_exchange.h) */
     uint64_t trace;
 };
@@ -141,6 +142,9 @@ void host_reboot(struct host *host);
 uint64_t host_up(struct host *host, const char *connection);
 uint64_t host_down(struct host *host, const char *connection);
 uint64_t host_shutdown(struct host *host);
+
+/* Does what the host has asked of its kernel and its provider until now. */
+void host_work(struct host *host);
 
 /* NULL while there is none. */
 const struct effect_result *host_result(const struct host *host, uint64_t command);
