@@ -51,17 +51,51 @@ struct claim {
     uint32_t reqid;
     uint8_t protocol;
     uint8_t mode;
+    bool encap; /* it is about an SA in UDP */
     /* Found. */
     const struct connection *connection;
     const struct child_config *child;
     const struct owner *owner; /* NULL: it has nothing yet */
 };
 
-static bool address_allowed(const struct address *configured, const struct address *claimed)
+bool gate_is_local(const struct gate *gate, const struct connection *connection,
+                   const struct address *address)
 {
-    if (configured->family == FAMILY_NONE)
-        return claimed->family != FAMILY_NONE;
-    return address_same_host(configured, claimed);
+    if (connection->local.family != FAMILY_NONE)
+        return address_same_host(&connection->local, address);
+    return address->family != FAMILY_NONE && gate->is_own_address(gate->context, address);
+}
+
+/* Has the child an SA in UDP whose other end is there? */
+static bool owner_is_at(const struct owner *owner, const struct address *remote)
+{
+    const struct sa_record *sa;
+
+    if (owner == NULL)
+        return false;
+    TAILQ_FOREACH(sa, &owner->sas, entry)
+    if (sa->encap && address_same_host(sa->inbound ? &sa->source : &sa->destination, remote))
+        return true;
+    return false;
+}
+
+/* The peer is where the configuration says, or anywhere if it does not.  There are two ways to be
+ * elsewhere in the course of time: the peer moves (RFC 4555), or the NAT before it gets another
+ * address (RFC 7296 section 2.23).  Which one is the truth only the negotiator can know, as it alone
+ * verifies messages.  What a lie gains: packets of this child alone, sealed with keys that the liar
+ * has anyway, go to another host.  Selectors, SPIs and reqids are held against the configuration as
+ * ever, so nothing more enters that child, and nothing of another one.  In transport mode the peer's
+ * address is the selector: there it stays the configured one. */
+static bool remote_allowed(const struct claim *claim)
+{
+    const struct address *configured = &claim->connection->remote;
+
+    if (claim->remote->family == FAMILY_NONE)
+        return false;
+    if (configured->family == FAMILY_NONE || address_same_host(configured, claim->remote))
+        return true;
+    return claim->child->mode == CHILD_TUNNEL &&
+           (claim->encap || owner_is_at(claim->owner, claim->remote));
 }
 
 static bool reqid_allowed(const struct ledger *ledger, const struct claim *claim)
@@ -84,9 +118,9 @@ static enum status claim_check(const struct gate *gate, const struct config *con
     if (claim->child == NULL)
         return refuse(reason, "the connection has no such child");
     claim->owner = ledger_owner(gate->ledger, claim->connection_name, claim->child_name);
-    if (!address_allowed(&claim->connection->local, claim->local))
+    if (!gate_is_local(gate, claim->connection, claim->local))
         return refuse(reason, "the local address is not the connection's");
-    if (!address_allowed(&claim->connection->remote, claim->remote))
+    if (!remote_allowed(claim))
         return refuse(reason, "the remote address is not the connection's");
     if (claim->local->family != claim->remote->family)
         return refuse(reason, "the addresses are of two families");
@@ -178,6 +212,20 @@ static enum status check_allocate_spi(struct gate *gate, const struct config *co
     return STATUS_OK;
 }
 
+/* Which way packets go is no secret; but who has no connection there has no reason to ask. */
+static enum status check_find_source(struct gate *gate, const struct config *config,
+                                     const struct effect *effect, struct reason *reason)
+{
+    const struct effect_find_source *find = &effect->find_source;
+
+    (void)gate;
+    if (config_find(config, find->connection.text) == NULL)
+        return refuse(reason, "no such connection");
+    if (find->remote.family == FAMILY_NONE)
+        return refuse(reason, "there is no address to go to");
+    return STATUS_OK;
+}
+
 static bool list_has(const struct algorithm_list *list, uint8_t id)
 {
     return memchr(list->ids, id, list->count) != NULL;
@@ -257,6 +305,7 @@ static enum status check_install_sa(struct gate *gate, const struct config *conf
         .reqid = sa->reqid,
         .protocol = sa->protocol,
         .mode = sa->mode,
+        .encap = sa->encap,
     };
     enum status status = claim_check(gate, config, &claim, reason);
 
@@ -289,15 +338,16 @@ static enum status check_remove_sa(struct gate *gate, const struct config *confi
 }
 
 /* One selector within one side of the child; in transport mode (and where the side is "the peer")
- * also within the end's own address. */
+ * also within the end's own address, unless it was so when the policy of a tunnel was installed
+ * (`there`) and only the end has moved. */
 static bool side_allows(const struct child_config *child, const struct selector *allowed,
                         size_t allowed_count, const struct address *end,
-                        const struct selector *selector)
+                        const struct selector *selector, bool there)
 {
     struct selector host = selector_host(end);
+    bool bound = child->mode == CHILD_TRANSPORT || (allowed_count == 0 && !there);
 
-    if ((child->mode == CHILD_TRANSPORT || allowed_count == 0) &&
-        !selector_contains(&host, selector))
+    if (bound && !selector_contains(&host, selector))
         return false;
     return allowed_count == 0 || selectors_within(allowed, allowed_count, selector, 1);
 }
@@ -325,18 +375,18 @@ static enum status check_install_policy(struct gate *gate, const struct config *
     if (status != STATUS_OK)
         return status;
     const struct child_config *child = claim.child;
+    const struct policy_record *there =
+        ledger_find_policy(gate->ledger, &policy->local_selector, &policy->remote_selector);
+    bool its_own = there != NULL && there->owner == claim.owner;
     if (policy->policy != child->policy)
         return refuse(reason, "the child has the other policy");
     if (!side_allows(child, child->local, child->local_count, &policy->local,
-                     &policy->local_selector))
+                     &policy->local_selector, its_own))
         return refuse(reason, "the local selector is not within the child's");
     if (!side_allows(child, child->remote, child->remote_count, &policy->remote,
-                     &policy->remote_selector))
+                     &policy->remote_selector, its_own))
         return refuse(reason, "the remote selector is not within the child's");
-    const struct policy_record *there =
-        ledger_find_policy(gate->ledger, &policy->local_selector, &policy->remote_selector);
-    if (there != NULL && there->owner != claim.owner &&
-        config_find(config, there->owner->connection.text) != NULL)
+    if (there != NULL && !its_own && config_find(config, there->owner->connection.text) != NULL)
         return reason_set(reason, STATUS_FAIL, 0,
                           "refused: the selectors are in use by connection %s",
                           there->owner->connection.text);
@@ -404,6 +454,7 @@ static enum status (*const checks[])(struct gate *gate, const struct config *con
     [EFFECT_SIGN] = check_sign,
     [EFFECT_ALLOCATE_SPI] = check_allocate_spi,
     [EFFECT_INSTALL_SA] = check_install_sa,
+    [EFFECT_FIND_SOURCE] = check_find_source,
     [EFFECT_REMOVE_SA] = check_remove_sa,
     [EFFECT_INSTALL_POLICY] = check_install_policy,
     [EFFECT_REMOVE_POLICY] = check_remove_policy,

@@ -29,6 +29,9 @@ struct gate {
     const struct ledger *ledger; /* borrowed */
     const struct config *config; /* borrowed; the newest */
     const struct config *before; /* borrowed; still good until the newest is committed; or NULL */
+    /* Is it one of this host's own?  To be set after gate_init. */
+    bool (*is_own_address)(void *context, const struct address *address);
+    void *context;
     uint64_t sign_credit;        /* thousandths of a signature */
     uint64_t sign_ms;            /* when the credit was counted */
     uint64_t refused;            /* counter */
@@ -47,6 +50,11 @@ void gate_commit(struct gate *gate);
 bool config_wants_pair(const struct config *config, const struct owner *owner,
                        const struct selector *local, const struct selector *remote);
 bool config_wants_piece(const struct config *config, uint32_t reqid, const struct piece *piece);
+
+/* May `address` be our end of the connection?  The configured one; where it leaves that open, any of
+ * this host's own. */
+bool gate_is_local(const struct gate *gate, const struct connection *connection,
+                   const struct address *address);
 
 /* STATUS_OK, or STATUS_FAIL with the reason. */
 MUST_USE enum status gate_check(struct gate *gate, const struct effect *effect, uint64_t now_ms,

@@ -25,8 +25,10 @@
 #include "iked/keeper/files.h"
 #include "iked/keeper/privilege.h"
 #include "iked/keeper/process.h"
+#include "iked/keeper/routes.h"
 #include "iked/keeper/sockets.h"
 #include "iked/keeper/upkeep.h"
+#include "iked/keeper/watch.h"
 #include "iked/log.h"
 
 #define LARVAL_DROP "/proc/sys/net/core/xfrm_larval_drop"
@@ -49,6 +51,8 @@ struct keeper {
     struct event_base *base;
     struct event *events[EVENT_COUNT];
     struct service service;
+    struct routes *routes;
+    struct watch *watch;
     struct sockets sockets;
     struct loaded loaded;    /* the newest configuration; secrets are in the vault */
     struct config *before;   /* good until the newest is committed, or NULL */
@@ -58,6 +62,7 @@ struct keeper {
     uint64_t started_ms;
     uint64_t backoff_ms;
     bool was_ready;
+    bool addresses_due; /* they changed while the engine had no configuration */
     bool stopping;
     int status;
 };
@@ -97,6 +102,13 @@ static void tell_trouble(void *context, const struct name *connection, const cha
 
     ipc_text(message.trouble.text, sizeof(message.trouble.text), text);
     tell(context, &message);
+}
+
+static void tell_addresses(struct keeper *keeper)
+{
+    keeper->addresses_due = !keeper->service.committed;
+    if (!keeper->addresses_due)
+        tell_event(keeper, &(struct kernel_event){.kind = KERNEL_ADDRESSES});
 }
 
 static void tell_refused(struct keeper *keeper, uint64_t number, const char *text)
@@ -204,6 +216,8 @@ static bool on_commit(struct keeper *keeper, struct ipc_message *message)
         return false;
     service_flush(&keeper->service);
     upkeep_committed(&keeper->service, clock_now_ms());
+    if (keeper->addresses_due)
+        tell_addresses(keeper);
     config_free(keeper->before);
     keeper->before = NULL;
     log_line(SEVERITY_INFO, "%zu connection%s configured", keeper->loaded.config->connection_count,
@@ -360,6 +374,7 @@ static void on_hangup(evutil_socket_t number, short what, void *context)
     (void)what;
     log_line(SEVERITY_INFO, "reading the configuration anew");
     reload(keeper, 0, false);
+    tell_addresses(keeper);
     if (keeper->channel != NULL)
         channel_flush(keeper->channel);
 }
@@ -382,6 +397,22 @@ static void on_notice(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     upkeep_notices(&keeper->service, clock_now_ms());
+    if (keeper->channel != NULL)
+        channel_flush(keeper->channel);
+}
+
+static bool on_change(void *context)
+{
+    struct keeper *keeper = context;
+
+    return routes_read_notices(keeper->routes);
+}
+
+static void on_rested(void *context)
+{
+    struct keeper *keeper = context;
+
+    tell_addresses(keeper);
     if (keeper->channel != NULL)
         channel_flush(keeper->channel);
 }
@@ -460,15 +491,41 @@ static void hold_packets(void)
         close(fd);
 }
 
+static enum status find_source(void *context, const struct address *remote,
+                               struct address *source, struct reason *reason)
+{
+    struct keeper *keeper = context;
+
+    return routes_find_source(keeper->routes, remote, source, reason);
+}
+
+static bool is_own_address(void *context, const struct address *address)
+{
+    struct keeper *keeper = context;
+
+    return routes_is_own(keeper->routes, address);
+}
+
 static bool open_kernel(struct keeper *keeper, struct reason *reason)
 {
     struct service_hooks hooks = {
-        .answer = tell_answer, .event = tell_event, .trouble = tell_trouble, .context = keeper};
+        .answer = tell_answer,
+        .event = tell_event,
+        .trouble = tell_trouble,
+        .find_source = find_source,
+        .is_own_address = is_own_address,
+        .context = keeper,
+    };
     bool none = keeper->options->kernel == IPC_KERNEL_NONE;
     struct kernel *kernel = none ? kernel_none_new(reason) : kernel_xfrm_new(reason);
 
     if (kernel == NULL)
         return false;
+    keeper->routes = routes_new(reason);
+    if (keeper->routes == NULL) {
+        kernel->ops->free(kernel);
+        return false;
+    }
     if (none)
         log_line(SEVERITY_WARNING, "--kernel=none: NOTHING IS PROTECTED, no SA and no policy will "
                                    "be installed");
@@ -505,8 +562,11 @@ static bool start(struct keeper *keeper, struct reason *reason)
         return false;
     }
     use_config(keeper, &loaded);
+    struct watch_hooks watch = {.read = on_change, .rested = on_rested, .context = keeper};
     keeper->base = event_base_new();
-    if (keeper->base == NULL || !make_events(keeper)) {
+    if (keeper->base != NULL)
+        keeper->watch = watch_new(keeper->base, routes_notice_fd(keeper->routes), &watch);
+    if (keeper->watch == NULL || !make_events(keeper)) {
         reason_set(reason, STATUS_FAIL, 0, "out of memory");
         return false;
     }
@@ -535,9 +595,11 @@ static void finish(struct keeper *keeper)
     for (size_t i = 0; i < EVENT_COUNT; i++)
         if (keeper->events[i] != NULL)
             event_free(keeper->events[i]);
+    watch_free(keeper->watch);
     channel_free(keeper->channel);
     if (keeper->service.kernel != NULL)
         service_free(&keeper->service);
+    routes_free(keeper->routes);
     sockets_close(&keeper->sockets);
     config_free(keeper->before);
     loaded_free(&keeper->loaded);

@@ -36,6 +36,8 @@ bool service_init(struct service *service, struct kernel *kernel, const struct s
     if (ledger_init(&service->ledger, no_key) && service->requests != NULL &&
         service->jobs != NULL && vault_init(&service->vault)) {
         gate_init(&service->gate, &service->ledger, none, 0);
+        service->gate.is_own_address = hooks->is_own_address;
+        service->gate.context = hooks->context;
         return true;
     }
     service_free(service);
@@ -140,6 +142,15 @@ static void take_sign(struct service *service, struct request *request)
 {
     vault_sign(&service->vault, &request->effect, &request->answer);
     request->failed = request->answer.status != STATUS_OK;
+}
+
+static void take_find_source(struct service *service, struct request *request)
+{
+    struct answer *answer = &request->answer;
+
+    complete(request, service->hooks.find_source(service->hooks.context,
+                                                 &request->effect.find_source.remote,
+                                                 &answer->source, &answer->reason));
 }
 
 static void take_allocate_spi(struct service *service, struct request *request)
@@ -319,6 +330,7 @@ static const struct {
     enum severity refusal; /* REMOVE may cross with an expiry, which is nobody's fault */
 } rows[] = {
     [EFFECT_SIGN] = {"sign", take_sign, NULL, true, SEVERITY_ERROR},
+    [EFFECT_FIND_SOURCE] = {"find a source address", take_find_source, NULL, true, SEVERITY_ERROR},
     [EFFECT_ALLOCATE_SPI] = {"allocate an SPI", take_allocate_spi, done_allocate_spi, true,
                              SEVERITY_ERROR},
     [EFFECT_INSTALL_SA] = {"install an SA", take_install_sa, done_install_sa, true, SEVERITY_ERROR},
@@ -337,6 +349,7 @@ static const struct name *connection_of(const struct effect *effect)
     case EFFECT_SIGN: return &effect->sign.connection;
     case EFFECT_ALLOCATE_SPI: return &effect->allocate_spi.connection;
     case EFFECT_INSTALL_SA: return &effect->install_sa.connection;
+    case EFFECT_FIND_SOURCE: return &effect->find_source.connection;
     case EFFECT_INSTALL_POLICY:
     case EFFECT_REMOVE_POLICY: return &effect->policy.connection;
     case EFFECT_REMOVE_ORPHANS: return &effect->orphans_of;

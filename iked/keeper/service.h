@@ -17,12 +17,16 @@
 #define SERVICE_REQUESTS_MAX 128
 #define SERVICE_JOBS_MAX     2048 /* more than one policy needs, see service.c */
 
-/* What goes back to the negotiator. */
+/* What goes back to the negotiator, and what is asked of this host. */
 struct service_hooks {
     void (*answer)(void *context, struct answer *answer); /* borrowed */
     void (*event)(void *context, const struct kernel_event *event);
     /* An effect that has no answer failed. */
     void (*trouble)(void *context, const struct name *connection, const char *text);
+    /* See routes.h. */
+    enum status (*find_source)(void *context, const struct address *remote,
+                               struct address *source, struct reason *reason);
+    bool (*is_own_address)(void *context, const struct address *address);
     void *context;
 };
 

@@ -146,7 +146,7 @@ static bool adopt(struct inventory *inventory, const struct kernel_sa *found)
         .protocol = found->protocol,
         .mode = found->mode,
         .encap = found->encap,
-        .inbound = address_same_host(&connection->local, &found->destination),
+        .inbound = gate_is_local(&service->gate, connection, &found->destination),
         .filled = true,
         .session = service->ledger.session - 1,
     };

@@ -4,21 +4,12 @@
 #include "iked/keeper/xfrm_decode.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <linux/xfrm.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "iked/keeper/netlink.h"
 #include "lib/wire/ikev2.h"
-
-#define EXTACK_TEXT 1    /* NLMSGERR_ATTR_MSG */
-#define ERRNO_MAX   4095 /* the kernel's MAX_ERRNO */
-
-bool xfrm_message_fits(const struct nlmsghdr *message, int left)
-{
-    return mnl_nlmsg_ok(message, left) && message->nlmsg_len <= (uint32_t)left;
-}
 
 static uint8_t family_from(uint16_t family)
 {
@@ -40,36 +31,10 @@ static struct address address_from(const xfrm_address_t *bytes, uint8_t family)
     return address;
 }
 
-/* Copies the fixed part out: false when the message does not hold it. */
-static bool take(const struct nlmsghdr *message, uint16_t type, void *to, size_t size)
-{
-    if (message->nlmsg_type != type || mnl_nlmsg_get_payload_len(message) < size)
-        return false;
-    memcpy(to, mnl_nlmsg_get_payload(message), size);
-    return true;
-}
-
-/* The first attribute of a type behind a fixed part of `fixed` octets; NULL when there is none. */
-static const struct nlattr *find_attribute(const struct nlmsghdr *message, size_t fixed,
-                                           uint16_t type)
-{
-    const char *end = mnl_nlmsg_get_payload_tail(message);
-    const struct nlattr *attribute;
-
-    if (fixed > mnl_nlmsg_get_payload_len(message))
-        return NULL;
-    attribute = mnl_nlmsg_get_payload_offset(message, fixed);
-    for (; mnl_attr_ok(attribute, (int)(end - (const char *)attribute));
-         attribute = mnl_attr_next(attribute))
-        if (mnl_attr_get_type(attribute) == type)
-            return attribute;
-    return NULL;
-}
-
 static bool take_template(const struct nlmsghdr *message, size_t fixed,
                           struct xfrm_user_tmpl *template)
 {
-    const struct nlattr *attribute = find_attribute(message, fixed, XFRMA_TMPL);
+    const struct nlattr *attribute = netlink_attribute(message, fixed, XFRMA_TMPL);
 
     if (attribute == NULL || mnl_attr_get_payload_len(attribute) < sizeof(*template))
         return false;
@@ -115,7 +80,7 @@ static void sa_from(const struct xfrm_usersa_info *info, struct kernel_sa *sa)
 static void ports_from(const struct nlmsghdr *message, struct kernel_sa *sa)
 {
     const struct nlattr *attribute =
-        find_attribute(message, sizeof(struct xfrm_usersa_info), XFRMA_ENCAP);
+        netlink_attribute(message, sizeof(struct xfrm_usersa_info), XFRMA_ENCAP);
     struct xfrm_encap_tmpl encap;
 
     if (attribute == NULL || mnl_attr_get_payload_len(attribute) < sizeof(encap))
@@ -130,7 +95,7 @@ bool xfrm_decode_sa(const struct nlmsghdr *message, struct kernel_sa *sa)
 {
     struct xfrm_usersa_info info;
 
-    if (!take(message, XFRM_MSG_NEWSA, &info, sizeof(info)))
+    if (!netlink_take(message, XFRM_MSG_NEWSA, &info, sizeof(info)))
         return false;
     sa_from(&info, sa);
     ports_from(message, sa);
@@ -162,7 +127,7 @@ bool xfrm_decode_policy(const struct nlmsghdr *message, struct kernel_piece *pie
     struct xfrm_userpolicy_info info;
     struct xfrm_user_tmpl template;
 
-    if (!take(message, XFRM_MSG_NEWPOLICY, &info, sizeof(info)) ||
+    if (!netlink_take(message, XFRM_MSG_NEWPOLICY, &info, sizeof(info)) ||
         family_from(info.sel.family) == FAMILY_NONE ||
         !take_template(message, sizeof(info), &template))
         return false;
@@ -177,7 +142,7 @@ static bool decode_acquire(const struct nlmsghdr *message, struct kernel_notice 
     struct xfrm_user_acquire acquire;
     struct xfrm_user_tmpl template;
 
-    if (!take(message, XFRM_MSG_ACQUIRE, &acquire, sizeof(acquire)) ||
+    if (!netlink_take(message, XFRM_MSG_ACQUIRE, &acquire, sizeof(acquire)) ||
         !take_template(message, sizeof(acquire), &template))
         return false;
     *notice = (struct kernel_notice){
@@ -193,7 +158,7 @@ static bool decode_expire(const struct nlmsghdr *message, struct kernel_notice *
 {
     struct xfrm_user_expire expire;
 
-    if (!take(message, XFRM_MSG_EXPIRE, &expire, sizeof(expire)))
+    if (!netlink_take(message, XFRM_MSG_EXPIRE, &expire, sizeof(expire)))
         return false;
     *notice = (struct kernel_notice){.kind = NOTICE_EXPIRE, .hard = expire.hard != 0};
     sa_from(&expire.state, &notice->sa);
@@ -204,7 +169,7 @@ static bool decode_mapping(const struct nlmsghdr *message, struct kernel_notice 
 {
     struct xfrm_user_mapping mapping;
 
-    if (!take(message, XFRM_MSG_MAPPING, &mapping, sizeof(mapping)))
+    if (!netlink_take(message, XFRM_MSG_MAPPING, &mapping, sizeof(mapping)))
         return false;
     uint8_t family = family_from(mapping.id.family);
     *notice = (struct kernel_notice){
@@ -223,25 +188,4 @@ bool xfrm_decode_notice(const struct nlmsghdr *message, struct kernel_notice *no
 {
     return decode_acquire(message, notice) || decode_expire(message, notice) ||
            decode_mapping(message, notice);
-}
-
-bool xfrm_decode_error(const struct nlmsghdr *message, int *error, char *text, size_t size)
-{
-    struct nlmsgerr head;
-    size_t fixed = sizeof(head);
-
-    text[0] = '\0';
-    if (!take(message, NLMSG_ERROR, &head, sizeof(head)))
-        return false;
-    *error = head.error <= 0 && head.error >= -ERRNO_MAX ? -head.error : EIO;
-    if ((message->nlmsg_flags & NLM_F_ACK_TLVS) == 0)
-        return true;
-    /* Unless it is capped, the message that failed comes back whole in front of the attributes. */
-    if ((message->nlmsg_flags & NLM_F_CAPPED) == 0 && head.msg.nlmsg_len >= sizeof(head.msg))
-        fixed += NLMSG_ALIGN(head.msg.nlmsg_len - sizeof(head.msg));
-    const struct nlattr *said = find_attribute(message, fixed, EXTACK_TEXT);
-    if (said != NULL)
-        snprintf(text, size, "%.*s", (int)mnl_attr_get_payload_len(said),
-                 (const char *)mnl_attr_get_payload(said));
-    return true;
 }

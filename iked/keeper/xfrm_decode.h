@@ -1,5 +1,5 @@
 /*
- * What XFRM says in netlink: dumps, SPIs, acknowledgements, acquires, expiries and mappings.
+ * What XFRM says in netlink: dumps, SPIs, acquires, expiries and mappings.
  *
  * Each function is false when the message is too short or not of its kind.
  * Not here: the socket (xfrm_io.c), what to do about it.
@@ -11,10 +11,6 @@
 
 #include "iked/keeper/kernel.h"
 
-/* Does a whole message stand in the `left` octets?  As mnl_nlmsg_ok, but that takes lengths of 2 GB
- * and more for negative ones, which fit anywhere. */
-MUST_USE bool xfrm_message_fits(const struct nlmsghdr *message, int left);
-
 /* XFRM_MSG_NEWSA, of a dump or in answer to ALLOCSPI. */
 MUST_USE bool xfrm_decode_sa(const struct nlmsghdr *message, struct kernel_sa *sa);
 
@@ -23,9 +19,5 @@ MUST_USE bool xfrm_decode_policy(const struct nlmsghdr *message, struct kernel_p
 
 /* XFRM_MSG_ACQUIRE, XFRM_MSG_EXPIRE, XFRM_MSG_MAPPING. */
 MUST_USE bool xfrm_decode_notice(const struct nlmsghdr *message, struct kernel_notice *notice);
-
-/* NLMSG_ERROR: the errno, 0 for an acknowledgement, and what the kernel says besides (or ""). */
-MUST_USE bool xfrm_decode_error(const struct nlmsghdr *message, int *error, char *text,
-                                size_t size);
 
 #endif

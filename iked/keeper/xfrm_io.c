@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
+#include "iked/keeper/netlink.h"
 #include "iked/keeper/xfrm_decode.h"
 #include "iked/keeper/xfrm_encode.h"
 
@@ -42,43 +42,6 @@ static struct xfrm *xfrm_of(struct kernel *kernel)
 }
 
 /* --- Sockets --- */
-
-static int open_socket(uint32_t groups, int room)
-{
-    struct sockaddr_nl own = {.nl_family = AF_NETLINK, .nl_groups = groups};
-    struct timeval wait = {.tv_sec = ANSWER_WAIT_S};
-    int yes = 1;
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_XFRM);
-
-    if (fd < 0)
-        return -1;
-    /* Extras: without them errors are only less clear and events more easily lost. */
-    (void)setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &yes, sizeof(yes));
-    (void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &yes, sizeof(yes));
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) != 0)
-        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) != 0 ||
-        bind(fd, (struct sockaddr *)&own, sizeof(own)) != 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-/* Octets of a datagram of the kernel's, -1 with errno.  What others send is skipped. */
-static ssize_t receive(struct xfrm *xfrm, int fd, int flags)
-{
-    for (;;) {
-        struct sockaddr_nl from = {0};
-        socklen_t from_size = sizeof(from);
-        ssize_t size =
-            recvfrom(fd, xfrm->in, sizeof(xfrm->in), flags, (struct sockaddr *)&from, &from_size);
-        if (size < 0 && errno == EINTR)
-            continue;
-        if (size < 0 || (from_size == sizeof(from) && from.nl_pid == 0))
-            return size;
-    }
-}
 
 static bool send_batch(struct xfrm *xfrm, const struct xfrm_batch *batch)
 {
@@ -136,7 +99,7 @@ static void take_answer(struct flight *flight, const struct nlmsghdr *message)
 
     if (job == NULL)
         return;
-    if (xfrm_decode_error(message, &error, text, sizeof(text))) {
+    if (netlink_error(message, &error, text, sizeof(text))) {
         flight->waiting--;
         if (job->error == 0 && !is_fine(job, error)) {
             job->error = error;
@@ -164,14 +127,14 @@ static void fly(struct xfrm *xfrm, struct flight *flight, const struct xfrm_batc
         return;
     }
     while (flight->waiting > 0) {
-        ssize_t size = receive(xfrm, xfrm->request_fd, 0);
+        ssize_t size = netlink_receive(xfrm->request_fd, xfrm->in, sizeof(xfrm->in), 0);
         if (size < 0) {
             give_up(flight, errno == EAGAIN ? ETIMEDOUT : errno);
             return;
         }
         int left = (int)size;
         const struct nlmsghdr *message = (const struct nlmsghdr *)(void *)xfrm->in;
-        for (; xfrm_message_fits(message, left); message = mnl_nlmsg_next(message, &left))
+        for (; netlink_fits(message, left); message = mnl_nlmsg_next(message, &left))
             take_answer(flight, message);
     }
 }
@@ -211,12 +174,12 @@ static bool dump(struct xfrm *xfrm, enum xfrm_table table,
     if (!send_batch(xfrm, &batch))
         return false;
     for (;;) {
-        ssize_t size = receive(xfrm, xfrm->request_fd, 0);
+        ssize_t size = netlink_receive(xfrm->request_fd, xfrm->in, sizeof(xfrm->in), 0);
         if (size < 0)
             return false;
         int left = (int)size;
         const struct nlmsghdr *message = (const struct nlmsghdr *)(void *)xfrm->in;
-        for (; xfrm_message_fits(message, left); message = mnl_nlmsg_next(message, &left)) {
+        for (; netlink_fits(message, left); message = mnl_nlmsg_next(message, &left)) {
             if (message->nlmsg_seq != xfrm->sequence)
                 continue;
             if (message->nlmsg_type == NLMSG_DONE)
@@ -287,7 +250,7 @@ static void xfrm_read_notices(struct kernel *kernel,
     struct xfrm *xfrm = xfrm_of(kernel);
 
     for (int i = 0; i < NOTICES_MAX; i++) {
-        ssize_t size = receive(xfrm, xfrm->notice_fd, MSG_DONTWAIT);
+        ssize_t size = netlink_receive(xfrm->notice_fd, xfrm->in, sizeof(xfrm->in), MSG_DONTWAIT);
         if (size < 0) {
             if (errno == ENOBUFS)
                 notice(context, &(struct kernel_notice){.kind = NOTICE_LOST});
@@ -295,7 +258,7 @@ static void xfrm_read_notices(struct kernel *kernel,
         }
         int left = (int)size;
         const struct nlmsghdr *message = (const struct nlmsghdr *)(void *)xfrm->in;
-        for (; xfrm_message_fits(message, left); message = mnl_nlmsg_next(message, &left)) {
+        for (; netlink_fits(message, left); message = mnl_nlmsg_next(message, &left)) {
             struct kernel_notice heard;
             if (xfrm_decode_notice(message, &heard))
                 notice(context, &heard);
@@ -334,9 +297,9 @@ struct kernel *kernel_xfrm_new(struct reason *reason)
         return NULL;
     }
     xfrm->kernel.ops = &xfrm_ops;
-    xfrm->request_fd = open_socket(0, REQUEST_RCVBUF);
+    xfrm->request_fd = netlink_open(NETLINK_XFRM, 0, REQUEST_RCVBUF);
     xfrm->notice_fd =
-        open_socket(XFRMGRP_ACQUIRE | XFRMGRP_EXPIRE | XFRMGRP_MAPPING, NOTICE_RCVBUF);
+        netlink_open(NETLINK_XFRM, XFRMGRP_ACQUIRE | XFRMGRP_EXPIRE | XFRMGRP_MAPPING, NOTICE_RCVBUF);
     if (xfrm->request_fd >= 0 && xfrm->notice_fd >= 0)
         return &xfrm->kernel;
     reason_set(reason, STATUS_FAIL, 0,

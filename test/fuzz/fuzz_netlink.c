@@ -1,15 +1,18 @@
 /*
- * What XFRM says, as any octets (iked/keeper/xfrm_decode.h).
+ * What XFRM and rtnetlink say, as any octets (iked/keeper/xfrm_decode.h, routes.h).
  *
  * The kernel is no enemy, but its structs grow from version to version, and a decoder that reads
  * past a message would read the keeper's memory.  A policy that is decoded can be removed, so it must
  * encode.
  */
 #include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "iked/keeper/netlink.h"
+#include "iked/keeper/routes.h"
 #include "iked/keeper/xfrm_decode.h"
 #include "iked/keeper/xfrm_encode.h"
 
@@ -36,6 +39,7 @@ static void check_message(const struct nlmsghdr *message)
     struct kernel_sa sa;
     struct kernel_piece piece;
     struct kernel_notice notice;
+    struct route route;
     char text[96];
     int error;
 
@@ -46,7 +50,11 @@ static void check_message(const struct nlmsghdr *message)
     if (xfrm_decode_notice(message, &notice))
         require(notice.kind == NOTICE_ACQUIRE || notice.kind == NOTICE_EXPIRE ||
                 notice.kind == NOTICE_MAPPING);
-    if (xfrm_decode_error(message, &error, text, sizeof(text)))
+    if (route_decode(message, &route))
+        require(route.source.family == FAMILY_NONE || address_size(route.source.family) > 0);
+    if (route_is_change(message))
+        require(message->nlmsg_type >= RTM_BASE);
+    if (netlink_error(message, &error, text, sizeof(text)))
         require(strlen(text) < sizeof(text));
 }
 
@@ -61,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 0)
         memcpy(copy, data, size);
     const struct nlmsghdr *message = (const struct nlmsghdr *)(void *)copy;
-    for (; xfrm_message_fits(message, left); message = mnl_nlmsg_next(message, &left))
+    for (; netlink_fits(message, left); message = mnl_nlmsg_next(message, &left))
         check_message(message);
     free(copy);
     return 0;

@@ -30,6 +30,16 @@ struct room {
 
 static struct room room;
 
+/* This host's own addresses, besides the configured ones. */
+static bool is_own_address(void *context, const struct address *address)
+{
+    struct address own = policy_address("192.0.2.1");
+    struct address new = policy_address("198.51.100.1");
+
+    (void)context;
+    return address_same_host(address, &own) || address_same_host(address, &new);
+}
+
 static int room_set_up(void **state)
 {
     static const uint8_t key[16] = {1};
@@ -38,6 +48,7 @@ static int room_set_up(void **state)
     room.config = policy_config(text);
     assert_true(ledger_init(&room.ledger, key));
     gate_init(&room.gate, &room.ledger, room.config, 1000);
+    room.gate.is_own_address = is_own_address;
     return 0;
 }
 
@@ -217,6 +228,42 @@ static void any_peer_must_make_sense(void **state)
     REFUSED(good, "remote address", e->allocate_spi.source = (struct address){0});
     REFUSED(good, "two families", e->allocate_spi.source = policy_address("2001:db8::1"));
     REFUSED(good, "same address", e->allocate_spi.source = policy_address("192.0.2.1"));
+}
+
+/* What `local = "any"` is to the gate. */
+static void open_local(const char *connection)
+{
+    struct connection *found;
+
+    TAILQ_FOREACH (found, &room.config->connections, entry)
+        if (strcmp(found->name, connection) == 0)
+            found->local = (struct address){0};
+}
+
+static void an_open_local_end_is_this_host(void **state)
+{
+    struct effect good = good_spi();
+    (void)state;
+
+    REFUSED(good, "local address", e->allocate_spi.destination = policy_address("198.51.100.1"));
+    open_local("db");
+    assert_passes(&good);
+    good.allocate_spi.destination = policy_address("198.51.100.1");
+    assert_passes(&good);
+    REFUSED(good, "local address", e->allocate_spi.destination = policy_address("198.51.100.2"));
+    REFUSED(good, "local address", e->allocate_spi.destination.family = FAMILY_NONE);
+}
+
+static void sources_are_found_for_connections(void **state)
+{
+    struct effect good = {.kind = EFFECT_FIND_SOURCE,
+                          .find_source = {.connection = {"db"},
+                                          .remote = policy_address("203.0.113.9")}};
+    (void)state;
+
+    assert_passes(&good);
+    REFUSED(good, "no such connection", name_set(&e->find_source.connection, "dbx"));
+    REFUSED(good, "no address", e->find_source.remote.family = FAMILY_NONE);
 }
 
 /* --- SAs --- */
@@ -614,6 +661,8 @@ int main(void)
         TEST(dynamic_reqids_have_one_user),
         TEST(bare_spis_are_counted),
         TEST(any_peer_must_make_sense),
+        TEST(an_open_local_end_is_this_host),
+        TEST(sources_are_found_for_connections),
         TEST(inbound_sas_need_their_spi),
         TEST(outbound_sas_are_new),
         TEST(sas_have_the_childs_algorithms),

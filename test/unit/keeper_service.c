@@ -141,6 +141,24 @@ static void on_trouble(void *context, const struct name *connection, const char 
     snprintf(heard.trouble, sizeof(heard.trouble), "%s: %s", connection->text, said);
 }
 
+static enum status find_source(void *context, const struct address *remote,
+                               struct address *source, struct reason *reason)
+{
+    (void)context;
+    if (remote->family == FAMILY_IPV6)
+        return reason_set(reason, STATUS_REJECT, 0, "no route to it");
+    *source = policy_address("192.0.2.1");
+    return STATUS_OK;
+}
+
+static bool is_own_address(void *context, const struct address *address)
+{
+    struct address own = policy_address("192.0.2.1");
+
+    (void)context;
+    return address_same_host(address, &own);
+}
+
 static void no_log(void *context, enum severity severity, const char *line)
 {
     (void)context;
@@ -150,7 +168,8 @@ static void no_log(void *context, enum severity severity, const char *line)
 
 static int set_up(void **state)
 {
-    struct service_hooks hooks = {on_answer, on_event, on_trouble, NULL};
+    struct service_hooks hooks = {on_answer, on_event, on_trouble, find_source, is_own_address,
+                                  NULL};
 
     (void)state;
     memset(&toy, 0, sizeof(toy));
@@ -736,6 +755,31 @@ static void acquires_are_found_again_at_the_commit(void **state)
     assert_int_equal(heard.event_count, 1);
 }
 
+static void sources_are_found(void **state)
+{
+    struct effect find = {
+        .kind = EFFECT_FIND_SOURCE,
+        .ticket = {.sa = 1, .sequence = 9},
+        .find_source = {.connection = {"db"}, .remote = policy_address("203.0.113.9")}};
+    struct address own = policy_address("192.0.2.1");
+    (void)state;
+
+    take(find);
+    find.find_source.remote = policy_address("2001:db8::9");
+    take(find);
+    find.find_source.connection = name_of("nobody");
+    take(find);
+    service_flush(&service);
+    assert_int_equal(heard.answer_count, 3);
+    assert_int_equal(heard.answers[0].kind, EFFECT_FIND_SOURCE);
+    assert_int_equal(heard.answers[0].status, STATUS_OK);
+    assert_true(address_equal(&heard.answers[0].source, &own));
+    assert_int_equal(heard.answers[1].status, STATUS_REJECT);
+    assert_string_equal(heard.answers[1].reason.text, "no route to it");
+    assert_int_equal(heard.answers[2].status, STATUS_FAIL);
+    assert_int_equal(toy.job_count, 0);
+}
+
 static void expire(uint32_t spi, bool hard)
 {
     toy.notices[toy.notice_count++] = (struct kernel_notice){
@@ -821,6 +865,7 @@ int main(void)
         TEST(spis_may_be_filled_under_another_reqid),
         TEST(acquires_reach_their_child),
         TEST(acquires_are_found_again_at_the_commit),
+        TEST(sources_are_found),
         TEST(expiries_are_passed_on),
         TEST(lost_notices_are_made_up_for),
         TEST(clearing_takes_all_or_leaves_policies),

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "iked/keeper/netlink.h"
 #include "iked/keeper/xfrm_decode.h"
 #include "lib/wire/ikev2.h"
 #include "test/unit/netlink.h"
@@ -689,23 +690,23 @@ static void errors_are_read(void **state)
     int number;
     (void)state;
 
-    assert_true(xfrm_decode_error(message, &number, said, sizeof(said)));
+    assert_true(netlink_error(message, &number, said, sizeof(said)));
     assert_int_equal(number, ENOSYS);
     assert_string_equal(said, "");
     message->nlmsg_flags = NLM_F_CAPPED | NLM_F_ACK_TLVS;
     reply_attribute(message, 1, text, sizeof(text));
-    assert_true(xfrm_decode_error(message, &number, said, sizeof(said)));
+    assert_true(netlink_error(message, &number, said, sizeof(said)));
     assert_string_equal(said, text);
-    assert_true(xfrm_decode_error(message, &number, said, 10));
+    assert_true(netlink_error(message, &number, said, 10));
     assert_string_equal(said, "Requested");
     message->nlmsg_flags = NLM_F_ACK_TLVS; /* the text would stand behind 400 octets */
-    assert_true(xfrm_decode_error(message, &number, said, sizeof(said)));
+    assert_true(netlink_error(message, &number, said, sizeof(said)));
     assert_string_equal(said, "");
     error.error = 0;
     assert_true(
-        xfrm_decode_error(reply(NLMSG_ERROR, &error, sizeof(error)), &number, said, sizeof(said)));
+        netlink_error(reply(NLMSG_ERROR, &error, sizeof(error)), &number, said, sizeof(said)));
     assert_int_equal(number, 0);
-    assert_false(xfrm_decode_error(reply(NLMSG_ERROR, &error, 3), &number, said, sizeof(said)));
+    assert_false(netlink_error(reply(NLMSG_ERROR, &error, 3), &number, said, sizeof(said)));
 }
 
 int main(void)

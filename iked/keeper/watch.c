@@ -1,0 +1,74 @@
+/*
+ * Changes, gathered: see watch.h.
+ */
+#include "iked/keeper/watch.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+
+#include "iked/clock.h"
+
+struct watch {
+    struct watch_hooks hooks;
+    struct event *readable;
+    struct event *timer;
+    uint64_t first_ms; /* when the first change was seen that nobody was told of, 0: none */
+};
+
+uint64_t watch_wait_ms(uint64_t since_first_ms)
+{
+    uint64_t left_ms = since_first_ms < WATCH_MOST_MS ? WATCH_MOST_MS - since_first_ms : 0;
+
+    return left_ms < WATCH_REST_MS ? left_ms : WATCH_REST_MS;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+    struct watch *watch = context;
+    uint64_t now_ms = clock_now_ms();
+
+    (void)fd;
+    (void)what;
+    if (!watch->hooks.read(watch->hooks.context))
+        return;
+    if (watch->first_ms == 0)
+        watch->first_ms = now_ms;
+    uint64_t wait_ms = watch_wait_ms(now_ms - watch->first_ms);
+    event_add(watch->timer, &(struct timeval){.tv_usec = (suseconds_t)(wait_ms * 1000)});
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+    struct watch *watch = context;
+
+    (void)fd;
+    (void)what;
+    watch->first_ms = 0;
+    watch->hooks.rested(watch->hooks.context);
+}
+
+struct watch *watch_new(struct event_base *base, int fd, const struct watch_hooks *hooks)
+{
+    struct watch *watch = calloc(1, sizeof(*watch));
+
+    if (watch == NULL)
+        return NULL;
+    watch->hooks = *hooks;
+    watch->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, watch);
+    watch->timer = event_new(base, -1, 0, on_timer, watch);
+    if (watch->readable != NULL && watch->timer != NULL && event_add(watch->readable, NULL) == 0)
+        return watch;
+    watch_free(watch);
+    return NULL;
+}
+
+void watch_free(struct watch *watch)
+{
+    if (watch == NULL)
+        return;
+    if (watch->readable != NULL)
+        event_free(watch->readable);
+    if (watch->timer != NULL)
+        event_free(watch->timer);
+    free(watch);
+}
