@@ -1,5 +1,5 @@
 /*
- * `ikectl up`, `down` and `reload`: asks iked and waits for the outcome.
+ * `ikectl up`, `down`, `rekey` and `reload`: asks iked and waits for the outcome.
  *
  * Whoever interrupts the waiting does not undo what was asked.
  */
@@ -25,27 +25,44 @@ static enum exit_status command(struct ikectl *ctl, struct control_request *requ
     return status;
 }
 
-static enum exit_status command_name(struct ikectl *ctl, enum control_verb verb, const char *name)
+/* False with a complaint, when nothing can have this name. */
+static bool name_take(const struct ikectl *ctl, struct name *name, const char *what,
+                      const char *text)
+{
+    if (text[0] == '\0' || strlen(text) >= sizeof(name->text)) {
+        (void)complain(ctl, EXIT_FAILED, "no %s \"%s\": names have 1 to %d letters", what, text,
+                       CONFIG_NAME_MAX);
+        return false;
+    }
+    snprintf(name->text, sizeof(name->text), "%s", text);
+    return true;
+}
+
+/* A connection, and perhaps one of its children. */
+static enum exit_status command_name(struct ikectl *ctl, enum control_verb verb, int count,
+                                     char **arguments)
 {
     struct control_request request = {.verb = verb};
 
-    if (name[0] == '\0' || strlen(name) >= sizeof(request.name.text))
-        return complain(ctl, EXIT_FAILED, "no connection \"%s\": names have 1 to %d letters", name,
-                        CONFIG_NAME_MAX);
-    snprintf(request.name.text, sizeof(request.name.text), "%s", name);
+    if (!name_take(ctl, &request.name, "connection", arguments[0]) ||
+        (count > 1 && !name_take(ctl, &request.child, "child", arguments[1])))
+        return EXIT_FAILED;
     return command(ctl, &request, SILENCE_NEVER_S);
 }
 
 enum exit_status verb_up(struct ikectl *ctl, int count, char **arguments)
 {
-    (void)count;
-    return command_name(ctl, CONTROL_UP, arguments[0]);
+    return command_name(ctl, CONTROL_UP, count, arguments);
 }
 
 enum exit_status verb_down(struct ikectl *ctl, int count, char **arguments)
 {
-    (void)count;
-    return command_name(ctl, CONTROL_DOWN, arguments[0]);
+    return command_name(ctl, CONTROL_DOWN, count, arguments);
+}
+
+enum exit_status verb_rekey(struct ikectl *ctl, int count, char **arguments)
+{
+    return command_name(ctl, CONTROL_REKEY, count, arguments);
 }
 
 enum exit_status verb_reload(struct ikectl *ctl, int count, char **arguments)

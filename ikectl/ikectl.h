@@ -39,6 +39,7 @@ enum exit_status ikectl_run(struct ikectl *ctl, int argc, char **argv);
 enum exit_status verb_show(struct ikectl *ctl, int count, char **arguments);
 enum exit_status verb_up(struct ikectl *ctl, int count, char **arguments);
 enum exit_status verb_down(struct ikectl *ctl, int count, char **arguments);
+enum exit_status verb_rekey(struct ikectl *ctl, int count, char **arguments);
 enum exit_status verb_reload(struct ikectl *ctl, int count, char **arguments);
 enum exit_status verb_check(struct ikectl *ctl, int count, char **arguments);
 enum exit_status verb_monitor(struct ikectl *ctl, int count, char **arguments);

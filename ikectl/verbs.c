@@ -30,6 +30,8 @@ static const struct verb verbs[] = {
      verb_show},
     {"up", "NAME", "bring a connection up and wait for the outcome", 1, 1, false, verb_up},
     {"down", "NAME", "take a connection down and wait for the outcome", 1, 1, false, verb_down},
+    {"rekey", "NAME [CHILD|ike]", "make new keys for a connection, or a part of it", 1, 2, false,
+     verb_rekey},
     {"reload", "[--dry-run]", "read the configuration anew; say what changes", 0, 0, true,
      verb_reload},
     {"check", "[FILE]", "check a configuration; needs no iked", 0, 1, false, verb_check},
@@ -78,7 +80,7 @@ static void print_usage(FILE *file)
 {
     fputs("usage: ikectl [-s PATH] [--json] VERB [ARGUMENTS]\n\n", file);
     for (size_t i = 0; i < LENGTH(verbs); i++)
-        fprintf(file, "  %-7s %-13s  %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+        fprintf(file, "  %-7s %-16s  %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
     fputs("\n"
           "  -s, --socket PATH      iked's control socket (" IKED_RUN_DIR "/control.sock)\n"
           "      --json             print JSON\n"

@@ -214,7 +214,7 @@ static struct waiter *waiter_new(struct client *client, const struct control_req
     return waiter;
 }
 
-/* `up` and `down`. */
+/* `up`, `down` and `rekey`. */
 static void request_run(struct client *client, const struct control_request *request)
 {
     const struct control_hooks *hooks = &client->control->hooks;
@@ -230,9 +230,12 @@ static void request_run(struct client *client, const struct control_request *req
     if (waiter == NULL)
         return;
     struct command command = {
-        .kind = request->verb == CONTROL_UP ? COMMAND_UP : COMMAND_DOWN,
+        .kind = request->verb == CONTROL_UP     ? COMMAND_UP
+                : request->verb == CONTROL_DOWN ? COMMAND_DOWN
+                                                : COMMAND_REKEY,
         .number = waiter->number,
         .name = request->name,
+        .child = request->child,
     };
     hooks->run(hooks->context, &command);
 }
@@ -259,9 +262,9 @@ static void request_monitor(struct client *client, const struct control_request 
 static void client_request(struct client *client, struct slice line)
 {
     static void (*const requests[])(struct client *, const struct control_request *) = {
-        [CONTROL_SHOW] = request_show,       [CONTROL_UP] = request_run,
-        [CONTROL_DOWN] = request_run,        [CONTROL_RELOAD] = request_reload,
-        [CONTROL_MONITOR] = request_monitor,
+        [CONTROL_SHOW] = request_show,     [CONTROL_UP] = request_run,
+        [CONTROL_DOWN] = request_run,      [CONTROL_REKEY] = request_run,
+        [CONTROL_RELOAD] = request_reload, [CONTROL_MONITOR] = request_monitor,
     };
     struct control_request request;
     struct reason reason;

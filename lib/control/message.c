@@ -19,6 +19,7 @@ enum member {
     MEMBER_VERB,
     MEMBER_WHAT,
     MEMBER_NAME,
+    MEMBER_CHILD,
     MEMBER_DRY_RUN,
 };
 #define BIT(member) (1u << (member))
@@ -34,6 +35,7 @@ static const struct verb_row verb_rows[] = {
     [CONTROL_SHOW] = {"show", BIT(MEMBER_WHAT), BIT(MEMBER_NAME)},
     [CONTROL_UP] = {"up", BIT(MEMBER_NAME), 0},
     [CONTROL_DOWN] = {"down", BIT(MEMBER_NAME), 0},
+    [CONTROL_REKEY] = {"rekey", BIT(MEMBER_NAME), BIT(MEMBER_CHILD)},
     [CONTROL_RELOAD] = {"reload", 0, BIT(MEMBER_DRY_RUN)},
     [CONTROL_MONITOR] = {"monitor", 0, 0},
 };
@@ -258,17 +260,28 @@ static bool read_what(const json_t *value, struct control_request *request, stru
     return refuse(reason, "\"what\": \"%.40s\"; the nearest is \"%s\"", text, nearest);
 }
 
-static bool read_name(const json_t *value, struct control_request *request, struct reason *reason)
+static bool name_read(const json_t *value, const char *member, struct name *name,
+                      struct reason *reason)
 {
     const char *text = json_string_value(value);
 
     if (text == NULL)
-        return refuse(reason, "\"name\": %s; expected a string", type_name(value));
+        return refuse(reason, "\"%s\": %s; expected a string", member, type_name(value));
     if (*text == '\0' || strlen(text) > CONFIG_NAME_MAX)
-        return refuse(reason, "\"name\": %zu octets; expected 1 to %d", strlen(text),
+        return refuse(reason, "\"%s\": %zu octets; expected 1 to %d", member, strlen(text),
                       CONFIG_NAME_MAX);
-    snprintf(request->name.text, sizeof(request->name.text), "%s", text);
+    snprintf(name->text, sizeof(name->text), "%s", text);
     return true;
+}
+
+static bool read_name(const json_t *value, struct control_request *request, struct reason *reason)
+{
+    return name_read(value, "name", &request->name, reason);
+}
+
+static bool read_child(const json_t *value, struct control_request *request, struct reason *reason)
+{
+    return name_read(value, "child", &request->child, reason);
 }
 
 static bool read_dry_run(const json_t *value, struct control_request *request,
@@ -286,11 +299,9 @@ struct member_row {
 };
 
 static const struct member_row member_rows[] = {
-    [MEMBER_ID] = {"id", read_id},
-    [MEMBER_VERB] = {"verb", read_verb},
-    [MEMBER_WHAT] = {"what", read_what},
-    [MEMBER_NAME] = {"name", read_name},
-    [MEMBER_DRY_RUN] = {"dry_run", read_dry_run},
+    [MEMBER_ID] = {"id", read_id},          [MEMBER_VERB] = {"verb", read_verb},
+    [MEMBER_WHAT] = {"what", read_what},    [MEMBER_NAME] = {"name", read_name},
+    [MEMBER_CHILD] = {"child", read_child}, [MEMBER_DRY_RUN] = {"dry_run", read_dry_run},
 };
 
 static bool members_known(json_t *json, struct reason *reason)
@@ -359,12 +370,13 @@ char *control_request_encode(const struct control_request *request)
     const struct verb_row *verb = &verb_rows[request->verb];
     unsigned members = verb->required | verb->allowed;
     bool has_name = (members & BIT(MEMBER_NAME)) != 0 && request->name.text[0] != '\0';
+    bool has_child = (members & BIT(MEMBER_CHILD)) != 0 && request->child.text[0] != '\0';
 
-    return line_of(
-        json_pack("{s:I, s:s, s:s*, s:s*, s:o*}", "id", (json_int_t)request->id, "verb", verb->name,
-                  "what", (members & BIT(MEMBER_WHAT)) != 0 ? what_rows[request->what].name : NULL,
-                  "name", has_name ? request->name.text : NULL, "dry_run",
-                  (members & BIT(MEMBER_DRY_RUN)) != 0 ? json_boolean(request->dry_run) : NULL));
+    return line_of(json_pack(
+        "{s:I, s:s, s:s*, s:s*, s:s*, s:o*}", "id", (json_int_t)request->id, "verb", verb->name,
+        "what", (members & BIT(MEMBER_WHAT)) != 0 ? what_rows[request->what].name : NULL, "name",
+        has_name ? request->name.text : NULL, "child", has_child ? request->child.text : NULL,
+        "dry_run", (members & BIT(MEMBER_DRY_RUN)) != 0 ? json_boolean(request->dry_run) : NULL));
 }
 
 /* --- Answers --- */

@@ -39,6 +39,7 @@ enum control_verb {
     CONTROL_SHOW,
     CONTROL_UP,
     CONTROL_DOWN,
+    CONTROL_REKEY,
     CONTROL_RELOAD,
     CONTROL_MONITOR,
 };
@@ -55,7 +56,8 @@ struct control_request {
     uint64_t id;
     enum control_verb verb;
     enum control_what what; /* SHOW */
-    struct name name;       /* UP, DOWN: a connection; SHOW: one, or empty for all */
+    struct name name;       /* UP, DOWN, REKEY: a connection; SHOW: one, or empty for all */
+    struct name child;      /* REKEY: one of its children, "ike", or empty for everything */
     bool dry_run;           /* RELOAD */
 };
 

@@ -4,8 +4,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/engine/private.h"
+#include "lib/policy/setting.h"
 
 #define TRAFFIC_WAITS_MS 30000 /* how long packets wait on the kernel's side for an SA */
 
@@ -87,6 +89,65 @@ static void down(struct engine *engine, struct link *link, const struct command 
     heap_remove(&engine->timers, &link->retry.node);
 }
 
+/* Marks what is to be rekeyed; false when nothing of it is established. */
+static bool mark_rekey(struct link *link, const char *what)
+{
+    struct ike_sa *sa;
+    struct child_sa *child;
+    bool all = what[0] == '\0';
+    bool found = false;
+
+    TAILQ_FOREACH (sa, &link->sas, of_link) {
+        if (sa->state != IKE_ESTABLISHED || sa->delete_asked || sa->inherited)
+            continue;
+        if (all || strcmp(what, COMMAND_REKEY_IKE) == 0)
+            found = sa->rekey_due = true;
+        TAILQ_FOREACH (child, &sa->children, entry)
+            if (!child->replaced && !child->delete_due &&
+                (all || strcmp(what, child->config->name) == 0))
+                found = child->rekey_due = true;
+    }
+    return found;
+}
+
+/* The nearest name of a child to one that none has. */
+static void no_such_child(struct engine *engine, const struct link *link,
+                          const struct command *command)
+{
+    const struct child_config *child;
+    struct nearest near = nearest_to(command->child.text);
+
+    nearest_try(&near, COMMAND_REKEY_IKE);
+    TAILQ_FOREACH (child, &link->connection->children, entry)
+        nearest_try(&near, child->name);
+    result(engine, command->number, false, "%s: no child \"%s\"; the nearest is \"%s\"",
+           link->connection->name, command->child.text, near.best);
+}
+
+static void rekey(struct engine *engine, struct link *link, const struct command *command)
+{
+    const char *what = command->child.text;
+    struct ike_sa *sa;
+    struct ike_sa *next;
+
+    if (what[0] != '\0' && strcmp(what, COMMAND_REKEY_IKE) != 0 &&
+        connection_find_child(link->connection, what) == NULL) {
+        no_such_child(engine, link, command);
+        return;
+    }
+    if (!mark_rekey(link, what)) {
+        result(engine, command->number, false, "%s: nothing is up that could be rekeyed",
+               link->connection->name);
+        return;
+    }
+    if (!wait_for(engine, link, command))
+        return;
+    for (sa = TAILQ_FIRST(&link->sas); sa != NULL; sa = next) {
+        next = TAILQ_NEXT(sa, of_link);
+        sa_wishes(engine, sa);
+    }
+}
+
 static void shut_down(struct engine *engine, const struct command *command)
 {
     struct link *link;
@@ -106,7 +167,8 @@ void engine_command(struct engine *engine, const struct command *command, uint64
     struct link *link = NULL;
 
     engine->context.now_ms = now_ms;
-    if (command->kind == COMMAND_UP || command->kind == COMMAND_DOWN) {
+    if (command->kind == COMMAND_UP || command->kind == COMMAND_DOWN ||
+        command->kind == COMMAND_REKEY) {
         link = link_find(engine, command->name.text);
         if (link == NULL) {
             result(engine, command->number, false, "%s: no such connection", command->name.text);
@@ -125,6 +187,7 @@ void engine_command(struct engine *engine, const struct command *command, uint64
     case COMMAND_DOWN:
         down(engine, link, command);
         return;
+    case COMMAND_REKEY: rekey(engine, link, command); return;
     case COMMAND_SHUTDOWN:
         shut_down(engine, command);
         return;

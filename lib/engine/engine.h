@@ -71,13 +71,17 @@ enum command_kind {
     COMMAND_CONFIGURE = 1, /* takes `config`; unchanged connections keep their SAs */
     COMMAND_UP,            /* RESULT when it is established, or has failed */
     COMMAND_DOWN,          /* RESULT when its SAs are gone */
+    COMMAND_REKEY,         /* RESULT when it is done, or has failed */
     COMMAND_SHUTDOWN,      /* sends deletes; RESULT when all are answered or given up */
 };
+
+#define COMMAND_REKEY_IKE "ike" /* the IKE SA (and a child of that name) */
 
 struct command {
     enum command_kind kind;
     uint64_t number;       /* comes back in EFFECT_RESULT */
-    struct name name;      /* UP, DOWN: a connection */
+    struct name name;      /* UP, DOWN, REKEY: a connection */
+    struct name child;     /* REKEY: one of its children, COMMAND_REKEY_IKE, or "" for everything */
     struct config *config; /* CONFIGURE: the engine owns it from now on */
 };
 void engine_command(struct engine *engine, const struct command *command, uint64_t now_ms);

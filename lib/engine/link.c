@@ -219,6 +219,33 @@ void link_up(struct engine *engine, struct link *link)
     answer_waiting(engine, link, COMMAND_UP, true, "established");
 }
 
+static bool rekey_is_due(const struct link *link)
+{
+    const struct ike_sa *sa;
+    const struct child_sa *child;
+
+    TAILQ_FOREACH (sa, &link->sas, of_link) {
+        if (sa->rekey_due)
+            return true;
+        TAILQ_FOREACH (child, &sa->children, entry)
+            if (child->rekey_due)
+                return true;
+    }
+    return false;
+}
+
+void link_rekeyed(struct engine *engine, struct link *link)
+{
+    if (!TAILQ_EMPTY(&link->waiting) && !rekey_is_due(link))
+        answer_waiting(engine, link, COMMAND_REKEY, true, "rekeyed");
+}
+
+void link_rekey_failed(struct engine *engine, struct link *link, const char *why)
+{
+    if (link != NULL)
+        answer_waiting(engine, link, COMMAND_REKEY, false, why);
+}
+
 /* Something to wait for stands on its own: an immediate child, or packets in the kernel. */
 static void schedule_retry(struct engine *engine, struct link *link)
 {
@@ -265,6 +292,8 @@ void link_lost(struct engine *engine, struct link *link)
 {
     if (TAILQ_EMPTY(&link->sas))
         answer_waiting(engine, link, COMMAND_DOWN, true, "down");
+    if (!rekey_is_due(link))
+        link_rekey_failed(engine, link, "closed before it was rekeyed");
     schedule_retry(engine, link);
 }
 
@@ -400,6 +429,7 @@ static void drop_link(struct engine *engine, struct link *link)
 
     answer_waiting(engine, link, COMMAND_UP, false, "the configuration has changed");
     answer_waiting(engine, link, COMMAND_DOWN, true, "down");
+    link_rekey_failed(engine, link, "the configuration has changed");
     link_remove_orphans(engine, link);
     link->retry_until_ms = 0;
     while ((sa = TAILQ_FIRST(&link->sas)) != NULL) {

@@ -158,6 +158,10 @@ void link_lost(struct engine *engine, struct link *link);
 /* What was up when somebody asked for the whole has gone before the rest came: tells him, unless
  * something is still under way. */
 void link_stalled(struct engine *engine, struct link *link, const char *why);
+/* Answers who waits for a rekeying, when nothing is due any more; when it cannot be done (`link` may
+ * be NULL). */
+void link_rekeyed(struct engine *engine, struct link *link);
+void link_rekey_failed(struct engine *engine, struct link *link, const char *why);
 void link_retry(struct engine *engine, struct link *link);
 
 /* Is nothing else known to the peer that INITIAL_CONTACT would make it forget?  To be asked when

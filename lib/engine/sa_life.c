@@ -350,8 +350,10 @@ void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status,
     }
     sa_settle_creations(engine, sa);
     arm_childless(engine, sa);
-    if (sa->link != NULL)
+    if (sa->link != NULL) {
         link_up(engine, sa->link);
+        link_rekeyed(engine, sa->link);
+    }
     sa_wishes(engine, sa);
 }
 

@@ -324,12 +324,14 @@ static void own_failed(struct engine *engine, struct ike_sa *sa, const struct cr
             sa_want_child(sa, creation->config);
         return;
     }
-    report(&engine->context, sa, SEVERITY_WARNING, "create-failed", "%s failed: %s", what,
-           creation->error == 0 ? "the kernel or the provider" : v2_notify_name(creation->error));
+    const char *why =
+        creation->error == 0 ? "the kernel or the provider" : v2_notify_name(creation->error);
+    report(&engine->context, sa, SEVERITY_WARNING, "create-failed", "%s failed: %s", what, why);
     if (creation->kind == CREATE_CHILD) {
         link_failed(engine, sa->link, v2_notify_name(creation->error));
         return;
     }
+    link_rekey_failed(engine, sa->link, why);
     /* The peer cannot rekey (NO_ADDITIONAL_SAS) or will not: a whole new IKE SA replaces this. */
     sa->rekey_due = false;
     if (old != NULL)

@@ -329,30 +329,37 @@ void host_reboot(struct host *host)
 
 /* --- Commands and traffic --- */
 
-static uint64_t name_command(struct host *host, enum command_kind kind, const char *connection)
+static uint64_t name_command(struct host *host, enum command_kind kind, const char *connection,
+                             const char *child)
 {
     struct command named = {.kind = kind};
 
     if (host->engine == NULL)
         return 0;
     snprintf(named.name.text, sizeof(named.name.text), "%s", connection);
+    snprintf(named.child.text, sizeof(named.child.text), "%s", child);
     command(host, &named);
     return named.number;
 }
 
 uint64_t host_up(struct host *host, const char *connection)
 {
-    return name_command(host, COMMAND_UP, connection);
+    return name_command(host, COMMAND_UP, connection, "");
 }
 
 uint64_t host_down(struct host *host, const char *connection)
 {
-    return name_command(host, COMMAND_DOWN, connection);
+    return name_command(host, COMMAND_DOWN, connection, "");
+}
+
+uint64_t host_rekey(struct host *host, const char *connection, const char *what)
+{
+    return name_command(host, COMMAND_REKEY, connection, what);
 }
 
 uint64_t host_shutdown(struct host *host)
 {
-    return name_command(host, COMMAND_SHUTDOWN, "");
+    return name_command(host, COMMAND_SHUTDOWN, "", "");
 }
 
 const struct effect_result *host_result(const struct host *host, uint64_t number)

@@ -141,6 +141,7 @@ void host_reboot(struct host *host);
 /* Each returns the number by which host_result knows the outcome. */
 uint64_t host_up(struct host *host, const char *connection);
 uint64_t host_down(struct host *host, const char *connection);
+uint64_t host_rekey(struct host *host, const char *connection, const char *what);
 uint64_t host_shutdown(struct host *host);
 
 /* Does what the host has asked of its kernel and its provider until now. */

@@ -130,6 +130,17 @@ static bool do_down(struct script *script, char **words, size_t count)
     return count > 1 && ask(script, words[0], words[1], host_down);
 }
 
+static bool do_rekey(struct script *script, char **words, size_t count)
+{
+    struct host *host = script_host(script, words[0]);
+
+    if (host == NULL || count < 2)
+        return false;
+    script->asked = host;
+    script->command = host_rekey(host, words[1], count > 2 ? words[2] : "");
+    return true;
+}
+
 static bool do_shutdown(struct script *script, char **words, size_t count)
 {
     (void)count;
@@ -412,12 +423,12 @@ bool command_run(struct script *script, struct words *words)
         {"host", 1, do_host},           {"two", 0, do_two},         {"secret", 1, do_secret},
         {"start", 0, do_start},         {"crash", 1, do_crash},     {"reboot", 1, do_reboot},
         {"configure", 1, do_configure}, {"up", 2, do_up},           {"down", 2, do_down},
-        {"shutdown", 1, do_shutdown},   {"advance", 1, do_advance}, {"ping", 2, do_ping},
+        {"rekey", 2, do_rekey},         {"advance", 1, do_advance}, {"ping", 2, do_ping},
         {"drop", 1, do_drop},           {"hold", 1, do_hold},       {"double", 1, do_double},
         {"release", 0, do_release},     {"edit", 2, do_edit},       {"request", 2, do_request},
         {"replay", 1, do_replay},       {"flood", 2, do_flood},     {"send", 3, do_send},
         {"expect", 1, do_expect},       {"mark", 0, do_mark},       {"forge", 3, do_forge},
-        {"spoil", 1, do_spoil},
+        {"spoil", 1, do_spoil},         {"shutdown", 1, do_shutdown},
     };
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

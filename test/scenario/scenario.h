@@ -9,6 +9,7 @@
  *   start [HOST]  crash HOST  reboot HOST
  *   configure HOST                 and indented lines
  *   up|down HOST CONNECTION        shutdown HOST
+ *   rekey HOST CONNECTION [CHILD|ike]
  *   advance 4s | 500ms             let time pass
  *   ping HOST HOST [FROM TO]       one packet; FROM and TO are selectors ("10.1.0.1/32 tcp/80")
  *
@@ -32,7 +33,7 @@
  *
  *   expect [no] sent MATCH         since the last one found; "mark" forgets what was before
  *   expect [no] report HOST WORDS...
- *   expect done|failed [WORDS...]  the last up, down, shutdown or configure
+ *   expect done|failed [WORDS...]  the last up, down, rekey, shutdown, configure
  *   expect ikes|half-open|children|larval|policies HOST N
  *   expect pair HOST HOST [transport|tunnel] [FROM TO]   what one sends by the other receives by
  *   expect ping VERDICT HOST HOST [FROM TO]              clear, sealed, held or acquire

@@ -138,6 +138,7 @@ static void request_round_trip(const struct control_request *request, const char
     assert_int_equal(back.verb, request->verb);
     assert_int_equal(back.what, request->what);
     assert_string_equal(back.name.text, request->name.text);
+    assert_string_equal(back.child.text, request->child.text);
     assert_int_equal(back.dry_run, request->dry_run);
     free(line);
 }
@@ -156,6 +157,10 @@ static void requests_are_golden(void **state)
          "{\"id\":1,\"verb\":\"up\",\"name\":\"db\"}\n"},
         {{.id = 2, .verb = CONTROL_DOWN, .name = {"a.b-c_d"}},
          "{\"id\":2,\"verb\":\"down\",\"name\":\"a.b-c_d\"}\n"},
+        {{.id = 5, .verb = CONTROL_REKEY, .name = {"db"}},
+         "{\"id\":5,\"verb\":\"rekey\",\"name\":\"db\"}\n"},
+        {{.id = 6, .verb = CONTROL_REKEY, .name = {"db"}, .child = {"lan"}},
+         "{\"id\":6,\"verb\":\"rekey\",\"name\":\"db\",\"child\":\"lan\"}\n"},
         {{.id = 3, .verb = CONTROL_RELOAD, .dry_run = true},
          "{\"id\":3,\"verb\":\"reload\",\"dry_run\":true}\n"},
         {{.id = INT64_MAX, .verb = CONTROL_MONITOR},
@@ -200,6 +205,11 @@ static const struct bad_request bad_requests[] = {
     {"{\"id\":4,\"verb\":\"show\",\"what\":\"counters\",\"name\":\"db\"}", 4,
      "\"name\" does not go with \"counters\""},
     {"{\"id\":4,\"verb\":\"up\"}", 4, "\"name\" is missing"},
+    {"{\"id\":4,\"verb\":\"up\",\"name\":\"db\",\"child\":\"lan\"}", 4,
+     "\"child\" does not go with \"up\""},
+    {"{\"id\":4,\"verb\":\"rekey\",\"child\":\"lan\"}", 4, "\"name\" is missing"},
+    {"{\"id\":4,\"verb\":\"rekey\",\"name\":\"db\",\"child\":\"\"}", 4,
+     "\"child\": 0 octets; expected 1 to 63"},
     {"{\"id\":4,\"verb\":\"up\",\"name\":null}", 4, "\"name\": null; expected a string"},
     {"{\"id\":4,\"verb\":\"up\",\"name\":\"\"}", 4, "\"name\": 0 octets; expected 1 to 63"},
     {"{\"id\":4,\"verb\":\"up\",\"name\":\"" NAME_63 "x\"}", 4,

@@ -198,6 +198,18 @@ static void up_prints_the_outcome(void **state)
     assert_string_equal(last.out, "done\n");
 }
 
+static void rekey_may_name_a_part(void **state)
+{
+    (void)state;
+    assert_int_equal(run(HELLO DONE1, "rekey", "db", NULL), EXIT_DONE);
+    assert_string_equal(last.asked, "{\"id\":1,\"verb\":\"rekey\",\"name\":\"db\"}\n");
+    assert_int_equal(run(HELLO DONE1, "rekey", "db", "ike", NULL), EXIT_DONE);
+    assert_string_equal(last.asked,
+                        "{\"id\":1,\"verb\":\"rekey\",\"name\":\"db\",\"child\":\"ike\"}\n");
+    assert_int_equal(run(HELLO DONE1, "rekey", "db", "", NULL), EXIT_FAILED);
+    assert_string_equal(last.err, "ikectl: no child \"\": names have 1 to 63 letters\n");
+}
+
 static void failure_goes_to_err(void **state)
 {
     static const char answer[] = HELLO "{\"id\":1,\"done\":false,\"code\":\"failed\",\"error\":"
@@ -475,25 +487,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(misuse_is_explained),
-        TEST(help_and_version_go_to_out),
-        TEST(no_daemon_is_said),
-        TEST(nonsense_is_told_from_iked),
-        TEST(other_protocol_is_named),
-        TEST(full_server_is_quoted),
-        TEST(up_prints_the_outcome),
-        TEST(failure_goes_to_err),
-        TEST(reload_prints_the_changes),
-        TEST(long_names_are_refused_here),
-        TEST(connections_are_a_table),
-        TEST(connections_are_json),
-        TEST(sas_are_blocks),
-        TEST(policies_are_a_table),
-        TEST(wide_tables_are_stacked),
-        TEST(counters_leave_out_zeroes),
-        TEST(overview_is_one_screen),
-        TEST(empty_overview_is_a_line),
-        TEST(crowded_overview_counts_the_rest),
+        TEST(misuse_is_explained),         TEST(help_and_version_go_to_out),
+        TEST(no_daemon_is_said),           TEST(nonsense_is_told_from_iked),
+        TEST(other_protocol_is_named),     TEST(full_server_is_quoted),
+        TEST(up_prints_the_outcome),       TEST(rekey_may_name_a_part),
+        TEST(failure_goes_to_err),         TEST(reload_prints_the_changes),
+        TEST(long_names_are_refused_here), TEST(connections_are_a_table),
+        TEST(connections_are_json),        TEST(sas_are_blocks),
+        TEST(policies_are_a_table),        TEST(wide_tables_are_stacked),
+        TEST(counters_leave_out_zeroes),   TEST(overview_is_one_screen),
+        TEST(empty_overview_is_a_line),    TEST(crowded_overview_counts_the_rest),
         TEST(monitor_prints_events),
     };
 

@@ -409,8 +409,13 @@ static void up_waits_for_its_result(void **state)
     assert_int_equal(world->last_command.kind, COMMAND_DOWN);
     uint64_t down = world->last_command.number;
     assert_true(up != down);
+    assert_string_equal(
+        ask(world, fd, "{\"id\":11,\"verb\":\"rekey\",\"name\":\"db\",\"child\":\"ike\"}\n"), "");
+    assert_int_equal(world->last_command.kind, COMMAND_REKEY);
+    assert_string_equal(world->last_command.name.text, "db");
+    assert_string_equal(world->last_command.child.text, "ike");
 
-    result.command = down + 1;
+    result.command = world->last_command.number + 1;
     control_result(world->control, &result);
     assert_string_equal(receive(world, fd), "");
     control_result(world->control,
