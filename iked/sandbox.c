@@ -33,7 +33,8 @@ static const struct {
     uint64_t mask;
     uint64_t value;
 } calls[] = {
-    {SCMP_SYS(recvmsg), "packets, the keeper's messages", false, 0, 0, 0},
+    {SCMP_SYS(recvmmsg), "packets", false, 0, 0, 0},
+    {SCMP_SYS(recvmsg), "the keeper's messages", false, 0, 0, 0},
     {SCMP_SYS(sendmsg), "packets with their source address", false, 0, 0, 0},
     {SCMP_SYS(recvfrom), "libevent's and libc's recv", false, 0, 0, 0},
     {SCMP_SYS(sendto), "the keeper's messages", false, 0, 0, 0},

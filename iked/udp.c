@@ -18,22 +18,14 @@
 
 #define COMPLAINT_MS 1000
 #define MARKER_SIZE  4
+#define BATCH        16    /* datagrams that one system call brings */
+#define DATAGRAM_MAX 65536 /* pages that no datagram reaches are never touched */
 
 struct udp_socket {
     struct udp *udp;
     int fd;
     struct ipc_socket description;
     struct event *readable;
-};
-
-struct udp {
-    struct event_base *base;
-    struct udp_hooks hooks;
-    struct udp_socket sockets[IPC_SOCKETS_MAX];
-    size_t count;
-    uint64_t complained_ms;
-    struct udp_counts counts;
-    uint8_t in[65536];
 };
 
 /* What the kernel says of an address, in either direction. */
@@ -46,6 +38,25 @@ union sockaddr_any {
 union pktinfo_room {
     struct cmsghdr header;
     uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo))];
+};
+
+/* One datagram as recvmmsg fills it in. */
+struct arrival {
+    union sockaddr_any from;
+    union pktinfo_room room;
+    struct iovec part;
+    uint8_t data[DATAGRAM_MAX];
+};
+
+struct udp {
+    struct event_base *base;
+    struct udp_hooks hooks;
+    struct udp_socket sockets[IPC_SOCKETS_MAX];
+    size_t count;
+    uint64_t complained_ms;
+    struct udp_counts counts;
+    struct arrival arrivals[BATCH];
+    struct mmsghdr headers[BATCH];
 };
 
 static bool address_from(const union sockaddr_any *from, struct address *address)
@@ -119,32 +130,42 @@ static bool take_marker(struct udp *udp, struct datagram *datagram)
     return true;
 }
 
-/* False when there is nothing (more) to read. */
-static bool receive_one(struct udp_socket *socket)
+static void take_arrival(struct udp_socket *socket, struct mmsghdr *header,
+                         struct arrival *arrival)
 {
     struct udp *udp = socket->udp;
-    union sockaddr_any from;
-    union pktinfo_room room;
-    struct iovec part = {.iov_base = udp->in, .iov_len = sizeof(udp->in)};
-    struct msghdr header = {
-        .msg_name = &from,
-        .msg_namelen = sizeof(from),
-        .msg_iov = &part,
-        .msg_iovlen = 1,
-        .msg_control = &room,
-        .msg_controllen = sizeof(room),
-    };
-    struct datagram datagram = {.data = udp->in};
-    ssize_t size = recvmsg(socket->fd, &header, MSG_DONTWAIT);
+    struct datagram datagram = {.data = arrival->data, .size = header->msg_len};
 
-    if (size < 0)
-        return errno == EINTR;
-    datagram.size = (size_t)size;
-    if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
-        address_from(&from, &datagram.remote) &&
-        local_from(&header, &socket->description, &datagram.local) && take_marker(udp, &datagram))
+    if ((header->msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
+        address_from(&arrival->from, &datagram.remote) &&
+        local_from(&header->msg_hdr, &socket->description, &datagram.local) &&
+        take_marker(udp, &datagram))
         udp->hooks.packet(udp->hooks.context, &datagram);
-    return true;
+}
+
+/* Everything that waits, up to a batch; false when there is nothing more to read. */
+static bool receive_batch(struct udp_socket *socket)
+{
+    struct udp *udp = socket->udp;
+
+    for (size_t i = 0; i < BATCH; i++) {
+        struct arrival *arrival = &udp->arrivals[i];
+        arrival->part = (struct iovec){.iov_base = arrival->data, .iov_len = DATAGRAM_MAX};
+        udp->headers[i].msg_hdr = (struct msghdr){
+            .msg_name = &arrival->from,
+            .msg_namelen = sizeof(arrival->from),
+            .msg_iov = &arrival->part,
+            .msg_iovlen = 1,
+            .msg_control = &arrival->room,
+            .msg_controllen = sizeof(arrival->room),
+        };
+    }
+    int count = recvmmsg(socket->fd, udp->headers, BATCH, MSG_DONTWAIT, NULL);
+    if (count < 0)
+        return errno == EINTR;
+    for (int i = 0; i < count; i++)
+        take_arrival(socket, &udp->headers[i], &udp->arrivals[i]);
+    return count == BATCH;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *context)
@@ -153,7 +174,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 
     (void)fd;
     (void)what;
-    for (int i = 0; i < UDP_DRAIN_MAX && receive_one(socket); i++)
+    for (int i = 0; i < UDP_DRAIN_MAX / BATCH && receive_batch(socket); i++)
         continue;
     socket->udp->hooks.drained(socket->udp->hooks.context);
 }

@@ -3,7 +3,9 @@
  */
 #include "lib/base/hash.h"
 
+#include <endian.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FIRST_BUCKETS 64
 
@@ -97,9 +99,9 @@ static uint64_t load_little(struct slice bytes, size_t at, size_t size)
 {
     uint64_t value = 0;
 
-    for (size_t i = at + size; i > at; i--)
-        value = value << 8 | bytes.data[i - 1];
-    return value;
+    if (size > 0)
+        memcpy(&value, bytes.data + at, size);
+    return le64toh(value);
 }
 
 static uint64_t rotate(uint64_t value, unsigned bits)

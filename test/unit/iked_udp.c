@@ -94,14 +94,19 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* The peer sends; what is heard of it, if anything, is in `heard`. */
-static void comes(size_t socket, const char *data, size_t size)
+static void goes(size_t socket, const char *data, size_t size)
 {
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                              .sin_port = htons(here[socket].port)};
 
     assert_int_equal(sendto(peer_fd, data, size, 0, (struct sockaddr *)&to, sizeof(to)), size);
+}
+
+/* The peer sends; what is heard of it, if anything, is in `heard`. */
+static void comes(size_t socket, const char *data, size_t size)
+{
+    goes(socket, data, size);
     for (size_t drains = heard.drains; heard.drains == drains;)
         event_base_loop(base, EVLOOP_ONCE);
 }
@@ -128,6 +133,21 @@ static void markers_are_taken_away(void **state)
     comes(1, "\0\0\0\0", 4); /* an empty message: the engine's to drop */
     assert_heard(4, IPC_PORT_NAT, "", 0);
     assert_int_equal(udp_counts(udp)->unmarked, 0);
+}
+
+/* More than one system call brings, and more than one wakeup takes: each is heard once, in order,
+ * with its own size. */
+static void a_burst_is_heard_whole(void **state)
+{
+    const char text[] = "abcdefghijklmnopqrstuvwxyz";
+    (void)state;
+
+    for (size_t i = 0; i < UDP_DRAIN_MAX + 3; i++)
+        goes(0, text, 1 + i % 20);
+    for (size_t i = 0; heard.packets < UDP_DRAIN_MAX + 3 && i < 1000; i++)
+        event_base_loop(base, EVLOOP_ONCE);
+    assert_heard(UDP_DRAIN_MAX + 3, IPC_PORT_IKE, text, 1 + (UDP_DRAIN_MAX + 2) % 20);
+    assert_int_equal(heard.drains, 2);
 }
 
 static void without_a_marker_it_is_not_ike(void **state)
@@ -179,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(markers_are_taken_away),
+        TEST(a_burst_is_heard_whole),
         TEST(without_a_marker_it_is_not_ike),
         TEST(markers_are_put_in_front),
     };
