@@ -144,7 +144,9 @@ void initiators_start(struct initiators *initiators, uint64_t now_ms)
     const struct initiators_options *options = &initiators->options;
 
     while (initiators->started < options->count &&
-           initiators->started - initiators->ended < options->concurrency) {
+           initiators->started - initiators->ended < options->concurrency &&
+           now_ms >= initiators->next_ms) {
+        initiators->next_ms = now_ms + options->interval_ms;
         command(initiators, COMMAND_UP, initiators->started++, now_ms);
         world_drain(&initiators->world, now_ms);
     }

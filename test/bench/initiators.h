@@ -21,6 +21,7 @@ struct initiators_options {
     uint32_t first; /* numbers first ... first + count - 1 */
     uint32_t count;
     uint32_t concurrency; /* handshakes under way at once */
+    uint32_t interval_ms; /* between two starts, at least */
     bool hold;            /* keep the SAs; otherwise each is deleted once it stands */
 };
 
@@ -37,6 +38,7 @@ struct initiators {
     void (*send)(void *context, struct effect_send *send);
     void *send_context;
     uint32_t started;
+    uint64_t next_ms; /* when the next may start */
     uint32_t done;
     uint32_t failed;
     uint32_t ended; /* done with, in whatever way */
@@ -51,7 +53,7 @@ MUST_USE bool initiators_open(struct initiators *initiators,
                               uint64_t seed, uint64_t now_ms);
 void initiators_close(struct initiators *initiators);
 
-/* Starts what the concurrency leaves room for. */
+/* Starts what concurrency and interval leave room for. */
 void initiators_start(struct initiators *initiators, uint64_t now_ms);
 
 bool initiators_finished(const struct initiators *initiators);

@@ -1,8 +1,8 @@
 /*
  * A load generator for IKEv2 responders: N initiators, C of them at work at once, IPv4.
  *
- *   load --remote ADDR [--count N] [--concurrency C] [--first N] [--hold] [--psk TEXT]
- *        [--local ADDR] [--inner ADDR] [--network PREFIX] [--ike PROPOSAL] [--esp PROPOSAL] [-v]
+ *   load --remote ADDR [--count N] [--concurrency C] [--interval MS] [--first N] [--hold]
+ *        [--psk TEXT] [--local ADDR] [--inner ADDR] [--network PREFIX] [--ike PROPOSAL] [--esp PROPOSAL] [-v]
  *
  * Initiator number n speaks from address LOCAL + n (so a responder sees N hosts, as in life), port
  * 500, as iN.bench.example, and asks for the tunnel INNER + n/32 === NETWORK.  All go through one
@@ -33,6 +33,7 @@
 #define DATAGRAM_MAX  65536
 #define SOCKET_BUFFER (8 << 20)
 #define WAIT_MAX_MS   1000
+#define INTERVAL_MAX_MS 60000
 
 struct load {
     struct initiators initiators;
@@ -163,8 +164,12 @@ static bool receive_datagram(struct load *load, uint64_t now_ms)
 
 static int wait_ms(const struct load *load, uint64_t now_ms)
 {
-    uint64_t due_ms = engine_deadline(load->initiators.world.engine);
+    const struct initiators *initiators = &load->initiators;
+    uint64_t due_ms = engine_deadline(initiators->world.engine);
 
+    if (initiators->started < initiators->options.count && initiators->next_ms > now_ms &&
+        initiators->next_ms < due_ms)
+        due_ms = initiators->next_ms;
     if (due_ms <= now_ms)
         return 0;
     return due_ms - now_ms < WAIT_MAX_MS ? (int)(due_ms - now_ms) : WAIT_MAX_MS;
@@ -222,7 +227,7 @@ static bool parse_ipv4(const char *text, struct address *address)
     return address_parse(address, text) && address->family == FAMILY_IPV4;
 }
 
-enum long_option { FIRST = 256, HOLD, INNER, LOCAL, NETWORK, IKE, ESP, PSK };
+enum long_option { FIRST = 256, HOLD, INTERVAL, INNER, LOCAL, NETWORK, IKE, ESP, PSK };
 
 static const struct option long_options[] = {
     {"remote", required_argument, NULL, 'r'},
@@ -231,6 +236,7 @@ static const struct option long_options[] = {
     {"verbose", no_argument, NULL, 'v'},
     {"first", required_argument, NULL, FIRST},
     {"hold", no_argument, NULL, HOLD},
+    {"interval", required_argument, NULL, INTERVAL},
     {"inner", required_argument, NULL, INNER},
     {"local", required_argument, NULL, LOCAL},
     {"network", required_argument, NULL, NETWORK},
@@ -249,6 +255,7 @@ static bool take_option(int option, const char *value, struct initiators_options
     case 'c':
         return parse_number(value, COUNT_MAX, &options->concurrency) && options->concurrency > 0;
     case FIRST: return parse_number(value, UINT32_MAX / 2, &options->first);
+    case INTERVAL: return parse_number(value, INTERVAL_MAX_MS, &options->interval_ms);
     case INNER: return parse_ipv4(value, &options->inner);
     case LOCAL: return parse_ipv4(value, &options->local);
     case 'v': *verbose = true; return true;
@@ -290,8 +297,8 @@ int main(int argc, char **argv)
     uint64_t seed;
 
     if (!parse_arguments(argc, argv, &options, &verbose)) {
-        fputs("usage: load --remote ADDR [--count N] [--concurrency C] [--first N] [--hold] [-v]\n"
-              "            [--psk TEXT] [--local ADDR] [--inner ADDR] [--network PREFIX]\n"
+        fputs("usage: load --remote ADDR [--count N] [--concurrency C] [--interval MS] [--first N]\n"
+              "            [--hold] [-v] [--psk TEXT] [--local ADDR] [--inner ADDR] [--network PREFIX]\n"
               "            [--ike PROPOSAL] [--esp PROPOSAL]\n",
               stderr);
         return 2;
