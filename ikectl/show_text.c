@@ -172,6 +172,8 @@ static void print_sa(FILE *out, const json_t *sa)
     print_suite(out, sa, "  suite   ");
     fprintf(out, "  spis    initiator %s, responder %s\n", item_text(sa, "spi_i"),
             item_text(sa, "spi_r"));
+    if (established)
+        fprintf(out, "  heard   %s ago\n", duration_text(item_number(sa, "heard_ms"), age));
     for (size_t i = 0; i < item_count(sa, "children"); i++)
         print_child(out, item_at(sa, "children", i));
 }

@@ -263,6 +263,16 @@ static void code_move_sa(struct coder *coder, struct effect *effect)
     code_address(coder, &sa->new_destination);
 }
 
+static void code_query_sa(struct coder *coder, struct effect *effect)
+{
+    struct effect_query_sa *sa = &effect->query_sa;
+
+    code_address(coder, &sa->source);
+    code_address(coder, &sa->destination);
+    code_u32(coder, &sa->spi);
+    code_u8(coder, &sa->protocol);
+}
+
 static void code_remove_sa(struct coder *coder, struct effect *effect)
 {
     struct effect_remove_sa *sa = &effect->remove_sa;
@@ -300,6 +310,7 @@ static void (*const effect_codes[])(struct coder *coder, struct effect *effect) 
     [EFFECT_INSTALL_SA] = code_install_sa,
     [EFFECT_FIND_SOURCE] = code_find_source,
     [EFFECT_MOVE_SA] = code_move_sa,
+    [EFFECT_QUERY_SA] = code_query_sa,
     [EFFECT_REMOVE_SA] = code_remove_sa,
     [EFFECT_INSTALL_POLICY] = code_policy,
     [EFFECT_REMOVE_POLICY] = code_policy,
@@ -363,13 +374,15 @@ static void code_answer(struct coder *coder, struct ipc_message *message)
     uint8_t kind = (uint8_t)answer->kind;
     uint8_t status = (uint8_t)answer->status;
 
-    code_enum(coder, &kind, EFFECT_SIGN, EFFECT_FIND_SOURCE + 1);
+    code_enum(coder, &kind, EFFECT_SIGN, EFFECT_QUERY_SA + 1);
     code_enum(coder, &status, STATUS_OK, STATUS_FAIL + 1);
     answer->kind = kind;
     answer->status = status;
     code_ticket(coder, &answer->ticket);
     code_buffer(coder, &answer->auth, IPC_AUTH_MAX);
     code_u32(coder, &answer->spi);
+    code_u64(coder, &answer->packets);
+    code_u64(coder, &answer->bytes);
     code_address(coder, &answer->source);
     code_u16(coder, &answer->reason.notify);
     code_text(coder, answer->reason.text, sizeof(answer->reason.text));

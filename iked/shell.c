@@ -98,6 +98,7 @@ static void (*const carriers[])(struct shell *shell, struct effect *effect) = {
     [EFFECT_INSTALL_SA] = carry_to_keeper,
     [EFFECT_FIND_SOURCE] = carry_to_keeper,
     [EFFECT_MOVE_SA] = carry_to_keeper,
+    [EFFECT_QUERY_SA] = carry_to_keeper,
     [EFFECT_REMOVE_SA] = carry_to_keeper,
     [EFFECT_INSTALL_POLICY] = carry_to_keeper,
     [EFFECT_REMOVE_POLICY] = carry_to_keeper,

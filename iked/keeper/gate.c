@@ -142,6 +142,13 @@ static bool is_any(const struct claim *claim)
 
 /* --- What stays whatever is requested --- */
 
+/* on_dead = "clear" takes the policies away while the peer is dead; what is required to be protected
+ * never has that, whatever the file says. */
+static bool may_be_cleared(const struct child_config *child)
+{
+    return child->connection->on_dead == DEAD_CLEAR && child->policy == POLICY_PREFER;
+}
+
 bool config_wants_pair(const struct config *config, const struct owner *owner,
                        const struct selector *local, const struct selector *remote)
 {
@@ -149,7 +156,7 @@ bool config_wants_pair(const struct config *config, const struct owner *owner,
     const struct child_config *child =
         connection != NULL ? connection_find_child(connection, owner->child.text) : NULL;
 
-    if (child == NULL || connection->remote.family == FAMILY_NONE)
+    if (child == NULL || connection->remote.family == FAMILY_NONE || may_be_cleared(child))
         return false;
     for (size_t i = 0; i < child->local_count; i++)
         for (size_t j = 0; j < child->remote_count; j++)
@@ -178,7 +185,7 @@ bool config_wants_piece(const struct config *config, uint32_t reqid, const struc
     const struct connection *connection;
     const struct child_config *child = config_find_reqid(config, reqid, &connection);
 
-    if (child == NULL || connection->remote.family == FAMILY_NONE)
+    if (child == NULL || connection->remote.family == FAMILY_NONE || may_be_cleared(child))
         return false;
     for (size_t i = 0; i < child->local_count; i++)
         for (size_t j = 0; j < child->remote_count; j++)
@@ -337,6 +344,19 @@ static enum status check_remove_sa(struct gate *gate, const struct config *confi
     return STATUS_OK;
 }
 
+static enum status check_query_sa(struct gate *gate, const struct config *config,
+                                  const struct effect *effect, struct reason *reason)
+{
+    const struct effect_query_sa *sa = &effect->query_sa;
+    const struct sa_record *record =
+        ledger_find_sa(gate->ledger, &sa->destination, sa->spi, sa->protocol);
+
+    (void)config;
+    if (record == NULL || !record->filled || !address_same_host(&record->source, &sa->source))
+        return refuse(reason, "no such SA of ours");
+    return STATUS_OK;
+}
+
 /* One selector within one side of the child; in transport mode (and where the side is "the peer")
  * also within the end's own address, unless it was so when the policy of a tunnel was installed
  * (`there`) and only the end has moved. */
@@ -455,6 +475,7 @@ static enum status (*const checks[])(struct gate *gate, const struct config *con
     [EFFECT_ALLOCATE_SPI] = check_allocate_spi,
     [EFFECT_INSTALL_SA] = check_install_sa,
     [EFFECT_FIND_SOURCE] = check_find_source,
+    [EFFECT_QUERY_SA] = check_query_sa,
     [EFFECT_REMOVE_SA] = check_remove_sa,
     [EFFECT_INSTALL_POLICY] = check_install_policy,
     [EFFECT_REMOVE_POLICY] = check_remove_policy,

@@ -24,6 +24,7 @@ static inline bool reqid_is_ours(uint32_t reqid)
 enum kernel_verb {
     KERNEL_ALLOCATE_SPI = 1,
     KERNEL_INSTALL_SA,
+    KERNEL_QUERY_SA,
     KERNEL_REMOVE_SA,
     KERNEL_SET_PIECE,
     KERNEL_REMOVE_PIECE,
@@ -39,12 +40,15 @@ struct kernel_job {
     const struct effect_allocate_spi *allocate_spi;
     const struct effect_install_sa *install_sa;
     const struct effect_policy *policy; /* SET_PIECE: the template */
+    const struct effect_query_sa *query_sa;
     struct effect_remove_sa remove_sa;
     struct piece piece; /* SET_PIECE, REMOVE_PIECE, REMOVE_FORWARD */
     uint8_t mode;       /* REMOVE_PIECE */
     /* Results. */
     int error;     /* errno of the kernel, 0: done */
     uint32_t spi;  /* ALLOCATE_SPI */
+    uint64_t packets; /* QUERY_SA */
+    uint64_t bytes;   /* QUERY_SA */
     char text[96]; /* what the kernel said besides, or "" */
 };
 
@@ -57,6 +61,8 @@ struct kernel_sa {
     uint8_t protocol;
     uint8_t mode;
     bool encap;                   /* in UDP; then the ends have their ports */
+    uint64_t packets; /* so far */
+    uint64_t bytes;
     struct selector local_packet; /* larval: the packet that asked for it */
     struct selector remote_packet;
 };

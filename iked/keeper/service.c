@@ -189,6 +189,12 @@ static void take_install_sa(struct service *service, struct request *request)
     request_job(service, request, KERNEL_INSTALL_SA)->install_sa = sa;
 }
 
+static void take_query_sa(struct service *service, struct request *request)
+{
+    request->answer.spi = request->effect.query_sa.spi;
+    request_job(service, request, KERNEL_QUERY_SA)->query_sa = &request->effect.query_sa;
+}
+
 static void take_remove_sa(struct service *service, struct request *request)
 {
     const struct effect_remove_sa *sa = &request->effect.remove_sa;
@@ -319,6 +325,14 @@ static void done_install_sa(struct service *service, struct request *request,
         ledger_remove_sa(&service->ledger, record);
 }
 
+static void done_query_sa(struct service *service, struct request *request,
+                          const struct kernel_job *job)
+{
+    (void)service;
+    request->answer.packets = job->packets;
+    request->answer.bytes = job->bytes;
+}
+
 /* --- The table of requests --- */
 
 static const struct {
@@ -334,6 +348,7 @@ static const struct {
     [EFFECT_ALLOCATE_SPI] = {"allocate an SPI", take_allocate_spi, done_allocate_spi, true,
                              SEVERITY_ERROR},
     [EFFECT_INSTALL_SA] = {"install an SA", take_install_sa, done_install_sa, true, SEVERITY_ERROR},
+    [EFFECT_QUERY_SA] = {"ask about an SA", take_query_sa, done_query_sa, true, SEVERITY_DEBUG},
     [EFFECT_REMOVE_SA] = {"remove an SA", take_remove_sa, NULL, false, SEVERITY_DEBUG},
     [EFFECT_INSTALL_POLICY] = {"install a policy", take_install_policy, NULL, false,
                                SEVERITY_ERROR},

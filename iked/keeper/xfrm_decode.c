@@ -73,6 +73,8 @@ static void sa_from(const struct xfrm_usersa_info *info, struct kernel_sa *sa)
         .mode = info->mode == XFRM_MODE_TUNNEL ? CHILD_TUNNEL : CHILD_TRANSPORT,
         .local_packet = packet_end(&info->sel, true),
         .remote_packet = packet_end(&info->sel, false),
+        .packets = info->curlft.packets,
+        .bytes = info->curlft.bytes,
     };
 }
 

@@ -263,6 +263,21 @@ static void encode_install_sa(struct xfrm_batch *batch, const struct kernel_job 
     end(batch, message);
 }
 
+static void encode_query_sa(struct xfrm_batch *batch, const struct kernel_job *job)
+{
+    const struct effect_query_sa *sa = job->query_sa;
+    struct nlmsghdr *message = begin(batch, XFRM_MSG_GETSA, NLM_F_ACK);
+    struct xfrm_usersa_id id = {
+        .spi = htonl(sa->spi),
+        .family = family_of(sa->destination.family),
+        .proto = protocol_of(sa->protocol),
+    };
+
+    put_address(&id.daddr, &sa->destination);
+    put_body(message, &id, sizeof(id));
+    end(batch, message);
+}
+
 static void encode_remove_sa(struct xfrm_batch *batch, const struct kernel_job *job)
 {
     const struct effect_remove_sa *sa = &job->remove_sa;
@@ -445,6 +460,7 @@ static bool policy_is_sayable(const struct effect_policy *policy, struct reason 
 
 static void (*const encoders[])(struct xfrm_batch *batch, const struct kernel_job *job) = {
     [KERNEL_ALLOCATE_SPI] = encode_allocate_spi, [KERNEL_INSTALL_SA] = encode_install_sa,
+    [KERNEL_QUERY_SA] = encode_query_sa,
     [KERNEL_REMOVE_SA] = encode_remove_sa,       [KERNEL_SET_PIECE] = encode_set_piece,
     [KERNEL_REMOVE_PIECE] = encode_remove_piece, [KERNEL_REMOVE_FORWARD] = encode_remove_forward,
     [KERNEL_SET_BYPASS] = encode_set_bypass,     [KERNEL_REMOVE_BYPASS] = encode_remove_bypass,

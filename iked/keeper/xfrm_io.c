@@ -107,6 +107,9 @@ static void take_answer(struct flight *flight, const struct nlmsghdr *message)
         }
     } else if (job->verb == KERNEL_ALLOCATE_SPI && xfrm_decode_sa(message, &sa)) {
         job->spi = sa.spi;
+    } else if (job->verb == KERNEL_QUERY_SA && xfrm_decode_sa(message, &sa)) {
+        job->packets = sa.packets;
+        job->bytes = sa.bytes;
     }
 }
 

@@ -77,6 +77,7 @@ static void close_all(struct engine *engine, struct link *link)
 static void down(struct engine *engine, struct link *link, const struct command *command)
 {
     link->retry_until_ms = 0;
+    link->lost_children = 0;
     heap_remove(&engine->timers, &link->retry.node);
     link_remove_orphans(engine, link);
     if (TAILQ_EMPTY(&link->sas)) {

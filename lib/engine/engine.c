@@ -83,6 +83,9 @@ static void timer_due(struct engine *engine, struct timer *timer)
     case TIMER_REASSEMBLY:
         reassembly_expire(&engine->context, HASH_OWNER(timer, struct reassembly, timer));
         return;
+    case TIMER_WATCH:
+        sa_watch_due(engine, HASH_OWNER(timer, struct ike_sa, watch));
+        return;
     case TIMER_RETRY:
         link_retry(engine, HASH_OWNER(timer, struct link, retry));
         return;
@@ -170,6 +173,10 @@ void engine_answer(struct engine *engine, struct answer *answer, uint64_t now_ms
     struct results results = {0};
 
     context->now_ms = now_ms;
+    if (sa != NULL && answer->kind == EFFECT_QUERY_SA) {
+        sa_queried(engine, sa, answer);
+        return;
+    }
     if (sa != NULL)
         results = find_step(sa, answer->ticket.sequence);
     if (results.step == NULL) {

@@ -127,6 +127,7 @@ struct sa_view {
     struct suite suite;
     uint64_t age_ms;
     uint64_t established_ms; /* ms since it was established, 0 when it is not */
+    uint64_t heard_ms;       /* ms since the peer, once established, was last known to be there */
     const struct child_view *children;
     size_t child_count;
 };

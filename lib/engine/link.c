@@ -215,6 +215,7 @@ void link_up(struct engine *engine, struct link *link)
     link->last_error = NULL;
     link->failures = 0;
     link->retry_until_ms = 0;
+    link->lost_children = 0;
     heap_remove(&engine->timers, &link->retry.node);
     answer_waiting(engine, link, COMMAND_UP, true, "established");
 }
@@ -255,7 +256,8 @@ static void schedule_retry(struct engine *engine, struct link *link)
     uint32_t chance;
 
     TAILQ_FOREACH (child, &link->connection->children, entry)
-        immediate = immediate || (child->start == START_IMMEDIATE && !link_covers(link, child));
+        immediate = immediate || link_restarts(link, child) ||
+                    (child->start == START_IMMEDIATE && !link_covers(link, child));
     uint32_t doublings =
         link->failures < RETRY_DOUBLINGS_MAX ? link->failures : RETRY_DOUBLINGS_MAX;
     uint64_t wait_ms = (uint64_t)RETRY_FIRST_MS << doublings;
@@ -304,7 +306,7 @@ void link_retry(struct engine *engine, struct link *link)
 
     TAILQ_FOREACH (child, &link->connection->children, entry)
         if (child->start == START_IMMEDIATE || (traffic && child->start == START_TRAFFIC) ||
-            link->orphans)
+            link->orphans || link_restarts(link, child))
             link_start(engine, link, child, NULL);
 }
 
@@ -322,10 +324,9 @@ static bool config_has_pair(const struct config *config, const struct selector *
     return false;
 }
 
-/* The policies that stand as long as the connection is configured.  `kept_by`: pairs that this
- * configuration protects are left out (a removal must not open a gap), NULL: none are. */
-static void policies(struct engine *engine, const struct connection *connection,
-                     enum effect_kind kind, const struct config *kept_by)
+/* With `kept_by` a removal opens no gap. */
+void link_policies(struct engine *engine, const struct connection *connection,
+                   enum effect_kind kind, const struct config *kept_by)
 {
     struct context *context = &engine->context;
     const struct child_config *config;
@@ -379,7 +380,7 @@ static void add_link(struct engine *engine, const struct connection *connection)
     TAILQ_INIT(&link->waiting);
     TAILQ_INSERT_TAIL(&engine->links, link, entry);
     hash_insert(&engine->links_by_name, &link->by_name, name_key(engine, connection->name));
-    policies(engine, connection, EFFECT_INSTALL_POLICY, NULL);
+    link_policies(engine, connection, EFFECT_INSTALL_POLICY, NULL);
     TAILQ_FOREACH (child, &connection->children, entry)
         if (child->start == START_IMMEDIATE)
             link_start(engine, link, child, NULL);
@@ -472,7 +473,7 @@ static void apply_change(void *context, enum config_change change,
     } else if (changes->phase == PHASE_ADD && come) {
         add_link(engine, after);
     } else if (changes->phase == PHASE_SWEEP && gone) {
-        policies(engine, before, EFFECT_REMOVE_POLICY, changes->after);
+        link_policies(engine, before, EFFECT_REMOVE_POLICY, changes->after);
     }
 }
 

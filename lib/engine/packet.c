@@ -271,6 +271,8 @@ static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike
         drop(engine, COUNTER_DROP_AUTH, message, reason.text);
     if (status == STATUS_DROP || status == STATUS_WAIT)
         return;
+    if (sealed)
+        sa_heard(engine, sa);
     const struct exchange_row *row = exchange_find(sa, message);
     if (status == STATUS_OK && row != NULL)
         status = v2_payloads_check(&message->payloads, row->rules, &reason);
@@ -354,6 +356,7 @@ void engine_packet(struct engine *engine, const struct datagram *datagram, uint6
     if (!parse_payloads(engine, &message))
         return;
     struct ike_sa *sa = find_sa(engine, &message);
+    liveness_hint(engine, sa, &message);
     if (sa == NULL)
         take_stray(engine, &message);
     else

@@ -25,6 +25,8 @@ struct link {
     struct timer retry;
     uint64_t retry_until_ms; /* traffic waits in the kernel until then: worth trying again */
     uint32_t failures;       /* in a row */
+    uint64_t lost_children;  /* bits: children to be made anew, their peer having died */
+    bool cleared;            /* the policies went with a dead peer */
     bool orphans;            /* SAs of an earlier life are to be replaced */
     char *last_error;        /* NULL: the last try did well */
     uint64_t last_error_ms;
@@ -60,6 +62,7 @@ struct admission {
 };
 
 struct engine {
+    uint64_t hint_ms;       /* when an unprotected hint was last looked at */
     struct context context; /* first of all the means that exchanges get */
     struct config *config;
     struct sa_table sas;
@@ -130,6 +133,24 @@ void sa_later(struct engine *engine, struct ike_sa *sa);
 /* Draws the consequences of CREATE_CHILD_SA exchanges that are done. */
 void sa_settle_creations(struct engine *engine, struct ike_sa *sa);
 
+/* --- liveness.c --- */
+
+/* The peer was just heard, and is watched from now on. */
+void sa_watch(struct engine *engine, struct ike_sa *sa);
+
+/* An authenticated message has come. */
+void sa_heard(struct engine *engine, struct ike_sa *sa);
+
+/* It may have been silent for too long.  May free the SA. */
+void sa_watch_due(struct engine *engine, struct ike_sa *sa);
+
+/* What the kernel says of a child's use.  May free the SA. */
+void sa_queried(struct engine *engine, struct ike_sa *sa, const struct answer *answer);
+
+/* An unprotected message that may say that the peer has forgotten us; `sa`: to which it claims to
+ * belong, or NULL.  It hastens or starts a liveness check and does nothing else. */
+void liveness_hint(struct engine *engine, struct ike_sa *sa, const struct ike_message *message);
+
 /* --- link.c --- */
 
 struct link *link_find(const struct engine *engine, const char *name);
@@ -174,6 +195,23 @@ void link_abandon(struct engine *engine, struct link *link, struct ike_sa *stays
 
 /* Does an established SA of the link carry this child? */
 bool link_covers(const struct link *link, const struct child_config *child);
+
+/* Installs or removes the policies that stand as long as the connection is configured.  `kept_by`:
+ * pairs that this configuration protects are left out, NULL: none are. */
+void link_policies(struct engine *engine, const struct connection *connection,
+                   enum effect_kind kind, const struct config *kept_by);
+
+/* --- link_dead.c --- */
+
+/* The peer of an established SA does not answer any more: ends the SA, and does what the connection
+ * says for that. */
+void link_dead(struct engine *engine, struct ike_sa *sa, const char *why);
+
+/* Is a child that died with its peer to be made anew? */
+bool link_restarts(const struct link *link, const struct child_config *config);
+
+/* The policies that went with a dead peer come back. */
+void link_restore(struct engine *engine, struct link *link);
 
 /* --- command.c: engine_command, engine_kernel --- */
 

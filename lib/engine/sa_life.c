@@ -6,6 +6,7 @@
 
 #define REFUSED_LIFE_MS 10000   /* how long a refusal is repeated to a repeated request */
 #define DELETE_TRIES 3          /* a peer that does not answer a Delete is let go */
+#define HINTED_TRIES 3         /* the same for one that is said to have forgotten us */
 #define SOFT_INITIATOR 18      /* twentieths of the lifetime: the initiator rekeys from here on ... */
 #define SOFT_RESPONDER 19      /* ... the responder a little later */
 #define CHILDLESS_LIFE_MS 30000 /* an IKE SA without a child serves nobody */
@@ -177,6 +178,7 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     sa_table_add_id(&engine->sas, sa);
     count(context, COUNTER_ESTABLISHED);
     sa_arm_lifetime(engine, sa);
+    sa_watch(engine, sa);
     arm_childless(engine, sa);
     report_established(engine, sa);
     if (initial_contact)
@@ -189,6 +191,8 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
         }
         return;
     }
+    if (link != NULL && !TAILQ_EMPTY(&sa->children))
+        link_restore(engine, link);
     if (sa->connection->remote.family != FAMILY_NONE) /* else they may be other peers' */
         link_remove_orphans(engine, link);
     close_replaced(engine, sa);
@@ -357,13 +361,28 @@ void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status,
     sa_wishes(engine, sa);
 }
 
+static void peer_dead(struct engine *engine, struct ike_sa *sa, const struct reason *reason)
+{
+    static const char *const then[] = {
+        [DEAD_TRAP] = "the next packet asks for a new SA",
+        [DEAD_RESTART] = "trying again",
+        [DEAD_CLEAR] = "traffic passes in the clear until it is back",
+    };
+
+    count(&engine->context, COUNTER_PEERS_DEAD);
+    report(&engine->context, sa, SEVERITY_WARNING, "peer-dead", "%s: the peer is dead, %s",
+           reason->text, then[sa->connection->on_dead]);
+    link_dead(engine, sa, reason->text);
+}
+
 static void retransmit(struct engine *engine, struct ike_sa *sa)
 {
     struct reason reason = {0};
     bool closing = sa->state == IKE_AWAIT_DELETE_REPLY;
     char remote[ADDRESS_TEXT_MAX];
 
-    if (!(closing && sa->tries >= DELETE_TRIES) && message_retransmit(&engine->context, sa))
+    if (!(closing && sa->tries >= DELETE_TRIES) && !(sa->hinted && sa->tries >= HINTED_TRIES) &&
+        message_retransmit(&engine->context, sa))
         return;
     count(&engine->context, COUNTER_TIMEOUTS);
     if (closing)
@@ -378,7 +397,10 @@ static void retransmit(struct engine *engine, struct ike_sa *sa)
                    : sa->state == IKE_AWAIT_AUTH_REPLY ? "IKE_AUTH"
                                                        : "a request",
                    sa->tries + 1u);
-    fail(engine, sa, STATUS_CLOSE, &reason);
+    if (sa->state == IKE_ESTABLISHED && sa->handshake == NULL)
+        peer_dead(engine, sa, &reason);
+    else
+        fail(engine, sa, STATUS_CLOSE, &reason);
 }
 
 /* The SA is at the end of its life: the initiator makes the next one first. */

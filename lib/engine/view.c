@@ -63,6 +63,7 @@ void engine_visit_sas(const struct engine *engine, uint64_t now_ms,
             .suite = sa->suite,
             .age_ms = now_ms - sa->created_ms,
             .established_ms = sa->established_ms == 0 ? 0 : now_ms - sa->established_ms,
+            .heard_ms = now_ms - sa->heard_ms,
             .children = children,
         };
         if (sa->remote_id.size > 0) {

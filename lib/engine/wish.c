@@ -56,6 +56,11 @@ static bool next_wish(struct engine *engine, struct ike_sa *sa, enum status *sta
     struct context *context = &engine->context;
     struct child_sa *child;
 
+    if (sa->probe_due) {
+        sa->probe_due = false;
+        *status = informational_probe(context, sa, reason);
+        return true;
+    }
     TAILQ_FOREACH (child, &sa->children, entry)
         if (child->delete_due && is_proven(engine, child)) {
             *status = informational_delete_child(context, sa, child, reason);
@@ -259,6 +264,7 @@ static void ike_done(struct engine *engine, struct ike_sa *sa, struct creation *
     creation->heir = NULL;
     link_adopt(engine, made);
     sa_arm_lifetime(engine, made);
+    sa_watch(engine, made);
     if (!creation->ours && own == NULL && sa->own != NULL && sa->own->kind == CREATE_REKEY_IKE) {
         made->delete_asked = closing;
         return; /* ours will decide: it has been told (create_responder.c) */

@@ -125,6 +125,10 @@ enum status informational_reply(struct context *context, struct ike_sa *sa,
 MUST_USE enum status informational_close(struct context *context, struct ike_sa *sa,
                                          uint16_t error, struct reason *reason);
 
+/* The empty request that a living peer answers; needs the window to be free. */
+MUST_USE enum status informational_probe(struct context *context, struct ike_sa *sa,
+                                         struct reason *reason);
+
 /* Deletes one child; needs the window to be free. */
 MUST_USE enum status informational_delete_child(struct context *context, struct ike_sa *sa,
                                                 struct child_sa *child, struct reason *reason);

@@ -172,6 +172,20 @@ enum status informational_close(struct context *context, struct ike_sa *sa, uint
     return message_send_request(context, sa, bytes);
 }
 
+enum status informational_probe(struct context *context, struct ike_sa *sa,
+                                struct reason *reason)
+{
+    struct v2_writer writer;
+    struct slice bytes;
+
+    message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false, sa->next_request);
+    enum status status = message_seal(context, sa, &writer, &bytes, reason);
+    if (status != STATUS_OK)
+        return status;
+    count(context, COUNTER_PROBES);
+    return message_send_request(context, sa, bytes);
+}
+
 enum status informational_delete_child(struct context *context, struct ike_sa *sa,
                                        struct child_sa *child, struct reason *reason)
 {

@@ -53,6 +53,9 @@ enum child_mode { CHILD_TRANSPORT, CHILD_TUNNEL };
 enum child_start { START_TRAFFIC, START_IMMEDIATE, START_NEVER };
 enum child_policy { POLICY_REQUIRE, POLICY_PREFER };
 
+/* What follows when an established peer does not answer any more. */
+enum on_dead { DEAD_TRAP, DEAD_RESTART, DEAD_CLEAR };
+
 struct child_config {
     TAILQ_ENTRY(child_config) entry;
     struct hash_node by_reqid;
@@ -92,6 +95,8 @@ struct connection {
     uint32_t lifetime_s;
     bool fragmentation;     /* RFC 7383, when the peer can, too */
     uint32_t fragment_size; /* the largest IP datagram that IKE sends */
+    uint32_t liveness_s; /* the peer's longest silence before it is asked; 0: it never is */
+    uint8_t on_dead;     /* enum on_dead */
     bool weak; /* weak algorithms were allowed */
     uint16_t child_count;
     struct child_config_list children; /* at least one */

@@ -16,11 +16,15 @@
 #define LIFETIME_MIN_S   60
 #define LIFETIME_MAX_S   (365 * 86400)
 #define FRAGMENT_SIZE    1280 /* what IPv6 asks of every link */
+#define LIVENESS_S       60
+#define LIVENESS_MAX_S   86400
 #define ADDRESS_EXPECTED "an address such as \"192.0.2.1\" or \"2001:db8::1\""
 #define ID_EXPECTED      "an address, \"host.name\", \"user@host\", \"keyid:text\" or \"@#hex\""
 
 static key_reader read_version;
 static key_reader read_auth;
+static key_reader read_liveness;
+static key_reader read_on_dead;
 
 /* What belongs to later versions is named, so that it is refused with the true reason. */
 static const struct key connection_keys[] = {
@@ -35,7 +39,8 @@ static const struct key connection_keys[] = {
      FRAGMENT_SIZE_MIN, UINT16_MAX},
     {"weak", setting_read_flag, NULL, offsetof(struct connection, weak), 0, 0},
     {"children", setting_read_later, NULL, 0, 0, 0},
-    {"liveness", NULL, NULL, 0, 0, 0},
+    {"liveness", read_liveness, NULL, offsetof(struct connection, liveness_s), 0, LIVENESS_MAX_S},
+    {"on_dead", read_on_dead, NULL, 0, 0, 0},
 };
 
 static const struct key endpoint_keys[] = {
@@ -69,6 +74,35 @@ static bool read_auth(struct reading *reading, config_setting_t *setting, const 
     if (strcmp(text, "cert") == 0)
         return setting_wrong(reading, setting, "not supported by this version; expected \"psk\"");
     return strcmp(text, "psk") == 0 || setting_expected(reading, setting, "\"psk\"");
+}
+
+static bool read_liveness(struct reading *reading, config_setting_t *setting,
+                          const struct key *key, void *target)
+{
+    struct connection *connection = target;
+    const char *text = config_setting_type(setting) == CONFIG_TYPE_STRING
+                           ? config_setting_get_string(setting)
+                           : "";
+
+    if (strcmp(text, "off") != 0)
+        return setting_read_seconds(reading, setting, key, target);
+    connection->liveness_s = 0;
+    return true;
+}
+
+static bool read_on_dead(struct reading *reading, config_setting_t *setting, const struct key *key,
+                         void *target)
+{
+    static const struct word words[] = {
+        {"trap", DEAD_TRAP}, {"restart", DEAD_RESTART}, {"clear", DEAD_CLEAR}};
+    struct connection *connection = target;
+    int value;
+
+    (void)key;
+    if (!setting_word(reading, setting, words, SETTING_LENGTH(words), &value))
+        return false;
+    connection->on_dead = (uint8_t)value;
+    return true;
 }
 
 bool name_read(struct reading *reading, const config_setting_t *setting,
@@ -225,6 +259,30 @@ static bool children_read(struct reading *reading, config_setting_t *setting,
     return true;
 }
 
+/* With "clear" traffic leaves unprotected as soon as the peer is silent, which whoever can drop
+ * packets can bring about: never where protection is required. */
+static bool on_dead_check(struct reading *reading, config_setting_t *setting,
+                          const struct connection *connection)
+{
+    config_setting_t *on_dead = config_setting_get_member(setting, "on_dead");
+    const struct child_config *child;
+
+    if (connection->on_dead == DEAD_RESTART && connection->remote.family == FAMILY_NONE)
+        return setting_fault(reading, on_dead,
+                             "\"restart\" with remote = \"any\", where only the peer can start; "
+                             "expected \"trap\"");
+    if (connection->on_dead != DEAD_CLEAR)
+        return true;
+    TAILQ_FOREACH (child, &connection->children, entry)
+        if (child->policy == POLICY_REQUIRE)
+            return setting_fault(reading, on_dead,
+                                 "\"clear\" would send what child %s requires to be protected in "
+                                 "the clear; expected \"trap\" or \"restart\", or policy = "
+                                 "\"prefer\" in every child",
+                                 child->name);
+    return true;
+}
+
 static bool connection_fill(struct reading *reading, config_setting_t *setting,
                             struct connection *connection)
 {
@@ -234,7 +292,8 @@ static bool connection_fill(struct reading *reading, config_setting_t *setting,
            endpoints_read(reading, setting, connection) &&
            proposals_read(reading, config_setting_get_member(setting, "proposals"), false,
                           connection->weak, &connection->proposals) &&
-           children_read(reading, setting, connection);
+           children_read(reading, setting, connection) &&
+           on_dead_check(reading, setting, connection);
 }
 
 struct connection *connection_read(struct reading *reading, config_setting_t *setting)
@@ -249,6 +308,7 @@ struct connection *connection_read(struct reading *reading, config_setting_t *se
     connection->lifetime_s = IKE_LIFETIME_S;
     connection->fragmentation = true;
     connection->fragment_size = FRAGMENT_SIZE;
+    connection->liveness_s = LIVENESS_S;
     connection->line = config_setting_source_line(setting);
     snprintf(connection->file, sizeof(connection->file), "%s", reading->path);
     if (connection_fill(reading, setting, connection))

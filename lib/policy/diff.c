@@ -72,7 +72,8 @@ bool connection_equal(const struct connection *a, const struct connection *b)
            identity_equal(&a->remote_id, &b->remote_id) &&
            proposals_equal(&a->proposals, &b->proposals) && a->lifetime_s == b->lifetime_s &&
            a->fragmentation == b->fragmentation && a->fragment_size == b->fragment_size &&
-           a->weak == b->weak && children_equal(a, b);
+           a->liveness_s == b->liveness_s && a->on_dead == b->on_dead && a->weak == b->weak &&
+           children_equal(a, b);
 }
 
 void config_diff(const struct config *before, const struct config *after,

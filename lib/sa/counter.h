@@ -37,6 +37,9 @@
     X(REASSEMBLED, "messages_reassembled")                                                      \
     X(REASSEMBLY_EXPIRED, "reassembly_expired") /* the other fragments did not come */          \
     X(TIMEOUTS, "timeouts")                                                                     \
+    X(PROBES, "liveness_checks")   /* nothing was heard for a while: an empty INFORMATIONAL */  \
+    X(HINTS, "liveness_hints")     /* an unprotected word that the peer may have forgotten us */ \
+    X(PEERS_DEAD, "peers_dead")    /* an established SA whose peer does not answer any more */  \
     X(HALF_OPEN_EXPIRED, "half_open_expired")                                                   \
     X(AUTH_FAILED, "authentication_failed")                                                     \
     X(ESTABLISHED, "established")                                                               \

@@ -26,6 +26,7 @@ enum effect_kind {
     EFFECT_ALLOCATE_SPI,   /* answered */
     EFFECT_INSTALL_SA,     /* answered */
     EFFECT_FIND_SOURCE,    /* answered */
+    EFFECT_QUERY_SA,       /* answered */
     EFFECT_MOVE_SA,        /* no answer; a failure comes as a hard KERNEL_EXPIRE of that SA */
     EFFECT_REMOVE_SA,      /* no answer */
     EFFECT_INSTALL_POLICY, /* no answer; a failure comes as a REPORT of the shell's */
@@ -125,6 +126,14 @@ struct effect_move_sa {
     struct address new_destination;
 };
 
+/* How much came in by an SA of ours. */
+struct effect_query_sa {
+    struct address source;
+    struct address destination;
+    uint32_t spi;
+    uint8_t protocol; /* enum v2_protocol */
+};
+
 struct effect_remove_sa {
     struct address source;
     struct address destination;
@@ -176,6 +185,7 @@ struct effect {
         struct effect_install_sa install_sa;
         struct effect_find_source find_source;
         struct effect_move_sa move_sa;
+        struct effect_query_sa query_sa;
         struct effect_remove_sa remove_sa;
         struct effect_policy policy; /* INSTALL_POLICY and REMOVE_POLICY */
         struct name orphans_of;      /* REMOVE_ORPHANS: a connection */
@@ -195,7 +205,9 @@ struct answer {
     struct buffer public;   /* COMPUTE */
     struct secret shared;   /* COMPUTE with a peer's public value */
     struct buffer auth;     /* SIGN with own octets */
-    uint32_t spi;           /* ALLOCATE_SPI */
+    uint32_t spi;           /* ALLOCATE_SPI; QUERY_SA: the one asked about */
+    uint64_t packets;       /* QUERY_SA */
+    uint64_t bytes;         /* QUERY_SA */
     struct address source;  /* FIND_SOURCE; STATUS_REJECT: no route */
     struct reason reason;   /* when status is not OK */
 };

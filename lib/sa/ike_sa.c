@@ -161,6 +161,7 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
     TAILQ_INIT(&sa->children);
     TAILQ_INIT(&sa->gone);
     sa->later.kind = TIMER_LATER;
+    sa->watch.kind = TIMER_WATCH;
     sa->handshake = handshake;
     sa->retransmit.kind = TIMER_RETRANSMIT;
     sa->expire.kind = TIMER_EXPIRE;
@@ -168,7 +169,7 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
     sa->connection = connection;
     sa->local = *local;
     sa->remote = *remote;
-    sa->created_ms = context->now_ms;
+    sa->created_ms = sa->heard_ms = context->now_ms;
     sa->initiator = spi_i == 0;
     if (sa->initiator) {
         sa->spi_i = fresh_spi(context);
@@ -232,6 +233,7 @@ void ike_sa_free(struct context *context, struct ike_sa *sa)
     heap_remove(context->timers, &sa->retransmit.node);
     heap_remove(context->timers, &sa->expire.node);
     heap_remove(context->timers, &sa->later.node);
+    heap_remove(context->timers, &sa->watch.node);
     hash_remove(&context->sas->by_spi, &sa->by_spi);
     hash_remove(&context->sas->by_id, &sa->by_id);
     TAILQ_REMOVE(&context->sas->all, sa, entry);

@@ -66,6 +66,7 @@ struct child_sa {
     struct secret held_encr;    /* keys of an outbound SA that waits (child_release_outbound) */
     struct secret held_integ;
     uint64_t created_ms;
+    uint64_t packets_in; /* as the kernel counted when it was last asked */
 };
 TAILQ_HEAD(child_sa_list, child_sa);
 
@@ -142,6 +143,7 @@ enum timer_kind {
     TIMER_EXPIRE,     /* ike_sa.expire */
     TIMER_LATER,      /* ike_sa.later */
     TIMER_REASSEMBLY, /* reassembly.timer */
+    TIMER_WATCH,      /* ike_sa.watch */
     TIMER_RETRY,      /* the engine's: a connection tries again */
     TIMER_CALM,       /* the engine's: is the flood over? */
 };
@@ -167,6 +169,7 @@ struct ike_sa {
     struct timer retransmit;
     struct timer expire;
     struct timer later; /* wishes put off, deleted children that linger */
+    struct timer watch; /* when the peer may have been silent for too long */
     uint64_t number;
     uint64_t spi_i;
     uint64_t spi_r;
@@ -176,6 +179,8 @@ struct ike_sa {
     bool superseded;   /* a newer one carries the same child */
     bool peer_wants_pfs; /* it refused a child without a key exchange of its own */
     bool childless;    /* `expire` is armed for an IKE SA without a child */
+    bool probe_due;    /* a liveness check is to be sent */
+    bool hinted;       /* somebody says that the peer has forgotten us: fewer tries will do */
     bool inherited;    /* rekeyed: its heir has the children, the Delete is to come */
     uint8_t state;     /* enum ike_state */
     uint8_t tries;     /* of the outstanding request */
@@ -200,6 +205,10 @@ struct ike_sa {
     uint64_t iv_counter;
     uint64_t created_ms;
     uint64_t established_ms;
+    uint64_t heard_ms; /* the last authenticated message, or use of an inbound SA */
+    uint64_t hinted_ms; /* when a hint was last heeded, 0: never */
+    uint32_t asked;     /* the kernel was asked about the children's use under this number ... */
+    uint8_t asked_count; /* ... and so many answers are missing */
     struct child_sa_list children;
     struct child_sa *deleting; /* the child our outstanding Delete is about */
     struct handshake *handshake;

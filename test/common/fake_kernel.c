@@ -148,6 +148,18 @@ enum status fake_kernel_install(struct fake_kernel *kernel, const struct effect_
     return STATUS_OK;
 }
 
+enum status fake_kernel_query(const struct fake_kernel *kernel,
+                              const struct effect_query_sa *query, uint64_t *packets)
+{
+    const struct fake_sa *sa =
+        fake_kernel_find_sa(kernel, &query->destination, query->spi, query->protocol);
+
+    if (sa == NULL)
+        return STATUS_FAIL;
+    *packets = sa->packets;
+    return STATUS_OK;
+}
+
 void fake_kernel_remove(struct fake_kernel *kernel, const struct effect_remove_sa *remove)
 {
     struct fake_sa *sa = find(kernel, &remove->destination, remove->spi, remove->protocol);

@@ -65,6 +65,10 @@ static void carry_out(struct host *host, const struct work *work)
     case EFFECT_FIND_SOURCE:
         answer.source = effect->find_source.remote.family == FAMILY_IPV4 ? host->v4 : host->v6;
         break;
+    case EFFECT_QUERY_SA:
+        answer.spi = effect->query_sa.spi;
+        answer.status = fake_kernel_query(kernel, &effect->query_sa, &answer.packets);
+        break;
     case EFFECT_MOVE_SA: fake_kernel_move(kernel, &effect->move_sa); return;
     case EFFECT_REMOVE_SA: fake_kernel_remove(kernel, &effect->remove_sa); return;
     case EFFECT_INSTALL_POLICY: fake_kernel_install_policy(kernel, &effect->policy); return;

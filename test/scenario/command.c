@@ -399,6 +399,31 @@ static bool do_forge(struct script *script, char **words, size_t count)
     return whole;
 }
 
+/* What a peer says of a packet that it has no SA for: RFC 7296 section 1.5. */
+static bool do_forget(struct script *script, char **words, size_t count)
+{
+    (void)count;
+    const struct host *host = script_host(script, words[0]);
+    const struct ike_sa *sa = host == NULL ? NULL : probe_first(host->engine);
+    const struct child_sa *child = sa == NULL ? NULL : TAILQ_FIRST(&sa->children);
+    struct ike_header header = {
+        .version = 0x20, .exchange = V2_INFORMATIONAL, .flags = V2_FLAG_INITIATOR};
+    uint8_t octets[128];
+    uint8_t spi[4];
+    struct v2_writer writer;
+    struct writer number = writer_of(spi, sizeof(spi));
+
+    if (child == NULL)
+        return script_fail(script, "expected a host with an SA and a child");
+    writer_u32(&number, child->spi_out);
+    v2_message_begin(&writer, octets, sizeof(octets), &header);
+    v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_INVALID_SPI,
+                    writer_slice(&number));
+    bool whole = v2_message_end(&writer);
+    world_inject(&script->world, &sa->remote, &sa->local, writer_slice(&writer.bytes));
+    return whole;
+}
+
 static bool do_expect(struct script *script, char **words, size_t count)
 {
     return expect_run(script, words, count);
@@ -429,6 +454,7 @@ bool command_run(struct script *script, struct words *words)
         {"replay", 1, do_replay},       {"flood", 2, do_flood},     {"send", 3, do_send},
         {"expect", 1, do_expect},       {"mark", 0, do_mark},       {"forge", 3, do_forge},
         {"spoil", 1, do_spoil},         {"shutdown", 1, do_shutdown},
+        {"forget", 1, do_forget},
     };
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -29,6 +29,7 @@
  *   spoil MATCH                    the same with its last octet altered
  *   flood MATCH N [FROM]           the same N times with other SPIs of the initiator, from the
  *                                  addresses FROM, the one after it, ... (default: as it was)
+ *   forget HOST                    INVALID_SPI for its first child, unprotected, from the peer
  *   send FROM HOST HEX             octets from a host or an address
  *
  *   expect [no] sent MATCH         since the last one found; "mark" forgets what was before

@@ -411,6 +411,7 @@ static void sa_item_is_golden(void **state)
         .suite = {.encr = ENCR_AES256_GCM16, .prf = PRF_HMAC_SHA384, .group = GROUP_X25519},
         .age_ms = 62000,
         .established_ms = 61500,
+        .heard_ms = 1500,
         .children = &child,
         .child_count = 1,
     };
@@ -422,7 +423,7 @@ static void sa_item_is_golden(void **state)
                 "\"remote_port\":4500,\"local_id\":\"192.0.2.1\",\"remote_id\":\"gw?[2J?\","
                 "\"spi_i\":\"0123456789abcdef\",\"spi_r\":\"000000000000fedc\","
                 "\"suite\":\"aes256gcm16-prfsha384-x25519\",\"weak\":[],\"age_ms\":62000,"
-                "\"established_ms\":61500,\"children\":[{\"name\":\"lan\",\"number\":5,"
+                "\"established_ms\":61500,\"heard_ms\":1500,\"children\":[{\"name\":\"lan\",\"number\":5,"
                 "\"protocol\":\"esp\",\"mode\":\"tunnel\",\"reqid\":16385,\"spi_in\":\"00c0ffee\","
                 "\"spi_out\":\"fedcba98\",\"suite\":\"aes128-sha1\",\"weak\":[\"sha1\"],"
                 "\"local\":[\"10.1.0.1/32\",\"2001:db8::1/128\"],\"remote\":[\"10.2.0.1/32\"],"

@@ -14,8 +14,8 @@
 
 static const char *const configs[] = {
     "connections: { ab: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; "
-    "lifetime = \"100s\"; }; };",
-    "connections: { ba: { local = \"192.0.2.2\"; remote = \"192.0.2.1\"; }; };",
+    "lifetime = \"100s\"; liveness = \"off\"; }; };",
+    "connections: { ba: { local = \"192.0.2.2\"; remote = \"192.0.2.1\"; liveness = \"off\"; }; };",
 };
 
 static struct crypto *crypto;

@@ -417,6 +417,28 @@ static void only_own_sas_are_removed(void **state)
     REFUSED(good, "no such SA", e->remove_sa.source = policy_address("192.0.2.3"));
 }
 
+static void only_own_sas_are_asked_about(void **state)
+{
+    struct effect good = {
+        .kind = EFFECT_QUERY_SA,
+        .query_sa = {.source = policy_address("192.0.2.2"),
+                     .destination = policy_address("192.0.2.1"),
+                     .spi = 0xc0000001,
+                     .protocol = V2_PROTOCOL_ESP},
+    };
+    (void)state;
+
+    grant("db", "web", 0xc0000001, true, false);
+    assert_refused(&good, "no such SA");
+    grant("db", "web", 0xc0000002, true, true);
+    good.query_sa.spi++;
+    assert_passes(&good);
+    REFUSED(good, "no such SA", e->query_sa.spi++);
+    REFUSED(good, "no such SA", e->query_sa.protocol = V2_PROTOCOL_AH);
+    REFUSED(good, "no such SA", e->query_sa.destination = policy_address("192.0.2.2"));
+    REFUSED(good, "no such SA", e->query_sa.source = policy_address("192.0.2.3"));
+}
+
 /* --- Policies --- */
 
 static struct selector selector_between(const char *start, const char *end)
@@ -555,6 +577,30 @@ static void configured_policies_are_not_removed(void **state)
     config_free(empty);
 }
 
+/* on_dead = "clear", and only of what is not required. */
+static void policies_that_a_dead_peer_clears_may_go(void **state)
+{
+    struct effect good = good_policy();
+    (void)state;
+
+    config_free(room.config);
+    room.config = policy_config("connections: { db: { local = \"192.0.2.1\"; remote = "
+                                "\"192.0.2.2\"; on_dead = \"clear\"; children: { web: { policy = "
+                                "\"prefer\"; }; }; }; };");
+    room.gate.config = room.config;
+    struct child_config *web =
+        TAILQ_FIRST(&TAILQ_FIRST(&room.config->connections)->children);
+    name_set(&good.policy.connection, "db");
+    name_set(&good.policy.child, "web");
+    good.kind = EFFECT_REMOVE_POLICY;
+    good.policy.local_selector = web->local[0];
+    good.policy.remote_selector = web->remote[0];
+    assert_non_null(ledger_set_policy(&room.ledger, &good.policy));
+    assert_passes(&good);
+    web->policy = POLICY_REQUIRE;
+    assert_refused(&good, "the configuration wants this policy");
+}
+
 static void orphans_of_known_connections(void **state)
 {
     struct effect good = {.kind = EFFECT_REMOVE_ORPHANS, .orphans_of = {"db"}};
@@ -669,11 +715,13 @@ int main(void)
         TEST(sas_in_udp_have_their_ports),
         TEST(sas_have_limits_that_fit),
         TEST(only_own_sas_are_removed),
+        TEST(only_own_sas_are_asked_about),
         TEST(policies_stay_within_the_child),
         TEST(peers_take_no_traffic_but_theirs),
         TEST(selectors_in_use_are_not_taken_over),
         TEST(only_own_policies_are_removed),
         TEST(configured_policies_are_not_removed),
+        TEST(policies_that_a_dead_peer_clears_may_go),
         TEST(orphans_of_known_connections),
         TEST(signatures_for_the_connections_identities),
         TEST(signatures_are_counted),

@@ -56,6 +56,8 @@ static void toy_run(struct kernel *kernel, struct kernel_job *jobs, size_t count
             jobs[i].error = toy.error;
         else if (jobs[i].verb == KERNEL_ALLOCATE_SPI)
             jobs[i].spi = toy.next_spi++;
+        else if (jobs[i].verb == KERNEL_QUERY_SA)
+            jobs[i].packets = 42;
         assert_true(toy.job_count < JOBS_MAX);
         toy.jobs[toy.job_count++] = jobs[i];
     }
@@ -320,6 +322,36 @@ static void forget_jobs(void)
 }
 
 /* --- Tests: requests --- */
+
+/* An answer with the kernel's count; what is not ours is not asked about. */
+static void use_is_told(void **state)
+{
+    struct effect query = {
+        .kind = EFFECT_QUERY_SA,
+        .ticket = {.sa = 1, .sequence = 60},
+        .query_sa = {.source = policy_address("192.0.2.2"),
+                     .destination = policy_address("192.0.2.1"),
+                     .protocol = V2_PROTOCOL_ESP},
+    };
+    (void)state;
+
+    establish();
+    query.query_sa.spi = 0xc0000001;
+    take(query);
+    service_flush(&service);
+    const struct answer *last = &heard.answers[heard.answer_count - 1];
+    assert_int_equal(last->kind, EFFECT_QUERY_SA);
+    assert_int_equal(last->status, STATUS_OK);
+    assert_int_equal(last->spi, 0xc0000001);
+    assert_int_equal(last->packets, 42);
+    query.query_sa.spi = 0xc0000009;
+    take(query);
+    service_flush(&service);
+    last = &heard.answers[heard.answer_count - 1];
+    assert_int_equal(last->status, STATUS_FAIL);
+    assert_int_equal(last->packets, 0);
+    assert_int_equal(jobs_of(KERNEL_QUERY_SA), 1);
+}
 
 static void requests_go_in_one_batch(void **state)
 {
@@ -847,6 +879,7 @@ static void clearing_takes_all_or_leaves_policies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(use_is_told),
         TEST(requests_go_in_one_batch),
         TEST(refusals_are_answered),
         TEST(what_the_kernel_refuses_is_not_in_the_ledger),

@@ -312,6 +312,12 @@ static void spi_and_removal(void **state)
                       .spi = 0x01020304,
                       .protocol = V2_PROTOCOL_AH},
     };
+    struct effect_query_sa question = {
+        .destination = policy_address("192.0.2.1"),
+        .spi = 0x01020305,
+        .protocol = V2_PROTOCOL_ESP,
+    };
+    struct kernel_job query = {.verb = KERNEL_QUERY_SA, .query_sa = &question};
     struct xfrm_batch batch = batch_new();
     struct xfrm_userspi_info info;
     struct xfrm_usersa_id id;
@@ -319,6 +325,7 @@ static void spi_and_removal(void **state)
 
     assert_true(xfrm_encode_job(&batch, &job, NULL));
     assert_true(xfrm_encode_job(&batch, &removal, NULL));
+    assert_true(xfrm_encode_job(&batch, &query, NULL));
     const struct nlmsghdr *message = message_at(&batch, 0);
     assert_int_equal(message->nlmsg_type, XFRM_MSG_ALLOCSPI);
     memcpy(&info, BODY(message), sizeof(info));
@@ -337,6 +344,12 @@ static void spi_and_removal(void **state)
     assert_int_equal(id.family, AF_INET6);
     assert_int_equal(id.spi, htonl(0x01020304));
     assert_int_equal(id.proto, IPPROTO_AH);
+    message = message_at(&batch, 2);
+    assert_int_equal(message->nlmsg_type, XFRM_MSG_GETSA);
+    assert_int_equal(message->nlmsg_flags, NLM_F_REQUEST | NLM_F_ACK); /* one, not a dump */
+    memcpy(&id, BODY(message), sizeof(id));
+    assert_host(&id.daddr, AF_INET, "192.0.2.1");
+    assert_int_equal(id.spi, htonl(0x01020305));
 }
 
 /* --- Policies --- */

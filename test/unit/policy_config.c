@@ -51,6 +51,8 @@ static void the_short_form_means_everything_between_two_hosts(void **state)
     assert_int_equal(db->lifetime_s, 8 * 3600);
     assert_true(db->fragmentation);
     assert_int_equal(db->fragment_size, 1280);
+    assert_int_equal(db->liveness_s, 60);
+    assert_int_equal(db->on_dead, DEAD_TRAP);
     assert_false(db->weak);
     assert_string_equal(db->file, "iked.conf");
     assert_int_equal(db->line, 2);

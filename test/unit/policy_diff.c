@@ -66,6 +66,9 @@ static void every_setting_counts(void **state)
 {
     static const char *const changes[] = {
         "lifetime = \"9h\";",
+        "liveness = \"20s\";",
+        "liveness = \"off\";",
+        "on_dead = \"restart\";",
         "weak = true;",
         "fragmentation = false;",
         "fragment_size = 1400;",

@@ -45,8 +45,14 @@ static void each_fault_has_its_line(void **state)
          "f:1: a234567890123456789012345678901234567890123456789012345678901234: a name of 64 "
          "characters; expected at most 63"},
         {CONNECTION("lifetme = 1;"), "f:1: lifetme: no such key; the nearest is \"lifetime\""},
-        {CONNECTION("liveness = \"30s\";"),
-         "f:1: liveness: not supported by this version; expected to be left out"},
+        {CONNECTION("liveness = \"never\";"),
+         "f:1: liveness: \"never\"; expected a time from 0 to 1d, such as \"90s\", \"15m\", "
+         "\"8h\", \"2d\""},
+        {CONNECTION("on_dead = \"stop\";"),
+         "f:1: on_dead: \"stop\"; expected \"trap\", \"restart\" or \"clear\""},
+        {CONNECTION("on_dead = \"clear\";"),
+         "f:1: on_dead: \"clear\" would send what child db requires to be protected in the clear; "
+         "expected \"trap\" or \"restart\", or policy = \"prefer\" in every child"},
         {CONNECTION("version = 1;"), "f:1: version: 1: not supported by this version; expected 2"},
         {CONNECTION("version = 3;"), "f:1: version: 3; expected 2"},
         {CONNECTION("version=\"2\";"), "f:1: version: \"2\"; expected 2"},
@@ -273,6 +279,9 @@ static void each_fault_has_its_line(void **state)
          "f:1: db: no local; expected local = \"ADDRESS\";"},
         {"connections: { db: { local = \"192.0.2.2\"; }; };",
          "f:1: db: no remote; expected remote = \"ADDRESS\";"},
+        {"connections: { db: { local = \"192.0.2.1\"; remote = \"any\"; on_dead = \"restart\"; }; };",
+         "f:1: on_dead: \"restart\" with remote = \"any\", where only the peer can start; expected "
+         "\"trap\""},
         {"connections: { db: { local = \"192.0.2.1\"; remote = \"any\"; children: { c: { start "
          "= \"traffic\"; }; }; }; };",
          "f:1: start: \"traffic\"; expected \"never\", because with remote = \"any\" only the "

@@ -1,0 +1,91 @@
+/*
+ * What follows when an established peer does not answer any more: `on_dead` of its connection.
+ * RFC 7296 section 2.4.
+ *
+ *   trap     SAs go, policies stay: the next packet asks for new ones
+ *   restart  a try at once, and again with back-off, for the children that were up
+ *   clear    SAs and policies go, until the connection is up again
+ *
+ * Not here: how a peer is found dead (liveness.c, sa_life.c).
+ */
+#include "lib/engine/private.h"
+
+static uint64_t place_bit(const struct child_config *config)
+{
+    const struct child_config *other;
+    unsigned place = 0;
+
+    TAILQ_FOREACH (other, &config->connection->children, entry) {
+        if (other == config)
+            return UINT64_C(1) << place;
+        place++;
+    }
+    return 0;
+}
+
+/* What the SA carried, or was to. */
+static uint64_t children_of(const struct ike_sa *sa)
+{
+    const struct child_sa *child;
+    uint64_t places = sa->wanted_children;
+
+    TAILQ_FOREACH (child, &sa->children, entry)
+        places |= place_bit(child->config);
+    if (sa->own != NULL && sa->own->kind == CREATE_CHILD)
+        places |= place_bit(sa->own->config);
+    return places;
+}
+
+bool link_restarts(const struct link *link, const struct child_config *config)
+{
+    return (link->lost_children & place_bit(config)) != 0 && !link_covers(link, config);
+}
+
+static void restart(struct engine *engine, struct link *link)
+{
+    const struct child_config *config;
+
+    TAILQ_FOREACH (config, &link->connection->children, entry)
+        if (link_restarts(link, config))
+            link_start(engine, link, config, NULL);
+}
+
+/* No other SA of the link's carries anything. */
+static bool is_bare(const struct link *link)
+{
+    const struct child_config *config;
+
+    TAILQ_FOREACH (config, &link->connection->children, entry)
+        if (link_covers(link, config))
+            return false;
+    return true;
+}
+
+void link_dead(struct engine *engine, struct ike_sa *sa, const char *why)
+{
+    struct link *link = sa->link;
+    uint64_t lost = children_of(sa);
+
+    if (link == NULL) {
+        sa_end(engine, sa);
+        return;
+    }
+    link_note(engine, link, why);
+    if (link->connection->on_dead == DEAD_RESTART)
+        link->lost_children |= lost;
+    sa_end(engine, sa);
+    if (link->connection->on_dead == DEAD_RESTART) {
+        restart(engine, link);
+    } else if (link->connection->on_dead == DEAD_CLEAR && !link->cleared && is_bare(link)) {
+        link->cleared = true;
+        link_policies(engine, link->connection, EFFECT_REMOVE_POLICY, NULL);
+    }
+}
+
+void link_restore(struct engine *engine, struct link *link)
+{
+    if (!link->cleared)
+        return;
+    link->cleared = false;
+    link_policies(engine, link->connection, EFFECT_INSTALL_POLICY, NULL);
+}
