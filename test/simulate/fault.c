@@ -127,7 +127,14 @@ static void forge(struct run *run)
         .message_id = response ? sa->next_request : sa->expected,
     };
     v2_message_begin(&writer, octets, sizeof(octets), &header);
-    v2_payload_begin(&writer, V2_SK);
+    if (chance_hit(&run->chance, 500)) {
+        uint16_t total = (uint16_t)(1 + chance_below(&run->chance, 5));
+        v2_payload_begin(&writer, V2_SKF);
+        writer_u16(&writer.bytes, (uint16_t)(1 + chance_below(&run->chance, total)));
+        writer_u16(&writer.bytes, total);
+    } else {
+        v2_payload_begin(&writer, V2_SK);
+    }
     chance_fill(&run->chance, sealed, sizeof(sealed));
     writer_bytes(&writer.bytes,
                  slice_of(sealed, 16 + 16 * chance_below(&run->chance, sizeof(sealed) / 16)));
@@ -392,11 +399,12 @@ void run_mend(struct run *run)
         run_configure(run, run->world.hosts[i]);
     world_run(&run->world, 100);
     /* A peer that never calls, and one that may come from anywhere and so cannot be called, have no
-     * way to tell that they have forgotten us.  Until there are liveness checks an operator is
+     * way to tell that they have forgotten us; and where all parts of a message must arrive at once,
+     * it is no rare chance that an end gives up what the other holds for established.  Until there are liveness checks an operator is
      * needed. */
     for (size_t i = 0; i < run->pair_count; i++) {
         const struct end *peer = &run->pairs[i].ends[1];
-        if (peer->any || strcmp(peer->start, "never") == 0)
+        if (peer->any || strcmp(peer->start, "never") == 0 || run->pairs[i].large)
             (void)host_down(run->pairs[i].ends[0].host, run->pairs[i].ends[0].name);
     }
 }

@@ -18,7 +18,14 @@ static const char *const proposals[] = {
     "aes256gcm16-aes128gcm16-prfsha384-prfsha256-ecp256-x25519",
 };
 static const char cbc_proposal[] = "aes128-sha256-prfsha256-x25519";      /* agrees with itself */
+static const char large_proposal[] = "aes128gcm16-prfsha256-modp6144";    /* and this, too */
 static const char foreign_proposal[] = "chacha20poly1305-prfsha512-x448"; /* ... with none */
+
+/* The first is what is chosen; the others make messages large, and with the group rekeyings, too. */
+#define AEADS "aes256gcm16-aes256gcm12-aes256gcm8-aes192gcm16-aes256ccm16-aes256ccm12-chacha20poly1305"
+static const char small_esp[] = "\"aes128gcm16\"";
+static const char large_esp[] = "\"aes128gcm16-modp6144\", \"" AEADS "-modp6144\", \"" AEADS
+                                "-modp4096\", \"" AEADS "-x25519\", \"" AEADS "\"";
 
 static const char *const starts[] = {"traffic", "traffic", "traffic", "immediate", "never"};
 
@@ -37,6 +44,21 @@ static void plan_end(struct run *run, struct end *end, struct host *host, size_t
     end->start = ANY_OF(run, starts);
     end->mode = "transport";
     end->lifetime_h = 8;
+    end->fragment_size = 1280;
+}
+
+/* Messages that take several datagrams, where both ends can do so. */
+static void plan_size(struct run *run, struct pair *pair)
+{
+    pair->large = true;
+    for (size_t side = 0; side < 2; side++) {
+        struct end *end = &pair->ends[side];
+        end->proposal = large_proposal;
+        if (chance_hit(&run->chance, 700))
+            end->fragment_size = 576;
+        else if (chance_hit(&run->chance, 200))
+            end->fragment_size = 0;
+    }
 }
 
 /* Most pairs agree; some never can, and must fail in peace. */
@@ -65,6 +87,8 @@ static void plan_pair(struct run *run, struct host *a, struct host *b)
     pair->child_count = chance_hit(&run->chance, 200) ? 2 : 1;
     if (chance_hit(&run->chance, 150))
         pair->ends[0].proposal = pair->ends[1].proposal = cbc_proposal;
+    else if (chance_hit(&run->chance, 300))
+        plan_size(run, pair);
     if (chance_hit(&run->chance, 400)) {
         pair->ends[0].mode = pair->ends[1].mode = "tunnel";
         pair->ends[chance_below(&run->chance, 2)].narrow =
@@ -87,11 +111,12 @@ static void plan_gateway(struct run *run, size_t spokes)
         struct pair *pair = &run->pairs[i];
         pair->family = FAMILY_IPV4;
         pair->child_count = 1;
+        pair->large = false;
         pair->ends[0].narrow = pair->ends[1].narrow = NARROW_NOT;
         pair->ends[0].mode = pair->ends[1].mode = "transport";
         pair->ends[1].any = true;
         pair->ends[1].proposal = proposals[0];
-        if (pair->ends[0].proposal == cbc_proposal)
+        if (pair->ends[0].proposal == cbc_proposal || pair->ends[0].proposal == large_proposal)
             pair->ends[0].proposal = ANY_OF(run, proposals);
         pair->agrees = pair->ends[0].proposal != foreign_proposal && !pair->ends[0].wrong_secret &&
                        !pair->ends[1].wrong_secret;
@@ -172,8 +197,8 @@ static void add_child(const struct run *run, const struct pair *pair, size_t sid
     char local[SUBNET_TEXT_MAX];
     char remote[SUBNET_TEXT_MAX];
 
-    add(text, size, "      c%zu: { mode = \"%s\"; start = \"%s\"; esp = [ \"aes128gcm16\" ];\n",
-        child, end->mode, end->any ? "never" : end->start);
+    add(text, size, "      c%zu: { mode = \"%s\"; start = \"%s\"; esp = [ %s ];\n", child, end->mode,
+        end->any ? "never" : end->start, pair->large ? large_esp : small_esp);
     if (run->short_life_s != 0)
         add(text, size, "        lifetime = \"%us\";\n", run->short_life_s);
     if (strcmp(end->mode, "tunnel") == 0) {
@@ -195,12 +220,16 @@ static void add_connection(const struct run *run, const struct pair *pair, size_
     char remote[ADDRESS_TEXT_MAX];
 
     add(text, size,
-        "  %s: { local = \"%s\"; remote = \"%s\"; proposals = [ \"%s\" ]; lifetime = \"%u%s\";\n"
-        "    children: {\n",
+        "  %s: { local = \"%s\"; remote = \"%s\"; proposals = [ \"%s\" ]; lifetime = \"%u%s\";\n",
         end->name, address_text(address_of(pair, end->host), local),
         end->any ? "any" : address_text(address_of(pair, pair->ends[!side].host), remote),
         end->proposal, run->short_ike ? SHORT_IKE_S + end->lifetime_h : end->lifetime_h,
         run->short_ike ? "s" : "h");
+    if (end->fragment_size == 0)
+        add(text, size, "    fragmentation = false;\n");
+    else
+        add(text, size, "    fragment_size = %u;\n", end->fragment_size);
+    add(text, size, "    children: {\n");
     for (size_t i = 0; i < pair->child_count; i++)
         add_child(run, pair, side, i, text, size);
     add(text, size, "    };\n  };\n");

@@ -28,6 +28,7 @@ struct end {
     const char *mode;      /* "transport" or "tunnel" */
     enum narrowing narrow; /* this end allows less */
     bool any;              /* the remote is "any" */
+    uint32_t fragment_size; /* 0: no fragments */
     bool left_out;         /* for a while the connection is not configured */
     bool wrong_secret;
     bool wrong_secret_planned;
@@ -39,6 +40,7 @@ struct pair {
     struct end ends[2];
     size_t child_count;
     uint8_t family;
+    bool large;   /* IKE_AUTH and CREATE_CHILD_SA do not fit into the smallest datagrams */
     bool subsets; /* tunnel: each side is a list, of which a narrow end has the first only */
     bool agrees;  /* the two configurations, and the secrets, fit in the end */
     bool severed; /* the network between them is down */
