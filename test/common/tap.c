@@ -219,25 +219,21 @@ static bool keep_copy(struct ike_sa *sa, const struct ike_header *header, struct
                        bytes);
 }
 
-/* The last of several datagrams takes the packet's place, the others leave before it. */
-static bool replace(struct world *world, struct flight *flight, struct slice datagrams)
+/* Sends all datagrams but the last, which goes to *last. */
+static bool send_parts(struct world *world, const struct address *source,
+                       const struct address *destination, struct slice datagrams,
+                       struct buffer *last)
 {
-    struct buffer all = {0};
-    struct reader reader;
-    struct slice bytes;
+    struct buffer all = {0}; /* hooks may have other messages built meanwhile */
     bool whole = buffer_copy(&all, datagrams);
+    struct reader reader = reader_of(buffer_slice(&all));
 
-    reader = reader_of(buffer_slice(&all));
-    while (whole && (bytes = message_next(&reader)).size > 0) {
-        if (reader_left(&reader) == 0) {
-            whole = buffer_copy(&flight->data, bytes);
+    while (whole) {
+        whole = buffer_copy(last, message_next(&reader));
+        if (!whole || reader_left(&reader) == 0)
             break;
-        }
-        struct effect_send send = {.local = flight->source, .remote = flight->destination};
-        whole = buffer_copy(&send.data, bytes);
-        if (whole)
-            world_send(world, &send);
-        buffer_free(&send.data);
+        struct effect_send send = {.local = *source, .remote = *destination, .data = *last};
+        world_send(world, &send);
     }
     buffer_free(&all);
     return whole;
@@ -256,7 +252,7 @@ bool tap_close(const struct tap *tap, struct world *world, struct flight *flight
     if ((tap->sealed && keyed == NULL) || !build(tap, world, keyed, sender, &bytes))
         return false;
     return (sender == NULL || tap->total > 0 || keep_copy(sender, &was, bytes)) &&
-           replace(world, flight, bytes);
+           send_parts(world, &flight->source, &flight->destination, bytes, &flight->data);
 }
 
 void tap_request(struct tap *tap, const struct ike_sa *sa, uint8_t exchange)
@@ -335,14 +331,19 @@ bool tap_create(struct tap *tap, struct world *world, const struct ike_sa *sa,
     return true;
 }
 
-bool tap_send(const struct tap *tap, struct world *world, const struct ike_sa *sa)
+bool tap_send(const struct tap *tap, struct world *world, struct ike_sa *sa)
 {
+    struct address source = sa->local;
+    struct address destination = sa->remote;
+    struct buffer last = {0};
     struct slice bytes;
+    bool whole = build(tap, world, sa, sa, &bytes) &&
+                 send_parts(world, &source, &destination, bytes, &last);
 
-    if (!build(tap, world, sa, NULL, &bytes))
-        return false;
-    world_inject(world, &sa->local, &sa->remote, bytes);
-    return true;
+    if (whole)
+        world_inject(world, &source, &destination, buffer_slice(&last));
+    buffer_free(&last);
+    return whole;
 }
 
 void tap_free(struct tap *tap)

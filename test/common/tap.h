@@ -54,7 +54,7 @@ MUST_USE bool tap_create(struct tap *tap, struct world *world, const struct ike_
                          enum creation_kind kind, const struct child_sa *like);
 
 /* Sends it in the name of the SA's host. */
-MUST_USE bool tap_send(const struct tap *tap, struct world *world, const struct ike_sa *sa);
+MUST_USE bool tap_send(const struct tap *tap, struct world *world, struct ike_sa *sa);
 
 void tap_free(struct tap *tap);
 

@@ -37,6 +37,8 @@ enum edit_kind {
     EDIT_RETYPE,
     EDIT_HEADER,
     EDIT_MANGLE,
+    EDIT_PAD,
+    EDIT_NUMBERS,
     EDIT_COUNT
 };
 
@@ -55,6 +57,8 @@ struct fuzz {
     const char *names[2];
     struct edit edits[EDITS_MAX]; /* of the next packet */
     size_t edit_count;
+    struct edit part_edits[EDITS_MAX]; /* one each for the next fragments */
+    size_t part_count;
     unsigned drops;
     struct {
         struct address source, destination;
@@ -96,6 +100,8 @@ static void edit_header(const struct edit *edit, struct ike_header *header)
     }
 }
 
+static const uint8_t padding[8000];
+
 static void edit_tap(const struct edit *edit, struct tap *tap)
 {
     size_t at = tap->count == 0 ? 0 : edit->payload % tap->count;
@@ -124,6 +130,13 @@ static void edit_tap(const struct edit *edit, struct tap *tap)
             tap->mangles[tap->mangle_count++].flip = edit->value;
         }
         return;
+    case EDIT_PAD: /* too large for one datagram */
+        tap_insert(tap, tap->count, V2_VENDOR, false, slice_of(padding, edit->at % sizeof(padding)));
+        return;
+    case EDIT_NUMBERS:
+        tap->number = (uint16_t)((edit->at & 0xff) | (edit->value >> 4) << 8);
+        tap->total = (uint16_t)(edit->at >> 8 | (edit->value & 15) << 8);
+        return;
     case EDIT_COUNT: return;
     }
 }
@@ -137,6 +150,33 @@ static void remember(struct fuzz *fuzz, const struct flight *flight)
     CHECK(buffer_copy(&fuzz->seen[at].data, buffer_slice(&flight->data)));
 }
 
+/* The next edit of a fragment is for this packet, when it is one. */
+static void edit_part(struct fuzz *fuzz, struct flight *flight)
+{
+    struct tap tap;
+
+    if (fuzz->part_count == 0 || !tap_open(&tap, &fuzz->world, flight))
+        return;
+    if (tap.total > 0) {
+        edit_tap(&fuzz->part_edits[--fuzz->part_count], &tap);
+        (void)(tap_close(&tap, &fuzz->world, flight) == false);
+    }
+    tap_free(&tap);
+}
+
+/* What is to grow waits for a message that can be cut. */
+static void edit_packet(struct fuzz *fuzz, struct flight *flight, struct tap *tap)
+{
+    size_t count = fuzz->edit_count;
+
+    if (!tap->sealed && fuzz->edits[0].kind == EDIT_PAD)
+        return;
+    for (size_t i = 0; i < count; i++)
+        edit_tap(&fuzz->edits[i], tap);
+    fuzz->edit_count = 0;
+    (void)(tap_close(tap, &fuzz->world, flight) == false); /* too large: it stays as it was */
+}
+
 static enum fate on_packet(void *context, struct flight *flight)
 {
     struct fuzz *fuzz = context;
@@ -145,12 +185,10 @@ static enum fate on_packet(void *context, struct flight *flight)
     if (flight->kind != FLIGHT_IKE)
         return FATE_PASS;
     if (fuzz->edit_count > 0 && tap_open(&tap, &fuzz->world, flight)) {
-        for (size_t i = 0; i < fuzz->edit_count; i++)
-            edit_tap(&fuzz->edits[i], &tap);
-        fuzz->edit_count = 0;
-        (void)(tap_close(&tap, &fuzz->world, flight) == false); /* too large: it stays as it was */
+        edit_packet(fuzz, flight, &tap);
         tap_free(&tap);
     }
+    edit_part(fuzz, flight);
     remember(fuzz, flight);
     if (fuzz->drops == 0)
         return FATE_PASS;
@@ -160,7 +198,7 @@ static enum fate on_packet(void *context, struct flight *flight)
 
 /* --- Operations --- */
 
-static void add_edit(struct fuzz *fuzz, struct reader *input)
+static void add_edit(struct edit *edits, size_t *count, struct reader *input)
 {
     struct edit edit = {.kind = reader_u8(input) % EDIT_COUNT};
 
@@ -171,14 +209,14 @@ static void add_edit(struct fuzz *fuzz, struct reader *input)
         edit.size = reader_u8(input) % (BODY_MAX + 1);
         reader_copy(input, edit.body, edit.size);
     }
-    if (fuzz->edit_count < EDITS_MAX)
-        fuzz->edits[fuzz->edit_count++] = edit;
+    if (*count < EDITS_MAX)
+        edits[(*count)++] = edit;
 }
 
 /* A message of the input's own, with the keys of the first SA of a host. */
 static void request(struct fuzz *fuzz, const struct host *host, struct reader *input)
 {
-    const struct ike_sa *sa = host->engine == NULL ? NULL : probe_first(host->engine);
+    struct ike_sa *sa = host->engine == NULL ? NULL : probe_first(host->engine);
     struct tap tap;
 
     if (sa == NULL || sa->keys.size == 0)
@@ -287,7 +325,7 @@ static void ping(struct fuzz *fuzz, size_t from, bool tunnel)
 
 static void operate(struct fuzz *fuzz, struct reader *input, bool tunnel)
 {
-    uint8_t operation = reader_u8(input) % 17;
+    uint8_t operation = reader_u8(input) % 18;
     size_t index = reader_u8(input) & 1;
     struct host *host = fuzz->hosts[index];
 
@@ -297,7 +335,8 @@ static void operate(struct fuzz *fuzz, struct reader *input, bool tunnel)
     case 2: world_run(&fuzz->world, reader_u8(input) * 100u); break;
     case 3: ping(fuzz, index, tunnel); break;
     case 4:
-    case 5: add_edit(fuzz, input); return; /* with what comes next */
+    case 5: add_edit(fuzz->edits, &fuzz->edit_count, input); return; /* with what comes next */
+    case 17: add_edit(fuzz->part_edits, &fuzz->part_count, input); return;
     case 6: fuzz->drops = reader_u8(input) % 8; return;
     case 7: request(fuzz, host, input); break;
     case 8: inject(fuzz, index, input); break;

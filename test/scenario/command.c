@@ -343,13 +343,13 @@ static bool fill_message(struct script *script, struct tap *tap, char **words, s
 }
 
 /* HOST EXCHANGE: an empty request of the host's first SA; that SA. */
-static const struct ike_sa *begin_message(struct script *script, struct tap *tap, char **words,
-                                          size_t count)
+static struct ike_sa *begin_message(struct script *script, struct tap *tap, char **words,
+                                    size_t count)
 {
     static const uint8_t exchanges[] = {V2_IKE_SA_INIT, V2_IKE_AUTH, V2_CREATE_CHILD_SA,
                                         V2_INFORMATIONAL};
     const struct host *host = script_host(script, words[0]);
-    const struct ike_sa *sa = host == NULL ? NULL : probe_first(host->engine);
+    struct ike_sa *sa = host == NULL ? NULL : probe_first(host->engine);
     uint8_t exchange = 0;
 
     for (size_t i = 0; count > 1 && i < sizeof(exchanges); i++)
@@ -366,7 +366,7 @@ static const struct ike_sa *begin_message(struct script *script, struct tap *tap
 static bool do_request(struct script *script, char **words, size_t count)
 {
     struct tap tap;
-    const struct ike_sa *sa = begin_message(script, &tap, words, count);
+    struct ike_sa *sa = begin_message(script, &tap, words, count);
 
     if (sa == NULL)
         return false;
@@ -379,7 +379,7 @@ static bool do_request(struct script *script, char **words, size_t count)
 static bool do_forge(struct script *script, char **words, size_t count)
 {
     struct tap tap;
-    const struct ike_sa *sa = begin_message(script, &tap, words, count);
+    struct ike_sa *sa = begin_message(script, &tap, words, count);
 
     if (sa == NULL)
         return false;
