@@ -114,6 +114,40 @@ static bool resolve_duplicates(struct engine *engine, struct ike_sa *sa)
     return true;
 }
 
+/* A peer with good credentials that starts one SA after the other: the oldest makes room.  One that
+ * does not even answer Deletes gets no more than twice as many. */
+static void close_surplus(struct engine *engine, const struct ike_sa *sa)
+{
+    const struct connection *connection = sa->connection;
+    struct ike_sa *oldest = NULL;
+    struct ike_sa *first = NULL; /* of those, too, that are being closed */
+    uint32_t standing = 1;
+    uint32_t all = 1;
+
+    for (struct ike_sa *other = NULL;
+         (other = sa_table_same_peer(&engine->sas, sa, other)) != NULL;) {
+        if (other->connection != connection)
+            continue;
+        all++;
+        if (first == NULL || other->number < first->number)
+            first = other;
+        if (other->state != IKE_ESTABLISHED || other->delete_asked || other->inherited)
+            continue;
+        standing++;
+        if (oldest == NULL || other->number < oldest->number)
+            oldest = other;
+    }
+    if (standing <= connection->sas_max)
+        return;
+    count(&engine->context, COUNTER_SURPLUS);
+    report(&engine->context, sa, SEVERITY_WARNING, "ike-surplus",
+           "%u IKE SAs with this peer, expected at most %u (sas_max): the oldest is closed",
+           standing, connection->sas_max);
+    if (all > 2 * connection->sas_max && first != oldest)
+        sa_end(engine, first);
+    sa_close(engine, oldest);
+}
+
 static bool is_superseded(const struct engine *engine, const struct ike_sa *sa)
 {
     const struct ike_sa *other = NULL;
@@ -183,6 +217,7 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     report_established(engine, sa);
     if (initial_contact)
         forget_older(engine, sa);
+    close_surplus(engine, sa);
     if (child_error != 0) {
         report(context, sa, SEVERITY_WARNING, "child-failed", "%s", refusal.text);
         if (sa->initiator) {

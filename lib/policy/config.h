@@ -93,6 +93,7 @@ struct connection {
     struct identity remote_id;
     struct proposal_list proposals;
     uint32_t lifetime_s;
+    uint32_t sas_max;       /* IKE SAs with one peer; default 16 */
     bool fragmentation;     /* RFC 7383, when the peer can, too */
     uint32_t fragment_size; /* the largest IP datagram that IKE sends */
     uint32_t liveness_s; /* the peer's longest silence before it is asked; 0: it never is */

@@ -15,6 +15,8 @@
 #define IKE_LIFETIME_S   (8 * 3600)
 #define LIFETIME_MIN_S   60
 #define LIFETIME_MAX_S   (365 * 86400)
+#define SAS_MAX          16   /* some peers behind a NAT call themselves by the same address */
+#define SAS_MAX_MAX      10000
 #define FRAGMENT_SIZE    1280 /* what IPv6 asks of every link */
 #define LIVENESS_S       60
 #define LIVENESS_MAX_S   86400
@@ -34,6 +36,7 @@ static const struct key connection_keys[] = {
     {"proposals", setting_read_later, NULL, 0, 0, 0},
     {"lifetime", setting_read_seconds, NULL, offsetof(struct connection, lifetime_s),
      LIFETIME_MIN_S, LIFETIME_MAX_S},
+    {"sas_max", setting_read_u32, NULL, offsetof(struct connection, sas_max), 1, SAS_MAX_MAX},
     {"fragmentation", setting_read_flag, NULL, offsetof(struct connection, fragmentation), 0, 0},
     {"fragment_size", setting_read_u32, NULL, offsetof(struct connection, fragment_size),
      FRAGMENT_SIZE_MIN, UINT16_MAX},
@@ -306,6 +309,7 @@ struct connection *connection_read(struct reading *reading, config_setting_t *se
     }
     TAILQ_INIT(&connection->children);
     connection->lifetime_s = IKE_LIFETIME_S;
+    connection->sas_max = SAS_MAX;
     connection->fragmentation = true;
     connection->fragment_size = FRAGMENT_SIZE;
     connection->liveness_s = LIVENESS_S;

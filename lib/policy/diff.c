@@ -71,9 +71,9 @@ bool connection_equal(const struct connection *a, const struct connection *b)
            address_equal(&a->remote, &b->remote) && identity_equal(&a->local_id, &b->local_id) &&
            identity_equal(&a->remote_id, &b->remote_id) &&
            proposals_equal(&a->proposals, &b->proposals) && a->lifetime_s == b->lifetime_s &&
-           a->fragmentation == b->fragmentation && a->fragment_size == b->fragment_size &&
-           a->liveness_s == b->liveness_s && a->on_dead == b->on_dead && a->weak == b->weak &&
-           children_equal(a, b);
+           a->sas_max == b->sas_max && a->fragmentation == b->fragmentation &&
+           a->fragment_size == b->fragment_size && a->liveness_s == b->liveness_s &&
+           a->on_dead == b->on_dead && a->weak == b->weak && children_equal(a, b);
 }
 
 void config_diff(const struct config *before, const struct config *after,

@@ -48,6 +48,7 @@
     X(ACQUIRES, "acquires")                                                                     \
     X(ACQUIRES_IGNORED, "acquires_ignored")                                                     \
     X(REDUNDANT, "redundant_closed") /* both ends had started; one SA was closed */             \
+    X(SURPLUS, "surplus_closed")     /* more IKE SAs with one peer than sas_max */              \
     X(FAILURES, "failures")          /* our own: memory, provider, kernel */
 
 enum counter {

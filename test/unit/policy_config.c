@@ -49,6 +49,7 @@ static void the_short_form_means_everything_between_two_hosts(void **state)
     assert_proposal(db->proposals.items[0], DEFAULT_IKE_AEAD);
     assert_proposal(db->proposals.items[1], DEFAULT_IKE_CBC);
     assert_int_equal(db->lifetime_s, 8 * 3600);
+    assert_int_equal(db->sas_max, 16);
     assert_true(db->fragmentation);
     assert_int_equal(db->fragment_size, 1280);
     assert_int_equal(db->liveness_s, 60);
@@ -84,7 +85,7 @@ static const char long_form[] =
     "    local  = { address = \"203.0.113.1\"; id = \"gw1.example.net\"; auth = \"psk\"; };\n"
     "    remote = { address = \"203.0.113.9\"; id = \"gw2.example.net\"; auth = \"psk\"; };\n"
     "    proposals = [ \"aes256gcm16-sha384-ecp384\" ];   # IKE\n"
-    "    lifetime = \"12h\";\n"
+    "    lifetime = \"12h\"; sas_max = 4;\n"
     "    fragmentation = false; fragment_size = 1400;\n"
     "    weak = true;\n"
     "    children: {\n"
@@ -122,6 +123,7 @@ static void the_long_form_says_it_all(void **state)
     assert_int_equal(branch->proposals.count, 1);
     assert_proposal(branch->proposals.items[0], "aes256gcm16-prfsha384-ecp384");
     assert_int_equal(branch->lifetime_s, 12 * 3600);
+    assert_int_equal(branch->sas_max, 4);
     assert_false(branch->fragmentation);
     assert_int_equal(branch->fragment_size, 1400);
     assert_true(branch->weak);

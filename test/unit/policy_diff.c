@@ -70,6 +70,7 @@ static void every_setting_counts(void **state)
         "liveness = \"off\";",
         "on_dead = \"restart\";",
         "weak = true;",
+        "sas_max = 15;",
         "fragmentation = false;",
         "fragment_size = 1400;",
         "proposals = \"aes256gcm16-prfsha384-x25519\";",
