@@ -330,6 +330,48 @@ static enum status check_install_sa(struct gate *gate, const struct config *conf
     return sa->inbound ? inbound_check(gate, sa, &claim, reason) : outbound_check(gate, sa, reason);
 }
 
+/* An SA of the child's own, of this session, as the negotiator knows it. */
+static enum status move_check(const struct gate *gate, const struct effect_move_sa *sa,
+                              const struct sa_record *record, struct reason *reason)
+{
+    if (record == NULL || !record->filled || sa_is_orphan(gate->ledger, record) ||
+        record->inbound != sa->inbound || !address_same_host(&record->source, &sa->source) ||
+        record->owner != ledger_owner(gate->ledger, &sa->connection, &sa->child))
+        return refuse(reason, "no such SA of the child's");
+    if (!address_same_host(&sa->destination, &sa->new_destination) &&
+        ledger_find_sa(gate->ledger, &sa->new_destination, sa->spi, sa->protocol) != NULL)
+        return refuse(reason, "an SA with this SPI and destination is there");
+    return STATUS_OK;
+}
+
+static enum status check_move_sa(struct gate *gate, const struct config *config,
+                                 const struct effect *effect, struct reason *reason)
+{
+    const struct effect_move_sa *sa = &effect->move_sa;
+    const struct sa_record *record =
+        ledger_find_sa(gate->ledger, &sa->destination, sa->spi, sa->protocol);
+    enum status status = move_check(gate, sa, record, reason);
+
+    if (status != STATUS_OK)
+        return status;
+    struct claim claim = {
+        .connection_name = &sa->connection,
+        .child_name = &sa->child,
+        .local = sa->inbound ? &sa->new_destination : &sa->new_source,
+        .remote = sa->inbound ? &sa->new_source : &sa->new_destination,
+        .reqid = (uint32_t)record->reqid->node.key,
+        .protocol = sa->protocol,
+        .mode = record->mode,
+        .encap = sa->encap,
+    };
+    status = claim_check(gate, config, &claim, reason);
+    if (status != STATUS_OK)
+        return status;
+    return ports_fit(sa->encap, claim.local, claim.remote)
+               ? STATUS_OK
+               : refuse(reason, "these are not the ports of ESP in UDP");
+}
+
 /* Orphans are ours as well, but go by REMOVE_ORPHANS. */
 static enum status check_remove_sa(struct gate *gate, const struct config *config,
                                    const struct effect *effect, struct reason *reason)
@@ -476,6 +518,7 @@ static enum status (*const checks[])(struct gate *gate, const struct config *con
     [EFFECT_INSTALL_SA] = check_install_sa,
     [EFFECT_FIND_SOURCE] = check_find_source,
     [EFFECT_QUERY_SA] = check_query_sa,
+    [EFFECT_MOVE_SA] = check_move_sa,
     [EFFECT_REMOVE_SA] = check_remove_sa,
     [EFFECT_INSTALL_POLICY] = check_install_policy,
     [EFFECT_REMOVE_POLICY] = check_remove_policy,

@@ -25,6 +25,7 @@ enum kernel_verb {
     KERNEL_ALLOCATE_SPI = 1,
     KERNEL_INSTALL_SA,
     KERNEL_QUERY_SA,
+    KERNEL_MOVE_SA, /* to another destination: the old SA stays, to be removed */
     KERNEL_REMOVE_SA,
     KERNEL_SET_PIECE,
     KERNEL_REMOVE_PIECE,
@@ -39,6 +40,7 @@ struct kernel_job {
     /* Borrowed, as the verb needs. */
     const struct effect_allocate_spi *allocate_spi;
     const struct effect_install_sa *install_sa;
+    const struct effect_move_sa *move_sa;
     const struct effect_policy *policy; /* SET_PIECE: the template */
     const struct effect_query_sa *query_sa;
     struct effect_remove_sa remove_sa;

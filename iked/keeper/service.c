@@ -31,7 +31,8 @@ bool service_init(struct service *service, struct kernel *kernel, const struct s
 
     *service = (struct service){.kernel = kernel, .hooks = *hooks};
     service->requests = calloc(SERVICE_REQUESTS_MAX, sizeof(*service->requests));
-    service->jobs = calloc(SERVICE_JOBS_MAX, sizeof(*service->jobs));
+    /* With room for what remove_moved adds. */
+    service->jobs = calloc(SERVICE_JOBS_MAX + SERVICE_REQUESTS_MAX, sizeof(*service->jobs));
     /* What is hashed comes from the configuration or passed the gate: no secret key is needed. */
     if (ledger_init(&service->ledger, no_key) && service->requests != NULL &&
         service->jobs != NULL && vault_init(&service->vault)) {
@@ -195,6 +196,17 @@ static void take_query_sa(struct service *service, struct request *request)
     request_job(service, request, KERNEL_QUERY_SA)->query_sa = &request->effect.query_sa;
 }
 
+/* The ledger names it by its new ends at once: so will the requests behind this one. */
+static void take_move_sa(struct service *service, struct request *request)
+{
+    const struct effect_move_sa *sa = &request->effect.move_sa;
+
+    ledger_move_sa(&service->ledger,
+                   ledger_find_sa(&service->ledger, &sa->destination, sa->spi, sa->protocol),
+                   &sa->new_source, &sa->new_destination, sa->encap);
+    request_job(service, request, KERNEL_MOVE_SA)->move_sa = sa;
+}
+
 static void take_remove_sa(struct service *service, struct request *request)
 {
     const struct effect_remove_sa *sa = &request->effect.remove_sa;
@@ -333,6 +345,52 @@ static void done_query_sa(struct service *service, struct request *request,
     request->answer.bytes = job->bytes;
 }
 
+/* What could not be moved is gone from the kernel. */
+static void done_move_sa(struct service *service, struct request *request,
+                         const struct kernel_job *job)
+{
+    const struct effect_move_sa *sa = &request->effect.move_sa;
+    struct sa_record *record =
+        ledger_find_sa(&service->ledger, &sa->new_destination, sa->spi, sa->protocol);
+
+    if (job->error != 0 && record != NULL)
+        ledger_remove_sa(&service->ledger, record);
+}
+
+/* Refused or failed: the engine has no use for it any more. */
+static void tell_not_moved(struct service *service, const struct request *request)
+{
+    struct kernel_event event = {
+        .kind = KERNEL_EXPIRE,
+        .destination = request->effect.move_sa.new_destination,
+        .spi = request->effect.move_sa.spi,
+        .protocol = request->effect.move_sa.protocol,
+        .hard = true,
+    };
+
+    service->hooks.event(service->hooks.context, &event);
+}
+
+/* Policies lead to SAs that were moved to another destination when all of the batch is done: only
+ * then go the ones before, so that packets always find one of the two. */
+static void remove_moved(struct service *service)
+{
+    for (size_t i = 0; i < service->request_count; i++) {
+        const struct effect_move_sa *sa = &service->requests[i].effect.move_sa;
+        if (service->requests[i].effect.kind != EFFECT_MOVE_SA || service->requests[i].failed ||
+            address_same_host(&sa->destination, &sa->new_destination))
+            continue;
+        struct kernel_job *job = &service->jobs[service->job_count++];
+        *job = (struct kernel_job){.verb = KERNEL_REMOVE_SA, .request = NO_REQUEST};
+        job->remove_sa = (struct effect_remove_sa){
+            .source = sa->source,
+            .destination = sa->destination,
+            .spi = sa->spi,
+            .protocol = sa->protocol,
+        };
+    }
+}
+
 /* --- The table of requests --- */
 
 static const struct {
@@ -349,6 +407,7 @@ static const struct {
                              SEVERITY_ERROR},
     [EFFECT_INSTALL_SA] = {"install an SA", take_install_sa, done_install_sa, true, SEVERITY_ERROR},
     [EFFECT_QUERY_SA] = {"ask about an SA", take_query_sa, done_query_sa, true, SEVERITY_DEBUG},
+    [EFFECT_MOVE_SA] = {"move an SA", take_move_sa, done_move_sa, false, SEVERITY_ERROR},
     [EFFECT_REMOVE_SA] = {"remove an SA", take_remove_sa, NULL, false, SEVERITY_DEBUG},
     [EFFECT_INSTALL_POLICY] = {"install a policy", take_install_policy, NULL, false,
                                SEVERITY_ERROR},
@@ -365,6 +424,7 @@ static const struct name *connection_of(const struct effect *effect)
     case EFFECT_ALLOCATE_SPI: return &effect->allocate_spi.connection;
     case EFFECT_INSTALL_SA: return &effect->install_sa.connection;
     case EFFECT_FIND_SOURCE: return &effect->find_source.connection;
+    case EFFECT_MOVE_SA: return &effect->move_sa.connection;
     case EFFECT_INSTALL_POLICY:
     case EFFECT_REMOVE_POLICY: return &effect->policy.connection;
     case EFFECT_REMOVE_ORPHANS: return &effect->orphans_of;
@@ -432,10 +492,13 @@ static void request_done(struct service *service, struct request *request)
     else if (request->failed && rows[effect->kind].refusal > SEVERITY_DEBUG)
         service->hooks.trouble(service->hooks.context, connection_of(effect),
                                request->answer.reason.text);
+    if (request->failed && effect->kind == EFFECT_MOVE_SA)
+        tell_not_moved(service, request);
 }
 
 void service_flush(struct service *service)
 {
+    remove_moved(service);
     if (service->job_count > 0)
         service->kernel->ops->run(service->kernel, service->jobs, service->job_count);
     for (size_t i = 0; i < service->job_count; i++)

@@ -20,6 +20,8 @@
 #define OUTBOUND_ESN_WINDOW 32
 /* What the legacy field holds. */
 #define SMALL_WINDOW_MAX 32
+/* Of a peer whose mapping has changed every packet would tell anew: a second apart is enough. */
+#define MAPPING_AGE_S 1
 
 static uint16_t family_of(uint8_t family)
 {
@@ -43,7 +45,7 @@ static void put_address(xfrm_address_t *to, const struct address *address)
 
 /* --- Messages --- */
 
-static struct nlmsghdr *begin(struct xfrm_batch *batch, uint16_t type, uint16_t flags)
+struct nlmsghdr *xfrm_begin(struct xfrm_batch *batch, uint16_t type, uint16_t flags)
 {
     struct nlmsghdr *message = mnl_nlmsg_put_header(batch->data + batch->size);
 
@@ -53,15 +55,13 @@ static struct nlmsghdr *begin(struct xfrm_batch *batch, uint16_t type, uint16_t 
     return message;
 }
 
-static void end(struct xfrm_batch *batch, const struct nlmsghdr *message)
+void xfrm_end(struct xfrm_batch *batch, const struct nlmsghdr *message)
 {
     batch->size += NLMSG_ALIGN(message->nlmsg_len);
     batch->count++;
 }
 
-/* The fixed part of a message, filled elsewhere and copied in: netlink aligns to 4, structs of XFRM
- * want 8. */
-static void put_body(struct nlmsghdr *message, const void *body, size_t size)
+void xfrm_put_body(struct nlmsghdr *message, const void *body, size_t size)
 {
     memcpy(mnl_nlmsg_put_extra_header(message, size), body, size);
 }
@@ -69,7 +69,7 @@ static void put_body(struct nlmsghdr *message, const void *body, size_t size)
 static void encode_allocate_spi(struct xfrm_batch *batch, const struct kernel_job *job)
 {
     const struct effect_allocate_spi *allocate = job->allocate_spi;
-    struct nlmsghdr *message = begin(batch, XFRM_MSG_ALLOCSPI, NLM_F_ACK);
+    struct nlmsghdr *message = xfrm_begin(batch, XFRM_MSG_ALLOCSPI, NLM_F_ACK);
     struct xfrm_userspi_info info = {
         .info.id.proto = protocol_of(allocate->protocol),
         .info.family = family_of(allocate->destination.family),
@@ -81,8 +81,8 @@ static void encode_allocate_spi(struct xfrm_batch *batch, const struct kernel_jo
 
     put_address(&info.info.saddr, &allocate->source);
     put_address(&info.info.id.daddr, &allocate->destination);
-    put_body(message, &info, sizeof(info));
-    end(batch, message);
+    xfrm_put_body(message, &info, sizeof(info));
+    xfrm_end(batch, message);
 }
 
 /* --- SAs --- */
@@ -213,21 +213,27 @@ static void put_algorithms(struct nlmsghdr *message, const struct effect_install
         put_integ(message, integ_info(sa->integ), secret_slice(&sa->integ_key));
 }
 
-/* RFC 3948: in either direction the ports stand as the packet bears them.  Of a peer whose mapping
- * has changed every packet would tell anew: a second apart is enough. */
-#define MAPPING_AGE_S 1
-
-static void put_encap(struct nlmsghdr *message, const struct effect_install_sa *sa)
+void xfrm_put_encap(struct nlmsghdr *message, const struct address *source,
+                    const struct address *destination, bool inbound)
 {
     struct xfrm_encap_tmpl encap = {
         .encap_type = UDP_ENCAP_ESPINUDP,
-        .encap_sport = htons(sa->source.port),
-        .encap_dport = htons(sa->destination.port),
+        .encap_sport = htons(source->port),
+        .encap_dport = htons(destination->port),
     };
 
     mnl_attr_put(message, XFRMA_ENCAP, sizeof(encap), &encap);
-    if (sa->inbound)
+    if (inbound)
         mnl_attr_put_u32(message, XFRMA_MTIMER_THRESH, MAPPING_AGE_S);
+}
+
+void xfrm_put_ends(struct xfrm_usersa_info *info, const struct address *source,
+                   const struct address *destination)
+{
+    info->family = family_of(destination->family);
+    info->saddr = info->id.daddr = (xfrm_address_t){0};
+    put_address(&info->saddr, source);
+    put_address(&info->id.daddr, destination);
 }
 
 /* The larval SA that ALLOCSPI made is filled by UPDSA; an outbound one is new. */
@@ -235,62 +241,61 @@ static void encode_install_sa(struct xfrm_batch *batch, const struct kernel_job 
 {
     const struct effect_install_sa *sa = job->install_sa;
     struct nlmsghdr *message =
-        begin(batch, sa->inbound ? XFRM_MSG_UPDSA : XFRM_MSG_NEWSA, NLM_F_ACK);
+        xfrm_begin(batch, sa->inbound ? XFRM_MSG_UPDSA : XFRM_MSG_NEWSA, NLM_F_ACK);
     struct xfrm_usersa_info info = {
         .id.spi = htonl(sa->spi),
         .id.proto = protocol_of(sa->protocol),
-        .family = family_of(sa->destination.family),
         .mode = mode_of(sa->mode),
         .reqid = sa->reqid,
         .replay_window = is_long_replay(sa) ? 0 : (uint8_t)window_of(sa),
         .flags = sa->esn ? XFRM_STATE_ESN : 0,
     };
 
-    put_address(&info.saddr, &sa->source);
-    put_address(&info.id.daddr, &sa->destination);
+    xfrm_put_ends(&info, &sa->source, &sa->destination);
     put_limits(&info.lft, sa);
     /* The policies select; a tunnel may carry the other family, too. */
     if (sa->mode == CHILD_TUNNEL)
         info.flags |= XFRM_STATE_AF_UNSPEC;
     else
         info.sel.family = info.family;
-    put_body(message, &info, sizeof(info));
+    xfrm_put_body(message, &info, sizeof(info));
     if (is_long_replay(sa))
         put_replay(message, sa);
     put_algorithms(message, sa);
     if (sa->encap)
-        put_encap(message, sa);
-    end(batch, message);
+        xfrm_put_encap(message, &sa->source, &sa->destination, sa->inbound);
+    xfrm_end(batch, message);
+}
+
+void xfrm_encode_sa_id(struct xfrm_batch *batch, uint16_t type, uint16_t flags,
+                       const struct effect_remove_sa *sa)
+{
+    struct nlmsghdr *message = xfrm_begin(batch, type, flags);
+    struct xfrm_usersa_id id = {
+        .spi = htonl(sa->spi),
+        .family = family_of(sa->destination.family),
+        .proto = protocol_of(sa->protocol),
+    };
+
+    put_address(&id.daddr, &sa->destination);
+    xfrm_put_body(message, &id, sizeof(id));
+    xfrm_end(batch, message);
 }
 
 static void encode_query_sa(struct xfrm_batch *batch, const struct kernel_job *job)
 {
-    const struct effect_query_sa *sa = job->query_sa;
-    struct nlmsghdr *message = begin(batch, XFRM_MSG_GETSA, NLM_F_ACK);
-    struct xfrm_usersa_id id = {
-        .spi = htonl(sa->spi),
-        .family = family_of(sa->destination.family),
-        .proto = protocol_of(sa->protocol),
+    struct effect_remove_sa sa = {
+        .destination = job->query_sa->destination,
+        .spi = job->query_sa->spi,
+        .protocol = job->query_sa->protocol,
     };
 
-    put_address(&id.daddr, &sa->destination);
-    put_body(message, &id, sizeof(id));
-    end(batch, message);
+    xfrm_encode_sa_id(batch, XFRM_MSG_GETSA, NLM_F_ACK, &sa);
 }
 
 static void encode_remove_sa(struct xfrm_batch *batch, const struct kernel_job *job)
 {
-    const struct effect_remove_sa *sa = &job->remove_sa;
-    struct nlmsghdr *message = begin(batch, XFRM_MSG_DELSA, NLM_F_ACK);
-    struct xfrm_usersa_id id = {
-        .spi = htonl(sa->spi),
-        .family = family_of(sa->destination.family),
-        .proto = protocol_of(sa->protocol),
-    };
-
-    put_address(&id.daddr, &sa->destination);
-    put_body(message, &id, sizeof(id));
-    end(batch, message);
+    xfrm_encode_sa_id(batch, XFRM_MSG_DELSA, NLM_F_ACK, &job->remove_sa);
 }
 
 /* --- Policies --- */
@@ -320,7 +325,7 @@ static void put_selector(struct xfrm_selector *selector, const struct piece *pie
 static struct nlmsghdr *begin_policy(struct xfrm_batch *batch, const struct piece *piece,
                                      uint8_t direction, uint32_t priority)
 {
-    struct nlmsghdr *message = begin(batch, XFRM_MSG_UPDPOLICY, NLM_F_ACK);
+    struct nlmsghdr *message = xfrm_begin(batch, XFRM_MSG_UPDPOLICY, NLM_F_ACK);
     struct xfrm_userpolicy_info info = {
         .lft = {.soft_byte_limit = XFRM_INF,
                 .hard_byte_limit = XFRM_INF,
@@ -333,7 +338,7 @@ static struct nlmsghdr *begin_policy(struct xfrm_batch *batch, const struct piec
     };
 
     put_selector(&info.sel, piece, direction);
-    put_body(message, &info, sizeof(info));
+    xfrm_put_body(message, &info, sizeof(info));
     return message;
 }
 
@@ -377,19 +382,19 @@ static void encode_set_piece(struct xfrm_batch *batch, const struct kernel_job *
         struct nlmsghdr *message =
             begin_policy(batch, &job->piece, directions[i], piece_priority(&job->piece));
         put_template(message, job->policy, directions[i]);
-        end(batch, message);
+        xfrm_end(batch, message);
     }
 }
 
 static void encode_remove_policy(struct xfrm_batch *batch, const struct piece *piece,
                                  uint8_t direction)
 {
-    struct nlmsghdr *message = begin(batch, XFRM_MSG_DELPOLICY, NLM_F_ACK);
+    struct nlmsghdr *message = xfrm_begin(batch, XFRM_MSG_DELPOLICY, NLM_F_ACK);
     struct xfrm_userpolicy_id id = {.dir = direction};
 
     put_selector(&id.sel, piece, direction);
-    put_body(message, &id, sizeof(id));
-    end(batch, message);
+    xfrm_put_body(message, &id, sizeof(id));
+    xfrm_end(batch, message);
 }
 
 static void encode_remove_piece(struct xfrm_batch *batch, const struct kernel_job *job)
@@ -428,7 +433,7 @@ static void encode_bypass(struct xfrm_batch *batch, bool set)
         };
         for (size_t i = 0; i < sizeof(directions); i++) {
             if (set)
-                end(batch, begin_policy(batch, &piece, directions[i], PIECE_PRIORITY_BYPASS));
+                xfrm_end(batch, begin_policy(batch, &piece, directions[i], PIECE_PRIORITY_BYPASS));
             else
                 encode_remove_policy(batch, &piece, directions[i]);
         }
@@ -478,11 +483,12 @@ bool xfrm_encode_job(struct xfrm_batch *batch, const struct kernel_job *job, str
 void xfrm_encode_dump(struct xfrm_batch *batch, enum xfrm_table table)
 {
     bool sas = table == XFRM_TABLE_SAS;
-    struct nlmsghdr *message = begin(batch, sas ? XFRM_MSG_GETSA : XFRM_MSG_GETPOLICY, NLM_F_DUMP);
+    struct nlmsghdr *message =
+        xfrm_begin(batch, sas ? XFRM_MSG_GETSA : XFRM_MSG_GETPOLICY, NLM_F_DUMP);
 
     if (sas)
         mnl_nlmsg_put_extra_header(message, sizeof(struct xfrm_usersa_id));
     else
         mnl_nlmsg_put_extra_header(message, sizeof(struct xfrm_userpolicy_id));
-    end(batch, message);
+    xfrm_end(batch, message);
 }

@@ -4,7 +4,7 @@
  * Requests are synchronous: the kernel carries a batch out within the send, so its answers wait
  * when that returns.  A second socket listens to acquires, expiries and
  * mappings.
- * Not here: the messages (xfrm_encode.h, xfrm_decode.h).
+ * Not here: the messages (xfrm_encode.h, xfrm_move.h, xfrm_decode.h).
  */
 #include <errno.h>
 #include <linux/netlink.h>
@@ -16,7 +16,7 @@
 
 #include "iked/keeper/netlink.h"
 #include "iked/keeper/xfrm_decode.h"
-#include "iked/keeper/xfrm_encode.h"
+#include "iked/keeper/xfrm_move.h"
 
 #define XFRMGRP_MAPPING (1u << (XFRMNLGRP_MAPPING - 1)) /* which <linux/xfrm.h> forgot */
 #define BATCH_SIZE      65536
@@ -139,25 +139,90 @@ static void fly(struct xfrm *xfrm, struct flight *flight, const struct xfrm_batc
         const struct nlmsghdr *message = (const struct nlmsghdr *)(void *)xfrm->in;
         for (; netlink_fits(message, left); message = mnl_nlmsg_next(message, &left))
             take_answer(flight, message);
+        secret_wipe(xfrm->in, (size_t)size); /* SAs come with their keys */
     }
 }
+
+/* --- Moves --- */
+
+/* Reads an SA into `in`; NULL with an errno when there is none. */
+static const struct nlmsghdr *read_sa(struct xfrm *xfrm, const struct effect_move_sa *move,
+                                      int *error)
+{
+    struct xfrm_batch batch = batch_of(xfrm);
+    char text[1];
+
+    move_encode_get(&batch, move);
+    xfrm->sequence = batch.sequence;
+    if (!send_batch(xfrm, &batch)) {
+        *error = errno;
+        return NULL;
+    }
+    for (;;) {
+        ssize_t size = netlink_receive(xfrm->request_fd, xfrm->in, sizeof(xfrm->in), 0);
+        const struct nlmsghdr *message = (const struct nlmsghdr *)(void *)xfrm->in;
+        if (size < 0) {
+            *error = errno == EAGAIN ? ETIMEDOUT : errno;
+            return NULL;
+        }
+        if (!netlink_fits(message, (int)size) || message->nlmsg_seq != xfrm->sequence)
+            continue;
+        if (!netlink_error(message, error, text, sizeof(text)))
+            return message;
+        *error = *error != 0 ? *error : EIO;
+        return NULL;
+    }
+}
+
+static void fail_job(struct kernel_job *job, int error, const struct reason *reason)
+{
+    job->error = error;
+    snprintf(job->text, sizeof(job->text), "%.*s", (int)sizeof(job->text) - 1, reason->text);
+}
+
+/* What could not be moved is no use where it was: it goes, and whoever asked is told. */
+static void run_move(struct xfrm *xfrm, struct kernel_job *job)
+{
+    struct kernel_job ends = {.verb = KERNEL_REMOVE_SA};
+    struct flight flight = {.jobs = job, .count = 1};
+    struct reason reason = {0};
+    const struct nlmsghdr *found = read_sa(xfrm, job->move_sa, &job->error);
+    struct xfrm_batch batch = batch_of(xfrm);
+
+    if (found != NULL && !move_encode(&batch, found, job->move_sa, &reason))
+        fail_job(job, EINVAL, &reason);
+    secret_wipe(xfrm->in, sizeof(xfrm->in));
+    flight.last[0] = batch.sequence;
+    if (job->error == 0)
+        fly(xfrm, &flight, &batch);
+    if (job->error == 0)
+        return;
+    batch = batch_of(xfrm);
+    flight.jobs = &ends;
+    move_encode_end(&batch, job->move_sa);
+    flight.last[0] = batch.sequence;
+    fly(xfrm, &flight, &batch);
+}
+
+/* --- Runs --- */
 
 static void xfrm_run(struct kernel *kernel, struct kernel_job *jobs, size_t count)
 {
     struct xfrm *xfrm = xfrm_of(kernel);
 
     for (size_t at = 0; at < count;) {
+        if (jobs[at].verb == KERNEL_MOVE_SA) {
+            run_move(xfrm, &jobs[at++]);
+            continue;
+        }
         struct flight flight = {.jobs = &jobs[at]};
         struct xfrm_batch batch = batch_of(xfrm);
-        while (at < count && flight.count < BATCH_JOBS_MAX &&
+        while (at < count && jobs[at].verb != KERNEL_MOVE_SA && flight.count < BATCH_JOBS_MAX &&
                batch.capacity - batch.size >= XFRM_JOB_ROOM) {
             struct kernel_job *job = &jobs[at++];
             struct reason reason = {0};
-            if (!xfrm_encode_job(&batch, job, &reason)) {
-                job->error = EINVAL;
-                snprintf(job->text, sizeof(job->text), "%.*s", (int)sizeof(job->text) - 1,
-                         reason.text);
-            }
+            if (!xfrm_encode_job(&batch, job, &reason))
+                fail_job(job, EINVAL, &reason);
             flight.last[flight.count++] = batch.sequence;
         }
         fly(xfrm, &flight, &batch);

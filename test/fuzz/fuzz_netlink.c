@@ -14,7 +14,7 @@
 #include "iked/keeper/netlink.h"
 #include "iked/keeper/routes.h"
 #include "iked/keeper/xfrm_decode.h"
-#include "iked/keeper/xfrm_encode.h"
+#include "iked/keeper/xfrm_move.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -34,6 +34,29 @@ static void check_piece(const struct piece *piece)
     require(batch.count == 3);
 }
 
+/* Whatever an SA is said to be, it is told anew within the room that there is. */
+static void check_move(const struct nlmsghdr *message, const struct kernel_sa *sa)
+{
+    static uint8_t room[2 * XFRM_JOB_ROOM] __attribute__((aligned(8)));
+    struct xfrm_batch batch = {.data = room, .capacity = sizeof(room)};
+    struct effect_move_sa move = {
+        .inbound = (sa->spi & 1) != 0,
+        .encap = (sa->spi & 2) != 0,
+        .spi = sa->spi,
+        .protocol = sa->protocol,
+        .source = sa->source,
+        .destination = sa->destination,
+        .new_source = sa->source,
+        .new_destination = sa->destination,
+    };
+
+    move.new_source.bytes[0] ^= (uint8_t)(sa->spi & 4);
+    move.new_destination.bytes[0] ^= (uint8_t)(sa->spi & 8);
+    if (!move_encode(&batch, message, &move, NULL))
+        return;
+    require(batch.count >= 1 && batch.size <= batch.capacity);
+}
+
 static void check_message(const struct nlmsghdr *message)
 {
     struct kernel_sa sa;
@@ -43,8 +66,10 @@ static void check_message(const struct nlmsghdr *message)
     char text[96];
     int error;
 
-    if (xfrm_decode_sa(message, &sa))
+    if (xfrm_decode_sa(message, &sa)) {
         require(sa.destination.family != FAMILY_NONE);
+        check_move(message, &sa);
+    }
     if (xfrm_decode_policy(message, &piece))
         check_piece(&piece.piece);
     if (xfrm_decode_notice(message, &notice))

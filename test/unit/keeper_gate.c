@@ -381,6 +381,155 @@ static void sas_in_udp_have_their_ports(void **state)
     REFUSED(good, "ports", e->install_sa.destination.port = 10005);
 }
 
+/* --- Moving --- */
+
+static struct selector selector_between(const char *start, const char *end)
+{
+    struct address first = policy_address(start);
+    struct address last = policy_address(end);
+    struct selector selector = selector_host(&first);
+
+    memcpy(selector.end, last.bytes, sizeof(selector.end));
+    return selector;
+}
+
+static struct sa_record *grant_tunnel(bool inbound)
+{
+    struct sa_record *sa = grant("lan", "net", 0xc0000009, inbound, true);
+    struct address us = policy_address("192.0.2.1");
+    struct address peer = policy_address("192.0.2.3");
+
+    sa->mode = CHILD_TUNNEL;
+    ledger_move_sa(&room.ledger, sa, inbound ? &peer : &us, inbound ? &us : &peer, false);
+    return sa;
+}
+
+static struct effect good_move(bool inbound)
+{
+    struct address us = policy_address("192.0.2.1");
+    struct address peer = policy_address("192.0.2.3");
+    struct effect effect = {
+        .kind = EFFECT_MOVE_SA,
+        .move_sa = {.connection = {"lan"},
+                    .child = {"net"},
+                    .inbound = inbound,
+                    .encap = true,
+                    .spi = 0xc0000009,
+                    .protocol = V2_PROTOCOL_ESP,
+                    .source = inbound ? peer : us,
+                    .destination = inbound ? us : peer},
+    };
+
+    us.port = 4500;
+    peer.port = 10005;
+    effect.move_sa.new_source = inbound ? peer : us;
+    effect.move_sa.new_destination = inbound ? us : peer;
+    return effect;
+}
+
+static void only_own_sas_are_moved(void **state)
+{
+    struct effect good = good_move(false);
+    (void)state;
+
+    assert_refused(&good, "no such SA");
+    struct sa_record *sa = grant_tunnel(false);
+    assert_passes(&good);
+    REFUSED(good, "no such SA", e->move_sa.spi++);
+    REFUSED(good, "no such SA", e->move_sa.protocol = V2_PROTOCOL_AH);
+    REFUSED(good, "no such SA", e->move_sa.source = policy_address("192.0.2.9"));
+    REFUSED(good, "no such SA", e->move_sa.destination = policy_address("192.0.2.9"));
+    REFUSED(good, "no such SA", e->move_sa.inbound = true);
+    REFUSED(good, "no such SA", name_set(&e->move_sa.connection, "db"));
+    REFUSED(good, "no such SA", name_set(&e->move_sa.child, "web"));
+    sa->session--; /* an orphan: this negotiator cannot know it */
+    assert_refused(&good, "no such SA");
+    sa->session++;
+    assert_passes(&good);
+    ledger_remove_sa(&room.ledger, sa);
+    sa = grant("lan", "net", 0xc0000009, true, false); /* a bare SPI */
+    REFUSED(good, "no such SA", e->move_sa.inbound = true);
+}
+
+static void sas_move_to_where_they_may(void **state)
+{
+    struct effect good = good_move(false);
+    struct address there = policy_address("203.0.113.9");
+    (void)state;
+
+    grant_tunnel(false);
+    there.port = 10005;
+    good.move_sa.new_destination = there; /* another address of the NAT's */
+    assert_passes(&good);
+    REFUSED(good, "remote address", e->move_sa.encap = false);
+    REFUSED(good, "remote address", e->move_sa.new_destination.family = FAMILY_NONE);
+    REFUSED(good, "two families", e->move_sa.new_destination = policy_address("2001:db8::9"));
+    REFUSED(good, "same address", e->move_sa.new_destination = policy_address("192.0.2.1"));
+    REFUSED(good, "local address", e->move_sa.new_source = policy_address("198.51.100.1"));
+    REFUSED(good, "ports", e->move_sa.new_destination.port = 0);
+    REFUSED(good, "ports", e->move_sa.new_source.port = 4501);
+    open_local("lan");
+    good.move_sa.new_source = policy_address("198.51.100.1");
+    good.move_sa.new_source.port = 4500;
+    assert_passes(&good);
+    REFUSED(good, "local address", e->move_sa.new_source = policy_address("198.51.100.2"));
+    /* The name at the new place is taken. */
+    struct sa_record *other = grant("db", "web", 0xc0000009, false, true);
+    ledger_move_sa(&room.ledger, other, &other->source, &there, true);
+    assert_refused(&good, "is there");
+}
+
+/* In transport mode the peer's address is what the policy selects by. */
+static void transport_stays_with_its_peer(void **state)
+{
+    struct effect good = good_move(true);
+    (void)state;
+
+    struct sa_record *sa = grant("db", "web", 0xc0000009, true, true);
+    name_set(&good.move_sa.connection, "db");
+    name_set(&good.move_sa.child, "web");
+    good.move_sa.source = good.move_sa.new_source = sa->source;
+    good.move_sa.new_source.port = 10005;
+    assert_passes(&good); /* only the port is another */
+    REFUSED(good, "remote address", e->move_sa.new_source = policy_address("192.0.2.9"));
+}
+
+/* Policies and further SPIs follow an SA that has moved, and go nowhere else; selectors stay. */
+static void policies_follow_their_sas(void **state)
+{
+    struct effect policy = {
+        .kind = EFFECT_INSTALL_POLICY,
+        .policy = {.connection = {"lan"},
+                   .child = {"net"},
+                   .local = policy_address("192.0.2.1"),
+                   .remote = policy_address("203.0.113.9"),
+                   .local_selector = selector_between("10.1.0.0", "10.1.255.255"),
+                   .remote_selector = selector_between("10.2.0.0", "10.2.255.255"),
+                   .reqid = reqid_of("lan", "net"),
+                   .protocol = V2_PROTOCOL_ESP,
+                   .mode = CHILD_TUNNEL,
+                   .policy = POLICY_REQUIRE},
+    };
+    struct effect spi = good_spi();
+    struct sa_record *sa = grant_tunnel(false);
+    (void)state;
+
+    name_set(&spi.allocate_spi.connection, "lan");
+    name_set(&spi.allocate_spi.child, "net");
+    spi.allocate_spi.reqid = reqid_of("lan", "net");
+    spi.allocate_spi.mode = CHILD_TUNNEL;
+    spi.allocate_spi.source = policy.policy.remote;
+    assert_refused(&policy, "remote address");
+    assert_refused(&spi, "remote address");
+    ledger_move_sa(&room.ledger, sa, &sa->source, &policy.policy.remote, true);
+    assert_passes(&policy);
+    assert_passes(&spi);
+    REFUSED(policy, "remote address", e->policy.remote = policy_address("203.0.113.8"));
+    REFUSED(policy, "remote selector",
+            e->policy.remote_selector = selector_between("203.0.113.9", "203.0.113.9"));
+    REFUSED(policy, "local selector", e->policy.local_selector = selector_between("10.0.0.0", "10.255.255.255"));
+}
+
 static void sas_have_limits_that_fit(void **state)
 {
     struct effect good = good_sa(false);
@@ -440,16 +589,6 @@ static void only_own_sas_are_asked_about(void **state)
 }
 
 /* --- Policies --- */
-
-static struct selector selector_between(const char *start, const char *end)
-{
-    struct address first = policy_address(start);
-    struct address last = policy_address(end);
-    struct selector selector = selector_host(&first);
-
-    memcpy(selector.end, last.bytes, sizeof(selector.end));
-    return selector;
-}
 
 static struct effect good_policy(void)
 {
@@ -713,6 +852,10 @@ int main(void)
         TEST(outbound_sas_are_new),
         TEST(sas_have_the_childs_algorithms),
         TEST(sas_in_udp_have_their_ports),
+        TEST(only_own_sas_are_moved),
+        TEST(sas_move_to_where_they_may),
+        TEST(transport_stays_with_its_peer),
+        TEST(policies_follow_their_sas),
         TEST(sas_have_limits_that_fit),
         TEST(only_own_sas_are_removed),
         TEST(only_own_sas_are_asked_about),
