@@ -168,6 +168,8 @@ enum status informational_close(struct context *context, struct ike_sa *sa, uint
         return status;
     TAILQ_FOREACH (child, &sa->children, entry)
         child_remove_outbound(context, sa, child);
+    TAILQ_FOREACH (child, &sa->gone, entry)
+        child_remove_outbound(context, sa, child);
     sa->state = IKE_AWAIT_DELETE_REPLY;
     return message_send_request(context, sa, bytes);
 }
@@ -197,7 +199,7 @@ enum status informational_delete_child(struct context *context, struct ike_sa *s
     enum status status = message_seal(context, sa, &writer, &bytes, reason);
     if (status != STATUS_OK)
         return status;
-    child_remove_outbound(context, sa, child);
+    child_retire_outbound(context, sa, child);
     sa->deleting = child;
     return message_send_request(context, sa, bytes);
 }

@@ -77,10 +77,33 @@ static void make_room(struct context *context, struct ike_sa *sa)
     child_remove(context, sa, child);
 }
 
+/* Does the kernel hold a later outbound SA for the same packets?  It takes the latest. */
+static bool has_successor(const struct ike_sa *sa, const struct child_sa *child)
+{
+    const struct child_sa *other;
+
+    TAILQ_FOREACH (other, &sa->children, entry)
+        if (other->config == child->config && other->out_kernel && other->number > child->number)
+            return true;
+    return false;
+}
+
+void child_retire_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child)
+{
+    struct child_sa *gone;
+
+    if (has_successor(sa, child))
+        return;
+    child_remove_outbound(context, sa, child);
+    TAILQ_FOREACH (gone, &sa->gone, entry)
+        if (gone->config == child->config)
+            child_remove_outbound(context, sa, gone);
+}
+
 void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
     make_room(context, sa);
-    child_remove_outbound(context, sa, child);
+    child_retire_outbound(context, sa, child);
     unlist(context, sa, child);
     child->gone_ms = context->now_ms + LINGER_MS;
     TAILQ_INSERT_TAIL(&sa->gone, child, entry);

@@ -356,7 +356,8 @@ struct child_sa *child_find(const struct ike_sa *sa, uint32_t number);
  * section 2.3), and so the children that it asked for. */
 void child_prove_all(struct ike_sa *sa);
 
-/* A deleted child leaves the list; the kernel receives on it until `gone_ms`. */
+/* A deleted child leaves the list; the kernel receives on it until `gone_ms`, and sends what was
+ * on its way through it when its successor came. */
 void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *child);
 
 /* Removes lingering children whose time is over. */
@@ -372,6 +373,11 @@ MUST_USE bool child_set_selectors(struct child_sa *child, const struct selector 
 
 /* Asks the kernel to forget the outbound SA, so that packets take another one. */
 void child_remove_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child);
+
+/* The same, unless a later one of the same child takes the packets already: then the kernel may be
+ * encrypting one with this, and would drop it; it goes with the rest of the child.  Those of the
+ * child that linger for such a reason go, too. */
+void child_retire_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child);
 
 /* Asks the kernel to forget all of the child, takes it out of its SA and frees it.  Where it had a
  * policy of its own, whoever else wants one for the same pair gets it back, without a gap. */
