@@ -15,7 +15,7 @@
 
 /* What is tried downwards when no answer comes (section 2.5.2): the least that IPv6 and IPv4 ask of
  * every link. */
-static const uint16_t steps[] = {1280, FRAGMENT_SIZE_MIN};
+static const uint16_t steps[FRAGMENT_STEPS] = {1280, FRAGMENT_SIZE_MIN};
 
 void fragment_offer(struct v2_writer *writer)
 {
@@ -177,7 +177,7 @@ uint16_t fragment_cut_smaller(struct context *context, struct ike_sa *sa, struct
     if (!sa->fragments)
         return 0;
     size_t total = recover(context, sa, buffer_slice(datagrams), &header, &first, &text);
-    for (size_t i = 0; total > 0 && i < sizeof(steps) / sizeof(steps[0]); i++) {
+    for (size_t i = 0; total > 0 && i < FRAGMENT_STEPS; i++) {
         size_t message_max = steps[i] - around_size(sa);
         /* The new set is known by its larger total; one part would be no fragment. */
         if (steps[i] >= datagram_max(sa) || parts_of(sa, text.size, message_max) <= total)

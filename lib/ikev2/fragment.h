@@ -13,6 +13,8 @@
 
 #include "lib/ikev2/message.h"
 
+#define FRAGMENT_STEPS 2 /* how often a message can be cut smaller */
+
 /* Writes our IKEV2_FRAGMENTATION_SUPPORTED; learns whether the peer's IKE_SA_INIT has it, too. */
 void fragment_offer(struct v2_writer *writer);
 bool fragment_agreed(const struct ike_sa *sa, const struct ike_message *message);

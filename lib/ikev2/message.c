@@ -151,10 +151,10 @@ enum status message_send_response(struct context *context, struct ike_sa *sa, st
 void message_repeat_response(struct context *context, struct ike_sa *sa)
 {
     count(context, COUNTER_REPLAYED_REPLIES);
-    if (sa->repeats < SIZE_TRIES)
-        sa->repeats++;
-    else
+    if (sa->repeats > 0 && sa->repeats % SIZE_TRIES == 0)
         (void)fragment_cut_smaller(context, sa, &sa->reply);
+    if (sa->repeats <= FRAGMENT_STEPS * SIZE_TRIES)
+        sa->repeats++;
     send_all(context, sa, buffer_slice(&sa->reply));
 }
 

@@ -237,6 +237,14 @@ CLEAR_FILTER = ("(ip or ip6) and not proto 50 and not ip6 proto 50 and not multi
                 "and not (icmp6 and (ip6[40] >= 133 and ip6[40] <= 136))")
 
 
+# A path like many: smaller datagrams than Ethernet's, and no IP fragments.
+NARROW_RULES = """
+add chain netdev wire narrow_{name} {{ type filter hook ingress device "p{name}" priority -10; policy accept; }}
+add rule netdev wire narrow_{name} ip frag-off & 0x3fff != 0 counter name ip_fragments drop
+add rule netdev wire narrow_{name} exthdr frag exists counter name ip_fragments drop
+"""
+
+
 class Capture:
     """tcpdump on the wire's end of one host's link."""
 
@@ -312,6 +320,20 @@ class Network:
 
     def __getitem__(self, name):
         return self.hosts[name]
+
+    def narrow(self, mtu=1280):
+        """From now on the links carry no larger packets, and IP fragments are dropped."""
+        rules = "add counter netdev wire ip_fragments\n"
+        for name, host in self.hosts.items():
+            host.run("ip", "link", "set", "eth0", "mtu", mtu)
+            self.wire.run("ip", "link", "set", f"p{name}", "mtu", mtu)
+            rules += NARROW_RULES.format(name=name)
+        self.wire.run("nft", "-f", "-", stdin=rules)
+
+    def ip_fragments(self):
+        """How many IP fragments narrow() has dropped."""
+        text = self.wire.run("nft", "list", "counter", "netdev", "wire", "ip_fragments").stdout
+        return int(re.search(r"packets (\d+)", text).group(1))
 
     def capture(self, name="a"):
         """Starts a capture on the link of one host (with two hosts, it sees all)."""

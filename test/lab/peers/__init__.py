@@ -23,10 +23,12 @@ class Conn:
     remote_id: str = ""
     psk: str = PSK
     ike: str = ""               # such as "aes256gcm16-prfsha384-ecp384"; empty: the daemon's own
-    esp: str = ""
+    esp: str = ""               # several with commas between them
     start: str = "traffic"      # or "never": up() and the peer only, "immediate"
     policy: str = "require"     # iked alone knows others
     packets: int = 0            # rekey a child after so many; 0: not for that reason
+    fragments: bool = True
+    fragment_size: int = 0      # of iked; 0: its own
     ike_seconds: int = 0        # the life of an IKE SA; 0: the daemon's own
 
     def other_end(self, **changes):

@@ -26,13 +26,17 @@ class Iked(Peer):
         rest = f"    proposals = {quoted([c.ike])};\n" if c.ike else ""
         if c.ike_seconds:
             rest += f'    lifetime = "{c.ike_seconds}s";\n'
+        if not c.fragments:
+            rest += "    fragmentation = false;\n"
+        if c.fragment_size:
+            rest += f"    fragment_size = {c.fragment_size};\n"
         child = ""
         if c.mode != "transport":
             child += f'      mode = "{c.mode}";\n'
         if c.local_ts:
             child += f"      local = {quoted(c.local_ts)}; remote = {quoted(c.remote_ts)};\n"
         if c.esp:
-            child += f"      esp = {quoted([c.esp])};\n"
+            child += f"      esp = {quoted(c.esp.split(','))};\n"
         if c.start != "traffic":
             child += f'      start = "{c.start}";\n'
         if c.policy != "require":
@@ -76,6 +80,9 @@ class Iked(Peer):
 
     def show(self, what="sas"):
         return json.loads(self.ctl("show", what, "--json").stdout)
+
+    def counter(self, name):
+        return int(dict(line.split()[:2] for line in self.ctl("show", "counters").stdout.splitlines()).get(name, 0))
 
     def sas(self):
         return self.show("sas")

@@ -29,7 +29,7 @@ CONNECTION = """conn {name}
     hostaddrfamily=ipv{family}
     auto={auto}
     mobike=no
-    fragmentation=no
+    fragmentation={fragments}
     encapsulation=no
     retransmit-interval=500
     retransmit-timeout=120s
@@ -53,7 +53,7 @@ class Libreswan(Peer):
                                    for i in (c.local_id or c.local, c.remote_id or c.remote))
             text += CONNECTION.format(
                 name=c.name, local=c.local, remote=c.remote, local_id=local_id, remote_id=remote_id,
-                family=6 if ":" in c.local else 4, type=c.mode,
+                family=6 if ":" in c.local else 4, type=c.mode, fragments="yes" if c.fragments else "no",
                 auto={"traffic": "ondemand", "never": "add", "immediate": "start"}[c.start])
             if c.local_ts:
                 text += f"    leftsubnet={c.local_ts[0]}\n    rightsubnet={c.remote_ts[0]}\n"

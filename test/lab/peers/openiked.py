@@ -40,7 +40,7 @@ class OpenIKED(Peer):
 
     def configure(self, *conns, active=None):
         self.conns = list(conns)
-        text = "set nofragmentation\nset nomobike\n"
+        text = "set fragmentation\nset nomobike\n"
         for c in conns:
             # 7.2 with a childsa line of its own answers its own transforms with "no
             # proposal chosen"; without one all is well.

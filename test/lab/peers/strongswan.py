@@ -1,5 +1,5 @@
 # strongSwan's charon with swanctl. Its own spelling of proposals is the lab's.
-# MOBIKE and fragmentation are off: iked speaks neither yet, and a MOBIKE
+# MOBIKE is off: iked does not speak it yet, and a MOBIKE
 # initiator moves to port 4500 by itself. Routes are not its business here, the
 # default plugins of a road warrior (bypass-lan, ...) neither.
 import re
@@ -31,7 +31,7 @@ CONNECTION = """  {name} {{
     local_addrs = {local}
     remote_addrs = {remote}
     mobike = no
-    fragmentation = no
+    fragmentation = {fragments}
     {ike}
     {life}
     local {{ auth = psk
@@ -67,7 +67,7 @@ class StrongSwan(Peer):
             local_id, remote_id = c.local_id or c.local, c.remote_id or c.remote
             text += CONNECTION.format(
                 name=c.name, local=c.local, remote=c.remote, mode=c.mode,
-                local_id=local_id, remote_id=remote_id,
+                fragments="yes" if c.fragments else "no", local_id=local_id, remote_id=remote_id,
                 local_ts=",".join(c.local_ts) or "dynamic", remote_ts=",".join(c.remote_ts) or "dynamic",
                 start={"traffic": "trap", "never": "none", "immediate": "start"}[c.start],
                 ike=f"proposals = {c.ike}" if c.ike else "", esp=f"esp_proposals = {c.esp}" if c.esp else "",
