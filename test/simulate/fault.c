@@ -400,8 +400,8 @@ void run_mend(struct run *run)
     world_run(&run->world, 100);
     /* A peer that never calls, and one that may come from anywhere and so cannot be called, have no
      * way to tell that they have forgotten us; and where all parts of a message must arrive at once,
-     * it is no rare chance that an end gives up what the other holds for established.  Until there are liveness checks an operator is
-     * needed. */
+     * it is no rare chance that an end gives up what the other holds for established.  Without
+     * liveness checks an operator is needed. */
     for (size_t i = 0; i < run->pair_count; i++) {
         const struct end *peer = &run->pairs[i].ends[1];
         if (peer->any || strcmp(peer->start, "never") == 0 || run->pairs[i].large)
