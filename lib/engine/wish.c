@@ -275,11 +275,12 @@ static void ike_done(struct engine *engine, struct ike_sa *sa, struct creation *
     if (heir != holder)
         inherit(engine, holder, heir);
     if (own != NULL && theirs != NULL) {
-        count(&engine->context, COUNTER_REDUNDANT);
-        if (own_loses)
+        if (own_loses) {
+            count(&engine->context, COUNTER_REDUNDANT);
             own->delete_asked = true;
-        else
+        } else {
             await_delete(engine, theirs);
+        }
     }
     sa->inherited = true;
     sa->delete_asked = sa->delete_asked || heir == own;

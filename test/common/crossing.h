@@ -58,6 +58,7 @@ struct crossing {
     bool started[2];
     bool by_hand; /* work, too, waits for its event */
     bool capturing;
+    bool time_passes;
     struct crossing_message held[CROSSING_HELD_MAX];
     size_t held_count;
     unsigned sent;
@@ -78,6 +79,10 @@ struct crossing {
 void crossing_begin(struct crossing *crossing, uint64_t seed, struct crypto *crypto,
                     const enum operation ops[2], bool by_hand);
 void crossing_end(struct crossing *crossing);
+
+/* A seed with which this host loses when both start at once; another one for each host where that
+ * makes no difference. */
+uint64_t crossing_seed(struct crypto *crypto, const enum operation ops[2], unsigned loser);
 
 /* What can happen next; EVENT_REPEAT and EVENT_LOSE are for the caller to make of EVENT_ARRIVE.
  * 0: nothing any more.  The order is always the same. */

@@ -438,6 +438,40 @@ static bool do_mark(struct script *script, char **words, size_t count)
     return true;
 }
 
+static void follow_ladder(struct crossing *crossing, const char *ladder)
+{
+    struct ladder_reader reader = {.rest = ladder};
+    struct event events[CROSSING_EVENTS_MAX];
+    struct event event;
+
+    while (crossing->failure[0] == '\0' && ladder_read(&reader, crossing, &event))
+        crossing_do(crossing, event);
+    while (crossing->failure[0] == '\0' && crossing_events(crossing, events) > 0)
+        crossing_do(crossing, events[0]);
+    if (crossing->failure[0] == '\0')
+        crossing_judge(crossing);
+}
+
+static bool do_crossing(struct script *script, char **words, size_t count)
+{
+    static struct crossing crossing;
+    enum operation ops[2] = {operation_from_name(words[0]), operation_from_name(words[1])};
+    unsigned loser = strcmp(words[2], "b") == 0;
+
+    (void)count;
+    if (ops[0] == OP_COUNT || ops[1] == OP_COUNT)
+        return script_fail(script, "no such operation");
+    crossing_begin(&crossing, crossing_seed(script->crypto, ops, loser), script->crypto, ops, false);
+    follow_ladder(&crossing, script->block);
+    bool done = true;
+    if (crossing.failure[0] != '\0')
+        done = script_fail(script, "%s", crossing.failure);
+    else if (strcmp(crossing.ladder, script->block) != 0)
+        done = script_fail(script, "the ladder is\n%s", crossing.ladder);
+    crossing_end(&crossing);
+    return done;
+}
+
 bool command_run(struct script *script, struct words *words)
 {
     static const struct {
@@ -455,6 +489,7 @@ bool command_run(struct script *script, struct words *words)
         {"expect", 1, do_expect},       {"mark", 0, do_mark},       {"forge", 3, do_forge},
         {"spoil", 1, do_spoil},         {"shutdown", 1, do_shutdown},
         {"forget", 1, do_forget},
+        {"crossing", 3, do_crossing},
     };
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -32,6 +32,12 @@
  *   forget HOST                    INVALID_SPI for its first child, unprotected, from the peer
  *   send FROM HOST HEX             octets from a host or an address
  *
+ *   crossing OPERATION OPERATION a|b
+ *                                  hosts a and b, who each do something (test/common/crossing.h),
+ *                                  and who of them loses where that is left to chance; the indented
+ *                                  lines are the ladder of their messages: what happens is what
+ *                                  they say, and they must be what happens
+ *
  *   expect [no] sent MATCH         since the last one found; "mark" forgets what was before
  *   expect [no] report HOST WORDS...
  *   expect done|failed [WORDS...]  the last up, down, rekey, shutdown, configure
@@ -48,6 +54,7 @@
 #ifndef TEST_SCENARIO_SCENARIO_H
 #define TEST_SCENARIO_SCENARIO_H
 
+#include "test/common/crossing.h"
 #include "test/common/probe.h"
 #include "test/common/tap.h"
 #include "test/common/world.h"
