@@ -395,6 +395,12 @@ static enum status install_one(struct context *context, struct ike_sa *sa, struc
     return fill_install(context, sa, child, inbound, encr_key, integ_key, &effect->install_sa);
 }
 
+static void set_sending(struct context *context, struct child_sa *child)
+{
+    child->out_kernel = true;
+    child->out_order = ++context->out_order;
+}
+
 enum status child_install(struct context *context, struct ike_sa *sa, struct step *step,
                           struct child_sa *child, const struct child_seed *seed, bool hold_outbound)
 {
@@ -413,8 +419,8 @@ enum status child_install(struct context *context, struct ike_sa *sa, struct ste
         else
             status = install_one(context, sa, step, child, false, keys.encr_out, keys.integ_out);
     }
-    if (status == STATUS_OK)
-        child->out_kernel = !hold_outbound;
+    if (status == STATUS_OK && !hold_outbound)
+        set_sending(context, child);
     secret_free(&keys.keymat);
     return status;
 }
@@ -429,7 +435,7 @@ void child_release_outbound(struct context *context, struct ike_sa *sa, struct c
                      secret_slice(&child->held_integ), &effect->install_sa) != STATUS_OK)
         count(context, COUNTER_FAILURES);
     else
-        child->out_kernel = true;
+        set_sending(context, child);
     secret_free(&child->held_encr);
     secret_free(&child->held_integ);
 }

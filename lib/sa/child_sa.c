@@ -83,7 +83,7 @@ static bool has_successor(const struct ike_sa *sa, const struct child_sa *child)
     const struct child_sa *other;
 
     TAILQ_FOREACH (other, &sa->children, entry)
-        if (other->config == child->config && other->out_kernel && other->number > child->number)
+        if (other->config == child->config && other->out_kernel && other->out_order > child->out_order)
             return true;
     return false;
 }

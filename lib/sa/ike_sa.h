@@ -57,6 +57,7 @@ struct child_sa {
     bool rekey_due;    /* a soft limit was reached */
     bool replaced;     /* rekeyed by the peer, whose Delete is to come */
     bool delete_due;   /* to be deleted when the window is free */
+    uint32_t out_order; /* of outbound SAs handed to the kernel, which takes the latest */
     uint64_t gone_ms;  /* when the kernel may forget a deleted one */
     bool own_policies; /* narrower than configured (or for any peer): policies of its own */
     uint8_t local_count;
@@ -253,6 +254,7 @@ struct context {
     uint64_t now_ms;
     bool debug; /* debug reports are wanted */
     uint32_t next_child;
+    uint32_t out_order; /* how many outbound SAs were handed to the kernel */
     uint64_t counters[COUNTER_COUNT];
 };
 

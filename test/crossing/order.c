@@ -86,6 +86,10 @@ void order_draw(const struct order *order, const struct crossing *crossing, unsi
 
     if (!name_order(order, when, sizeof(when)) || !name_loss(order, loss, sizeof(loss)))
         return;
+    /* Who tries again first is left to chance, of which other things may take their share. */
+    if (strstr(crossing->ladder, "TEMPORARY_FAILURE") != NULL &&
+        strstr(crossing->ladder, "  :") != NULL)
+        return;
     for (unsigned i = 0; i < 2; i++)
         if (crossing_redundant(crossing, i) > 0)
             redundant = host_names[i];
