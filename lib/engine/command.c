@@ -244,7 +244,11 @@ void engine_kernel(struct engine *engine, const struct kernel_event *event, uint
         expire(engine, event);
         return;
     }
-    if (event->kind == KERNEL_MAPPING || event->kind == KERNEL_ADDRESSES)
+    if (event->kind == KERNEL_MAPPING) {
+        path_mapping(engine, event);
+        return;
+    }
+    if (event->kind == KERNEL_ADDRESSES)
         return;
     link = link_find(engine, event->connection.text);
     if (link != NULL)

@@ -86,6 +86,9 @@ static void timer_due(struct engine *engine, struct timer *timer)
     case TIMER_WATCH:
         sa_watch_due(engine, HASH_OWNER(timer, struct ike_sa, watch));
         return;
+    case TIMER_KEEPALIVE:
+        path_keepalive_due(engine, HASH_OWNER(timer, struct ike_sa, keepalive));
+        return;
     case TIMER_RETRY:
         link_retry(engine, HASH_OWNER(timer, struct link, retry));
         return;

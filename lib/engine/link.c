@@ -338,8 +338,8 @@ void link_policies(struct engine *engine, const struct connection *connection,
             for (size_t j = 0; j < config->remote_count; j++)
                 if (kept_by == NULL ||
                     !config_has_pair(kept_by, &config->local[i], &config->remote[j]))
-                    child_policy(context, kind, connection, config, &connection->remote,
-                                 config->reqid, &config->local[i], &config->remote[j]);
+                    child_policy(context, kind, connection, config, NULL,
+                                 &config->local[i], &config->remote[j]);
 }
 
 static void link_free(struct engine *engine, struct link *link)

@@ -67,7 +67,7 @@ static void repeat_reply(struct engine *engine, struct ike_sa *sa,
                          const struct ike_message *message)
 {
     if (sa->reply.size > 0 && is_repeated(engine, sa, message))
-        message_repeat_response(&engine->context, sa);
+        message_repeat_response(&engine->context, sa, message);
     else
         drop(engine, COUNTER_DROP_WINDOW, message, "an old request with other contents");
 }
@@ -164,7 +164,7 @@ static void take_init_request(struct engine *engine, struct ike_message *message
     }
 }
 
-/* The SA that a message claims to belong to: by our SPI; the peer's SPI, role and address must be
+/* The SA that a message claims to belong to: by our SPI; the peer's SPI, role and path must be
  * right too. */
 static struct ike_sa *find_sa(const struct engine *engine, const struct ike_message *message)
 {
@@ -179,10 +179,7 @@ static struct ike_sa *find_sa(const struct engine *engine, const struct ike_mess
     uint64_t theirs = from_initiator ? header->spi_i : header->spi_r;
     if (!first_reply && theirs != (from_initiator ? sa->spi_i : sa->spi_r))
         return NULL;
-    return address_equal(&sa->remote, &message->remote) &&
-                   address_same_host(&sa->local, &message->local)
-               ? sa
-               : NULL;
+    return path_allowed(sa, message) ? sa : NULL;
 }
 
 /* Is it about our outstanding request: its ID and its exchange? */
@@ -273,6 +270,8 @@ static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike
         return;
     if (sealed)
         sa_heard(engine, sa);
+    if (sealed && status != STATUS_FAIL)
+        path_take(engine, sa, message);
     const struct exchange_row *row = exchange_find(sa, message);
     if (status == STATUS_OK && row != NULL)
         status = v2_payloads_check(&message->payloads, row->rules, &reason);

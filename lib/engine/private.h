@@ -98,6 +98,25 @@ void admission_calm(struct engine *engine);
 
 /* --- packet.c: engine_packet --- */
 
+/* --- path.c --- */
+
+/* May a message with the right SPIs, not authenticated yet, belong to the SA by its addresses? */
+bool path_allowed(const struct ike_sa *sa, const struct ike_message *message);
+
+/* It is authenticated and new: the reply, and maybe the SA, go where it came from. */
+void path_take(struct engine *engine, struct ike_sa *sa, const struct ike_message *message);
+
+/* The SA and its children get other ends. */
+void path_move(struct engine *engine, struct ike_sa *sa, const struct address *local,
+               const struct address *remote);
+
+/* Behind a NAT: arms the timer that keeps our mapping alive (RFC 3948 section 4). */
+void path_keepalive(struct engine *engine, struct ike_sa *sa);
+void path_keepalive_due(struct engine *engine, struct ike_sa *sa);
+
+/* KERNEL_MAPPING: an authentic packet came from another address or port. */
+void path_mapping(struct engine *engine, const struct kernel_event *event);
+
 /* --- sa_life.c --- */
 
 /* After every event of an SA: status and reason of what happened to it.  May free it. */

@@ -213,6 +213,7 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     count(context, COUNTER_ESTABLISHED);
     sa_arm_lifetime(engine, sa);
     sa_watch(engine, sa);
+    path_keepalive(engine, sa);
     arm_childless(engine, sa);
     report_established(engine, sa);
     if (initial_contact)

@@ -265,6 +265,7 @@ static void ike_done(struct engine *engine, struct ike_sa *sa, struct creation *
     link_adopt(engine, made);
     sa_arm_lifetime(engine, made);
     sa_watch(engine, made);
+    path_keepalive(engine, made);
     if (!creation->ours && own == NULL && sa->own != NULL && sa->own->kind == CREATE_REKEY_IKE) {
         made->delete_asked = closing;
         return; /* ours will decide: it has been told (create_responder.c) */

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "lib/ikev2/nat.h"
+
 /* Reqids of children that need policies of their own: apart from the configured ones (config.h),
  * within the mark by which the keeper knows its own. */
 #define DYNAMIC_REQID_BASE 0x69800000u
@@ -145,6 +147,8 @@ enum status child_accept(struct context *context, const struct ike_sa *sa, struc
 {
     struct proposal_list list = own_list(child->config, group);
     const struct selector *remote = child->selectors + child->local_count;
+    struct v2_selectors tsi = answer->tsi;
+    struct v2_selectors tsr = answer->tsr;
     uint32_t old_reqid = child->reqid;
 
     enum status status = check_answer(&list, &answer->sa, child->protocol, NULL,
@@ -155,13 +159,13 @@ enum status child_accept(struct context *context, const struct ike_sa *sa, struc
         return reason_set(reason, STATUS_CLOSE, 0, "the peer wants %s mode, configured is %s",
                           answer->transport ? "transport" : "tunnel",
                           answer->transport ? "tunnel" : "transport");
-    if (!selectors_within(child->selectors, child->local_count, answer->tsi.items,
-                          answer->tsi.count) ||
-        !selectors_within(remote, child->remote_count, answer->tsr.items, answer->tsr.count))
+    if (answer->transport)
+        nat_substitute(sa, &tsi, &tsr);
+    if (!selectors_within(child->selectors, child->local_count, tsi.items, tsi.count) ||
+        !selectors_within(remote, child->remote_count, tsr.items, tsr.count))
         return reason_set(reason, STATUS_CLOSE, 0,
                           "the peer's traffic selectors are wider than ours");
-    if (!child_set_selectors(child, answer->tsi.items, answer->tsi.count, answer->tsr.items,
-                             answer->tsr.count))
+    if (!child_set_selectors(child, tsi.items, tsi.count, tsr.items, tsr.count))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     set_reqid(context, sa, child);
     /* A reqid of its own, once drawn, stays: the SPI was allocated under it. */
@@ -267,14 +271,35 @@ static enum status choose(const struct ike_sa *sa, const struct child_config *co
                         suite, number, spi, reason);
 }
 
+/* RFC 7296 section 2.23.1: addresses as they are seen here first; what then is not for transport
+ * mode is taken as it was sent.  *offer: the request's, or `seen`. */
+static const struct child_config *find_config(const struct ike_sa *sa,
+                                              const struct child_request *request,
+                                              struct child_offer *seen,
+                                              const struct child_offer **offer)
+{
+    const struct child_config *only = request->old == NULL ? NULL : request->old->config;
+
+    *offer = request->offer;
+    if (!request->offer->transport || (!sa->nat_here && !sa->nat_there))
+        return most_fitting(sa, *offer, only);
+    *seen = *request->offer;
+    nat_substitute(sa, &seen->tsr, &seen->tsi);
+    const struct child_config *config = most_fitting(sa, seen, only);
+    if (config == NULL || config->mode != CHILD_TRANSPORT)
+        return most_fitting(sa, *offer, only);
+    *offer = seen;
+    return config;
+}
+
 enum status child_choose(struct context *context, const struct ike_sa *sa,
                          const struct child_request *request, struct child_sa **child,
                          uint8_t *number, struct reason *reason)
 {
-    const struct child_offer *offer = request->offer;
     const struct child_sa *old = request->old;
-    const struct child_config *config =
-        most_fitting(sa, offer, old == NULL ? NULL : old->config);
+    const struct child_offer *offer;
+    struct child_offer seen;
+    const struct child_config *config = find_config(sa, request, &seen, &offer);
     char tsi[SELECTOR_TEXT_MAX];
     char tsr[SELECTOR_TEXT_MAX];
     struct suite suite;
@@ -323,7 +348,7 @@ static void name_child(const struct ike_sa *sa, const struct child_sa *child,
 }
 
 enum status child_ask_spi(struct context *context, struct ike_sa *sa, struct step *step,
-                          const struct child_sa *child)
+                          struct child_sa *child)
 {
     struct effect *effect = step_effect(context, sa, step, EFFECT_ALLOCATE_SPI);
 
@@ -331,8 +356,11 @@ enum status child_ask_spi(struct context *context, struct ike_sa *sa, struct ste
         return STATUS_FAIL;
     struct effect_allocate_spi *allocate = &effect->allocate_spi;
     name_child(sa, child, &allocate->connection, &allocate->child);
-    allocate->source = sa->remote;
-    allocate->destination = sa->local;
+    child->local = sa->local;
+    child->remote = sa->remote;
+    child->encap = sa->encap;
+    allocate->source = child->remote;
+    allocate->destination = child->local;
     allocate->protocol = child->protocol;
     allocate->mode = child->mode;
     allocate->reqid = child->reqid;
@@ -368,8 +396,9 @@ static enum status fill_install(struct context *context, const struct ike_sa *sa
 {
     name_child(sa, child, &install->connection, &install->child);
     install->inbound = inbound;
-    install->source = inbound ? sa->remote : sa->local;
-    install->destination = inbound ? sa->local : sa->remote;
+    install->encap = child->encap;
+    install->source = inbound ? child->remote : child->local;
+    install->destination = inbound ? child->local : child->remote;
     install->spi = inbound ? child->spi_in : child->spi_out;
     install->reqid = child->reqid;
     install->protocol = child->protocol;

@@ -55,7 +55,7 @@ void child_write_answer(struct v2_writer *writer, const struct child_sa *child, 
 
 /* Asks for the child's inbound SPI, as part of a step. */
 MUST_USE enum status child_ask_spi(struct context *context, struct ike_sa *sa, struct step *step,
-                                   const struct child_sa *child);
+                                   struct child_sa *child);
 
 /* Derives the keys and hands both SAs, inbound first, and the child's own policies to the kernel,
  * as part of a step.  `hold_outbound`: the outbound SA is kept back, because the peer can receive

@@ -167,9 +167,9 @@ enum status informational_close(struct context *context, struct ike_sa *sa, uint
     if (status != STATUS_OK)
         return status;
     TAILQ_FOREACH (child, &sa->children, entry)
-        child_remove_outbound(context, sa, child);
+        child_remove_outbound(context, child);
     TAILQ_FOREACH (child, &sa->gone, entry)
-        child_remove_outbound(context, sa, child);
+        child_remove_outbound(context, child);
     sa->state = IKE_AWAIT_DELETE_REPLY;
     return message_send_request(context, sa, bytes);
 }

@@ -15,6 +15,7 @@
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/fragment.h"
 #include "lib/ikev2/keys.h"
+#include "lib/ikev2/nat.h"
 
 #define NONCE_SIZE 32      /* at least half the key of the prf: RFC 7296 section 2.10 */
 #define COOKIES_MAX 4      /* how often we follow a request for a cookie */
@@ -72,6 +73,7 @@ static enum status send_request(struct context *context, struct ike_sa *sa, stru
     v2_write_sa(&writer, &offer);
     v2_write_ke(&writer, group_info(sa->suite.group)->wire, buffer_slice(&handshake->public));
     v2_write_nonce(&writer, buffer_slice(&handshake->nonce_i));
+    nat_write_detection(context, sa, &writer, &sa->local, &sa->remote);
     if (sa->connection->fragmentation)
         fragment_offer(&writer);
     if (!v2_message_end(&writer))
@@ -127,6 +129,8 @@ enum status init_reply(struct context *context, struct ike_sa *sa,
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     sa->suite = suite;
     sa->fragments = fragment_agreed(sa, message);
+    nat_take(context, sa, message);
+    nat_float(sa);
     sa->spi_r = message->header.spi_r;
     ike_sa_timer_stop(context, &sa->expire);
     message_request_done(context, sa);

@@ -10,6 +10,7 @@
  */
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/fragment.h"
+#include "lib/ikev2/nat.h"
 
 #define NONCE_SIZE 32
 
@@ -132,6 +133,7 @@ enum status init_request(struct context *context, const struct ike_message *mess
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     (*sa)->suite = suite;
     (*sa)->fragments = fragment_agreed(*sa, message);
+    nat_take(context, *sa, message);
     (*sa)->handshake->init_proposal = number;
     return open_sa(context, *sa, &ke, nonce, message, reason);
 }
@@ -148,6 +150,8 @@ enum status init_respond(struct context *context, struct ike_sa *sa, struct reas
     v2_write_sa(&writer, &answer);
     v2_write_ke(&writer, group_info(sa->suite.group)->wire, buffer_slice(&handshake->public));
     v2_write_nonce(&writer, buffer_slice(&handshake->nonce_r));
+    if (sa->nat_known)
+        nat_write_detection(context, sa, &writer, &sa->local, &sa->remote);
     if (sa->fragments)
         fragment_offer(&writer);
     if (!v2_message_end(&writer))

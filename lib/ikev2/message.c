@@ -99,14 +99,29 @@ void message_send(struct context *context, const struct address *local,
     count(context, COUNTER_PACKETS_OUT);
 }
 
+void message_send_keepalive(struct context *context, const struct ike_sa *sa)
+{
+    struct effect *effect = effect_append(context->effects, EFFECT_SEND, (struct ticket){0});
+
+    if (effect == NULL) {
+        count(context, COUNTER_FAILURES);
+        return;
+    }
+    effect->send.local = sa->local;
+    effect->send.remote = sa->remote;
+    effect->send.keepalive = true;
+    count(context, COUNTER_KEEPALIVES);
+}
+
 /* What was cut goes out as its fragments. */
-static void send_all(struct context *context, const struct ike_sa *sa, struct slice datagrams)
+static void send_all(struct context *context, const struct address *local,
+                     const struct address *remote, struct slice datagrams)
 {
     struct reader reader = reader_of(datagrams);
     struct slice bytes;
 
     while ((bytes = message_next(&reader)).size > 0)
-        message_send(context, &sa->local, &sa->remote, bytes);
+        message_send(context, local, remote, bytes);
 }
 
 /* Half of the wait is fixed, half is chance, so that many SAs do not fall into step. */
@@ -126,7 +141,8 @@ enum status message_send_request(struct context *context, struct ike_sa *sa, str
     if (!buffer_copy(&sa->request, bytes))
         return STATUS_FAIL;
     sa->tries = 0;
-    send_all(context, sa, bytes);
+    sa->sent_ms = context->now_ms;
+    send_all(context, &sa->local, &sa->remote, bytes);
     arm_retransmit(context, sa);
     return STATUS_OK;
 }
@@ -144,18 +160,20 @@ enum status message_send_response(struct context *context, struct ike_sa *sa, st
     sa->repeats = 0;
     if (!buffer_copy(&sa->reply, bytes))
         return STATUS_FAIL;
-    send_all(context, sa, bytes);
+    sa->sent_ms = context->now_ms;
+    send_all(context, &sa->asked_at, &sa->asked_from, bytes);
     return STATUS_OK;
 }
 
-void message_repeat_response(struct context *context, struct ike_sa *sa)
+void message_repeat_response(struct context *context, struct ike_sa *sa,
+                             const struct ike_message *request)
 {
     count(context, COUNTER_REPLAYED_REPLIES);
     if (sa->repeats > 0 && sa->repeats % SIZE_TRIES == 0)
         (void)fragment_cut_smaller(context, sa, &sa->reply);
     if (sa->repeats <= FRAGMENT_STEPS * SIZE_TRIES)
         sa->repeats++;
-    send_all(context, sa, buffer_slice(&sa->reply));
+    send_all(context, &request->local, &request->remote, buffer_slice(&sa->reply));
 }
 
 enum status message_respond_notify(struct context *context, struct ike_sa *sa, uint8_t exchange,
@@ -199,7 +217,8 @@ bool message_retransmit(struct context *context, struct ike_sa *sa)
     if (!smaller)
         sa->tries++;
     count(context, COUNTER_RETRANSMITS);
-    send_all(context, sa, buffer_slice(&sa->request));
+    sa->sent_ms = context->now_ms;
+    send_all(context, &sa->local, &sa->remote, buffer_slice(&sa->request));
     arm_retransmit(context, sa);
     return true;
 }

@@ -57,6 +57,9 @@ struct slice message_next(struct reader *datagrams);
 void message_send(struct context *context, const struct address *local,
                   const struct address *remote, struct slice bytes);
 
+/* RFC 3948 section 2.3: one octet, which keeps the mapping of a NAT alive. */
+void message_send_keepalive(struct context *context, const struct ike_sa *sa);
+
 /* Sends a request and keeps it for retransmission until the response comes. */
 MUST_USE enum status message_send_request(struct context *context, struct ike_sa *sa,
                                           struct slice bytes);
@@ -69,8 +72,9 @@ void message_request_done(struct context *context, struct ike_sa *sa);
 MUST_USE enum status message_send_response(struct context *context, struct ike_sa *sa,
                                            struct slice bytes);
 
-/* Sends the kept response again; smaller, where it may have been too large for the path. */
-void message_repeat_response(struct context *context, struct ike_sa *sa);
+/* Sends the kept response again, to where the repeated request came from; smaller, where it may have been too large for the path. */
+void message_repeat_response(struct context *context, struct ike_sa *sa,
+                             const struct ike_message *request);
 
 /* Sends a sealed response that holds one notify. */
 MUST_USE enum status message_respond_notify(struct context *context, struct ike_sa *sa,

@@ -94,6 +94,8 @@ struct connection {
     struct proposal_list proposals;
     uint32_t lifetime_s;
     uint32_t sas_max;       /* IKE SAs with one peer; default 16 */
+    bool encapsulate;       /* ESP in UDP though no NAT is seen (RFC 3948) */
+    uint32_t keepalive_s;   /* behind a NAT: silence after which its mapping is kept alive */
     bool fragmentation;     /* RFC 7383, when the peer can, too */
     uint32_t fragment_size; /* the largest IP datagram that IKE sends */
     uint32_t liveness_s; /* the peer's longest silence before it is asked; 0: it never is */

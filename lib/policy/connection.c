@@ -17,6 +17,9 @@
 #define LIFETIME_MAX_S   (365 * 86400)
 #define SAS_MAX          16   /* some peers behind a NAT call themselves by the same address */
 #define SAS_MAX_MAX      10000
+#define KEEPALIVE_S      20   /* RFC 3948 section 4 */
+#define KEEPALIVE_MIN_S  5
+#define KEEPALIVE_MAX_S  3600
 #define FRAGMENT_SIZE    1280 /* what IPv6 asks of every link */
 #define LIVENESS_S       60
 #define LIVENESS_MAX_S   86400
@@ -37,6 +40,9 @@ static const struct key connection_keys[] = {
     {"lifetime", setting_read_seconds, NULL, offsetof(struct connection, lifetime_s),
      LIFETIME_MIN_S, LIFETIME_MAX_S},
     {"sas_max", setting_read_u32, NULL, offsetof(struct connection, sas_max), 1, SAS_MAX_MAX},
+    {"encapsulate", setting_read_flag, NULL, offsetof(struct connection, encapsulate), 0, 0},
+    {"keepalive", setting_read_seconds, NULL, offsetof(struct connection, keepalive_s),
+     KEEPALIVE_MIN_S, KEEPALIVE_MAX_S},
     {"fragmentation", setting_read_flag, NULL, offsetof(struct connection, fragmentation), 0, 0},
     {"fragment_size", setting_read_u32, NULL, offsetof(struct connection, fragment_size),
      FRAGMENT_SIZE_MIN, UINT16_MAX},
@@ -310,6 +316,7 @@ struct connection *connection_read(struct reading *reading, config_setting_t *se
     TAILQ_INIT(&connection->children);
     connection->lifetime_s = IKE_LIFETIME_S;
     connection->sas_max = SAS_MAX;
+    connection->keepalive_s = KEEPALIVE_S;
     connection->fragmentation = true;
     connection->fragment_size = FRAGMENT_SIZE;
     connection->liveness_s = LIVENESS_S;

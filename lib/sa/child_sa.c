@@ -23,6 +23,7 @@ struct child_sa *child_new(struct context *context, const struct child_config *c
 
 void child_list(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
+    child_follow(context, sa, child);
     child->listed = true;
     child->owner = sa;
     hash_insert(&context->sas->children_in, &child->by_spi_in, child->spi_in);
@@ -94,10 +95,10 @@ void child_retire_outbound(struct context *context, struct ike_sa *sa, struct ch
 
     if (has_successor(sa, child))
         return;
-    child_remove_outbound(context, sa, child);
+    child_remove_outbound(context, child);
     TAILQ_FOREACH (gone, &sa->gone, entry)
         if (gone->config == child->config)
-            child_remove_outbound(context, sa, gone);
+            child_remove_outbound(context, gone);
 }
 
 void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *child)
@@ -155,8 +156,8 @@ static void name_set(struct name *name, const char *text)
 
 void child_policy(struct context *context, enum effect_kind kind,
                   const struct connection *connection, const struct child_config *config,
-                  const struct address *remote, uint32_t reqid,
-                  const struct selector *local_selector, const struct selector *remote_selector)
+                  const struct child_sa *child, const struct selector *local_selector,
+                  const struct selector *remote_selector)
 {
     struct effect *effect = effect_append(context->effects, kind, (struct ticket){0});
 
@@ -167,12 +168,13 @@ void child_policy(struct context *context, enum effect_kind kind,
     struct effect_policy *policy = &effect->policy;
     name_set(&policy->connection, connection->name);
     name_set(&policy->child, config->name);
-    policy->local = connection->local;
-    policy->remote = *remote;
+    policy->local = child == NULL ? connection->local : child->local;
+    policy->remote = child == NULL ? connection->remote : child->remote;
+    policy->local.port = 0;
     policy->remote.port = 0;
     policy->local_selector = *local_selector;
     policy->remote_selector = *remote_selector;
-    policy->reqid = reqid;
+    policy->reqid = child == NULL ? config->reqid : child->reqid;
     policy->protocol = V2_PROTOCOL_ESP;
     policy->mode = (uint8_t)config->mode;
     policy->policy = (uint8_t)config->policy;
@@ -183,9 +185,8 @@ void child_install_policies(struct context *context, const struct ike_sa *sa,
 {
     for (size_t i = 0; i < child->local_count; i++)
         for (size_t j = 0; j < child->remote_count; j++)
-            child_policy(context, EFFECT_INSTALL_POLICY, sa->connection, child->config,
-                         &sa->remote, child->reqid, &child->selectors[i],
-                         &child->selectors[child->local_count + j]);
+            child_policy(context, EFFECT_INSTALL_POLICY, sa->connection, child->config, child,
+                         &child->selectors[i], &child->selectors[child->local_count + j]);
 }
 
 static bool has_pair(const struct selector *locals, size_t local_count,
@@ -247,14 +248,13 @@ static void return_policy(struct context *context, const struct ike_sa *sa,
     const struct child_config *configured = connection_find_pair(connection, local, remote);
 
     if (sibling != NULL)
-        child_policy(context, EFFECT_INSTALL_POLICY, connection, sibling->config, &sa->remote,
-                     sibling->reqid, local, remote);
+        child_policy(context, EFFECT_INSTALL_POLICY, connection, sibling->config, sibling, local,
+                     remote);
     else if (configured != NULL)
-        child_policy(context, EFFECT_INSTALL_POLICY, connection, configured, &connection->remote,
-                     configured->reqid, local, remote);
+        child_policy(context, EFFECT_INSTALL_POLICY, connection, configured, NULL, local, remote);
     else
-        child_policy(context, EFFECT_REMOVE_POLICY, connection, child->config, &sa->remote,
-                     child->reqid, local, remote);
+        child_policy(context, EFFECT_REMOVE_POLICY, connection, child->config, child, local,
+                     remote);
 }
 
 static void return_policies(struct context *context, const struct ike_sa *sa,
@@ -283,10 +283,52 @@ static void remove_sa(struct context *context, const struct address *source,
     };
 }
 
-void child_remove_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child)
+static void move_sa(struct context *context, const struct ike_sa *sa, const struct child_sa *child,
+                    bool inbound)
+{
+    struct effect *effect = effect_append(context->effects, EFFECT_MOVE_SA, (struct ticket){0});
+
+    if (effect == NULL) {
+        count(context, COUNTER_FAILURES);
+        return;
+    }
+    struct effect_move_sa *move = &effect->move_sa;
+    name_set(&move->connection, sa->connection->name);
+    name_set(&move->child, child->config->name);
+    move->inbound = inbound;
+    move->encap = sa->encap;
+    move->spi = inbound ? child->spi_in : child->spi_out;
+    move->protocol = child->protocol;
+    move->source = inbound ? child->remote : child->local;
+    move->destination = inbound ? child->local : child->remote;
+    move->new_source = inbound ? sa->remote : sa->local;
+    move->new_destination = inbound ? sa->local : sa->remote;
+}
+
+void child_follow(struct context *context, const struct ike_sa *sa, struct child_sa *child)
+{
+    bool same_hosts = address_same_host(&child->local, &sa->local) &&
+                      address_same_host(&child->remote, &sa->remote);
+
+    if (!child->in_kernel || /* its SPI is still reserved where it was asked for */
+        (same_hosts && child->encap == sa->encap &&
+         (!child->encap || (child->local.port == sa->local.port &&
+                            child->remote.port == sa->remote.port))))
+        return;
+    move_sa(context, sa, child, true);
+    if (child->out_kernel)
+        move_sa(context, sa, child, false);
+    child->local = sa->local;
+    child->remote = sa->remote;
+    child->encap = sa->encap;
+    if (!same_hosts && child->listed)
+        child_install_policies(context, sa, child);
+}
+
+void child_remove_outbound(struct context *context, struct child_sa *child)
 {
     if (child->out_kernel)
-        remove_sa(context, &sa->local, &sa->remote, child->spi_out, child->protocol);
+        remove_sa(context, &child->local, &child->remote, child->spi_out, child->protocol);
     child->out_kernel = false;
     secret_free(&child->held_encr); /* one that waited comes no more */
     secret_free(&child->held_integ);
@@ -294,9 +336,9 @@ void child_remove_outbound(struct context *context, struct ike_sa *sa, struct ch
 
 void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
-    child_remove_outbound(context, sa, child);
+    child_remove_outbound(context, child);
     if (child->spi_in != 0)
-        remove_sa(context, &sa->remote, &sa->local, child->spi_in, child->protocol);
+        remove_sa(context, &child->remote, &child->local, child->spi_in, child->protocol);
     if (child->own_policies && child->standing)
         return_policies(context, sa, child);
     if (child->listed)

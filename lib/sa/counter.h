@@ -45,6 +45,8 @@
     X(ESTABLISHED, "established")                                                               \
     X(CHILDREN, "children_established")                                                         \
     X(DELETED_BY_PEER, "deleted_by_peer")                                                       \
+    X(KEEPALIVES, "keepalives_sent")                                                            \
+    X(MOVES, "moves") /* an IKE SA got other ends */                                            \
     X(ACQUIRES, "acquires")                                                                     \
     X(ACQUIRES_IGNORED, "acquires_ignored")                                                     \
     X(REDUNDANT, "redundant_closed") /* both ends had started; one SA was closed */             \

@@ -86,7 +86,7 @@ struct ike_sa *sa_table_find_half_open(const struct sa_table *table, const struc
 
     for (; node != NULL; node = hash_next(node)) {
         struct ike_sa *sa = HASH_OWNER(node, struct ike_sa, by_peer);
-        if (sa->spi_i == spi_i && address_equal(&sa->remote, remote))
+        if (sa->spi_i == spi_i && address_equal(&sa->handshake->came_from, remote))
             return sa;
     }
     return NULL;
@@ -124,12 +124,12 @@ struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t proto
 
     for (; node != NULL; node = hash_next(node)) {
         struct child_sa *child = HASH_OWNER(node, struct child_sa, by_spi_in);
-        if (child->protocol == protocol && address_same_host(&child->owner->local, destination))
+        if (child->protocol == protocol && address_same_host(&child->local, destination))
             return child;
     }
     for (node = hash_find(&table->children_out, spi); node != NULL; node = hash_next(node)) {
         struct child_sa *child = HASH_OWNER(node, struct child_sa, by_spi_out);
-        if (child->protocol == protocol && address_same_host(&child->owner->remote, destination))
+        if (child->protocol == protocol && address_same_host(&child->remote, destination))
             return child;
     }
     return NULL;
@@ -162,6 +162,7 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
     TAILQ_INIT(&sa->gone);
     sa->later.kind = TIMER_LATER;
     sa->watch.kind = TIMER_WATCH;
+    sa->keepalive.kind = TIMER_KEEPALIVE;
     sa->handshake = handshake;
     sa->retransmit.kind = TIMER_RETRANSMIT;
     sa->expire.kind = TIMER_EXPIRE;
@@ -169,6 +170,9 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
     sa->connection = connection;
     sa->local = *local;
     sa->remote = *remote;
+    sa->asked_at = *local;
+    sa->asked_from = *remote;
+    sa->nat_pretended = connection->encapsulate;
     sa->created_ms = sa->heard_ms = context->now_ms;
     sa->initiator = spi_i == 0;
     if (sa->initiator) {
@@ -178,6 +182,7 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
         sa->spi_r = fresh_spi(context);
         sa->half_open = true;
         table->half_open++;
+        handshake->came_from = *remote;
         handshake->source = source_of(table->hash_key, remote);
         source_add(&table->half_open_of, handshake->source);
         hash_insert(&table->by_peer, &sa->by_peer, peer_key(table, remote, spi_i));
@@ -234,6 +239,7 @@ void ike_sa_free(struct context *context, struct ike_sa *sa)
     heap_remove(context->timers, &sa->expire.node);
     heap_remove(context->timers, &sa->later.node);
     heap_remove(context->timers, &sa->watch.node);
+    heap_remove(context->timers, &sa->keepalive.node);
     hash_remove(&context->sas->by_spi, &sa->by_spi);
     hash_remove(&context->sas->by_id, &sa->by_id);
     TAILQ_REMOVE(&context->sas->all, sa, entry);
@@ -264,6 +270,10 @@ void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa 
 
     TAILQ_FOREACH (child, &from->children, entry)
         child->owner = to;
+    TAILQ_FOREACH (child, &from->gone, entry) /* the latest last: the kernel prefers it */
+        child_follow(context, to, child);
+    TAILQ_FOREACH (child, &from->children, entry)
+        child_follow(context, to, child);
     TAILQ_CONCAT(&to->children, &from->children, entry);
     TAILQ_CONCAT(&to->gone, &from->gone, entry);
     to->wanted_children |= from->wanted_children;

@@ -59,6 +59,9 @@ struct child_sa {
     bool delete_due;   /* to be deleted when the window is free */
     uint32_t out_order; /* of outbound SAs handed to the kernel, which takes the latest */
     uint64_t gone_ms;  /* when the kernel may forget a deleted one */
+    struct address local;  /* the ends by which the kernel knows its SAs, with the ports ... */
+    struct address remote;
+    bool encap;            /* ... that matter in UDP (RFC 3948) */
     bool own_policies; /* narrower than configured (or for any peer): policies of its own */
     uint8_t local_count;
     uint8_t remote_count;
@@ -98,6 +101,7 @@ struct handshake {
     uint8_t init_proposal;
     uint8_t cookies;   /* how often a COOKIE was asked of us */
     uint8_t groups_tried;
+    struct address came_from; /* responder: of IKE_SA_INIT; IKE_AUTH may float to another port */
     uint64_t source;   /* responder: whose half-open SA it is (source.h) */
     bool init_refused; /* an unauthenticated error came; a better answer may still */
     bool initial_contact;
@@ -145,6 +149,7 @@ enum timer_kind {
     TIMER_LATER,      /* ike_sa.later */
     TIMER_REASSEMBLY, /* reassembly.timer */
     TIMER_WATCH,      /* ike_sa.watch */
+    TIMER_KEEPALIVE,  /* ike_sa.keepalive */
     TIMER_RETRY,      /* the engine's: a connection tries again */
     TIMER_CALM,       /* the engine's: is the flood over? */
 };
@@ -169,6 +174,7 @@ struct ike_sa {
     struct hash_node by_id;   /* established ones: the peer's identity, keyed */
     struct timer retransmit;
     struct timer expire;
+    struct timer keepalive; /* behind a NAT */
     struct timer later; /* wishes put off, deleted children that linger */
     struct timer watch; /* when the peer may have been silent for too long */
     uint64_t number;
@@ -190,6 +196,15 @@ struct ike_sa {
     const struct connection *connection; /* a responder's may change in IKE_AUTH */
     struct address local;
     struct address remote;
+    struct address asked_at;   /* where the peer's last request came to ... */
+    struct address asked_from; /* ... and from: there its reply goes (RFC 7296 section 2.11) */
+    bool nat_known;     /* the peer takes part in NAT detection */
+    bool nat_here;      /* we are behind a NAT */
+    bool nat_there;     /* the peer is */
+    bool nat_pretended; /* the configuration wants the peer to believe that we are */
+    uint64_t sent_ms;   /* when a message of ours last left */
+    uint64_t mapped_ms; /* when it last followed a mapping that the kernel saw */
+    bool encap;         /* ESP goes in UDP, between the ports of `local` and `remote` */
     struct suite suite;
     struct buffer remote_id;
     struct secret keys;
@@ -373,8 +388,11 @@ MUST_USE bool child_set_selectors(struct child_sa *child, const struct selector 
                                   size_t local_count, const struct selector *remote,
                                   size_t remote_count);
 
+/* The kernel's SAs of the child get the ends that its IKE SA has now. */
+void child_follow(struct context *context, const struct ike_sa *sa, struct child_sa *child);
+
 /* Asks the kernel to forget the outbound SA, so that packets take another one. */
-void child_remove_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child);
+void child_remove_outbound(struct context *context, struct child_sa *child);
 
 /* The same, unless a later one of the same child takes the packets already: then the kernel may be
  * encrypting one with this, and would drop it; it goes with the rest of the child.  Those of the
@@ -385,11 +403,12 @@ void child_retire_outbound(struct context *context, struct ike_sa *sa, struct ch
  * policy of its own, whoever else wants one for the same pair gets it back, without a gap. */
 void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *child);
 
-/* Asks for, or to be rid of, the policies of one pair of selectors. */
+/* Asks for, or to be rid of, the policies of one pair of selectors: those of a child, between the
+ * ends that it has, or (NULL) the configured ones. */
 void child_policy(struct context *context, enum effect_kind kind,
                   const struct connection *connection, const struct child_config *config,
-                  const struct address *remote, uint32_t reqid,
-                  const struct selector *local_selector, const struct selector *remote_selector);
+                  const struct child_sa *child, const struct selector *local_selector,
+                  const struct selector *remote_selector);
 
 /* Asks for all policies of a child's own. */
 void child_install_policies(struct context *context, const struct ike_sa *sa,

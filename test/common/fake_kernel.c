@@ -122,6 +122,7 @@ static void fill(struct fake_sa *sa, const struct effect_install_sa *install, ui
     sa->integ = install->integ;
     sa->esn = install->esn;
     sa->inbound = install->inbound;
+    sa->encap = install->encap;
     sa->larval = false;
     sa->added_ms = now_ms;
     sa->soft_ms = limit_ms(install->soft_s, now_ms);
@@ -179,6 +180,7 @@ void fake_kernel_move(struct fake_kernel *kernel, const struct effect_move_sa *m
         kernel->missing_removals++;
         return;
     }
+    sa->encap = move->encap;
     sa->source = move->new_source;
     sa->destination = move->new_destination;
 }
@@ -379,9 +381,10 @@ void fake_kernel_print(const struct fake_kernel *kernel, FILE *to)
     char b[SELECTOR_TEXT_MAX];
 
     TAILQ_FOREACH (sa, &kernel->sas, entry)
-        fprintf(to, "    SA %08x %s > %s reqid %08x %s/%s%s%s%s\n", sa->spi,
+        fprintf(to, "    SA %08x %s > %s reqid %08x %s/%s%s%s%s%s\n", sa->spi,
                 address_text(&sa->source, a), address_text(&sa->destination, b), sa->reqid,
                 sa->connection.text, sa->child.text, sa->inbound ? " in" : " out",
+                sa->encap ? " udp" : "",
                 sa->larval ? " larval" : "", sa->orphan ? " orphan" : "");
     TAILQ_FOREACH (policy, &kernel->policies, entry)
         fprintf(to, "    policy %s === %s reqid %08x %s/%s\n",

@@ -34,6 +34,7 @@ struct fake_sa {
     uint8_t integ;
     bool esn;
     bool inbound;
+    bool encap; /* in UDP */
     bool larval;
     bool orphan;               /* of an engine that is gone */
     bool soft_told;            /* its soft limit was reported */

@@ -407,6 +407,19 @@ static void tell_kernel(struct host *host, const struct kernel_event *event)
     host_drain(host);
 }
 
+void host_mapping(struct host *host, const struct fake_sa *sa, const struct address *source)
+{
+    struct kernel_event event = {
+        .kind = KERNEL_MAPPING,
+        .destination = sa->destination,
+        .source = *source,
+        .spi = sa->spi,
+        .protocol = sa->protocol,
+    };
+
+    tell_kernel(host, &event);
+}
+
 enum fake_verdict host_traffic(struct host *host, const struct selector *source,
                                const struct selector *destination)
 {

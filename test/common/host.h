@@ -14,6 +14,9 @@ void host_drain(struct host *host);
 
 void host_packet(struct host *host, const struct flight *flight);
 
+/* A packet that verified came in from somewhere else than its SA says. */
+void host_mapping(struct host *host, const struct fake_sa *sa, const struct address *source);
+
 uint64_t host_next_ms(struct host *host);
 
 /* Does one thing that is due; false when nothing is. */

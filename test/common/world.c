@@ -84,13 +84,53 @@ struct host *world_host(const struct world *world, const char *name)
     return NULL;
 }
 
-struct host *world_host_at(const struct world *world, const struct address *address)
+static struct nat_box *nat_at(const struct world *world, const struct address *address)
+{
+    for (size_t i = 0; i < world->nat_count; i++)
+        if (address_same_host(&world->nats[i].outside, address))
+            return (struct nat_box *)&world->nats[i];
+    return NULL;
+}
+
+static struct host *host_with(const struct world *world, const struct address *address)
 {
     for (size_t i = 0; i < world->host_count; i++)
         if (address_same_host(&world->hosts[i]->v4, address) ||
             address_same_host(&world->hosts[i]->v6, address))
             return world->hosts[i];
     return NULL;
+}
+
+struct host *world_host_at(const struct world *world, const struct address *address)
+{
+    const struct nat_box *box = nat_at(world, address);
+    struct address inside = *address;
+
+    if (box == NULL || nat_box_in(box, &inside, world->now_ms))
+        return host_with(world, &inside);
+    for (size_t i = 0; i < world->host_count; i++)
+        if (world->hosts[i]->nat == box)
+            return world->hosts[i];
+    return NULL;
+}
+
+void world_add_nat(struct world *world, struct host *host, const struct address *outside,
+                   bool is_static)
+{
+    struct nat_box *box = nat_at(world, outside);
+    struct address inside = host->v4;
+
+    if (box == NULL) {
+        if (world->nat_count == WORLD_NATS_MAX)
+            abort();
+        box = &world->nats[world->nat_count++];
+        nat_box_init(box, outside, is_static);
+    }
+    host->nat = box;
+    for (inside.port = 500; is_static && inside.port <= 4500; inside.port += 4000) {
+        struct address source = inside;
+        nat_box_out(box, &source, world->now_ms);
+    }
 }
 
 /* --- Packets --- */
@@ -152,6 +192,8 @@ char *flight_text(const struct flight *flight, char text[FLIGHT_TEXT_MAX])
 
     if (flight->kind == FLIGHT_CLEAR)
         snprintf(text, FLIGHT_TEXT_MAX, "clear packet");
+    else if (flight->kind == FLIGHT_KEEPALIVE)
+        snprintf(text, FLIGHT_TEXT_MAX, "keepalive");
     else if (flight->kind == FLIGHT_ESP)
         snprintf(text, FLIGHT_TEXT_MAX, "ESP %08x", flight->spi);
     else if (ike_header_parse(&header, buffer_slice(&flight->data), &reason) != STATUS_OK)
@@ -179,11 +221,41 @@ static void note(struct world *world, const struct flight *flight, const char *w
                 flight_text(flight, text), what);
 }
 
+/* Through the NAT of its sender, which lets only UDP pass. */
+static bool pass_out(struct world *world, struct flight *flight)
+{
+    const struct host *sender = host_with(world, &flight->source);
+
+    if (flight->outside || sender == NULL || sender->nat == NULL ||
+        flight->source.family != FAMILY_IPV4)
+        return true;
+    flight->outside = true;
+    if (flight->kind == FLIGHT_CLEAR || (flight->kind == FLIGHT_ESP && !flight->encap))
+        return false;
+    nat_box_out(sender->nat, &flight->source, world->now_ms);
+    return true;
+}
+
+/* And through that of its receiver; NULL: it is lost there. */
+static struct host *pass_in(const struct world *world, struct flight *flight)
+{
+    const struct nat_box *box = nat_at(world, &flight->destination);
+    bool udp = flight->kind == FLIGHT_IKE || flight->kind == FLIGHT_KEEPALIVE || flight->encap;
+
+    if (box != NULL && (!udp || !nat_box_in(box, &flight->destination, world->now_ms)))
+        return NULL;
+    struct host *host = host_with(world, &flight->destination);
+    return host != NULL && host->nat != NULL && box == NULL && udp &&
+                   flight->destination.family == FAMILY_IPV4
+               ? NULL /* nobody outside can write to an inside address */
+               : host;
+}
+
 void world_forward(struct world *world, struct flight *flight, uint64_t delay_ms)
 {
     struct flight *before;
 
-    if (world->flight_count >= FLIGHTS_MAX) {
+    if (world->flight_count >= FLIGHTS_MAX || !pass_out(world, flight)) {
         flight_free(flight);
         return;
     }
@@ -229,7 +301,7 @@ static void launch(struct world *world, struct flight *flight)
 
 void world_send(struct world *world, const struct effect_send *send)
 {
-    struct flight *flight = flight_new(world, FLIGHT_IKE);
+    struct flight *flight = flight_new(world, send->keepalive ? FLIGHT_KEEPALIVE : FLIGHT_IKE);
 
     flight->source = send->local;
     flight->destination = send->remote;
@@ -276,25 +348,42 @@ void world_send_traffic(struct world *world, const struct fake_sa *sa,
     if (sa != NULL) {
         flight->spi = sa->spi;
         flight->protocol = sa->protocol;
+        flight->encap = sa->encap;
+        flight->transport = sa->mode == CHILD_TRANSPORT;
         flight->key_digest = key_digest(sa);
     }
     launch(world, flight);
 }
 
+static struct selector with_address(struct selector selector, const struct address *address)
+{
+    memcpy(selector.start, address->bytes, sizeof(selector.start));
+    memcpy(selector.end, address->bytes, sizeof(selector.end));
+    return selector;
+}
+
 static void receive_traffic(struct host *host, const struct flight *flight)
 {
+    struct selector source = flight->inner_source;
+    struct selector destination = flight->inner_destination;
     struct fake_sa *sa = NULL;
 
     if (flight->kind == FLIGHT_ESP) {
-        sa =
-            fake_kernel_find_sa(&host->kernel, &flight->destination, flight->spi, flight->protocol);
-        if (sa == NULL || key_digest(sa) != flight->key_digest) {
+        sa = fake_kernel_find_sa(&host->kernel, &flight->destination, flight->spi,
+                                 flight->protocol);
+        if (sa == NULL || key_digest(sa) != flight->key_digest || sa->encap != flight->encap) {
             host->unknown_spi++;
             return;
         }
         sa->packets++;
+        if (sa->encap && !address_equal(&sa->source, &flight->source))
+            host_mapping(host, sa, &flight->source);
     }
-    if (fake_kernel_input(&host->kernel, &flight->inner_destination, &flight->inner_source, sa))
+    if (flight->transport) {
+        source = with_address(source, &flight->source);
+        destination = with_address(destination, &flight->destination);
+    }
+    if (fake_kernel_input(&host->kernel, &destination, &source, sa))
         host->delivered++;
     else
         host->refused++;
@@ -302,11 +391,11 @@ static void receive_traffic(struct host *host, const struct flight *flight)
 
 static void land(struct world *world, struct flight *flight)
 {
-    struct host *host = world_host_at(world, &flight->destination);
+    struct host *host = pass_in(world, flight);
 
     if (host != NULL && flight->kind == FLIGHT_IKE)
         host_packet(host, flight);
-    else if (host != NULL)
+    else if (host != NULL && flight->kind != FLIGHT_KEEPALIVE)
         receive_traffic(host, flight);
     flight_free(flight);
 }

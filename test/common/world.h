@@ -15,8 +15,10 @@
 #include "lib/policy/secrets.h"
 #include "test/common/chance.h"
 #include "test/common/fake_kernel.h"
+#include "test/common/nat_box.h"
 
 #define WORLD_HOSTS_MAX  40
+#define WORLD_NATS_MAX   8
 #define HOST_NAME_MAX_   15
 #define HOST_RESULTS_MAX 64
 #define FLIGHTS_MAX      4096 /* packets on their way; more are lost */
@@ -38,6 +40,7 @@ struct host {
     struct world *world;
     struct address v4;
     struct address v6;
+    struct nat_box *nat;   /* what IPv4 packets pass on their way; NULL: nothing */
     struct engine *engine; /* NULL while it does not run */
     struct fake_kernel kernel;
     struct secrets *secrets;
@@ -52,7 +55,7 @@ struct host {
     uint64_t sealed, delivered, held, clear, refused, unknown_spi; /* packets of traffic */
 };
 
-enum flight_kind { FLIGHT_IKE, FLIGHT_ESP, FLIGHT_CLEAR };
+enum flight_kind { FLIGHT_IKE, FLIGHT_ESP, FLIGHT_CLEAR, FLIGHT_KEEPALIVE };
 
 /* A packet on its way. */
 struct flight {
@@ -67,7 +70,10 @@ struct flight {
     struct selector inner_destination;
     uint32_t spi; /* ESP */
     uint8_t protocol;
+    bool encap;     /* in UDP */
+    bool transport; /* the inner addresses are the outer ones */
     uint64_t key_digest;
+    bool outside; /* has passed its sender's NAT */
 };
 TAILQ_HEAD(flight_list, flight);
 
@@ -101,6 +107,8 @@ struct world {
     struct crypto *crypto;
     struct host *hosts[WORLD_HOSTS_MAX];
     size_t host_count;
+    struct nat_box nats[WORLD_NATS_MAX];
+    size_t nat_count;
     struct flight_list flights;
     size_t flight_count;
     uint64_t flights_made;
@@ -122,7 +130,12 @@ void world_free(struct world *world);
 /* Owned by the world; with the addresses 192.0.2.(index + 1) and 2001:db8::(index + 1). */
 struct host *world_add_host(struct world *world, const char *name);
 struct host *world_host(const struct world *world, const char *name);
+/* Behind a NAT: by the mapping of its port, else the first behind it. */
 struct host *world_host_at(const struct world *world, const struct address *address);
+
+/* Puts a host behind the NAT with that address, which is made if it is new. */
+void world_add_nat(struct world *world, struct host *host, const struct address *outside,
+                   bool is_static);
 
 /* The text is kept for the next start, and handed to the engine when it runs.  False with one line
  * in `error` when it is wrong. */

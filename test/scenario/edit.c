@@ -70,12 +70,30 @@ static bool add(struct script *script, struct tap *tap, char *const *words, size
             script_fail(script, "no room for another payload"));
 }
 
-/* Finds the payload that the second word names. */
+static struct tap_payload *named_notify(struct script *script, struct tap *tap, uint16_t wanted)
+{
+    struct v2_notify_body notify;
+    struct reason reason;
+
+    for (size_t i = 0; i < tap->count; i++) {
+        struct tap_payload *payload = &tap->payloads[i];
+        if (payload->type == V2_NOTIFY &&
+            v2_notify_parse(&notify, buffer_slice(&payload->body), &reason) == STATUS_OK &&
+            notify.type == wanted)
+            return payload;
+    }
+    script_fail(script, "the message has no notify %u", wanted);
+    return NULL;
+}
+
+/* Finds the payload that the second word names, or the notify that two name. */
 static struct tap_payload *named(struct script *script, struct tap *tap, char *const *words,
                                  size_t count)
 {
     uint8_t type;
 
+    if (count > 2 && strcmp(words[1], "notify") == 0)
+        return named_notify(script, tap, (uint16_t)strtoul(words[2], NULL, 10));
     if (count < 2 || !payload_type(script, words[1], &type))
         return NULL;
     size_t at = tap_find(tap, type);

@@ -111,6 +111,11 @@ static bool expect_direction(struct script *script, const struct host *from, con
         out->encr != in->encr || out->integ != in->integ || out->esn != in->esn ||
         memcmp(out->key, in->key, in->key_size) != 0)
         return script_fail(script, "%s and %s hold different SAs", from->name, to->name);
+    if (mode != NULL && (strcmp(mode, "udp") == 0 || strcmp(mode, "plain") == 0)) {
+        if (out->encap != in->encap || out->encap != (strcmp(mode, "udp") == 0))
+            return script_fail(script, "ESP is not in %s", mode);
+        return true;
+    }
     if (mode != NULL && (out->mode == CHILD_TUNNEL) != (strcmp(mode, "tunnel") == 0))
         return script_fail(script, "it is not in %s mode", mode);
     return true;

@@ -39,6 +39,8 @@ void packet_line(const struct world *world, const struct flight *flight, char *l
              (header.flags & V2_FLAG_RESPONSE) != 0 ? "response" : "request", header.message_id);
     if (!tap_open(&tap, world, flight))
         return;
+    size_t end = strlen(line);
+    snprintf(line + end, size - end, " %u>%u", flight->source.port, flight->destination.port);
     for (size_t i = 0; i < tap.count; i++) {
         size_t used = strlen(line);
         snprintf(line + used, size - used, " %s", v2_payload_name(tap.payloads[i].type));
@@ -151,6 +153,10 @@ enum fate script_packet(void *context, struct flight *flight)
     struct words words;
     char line[LINE_MAX_];
 
+    if (flight->kind == FLIGHT_KEEPALIVE) {
+        snprintf(line, sizeof(line), "%s keepalive", sender_name(&script->world, flight));
+        log_add(&script->packets, line, NULL);
+    }
     if (flight->kind != FLIGHT_IKE)
         return FATE_PASS;
     packet_line(&script->world, flight, line, sizeof(line));

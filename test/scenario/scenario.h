@@ -18,13 +18,16 @@
  *   release [last]                 the held ones, first (or last) first
  *   edit MATCH: EDIT               the next packet that matches, before it is sealed:
  *       add [critical] PAYLOAD HEX | front PAYLOAD HEX | set PAYLOAD HEX | remove PAYLOAD |
- *       repeat PAYLOAD | flip PAYLOAD OFFSET | cut PAYLOAD OCTETS | header FIELD VALUE |
+ *       (remove notify TYPE, too) | repeat PAYLOAD | flip PAYLOAD OFFSET | cut PAYLOAD OCTETS | header FIELD VALUE |
  *       pad OCTETS              a Vendor ID payload of that size
  *       fragment NUMBER TOTAL   other numbers for a fragment
  *       mangle OFFSET           PAYLOAD: SA KE ... or a number; notify TYPE counts as one
  *   request HOST EXCHANGE [id N] {PAYLOAD HEX}    beside the engine, with the keys of its first SA
  *   forge HOST EXCHANGE request|response [id N] {PAYLOAD HEX}   the same in the clear: whoever sees
  *                                  the wire can send it to the peer in HOST's name
+ *   nat HOST ADDRESS [static]      the host is behind the NAT with that address; a static one keeps
+ *                                  ports and lets anyone in
+ *   rebind HOST                    its NAT forgets all mappings
  *   replay MATCH                   the last packet that matches, once more
  *   spoil MATCH                    the same with its last octet altered
  *   flood MATCH N [FROM]           the same N times with other SPIs of the initiator, from the
@@ -42,14 +45,14 @@
  *   expect [no] report HOST WORDS...
  *   expect done|failed [WORDS...]  the last up, down, rekey, shutdown, configure
  *   expect ikes|half-open|children|larval|policies HOST N
- *   expect pair HOST HOST [transport|tunnel] [FROM TO]   what one sends by the other receives by
+ *   expect pair HOST HOST [transport|tunnel|udp|plain] [FROM TO]   what one sends by the other receives by
  *   expect ping VERDICT HOST HOST [FROM TO]              clear, sealed, held or acquire
  *   expect delivered|refused HOST N
  *   expect counter HOST NAME N     expect idle HOST (no timer is armed)
  *   expect kept HOST               all its SAs with keys are as they were before the last forge
  *
  * MATCH: a host (the sender), then words that the packet's line must hold:
- * "a IKE_AUTH request 1", "b IKE_SA_INIT response COOKIE", "a IKE_AUTH request SKF 2/4".
+ * "a IKE_AUTH request 4500>4500", "a keepalive", "a IKE_AUTH request 1", "b IKE_SA_INIT response COOKIE", "a IKE_AUTH request SKF 2/4".
  */
 #ifndef TEST_SCENARIO_SCENARIO_H
 #define TEST_SCENARIO_SCENARIO_H

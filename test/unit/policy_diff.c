@@ -71,6 +71,8 @@ static void every_setting_counts(void **state)
         "on_dead = \"restart\";",
         "weak = true;",
         "sas_max = 15;",
+        "encapsulate = true;",
+        "keepalive = \"30s\";",
         "fragmentation = false;",
         "fragment_size = 1400;",
         "proposals = \"aes256gcm16-prfsha384-x25519\";",

@@ -78,6 +78,10 @@ static void each_fault_has_its_line(void **state)
         {CONNECTION("lifetime=\"99999999999999999999s\";"),
          "f:1: lifetime: \"99999999999999999999s\"; expected a time from 1m to 365d, such as "
          "\"90s\", \"15m\", \"8h\", \"2d\""},
+        {CONNECTION("encapsulate = 1;"), "f:1: encapsulate: 1; expected true or false"},
+        {CONNECTION("keepalive = \"1s\";"),
+         "f:1: keepalive: \"1s\"; expected a time from 5s to 1h, such as \"90s\", \"15m\", \"8h\", "
+         "\"2d\""},
         {CONNECTION("fragmentation = \"yes\";"),
          "f:1: fragmentation: \"yes\"; expected true or false"},
         {CONNECTION("fragment_size = 575;"),
