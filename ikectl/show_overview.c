@@ -34,7 +34,7 @@ static struct census census_take(const json_t *connections, const json_t *sas)
         const char *state = item_text(item, "state");
         if (strcmp(state, "up") == 0)
             census.up++;
-        else if (strcmp(state, "connecting") == 0)
+        else if (strcmp(state, "down") != 0)
             census.connecting++;
         else
             census.down++;
@@ -151,8 +151,10 @@ static void add_row(struct table *table, const json_t *connection, const json_t 
 
 static bool in_trouble(const json_t *connection)
 {
-    return item_text(connection, "error")[0] != '\0' ||
-           strcmp(item_text(connection, "state"), "connecting") == 0;
+    const char *state = item_text(connection, "state");
+
+    return item_text(connection, "error")[0] != '\0' || strcmp(state, "connecting") == 0 ||
+           strcmp(state, "resolving") == 0;
 }
 
 static size_t add_rows(struct table *table, const json_t *connections, const json_t *index,

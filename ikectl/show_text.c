@@ -57,6 +57,15 @@ static void note_ids(struct table *table, const json_t *connection)
         table_note(table, "ids %s - %s", local, remote);
 }
 
+static void note_peers(struct table *table, const json_t *connection)
+{
+    if (item_count(connection, "peers") == 0)
+        return;
+    char *names = texts_join(connection, "peers", ", ");
+    table_note(table, "peer at %s", names);
+    free(names);
+}
+
 static void note_children(struct table *table, const json_t *connection)
 {
     bool plain =
@@ -88,6 +97,7 @@ void text_connections(FILE *out, const json_t *connections, const char *name)
         table_cell(table, "%s", item_text(item, "remote"));
         table_cell(table, "%" PRIu64, item_number(item, "sas"));
         note_ids(table, item);
+        note_peers(table, item);
         note_children(table, item);
         if (item_flag(item, "weak_allowed"))
             table_note(table, "weak algorithms are allowed");

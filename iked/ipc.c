@@ -273,6 +273,15 @@ static void code_query_sa(struct coder *coder, struct effect *effect)
     code_u8(coder, &sa->protocol);
 }
 
+static void code_resolve(struct coder *coder, struct effect *effect)
+{
+    struct effect_resolve *resolve = &effect->resolve;
+
+    code_name(coder, &resolve->connection);
+    code_family(coder, &resolve->family, true);
+    code_text(coder, resolve->host, sizeof(resolve->host));
+}
+
 static void code_remove_sa(struct coder *coder, struct effect *effect)
 {
     struct effect_remove_sa *sa = &effect->remove_sa;
@@ -311,6 +320,7 @@ static void (*const effect_codes[])(struct coder *coder, struct effect *effect) 
     [EFFECT_FIND_SOURCE] = code_find_source,
     [EFFECT_MOVE_SA] = code_move_sa,
     [EFFECT_QUERY_SA] = code_query_sa,
+    [EFFECT_RESOLVE] = code_resolve,
     [EFFECT_REMOVE_SA] = code_remove_sa,
     [EFFECT_INSTALL_POLICY] = code_policy,
     [EFFECT_REMOVE_POLICY] = code_policy,
@@ -374,7 +384,7 @@ static void code_answer(struct coder *coder, struct ipc_message *message)
     uint8_t kind = (uint8_t)answer->kind;
     uint8_t status = (uint8_t)answer->status;
 
-    code_enum(coder, &kind, EFFECT_SIGN, EFFECT_QUERY_SA + 1);
+    code_enum(coder, &kind, EFFECT_SIGN, EFFECT_RESOLVE + 1);
     code_enum(coder, &status, STATUS_OK, STATUS_FAIL + 1);
     answer->kind = kind;
     answer->status = status;
@@ -383,6 +393,10 @@ static void code_answer(struct coder *coder, struct ipc_message *message)
     code_u32(coder, &answer->spi);
     code_u64(coder, &answer->packets);
     code_u64(coder, &answer->bytes);
+    code_name(coder, &answer->connection);
+    code_enum(coder, &answer->address_count, 0, CONFIG_RESOLVED_MAX + 1);
+    for (size_t i = 0; i < answer->address_count && !coder->failed; i++)
+        code_address(coder, &answer->addresses[i]);
     code_address(coder, &answer->source);
     code_u16(coder, &answer->reason.notify);
     code_text(coder, answer->reason.text, sizeof(answer->reason.text));

@@ -16,6 +16,7 @@
 #include "iked/log.h"
 #include "iked/negotiator.h"
 #include "iked/options.h"
+#include "iked/resolver.h"
 #include "iked/sandbox.h"
 
 /* Where the daemon tells who started it that it runs; -1: nobody waits. */
@@ -113,6 +114,8 @@ int main(int argc, char **argv)
     }
     if (options.negotiator)
         return negotiator_run(&options);
+    if (options.resolver)
+        return resolver_run(&options);
     if (options.check_only)
         return check(&options);
     tidy_descriptors();

@@ -16,6 +16,7 @@ enum long_option {
     OPTION_KERNEL,
     OPTION_USER,
     OPTION_NEGOTIATOR,
+    OPTION_RESOLVER,
     OPTION_VERSION,
     OPTION_HELP,
 };
@@ -27,6 +28,7 @@ static const struct option long_options[] = {
     {"version", no_argument, NULL, OPTION_VERSION},
     {"help", no_argument, NULL, OPTION_HELP},
     {"negotiator", required_argument, NULL, OPTION_NEGOTIATOR}, /* the keeper's, see process.c */
+    {"resolver", required_argument, NULL, OPTION_RESOLVER},     /* the same */
     {NULL, 0, NULL, 0},
 };
 
@@ -66,16 +68,15 @@ static enum options_result read_kernel(struct options *options, const char *text
 }
 
 /* "UID:GID" */
-static enum options_result read_negotiator(struct options *options, const char *text)
+static enum options_result read_user(struct options *options, const char *text)
 {
     char *end;
 
-    options->negotiator = true;
     options->uid = (uid_t)strtoul(text, &end, 10);
     if (*end != ':')
-        return misuse("--negotiator is for iked itself, not with", text);
+        return misuse("--negotiator and --resolver are for iked itself, not with", text);
     options->gid = (gid_t)strtoul(end + 1, &end, 10);
-    return *end == '\0' ? OPTIONS_GO : misuse("--negotiator is for iked itself, not with", text);
+    return *end == '\0' ? OPTIONS_GO : misuse("--negotiator and --resolver are for iked itself, not with", text);
 }
 
 /* What getopt stumbled over: a letter, perhaps in the middle of a word, or a long option. */
@@ -99,7 +100,8 @@ static enum options_result read_option(struct options *options, int option, char
     case OPTION_RUN: options->run_dir = optarg; break;
     case OPTION_USER: options->user = optarg; break;
     case OPTION_KERNEL: return read_kernel(options, optarg);
-    case OPTION_NEGOTIATOR: return read_negotiator(options, optarg);
+    case OPTION_NEGOTIATOR: options->negotiator = true; return read_user(options, optarg);
+    case OPTION_RESOLVER: options->resolver = true; return read_user(options, optarg);
     case OPTION_VERSION: printf("iked %s\n", IKED_VERSION); return OPTIONS_DONE;
     case 'h':
     case OPTION_HELP: fputs(help, stdout); return OPTIONS_DONE;

@@ -21,8 +21,9 @@ struct options {
     const char *run_dir;
     const char *user;
     enum ipc_kernel kernel;
-    /* For the negotiator, from the keeper. */
+    /* For the processes that the keeper starts. */
     bool negotiator;
+    bool resolver;
     uid_t uid;
     gid_t gid;
 };

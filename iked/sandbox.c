@@ -104,7 +104,7 @@ static enum status enter_empty_root(const struct sandbox *sandbox, struct reason
     return STATUS_OK;
 }
 
-static enum status become_user(const struct sandbox *sandbox, struct reason *reason)
+enum status sandbox_become_user(const struct sandbox *sandbox, struct reason *reason)
 {
     if (setgroups(0, NULL) != 0 || setresgid(sandbox->gid, sandbox->gid, sandbox->gid) != 0 ||
         setresuid(sandbox->uid, sandbox->uid, sandbox->uid) != 0)
@@ -166,7 +166,7 @@ enum status sandbox_enter(const struct sandbox *sandbox, struct reason *reason)
     enum status status = enter_empty_root(sandbox, reason);
 
     if (status == STATUS_OK)
-        status = become_user(sandbox, reason);
+        status = sandbox_become_user(sandbox, reason);
     if (status == STATUS_OK)
         status = set_limits(reason);
     if (status != STATUS_OK)

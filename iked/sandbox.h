@@ -20,6 +20,9 @@ struct sandbox {
 /* Closes every descriptor from `first` on. */
 void sandbox_close_from(unsigned first);
 
+/* The part of it that concerns rights: its user, no group but its own, no capability, for ever. */
+MUST_USE enum status sandbox_become_user(const struct sandbox *sandbox, struct reason *reason);
+
 /* Enters, for ever.  STATUS_FAIL with the reason: whoever fails must exit. */
 MUST_USE enum status sandbox_enter(const struct sandbox *sandbox, struct reason *reason);
 

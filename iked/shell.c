@@ -99,6 +99,7 @@ static void (*const carriers[])(struct shell *shell, struct effect *effect) = {
     [EFFECT_FIND_SOURCE] = carry_to_keeper,
     [EFFECT_MOVE_SA] = carry_to_keeper,
     [EFFECT_QUERY_SA] = carry_to_keeper,
+    [EFFECT_RESOLVE] = carry_to_keeper,
     [EFFECT_REMOVE_SA] = carry_to_keeper,
     [EFFECT_INSTALL_POLICY] = carry_to_keeper,
     [EFFECT_REMOVE_POLICY] = carry_to_keeper,

@@ -51,7 +51,8 @@ struct claim {
     uint32_t reqid;
     uint8_t protocol;
     uint8_t mode;
-    bool encap; /* it is about an SA in UDP */
+    bool encap;     /* it is about an SA in UDP */
+    bool is_policy; /* may wait for a peer whose name is not resolved yet: nothing passes till then */
     /* Found. */
     const struct connection *connection;
     const struct child_config *child;
@@ -64,6 +65,14 @@ bool gate_is_local(const struct gate *gate, const struct connection *connection,
     if (connection->local.family != FAMILY_NONE)
         return address_same_host(&connection->local, address);
     return address->family != FAMILY_NONE && gate->is_own_address(gate->context, address);
+}
+
+/* Where a peer is whose name is not resolved yet. */
+static bool is_nowhere(const struct address *address)
+{
+    const struct address nowhere = {.family = address->family};
+
+    return address_same_host(address, &nowhere);
 }
 
 /* Has the child an SA in UDP whose other end is there? */
@@ -92,7 +101,10 @@ static bool remote_allowed(const struct claim *claim)
 
     if (claim->remote->family == FAMILY_NONE)
         return false;
-    if (configured->family == FAMILY_NONE || address_same_host(configured, claim->remote))
+    if (claim->connection->peer_count == 0
+            ? configured->family == FAMILY_NONE || address_same_host(configured, claim->remote)
+            : connection_knows(claim->connection, claim->remote) ||
+                  (claim->is_policy && is_nowhere(claim->remote)))
         return true;
     return claim->child->mode == CHILD_TUNNEL &&
            (claim->encap || owner_is_at(claim->owner, claim->remote));
@@ -156,13 +168,13 @@ bool config_wants_pair(const struct config *config, const struct owner *owner,
     const struct child_config *child =
         connection != NULL ? connection_find_child(connection, owner->child.text) : NULL;
 
-    if (child == NULL || connection->remote.family == FAMILY_NONE || may_be_cleared(child))
+    struct child_selectors pair;
+
+    if (child == NULL || may_be_cleared(child))
         return false;
-    for (size_t i = 0; i < child->local_count; i++)
-        for (size_t j = 0; j < child->remote_count; j++)
-            if (selector_equal(&child->local[i], local) &&
-                selector_equal(&child->remote[j], remote))
-                return true;
+    for (size_t i = 0; child_pair(child, i, &pair); i++)
+        if (selector_equal(&pair.local, local) && selector_equal(&pair.remote, remote))
+            return true;
     return false;
 }
 
@@ -185,12 +197,13 @@ bool config_wants_piece(const struct config *config, uint32_t reqid, const struc
     const struct connection *connection;
     const struct child_config *child = config_find_reqid(config, reqid, &connection);
 
-    if (child == NULL || connection->remote.family == FAMILY_NONE || may_be_cleared(child))
+    struct child_selectors pair;
+
+    if (child == NULL || may_be_cleared(child))
         return false;
-    for (size_t i = 0; i < child->local_count; i++)
-        for (size_t j = 0; j < child->remote_count; j++)
-            if (pair_has_piece(&child->local[i], &child->remote[j], piece))
-                return true;
+    for (size_t i = 0; child_pair(child, i, &pair); i++)
+        if (pair_has_piece(&pair.local, &pair.remote, piece))
+            return true;
     return false;
 }
 
@@ -386,6 +399,20 @@ static enum status check_remove_sa(struct gate *gate, const struct config *confi
     return STATUS_OK;
 }
 
+static enum status check_resolve(struct gate *gate, const struct config *config,
+                                 const struct effect *effect, struct reason *reason)
+{
+    const struct effect_resolve *resolve = &effect->resolve;
+    const struct connection *connection = config_find(config, resolve->connection.text);
+
+    (void)gate;
+    if (connection == NULL)
+        return refuse(reason, "no such connection");
+    if (!connection_has_peer(connection, resolve->host))
+        return refuse(reason, "the name is not one of the connection's");
+    return STATUS_OK;
+}
+
 static enum status check_query_sa(struct gate *gate, const struct config *config,
                                   const struct effect *effect, struct reason *reason)
 {
@@ -424,6 +451,7 @@ static struct claim policy_claim(const struct effect_policy *policy)
         .reqid = policy->reqid,
         .protocol = policy->protocol,
         .mode = policy->mode,
+        .is_policy = true,
     };
 }
 
@@ -519,6 +547,7 @@ static enum status (*const checks[])(struct gate *gate, const struct config *con
     [EFFECT_FIND_SOURCE] = check_find_source,
     [EFFECT_QUERY_SA] = check_query_sa,
     [EFFECT_MOVE_SA] = check_move_sa,
+    [EFFECT_RESOLVE] = check_resolve,
     [EFFECT_REMOVE_SA] = check_remove_sa,
     [EFFECT_INSTALL_POLICY] = check_install_policy,
     [EFFECT_REMOVE_POLICY] = check_remove_policy,

@@ -23,6 +23,7 @@
 #include "iked/channel.h"
 #include "iked/clock.h"
 #include "iked/keeper/files.h"
+#include "iked/keeper/names.h"
 #include "iked/keeper/privilege.h"
 #include "iked/keeper/process.h"
 #include "iked/keeper/routes.h"
@@ -54,6 +55,7 @@ struct keeper {
     struct routes *routes;
     struct watch *watch;
     struct sockets sockets;
+    struct names *names;
     struct loaded loaded;    /* the newest configuration; secrets are in the vault */
     struct config *before;   /* good until the newest is committed, or NULL */
     uint32_t generation;     /* of the newest */
@@ -169,6 +171,8 @@ static void tell_config(struct keeper *keeper, const struct files *files, uint64
 static void use_config(struct keeper *keeper, struct loaded *loaded)
 {
     keeper->before = keeper->loaded.config;
+    if (keeper->before != NULL)
+        config_inherit(loaded->config, keeper->before);
     keeper->loaded.config = NULL;
     loaded_free(&keeper->loaded);
     keeper->loaded = *loaded;
@@ -198,8 +202,43 @@ static void reload(struct keeper *keeper, uint64_t number, bool dry_run)
 
 /* --- What the negotiator says --- */
 
+/* Not one of the service's requests: it takes its time, and touches neither kernel nor vault. */
+static void resolve(struct keeper *keeper, const struct effect *effect)
+{
+    struct answer answer = {.kind = EFFECT_RESOLVE,
+                            .ticket = effect->ticket,
+                            .connection = effect->resolve.connection,
+                            .status = STATUS_FAIL};
+
+    if (gate_check(&keeper->service.gate, effect, clock_now_ms(), &answer.reason) == STATUS_OK)
+        names_ask(keeper->names, effect);
+    else
+        tell_answer(keeper, &answer);
+}
+
+/* The gate lets SAs go there from now on, in both configurations. */
+static void on_resolved(void *context, struct answer *answer)
+{
+    struct keeper *keeper = context;
+    struct config *configs[] = {keeper->loaded.config, keeper->before};
+
+    for (size_t i = 0; i < 2; i++) {
+        const struct connection *connection =
+            configs[i] == NULL ? NULL : config_find(configs[i], answer->connection.text);
+        if (connection != NULL && answer->status == STATUS_OK)
+            config_learn(configs[i], connection, answer->addresses, answer->address_count);
+    }
+    tell_answer(keeper, answer);
+    if (keeper->channel != NULL)
+        channel_flush(keeper->channel);
+}
+
 static bool on_effect(struct keeper *keeper, struct ipc_message *message)
 {
+    if (message->effect.kind == EFFECT_RESOLVE) {
+        resolve(keeper, &message->effect);
+        return true;
+    }
     service_take(&keeper->service, &message->effect, clock_now_ms());
     return true;
 }
@@ -286,7 +325,7 @@ static void start_negotiator(struct keeper *keeper)
     int fd;
 
     keeper->started_ms = clock_now_ms();
-    keeper->pid = process_start(keeper->options, &fd, &reason);
+    keeper->pid = process_start(keeper->options, PROCESS_NEGOTIATOR, &fd, &reason);
     if (keeper->pid < 0) {
         keeper->pid = 0;
         log_line(SEVERITY_ERROR, "%s", reason.text);
@@ -323,6 +362,7 @@ static void on_death(struct keeper *keeper, int status)
     char text[160];
 
     keeper->pid = 0;
+    names_forget(keeper->names);
     if (keeper->channel != NULL)
         channel_drain(keeper->channel);
     channel_free(keeper->channel);
@@ -386,6 +426,7 @@ static void on_child(evutil_socket_t number, short what, void *context)
 
     (void)number;
     (void)what;
+    (void)names_reap(keeper->names);
     if (keeper->pid > 0 && waitpid(keeper->pid, &status, WNOHANG) == keeper->pid)
         on_death(keeper, status);
 }
@@ -566,7 +607,11 @@ static bool start(struct keeper *keeper, struct reason *reason)
     keeper->base = event_base_new();
     if (keeper->base != NULL)
         keeper->watch = watch_new(keeper->base, routes_notice_fd(keeper->routes), &watch);
-    if (keeper->watch == NULL || !make_events(keeper)) {
+    if (keeper->watch != NULL)
+        keeper->names = names_new(
+            keeper->base, options,
+            &(struct names_hooks){.answer = on_resolved, .context = keeper});
+    if (keeper->names == NULL || !make_events(keeper)) {
         reason_set(reason, STATUS_FAIL, 0, "out of memory");
         return false;
     }
@@ -596,6 +641,7 @@ static void finish(struct keeper *keeper)
         if (keeper->events[i] != NULL)
             event_free(keeper->events[i]);
     watch_free(keeper->watch);
+    names_free(keeper->names);
     channel_free(keeper->channel);
     if (keeper->service.kernel != NULL)
         service_free(&keeper->service);

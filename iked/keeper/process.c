@@ -1,5 +1,5 @@
 /*
- * Starting the negotiator: see process.h.
+ * Starting the other processes: see process.h.
  */
 #include "iked/keeper/process.h"
 
@@ -44,11 +44,18 @@ bool process_find_user(struct options *options, struct reason *reason)
 }
 
 /* In the child. */
-static _Noreturn void become_negotiator(const struct options *options, int fd)
+static _Noreturn void become(const struct options *options, enum process_kind kind, int fd)
 {
+    static const struct {
+        const char *option;
+        const char *name;
+    } kinds[] = {
+        [PROCESS_NEGOTIATOR] = {"--negotiator", "negotiator"},
+        [PROCESS_RESOLVER] = {"--resolver", "resolver"},
+    };
     char who[32];
     char *arguments[] = {(char[]){"iked"},
-                         (char[]){"--negotiator"},
+                         (char *)(uintptr_t)kinds[kind].option,
                          who,
                          (char[]){"--run"},
                          (char *)(uintptr_t)options->run_dir,
@@ -60,11 +67,12 @@ static _Noreturn void become_negotiator(const struct options *options, int fd)
     if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 &&
         (fd == PROCESS_CHANNEL_FD ? fcntl(fd, F_SETFD, 0) : dup2(fd, PROCESS_CHANNEL_FD)) >= 0)
         execve("/proc/self/exe", arguments, environment);
-    log_line(SEVERITY_ERROR, "cannot execute the negotiator: %s", strerror(errno));
+    log_line(SEVERITY_ERROR, "cannot execute the %s: %s", kinds[kind].name, strerror(errno));
     _exit(EXIT_FAILURE);
 }
 
-pid_t process_start(const struct options *options, int *fd, struct reason *reason)
+pid_t process_start(const struct options *options, enum process_kind kind, int *fd,
+                    struct reason *reason)
 {
     int fds[2];
 
@@ -74,7 +82,7 @@ pid_t process_start(const struct options *options, int *fd, struct reason *reaso
     }
     pid_t pid = fork();
     if (pid == 0)
-        become_negotiator(options, fds[1]);
+        become(options, kind, fds[1]);
     close(fds[1]);
     if (pid < 0) {
         reason_set(reason, STATUS_FAIL, 0, "cannot fork: %s", strerror(errno));

@@ -1,8 +1,8 @@
 /*
- * The negotiator as a process: starting it, and what to say of its end.
+ * Negotiator and resolver as processes: starting them, and what to say of their end.
  *
- * It is iked itself, executed anew, so that nothing of the keeper's memory is in it.
- * Not here: when to start one (keeper.c), what it does first (iked/negotiator.c).
+ * They are iked itself, executed anew, so that nothing of the keeper's memory is in them.
+ * Not here: when to start one (keeper.c, names.c), what they do first (iked/negotiator.c, iked/resolver.c).
  */
 #ifndef IKED_KEEPER_PROCESS_H
 #define IKED_KEEPER_PROCESS_H
@@ -11,14 +11,17 @@
 
 #include "iked/options.h"
 
-/* Where the negotiator finds its end of the channel. */
+/* Where they find their end of the channel. */
 #define PROCESS_CHANNEL_FD 3
 
 /* Finds the negotiator's user: as told, or the built-in one, or nobody with a warning. */
 MUST_USE bool process_find_user(struct options *options, struct reason *reason);
 
+enum process_kind { PROCESS_NEGOTIATOR, PROCESS_RESOLVER };
+
 /* -1 with the reason; else the process, and the keeper's end of the channel in *fd. */
-pid_t process_start(const struct options *options, int *fd, struct reason *reason);
+pid_t process_start(const struct options *options, enum process_kind kind, int *fd,
+                    struct reason *reason);
 
 /* "was killed by signal 9 (Killed)"; returns `text`. */
 char *process_end_text(int status, char *text, size_t size);

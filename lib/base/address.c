@@ -45,6 +45,17 @@ bool address_same_host(const struct address *a, const struct address *b)
     return a->family == b->family && slice_equal(address_bytes(a), address_bytes(b));
 }
 
+bool address_is_host(const struct address *address)
+{
+    static const uint8_t unspecified[16] = {0};
+    size_t size = address_size(address->family);
+
+    if (size == 0 || memcmp(address->bytes, unspecified, size) == 0)
+        return false;
+    return address->family == FAMILY_IPV4 ? address->bytes[0] > 0 && address->bytes[0] < 224
+                                          : address->bytes[0] != 0xff;
+}
+
 bool address_equal(const struct address *a, const struct address *b)
 {
     return a->port == b->port && address_same_host(a, b);

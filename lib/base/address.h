@@ -48,6 +48,9 @@ char *address_text(const struct address *address, char *text);
 /* Family and bytes; the ports are not looked at. */
 bool address_same_host(const struct address *a, const struct address *b);
 
+/* Can it be one host's own: neither unspecified nor multicast? */
+bool address_is_host(const struct address *address);
+
 bool address_equal(const struct address *a, const struct address *b);
 
 /* Everything from and to one address: all protocols and ports. */

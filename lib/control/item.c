@@ -109,14 +109,34 @@ static json_t *child_names(const struct connection *connection)
     return array;
 }
 
+/* The one in use; before there is one, what stands first in the file. */
+static json_t *remote_in_use(const struct connection *connection)
+{
+    if (connection->peer_count == 0 || address_is_host(&connection->remote))
+        return address(&connection->remote);
+    return json_string(connection->peers[0].name);
+}
+
+/* Where else the peer may be; NULL when that is nowhere. */
+static json_t *peers(const struct connection *connection)
+{
+    json_t *array = connection->peer_count == 0 ? NULL : json_array();
+
+    for (size_t i = 0; i < connection->peer_count; i++)
+        json_array_append_new(array, connection->peers[i].name != NULL
+                                         ? json_string(connection->peers[i].name)
+                                         : address(&connection->peers[i].address));
+    return array;
+}
+
 json_t *control_item_connection(const struct connection_view *view)
 {
     const struct connection *connection = view->connection;
     bool failed = view->last_error[0] != '\0';
 
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o*, s:o*}", "name",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o*, s:o, s:o, s:o, s:o, s:b, s:o*, s:o*}", "name",
                      connection->name, "state", view->state, "local", address(&connection->local),
-                     "remote", address(&connection->remote), "local_id",
+                     "remote", remote_in_use(connection), "peers", peers(connection), "local_id",
                      identity(&connection->local_id), "remote_id", identity(&connection->remote_id),
                      "children", child_names(connection), "sas", number(view->sa_count),
                      "weak_allowed", connection->weak, "error",

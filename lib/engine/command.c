@@ -78,6 +78,7 @@ static void down(struct engine *engine, struct link *link, const struct command 
 {
     link->retry_until_ms = 0;
     link->lost_children = 0;
+    dial_stop(link);
     heap_remove(&engine->timers, &link->retry.node);
     link_remove_orphans(engine, link);
     if (TAILQ_EMPTY(&link->sas)) {

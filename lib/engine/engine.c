@@ -176,6 +176,10 @@ void engine_answer(struct engine *engine, struct answer *answer, uint64_t now_ms
     struct results results = {0};
 
     context->now_ms = now_ms;
+    if (answer->kind == EFFECT_RESOLVE) {
+        dial_answer(engine, answer);
+        return;
+    }
     if (sa != NULL && answer->kind == EFFECT_QUERY_SA) {
         sa_queried(engine, sa, answer);
         return;

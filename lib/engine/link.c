@@ -111,12 +111,32 @@ static struct ike_sa *find_carrier(const struct link *link)
     return NULL;
 }
 
+void link_call(struct engine *engine, struct link *link, const struct child_config *child,
+               const struct address *remote, uint64_t replaces, bool has_more)
+{
+    struct context *context = &engine->context;
+    struct reason reason = {0};
+    struct address from = link->connection->local;
+    struct address to = *remote;
+
+    from.port = to.port = 500;
+    struct ike_sa *sa = ike_sa_new(context, link->connection, &from, &to, 0);
+    if (sa == NULL) {
+        link_failed(engine, link, "out of memory");
+        return;
+    }
+    sa->wanted = child;
+    sa->replaces = replaces;
+    sa->hasty = has_more;
+    link_adopt(engine, sa);
+    enum status status = init_start(context, sa, &reason);
+    sa_settle(engine, sa, status, &reason);
+}
+
 void link_start(struct engine *engine, struct link *link, const struct child_config *child,
                 const struct ike_sa *replaces)
 {
-    struct context *context = &engine->context;
     const struct connection *connection = link->connection;
-    struct reason reason = {0};
 
     if (engine->shutting_down || trying(link, child) ||
         (replaces == NULL && link_covers(link, child)))
@@ -131,19 +151,11 @@ void link_start(struct engine *engine, struct link *link, const struct child_con
         sa_wishes(engine, carrier);
         return;
     }
-    struct address local = connection->local;
-    struct address remote = connection->remote;
-    local.port = remote.port = 500;
-    struct ike_sa *sa = ike_sa_new(context, connection, &local, &remote, 0);
-    if (sa == NULL) {
-        link_failed(engine, link, "out of memory");
-        return;
-    }
-    sa->wanted = child;
-    sa->replaces = replaces == NULL ? 0 : ike_sa_own_spi(replaces);
-    link_adopt(engine, sa);
-    enum status status = init_start(context, sa, &reason);
-    sa_settle(engine, sa, status, &reason);
+    uint64_t replaced = replaces == NULL ? 0 : ike_sa_own_spi(replaces);
+    if (link->dial != NULL)
+        dial_start(engine, link, child, replaced);
+    else
+        link_call(engine, link, child, &connection->remote, replaced, false);
 }
 
 void link_remove_orphans(struct engine *engine, struct link *link)
@@ -265,7 +277,7 @@ static void schedule_retry(struct engine *engine, struct link *link)
     wait_ms += chance % (wait_ms / 4);
     bool traffic = context->now_ms + wait_ms < link->retry_until_ms;
     if (engine->shutting_down || link->connection->remote.family == FAMILY_NONE ||
-        (!immediate && !traffic && !link->orphans) || heap_has(&link->retry.node))
+        (!immediate && !traffic && !link->orphans && !dial_has_unknown(link)) || heap_has(&link->retry.node))
         return;
     ike_sa_timer(context, &link->retry, context->now_ms + wait_ms);
 }
@@ -278,6 +290,12 @@ void link_note(struct engine *engine, struct link *link, const char *why)
     free(link->last_error);
     link->last_error = copy;
     link->last_error_ms = engine->context.now_ms;
+}
+
+void link_try_failed(struct engine *engine, struct link *link, const char *why)
+{
+    if (link != NULL && !dial_failed(engine, link, why))
+        link_failed(engine, link, why);
 }
 
 void link_failed(struct engine *engine, struct link *link, const char *why)
@@ -304,6 +322,7 @@ void link_retry(struct engine *engine, struct link *link)
     const struct child_config *child;
     bool traffic = engine->context.now_ms < link->retry_until_ms;
 
+    dial_learn(engine, link);
     TAILQ_FOREACH (child, &link->connection->children, entry)
         if (child->start == START_IMMEDIATE || (traffic && child->start == START_TRAFFIC) ||
             link->orphans || link_restarts(link, child))
@@ -317,9 +336,10 @@ static bool config_has_pair(const struct config *config, const struct selector *
                             const struct selector *remote)
 {
     const struct connection *connection;
+    struct child_selectors unused;
 
     TAILQ_FOREACH (connection, &config->connections, entry)
-        if (connection_find_pair(connection, local, remote) != NULL)
+        if (connection_find_pair(connection, local, remote, &unused) != NULL)
             return true;
     return false;
 }
@@ -330,16 +350,12 @@ void link_policies(struct engine *engine, const struct connection *connection,
 {
     struct context *context = &engine->context;
     const struct child_config *config;
+    struct child_selectors pair;
 
-    if (connection->remote.family == FAMILY_NONE)
-        return; /* each peer gets policies of its own */
     TAILQ_FOREACH (config, &connection->children, entry)
-        for (size_t i = 0; i < config->local_count; i++)
-            for (size_t j = 0; j < config->remote_count; j++)
-                if (kept_by == NULL ||
-                    !config_has_pair(kept_by, &config->local[i], &config->remote[j]))
-                    child_policy(context, kind, connection, config, NULL,
-                                 &config->local[i], &config->remote[j]);
+        for (size_t i = 0; child_pair(config, i, &pair); i++)
+            if (kept_by == NULL || !config_has_pair(kept_by, &pair.local, &pair.remote))
+                configured_policy(context, kind, config, &pair);
 }
 
 static void link_free(struct engine *engine, struct link *link)
@@ -354,6 +370,7 @@ static void link_free(struct engine *engine, struct link *link)
         free(waiting);
     }
     free(link->last_error);
+    free(link->dial);
     free(link);
 }
 
@@ -370,17 +387,20 @@ static void add_link(struct engine *engine, const struct connection *connection)
     struct link *link = calloc(1, sizeof(*link));
     const struct child_config *child;
 
-    if (link == NULL) {
+    if (link != NULL)
+        link->connection = connection;
+    if (link == NULL || !dial_new(link)) {
+        free(link);
         count(&engine->context, COUNTER_FAILURES);
         return;
     }
-    link->connection = connection;
     link->retry.kind = TIMER_RETRY;
     TAILQ_INIT(&link->sas);
     TAILQ_INIT(&link->waiting);
     TAILQ_INSERT_TAIL(&engine->links, link, entry);
     hash_insert(&engine->links_by_name, &link->by_name, name_key(engine, connection->name));
     link_policies(engine, connection, EFFECT_INSTALL_POLICY, NULL);
+    dial_learn(engine, link);
     TAILQ_FOREACH (child, &connection->children, entry)
         if (child->start == START_IMMEDIATE)
             link_start(engine, link, child, NULL);
@@ -482,6 +502,8 @@ void links_configure(struct engine *engine, struct config *config)
     struct config *before = engine->config;
     struct changes changes = {.engine = engine, .after = config, .phase = PHASE_DROP};
 
+    if (before != NULL)
+        config_inherit(config, before);
     config_diff(before, config, apply_change, &changes);
     engine->config = config;
     engine->context.config = config;

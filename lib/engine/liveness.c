@@ -33,7 +33,7 @@ static void arm(struct engine *engine, struct ike_sa *sa, uint64_t from_ms)
 void sa_heard(struct engine *engine, struct ike_sa *sa)
 {
     sa->heard_ms = engine->context.now_ms;
-    sa->hinted = false;
+    sa->hasty = false;
 }
 
 void sa_watch(struct engine *engine, struct ike_sa *sa)
@@ -124,11 +124,11 @@ static bool heed(struct engine *engine, struct ike_sa *sa)
 {
     uint64_t now_ms = engine->context.now_ms;
 
-    if (sa->state != IKE_ESTABLISHED || sa->inherited || sa->hinted ||
+    if (sa->state != IKE_ESTABLISHED || sa->inherited || sa->hasty ||
         (sa->hinted_ms != 0 && now_ms - sa->hinted_ms < HINT_PAUSE_MS))
         return false;
     sa->hinted_ms = now_ms;
-    sa->hinted = true;
+    sa->hasty = true;
     count(&engine->context, COUNTER_HINTS);
     report(&engine->context, sa, SEVERITY_DEBUG, "liveness-hint",
            "the peer, or somebody in its name, says that it does not know this SA");

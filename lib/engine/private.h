@@ -22,6 +22,7 @@ struct link {
     const struct connection *connection;
     TAILQ_HEAD(, ike_sa) sas;
     struct waiting_list waiting;
+    struct dial *dial; /* NULL: the peer has the one address */
     struct timer retry;
     uint64_t retry_until_ms; /* traffic waits in the kernel until then: worth trying again */
     uint32_t failures;       /* in a row */
@@ -62,6 +63,7 @@ struct admission {
 };
 
 struct engine {
+    uint32_t questions;     /* to the resolver: the number of the last one */
     uint64_t hint_ms;       /* when an unprotected hint was last looked at */
     struct context context; /* first of all the means that exchanges get */
     struct config *config;
@@ -189,6 +191,9 @@ void link_start(struct engine *engine, struct link *link, const struct child_con
 /* Asks the kernel to forget what an earlier life left of the connection. */
 void link_remove_orphans(struct engine *engine, struct link *link);
 
+/* An attempt of ours has failed: the next address is tried, or link_failed. */
+void link_try_failed(struct engine *engine, struct link *link, const char *why);
+
 /* Something about the link's SAs changed: outcomes for waiting commands, the next try. */
 void link_up(struct engine *engine, struct link *link);
 /* Keeps a fault of the peer's as the link's last error; `link` may be NULL. */
@@ -219,6 +224,38 @@ bool link_covers(const struct link *link, const struct child_config *child);
  * pairs that this configuration protects are left out, NULL: none are. */
 void link_policies(struct engine *engine, const struct connection *connection,
                    enum effect_kind kind, const struct config *kept_by);
+
+/* --- link_addresses.c: peers with a name or several addresses; link->dial --- */
+
+/* False when memory is out.  Other connections have no dial. */
+MUST_USE bool dial_new(struct link *link);
+
+/* Asks about names of which nothing is known yet. */
+void dial_learn(struct engine *engine, struct link *link);
+bool dial_is_resolving(const struct link *link);
+bool dial_has_unknown(const struct link *link);
+
+/* Calls the peer for one more child; `replaces`: as in link_call. */
+void dial_start(struct engine *engine, struct link *link, const struct child_config *child,
+                uint64_t replaces);
+void dial_go(struct engine *engine, struct link *link);
+
+/* A call has failed: true when there is another address, which is called. */
+bool dial_failed(struct engine *engine, struct link *link, const char *why);
+
+/* An SA with the peer stands, at this address. */
+void dial_done(struct engine *engine, struct link *link, const struct address *remote);
+
+/* Nothing more is to be called for. */
+void dial_stop(struct link *link);
+
+/* What a name was resolved to. */
+void dial_answer(struct engine *engine, const struct answer *answer);
+
+/* Starts an IKE SA at an address; `replaces`: our SPI of the one that it is for, 0: none; `has_more`:
+ * there are other addresses, so that this one need not be tried for long. */
+void link_call(struct engine *engine, struct link *link, const struct child_config *child,
+               const struct address *remote, uint64_t replaces, bool has_more);
 
 /* --- link_dead.c --- */
 

@@ -6,7 +6,7 @@
 
 #define REFUSED_LIFE_MS 10000   /* how long a refusal is repeated to a repeated request */
 #define DELETE_TRIES 3          /* a peer that does not answer a Delete is let go */
-#define HINTED_TRIES 3         /* the same for one that is said to have forgotten us */
+#define HASTY_TRIES 3          /* the same where ike_sa.hasty says so */
 #define SOFT_INITIATOR 18      /* twentieths of the lifetime: the initiator rekeys from here on ... */
 #define SOFT_RESPONDER 19      /* ... the responder a little later */
 #define CHILDLESS_LIFE_MS 30000 /* an IKE SA without a child serves nobody */
@@ -227,6 +227,8 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
         }
         return;
     }
+    if (link != NULL)
+        dial_done(engine, link, &sa->remote);
     if (link != NULL && !TAILQ_EMPTY(&sa->children))
         link_restore(engine, link);
     if (sa->connection->remote.family != FAMILY_NONE) /* else they may be other peers' */
@@ -362,7 +364,7 @@ static void fail(struct engine *engine, struct ike_sa *sa, enum status status,
         sa_end(engine, sa);
     }
     if (failed)
-        link_failed(engine, link, reason->text);
+        link_try_failed(engine, link, reason->text);
     else if (link != NULL)
         link_stalled(engine, link, reason->text);
 }
@@ -417,7 +419,7 @@ static void retransmit(struct engine *engine, struct ike_sa *sa)
     bool closing = sa->state == IKE_AWAIT_DELETE_REPLY;
     char remote[ADDRESS_TEXT_MAX];
 
-    if (!(closing && sa->tries >= DELETE_TRIES) && !(sa->hinted && sa->tries >= HINTED_TRIES) &&
+    if (!(closing && sa->tries >= DELETE_TRIES) && !(sa->hasty && sa->tries >= HASTY_TRIES) &&
         message_retransmit(&engine->context, sa))
         return;
     count(&engine->context, COUNTER_TIMEOUTS);

@@ -97,7 +97,10 @@ void engine_visit_connections(const struct engine *engine, uint64_t now_ms,
             view.sa_count += sa->state != IKE_REFUSED;
         TAILQ_FOREACH (child, &link->connection->children, entry)
             up = up && link_covers(link, child);
-        view.state = up ? "up" : view.sa_count > 0 ? "connecting" : "down";
+        view.state = up                        ? "up"
+                     : view.sa_count > 0       ? "connecting"
+                     : dial_is_resolving(link) ? "resolving"
+                     : "down";
         visit(context, &view);
     }
 }

@@ -49,13 +49,16 @@ static void set_reqid(struct context *context, const struct ike_sa *sa, struct c
 {
     const struct child_config *config = child->config;
     const struct selector *remote = child->selectors + child->local_count;
+    const struct selector *allowed;
+    struct selector own;
+    size_t allowed_count = child_allowed_remote(sa, config, &own, &allowed);
     uint32_t chance;
 
     child->own_policies =
         sa->connection->remote.family == FAMILY_NONE ||
         !selectors_within(child->selectors, child->local_count, config->local,
                           config->local_count) ||
-        !selectors_within(remote, child->remote_count, config->remote, config->remote_count);
+        !selectors_within(remote, child->remote_count, allowed, allowed_count);
     if (!child->own_policies) {
         child->reqid = config->reqid;
         return;

@@ -108,8 +108,8 @@ static bool selector_check(struct reading *reading, const config_setting_t *sett
         return true;
     if (side->host->family == FAMILY_NONE)
         return setting_wrong(reading, setting,
-                             "transport mode with remote = \"any\"; expected no such key: it is "
-                             "the peer's own address");
+                             "transport mode with remote = \"any\", a name or several addresses; "
+                             "expected no such key: it is the peer's own address");
     if (selector_contains(&host, selector))
         return true;
     return setting_wrong(reading, setting,
@@ -182,7 +182,9 @@ static bool selectors_read(struct reading *reading, config_setting_t *setting,
 {
     const struct connection *connection = child->connection;
     struct side local = {"local", &connection->local, child->local, &child->local_count};
-    struct side remote = {"remote", &connection->remote, child->remote, &child->remote_count};
+    static const struct address nobody = {.family = FAMILY_NONE};
+    struct side remote = {"remote", connection->peer_count > 0 ? &nobody : &connection->remote,
+                          child->remote, &child->remote_count};
 
     return side_read(reading, setting, child, &local) &&
            side_read(reading, setting, child, &remote) &&

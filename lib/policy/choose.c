@@ -24,18 +24,34 @@ static const struct connection *with_local(const struct connection *connection,
     return connection;
 }
 
+static const struct connection *known_with_local(const struct config *config,
+                                                 const struct address *local,
+                                                 const struct address *remote,
+                                                 const struct connection *after)
+{
+    const struct connection *found = config_find_known(config, remote, after);
+
+    while (found != NULL && !address_same_host(&found->local, local))
+        found = config_find_known(config, remote, found);
+    return found;
+}
+
 const struct connection *choose_connection(const struct config *config, const struct address *local,
                                            const struct address *remote,
                                            const struct connection *after)
 {
     static const struct address any = {.family = FAMILY_NONE};
-    const struct connection *first =
-        after != NULL ? after->next_of_remote : config_find_remote(config, remote);
-    const struct connection *found = with_local(first, local);
+    const struct connection *found = NULL;
 
+    if (after == NULL)
+        found = with_local(config_find_remote(config, remote), local);
+    else if (after->peer_count == 0)
+        found = with_local(after->next_of_remote, local);
     if (found != NULL || (after != NULL && after->remote.family == FAMILY_NONE))
         return found;
-    return with_local(config_find_remote(config, &any), local);
+    found = known_with_local(config, local, remote,
+                             after != NULL && after->peer_count > 0 ? after : NULL);
+    return found != NULL ? found : with_local(config_find_remote(config, &any), local);
 }
 
 bool connection_accepts(const struct connection *connection, const struct identity *local,

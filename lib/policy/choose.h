@@ -28,8 +28,9 @@ struct suite {
 };
 
 /* The most fitting connection for a first packet between two hosts: one whose remote is exactly
- * `remote` before one with remote "any".  `after` continues (NULL: the first).  NULL when no more:
- * all the exact ones come first, then the "any" ones, each in the file's order. */
+ * `remote` before one with a name or several addresses that is known by it, before one with remote
+ * "any".  `after` continues (NULL: the first).  NULL when no more: all the exact ones come first,
+ * then those known by it, then the "any" ones, the first and last in the file's order. */
 const struct connection *choose_connection(const struct config *config, const struct address *local,
                                            const struct address *remote,
                                            const struct connection *after);

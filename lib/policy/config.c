@@ -46,7 +46,7 @@ static uint64_t remote_key(const struct address *remote)
     return table_key(address_bytes(remote));
 }
 
-const struct connection *config_find(const struct config *config, const char *name)
+struct connection *config_own(struct config *config, const char *name)
 {
     struct hash_node *node = hash_find(&config->names, table_key(slice_text(name)));
 
@@ -56,6 +56,11 @@ const struct connection *config_find(const struct config *config, const char *na
             return connection;
     }
     return NULL;
+}
+
+const struct connection *config_find(const struct config *config, const char *name)
+{
+    return config_own((struct config *)(uintptr_t)config, name);
 }
 
 static struct connection *remote_first(const struct config *config, const struct address *remote)
@@ -105,6 +110,10 @@ static void remotes_index(struct config *config)
     struct connection *connection;
 
     TAILQ_FOREACH_REVERSE (connection, &config->connections, connection_list, entry) {
+        if (connection->peer_count > 0) {
+            config_know_peers(config, connection);
+            continue;
+        }
         struct connection *next = remote_first(config, &connection->remote);
         if (next != NULL)
             hash_remove(&config->remotes, &next->by_remote);
@@ -275,7 +284,8 @@ static struct config *config_new(void)
         return NULL;
     config->daemon = daemon_default;
     TAILQ_INIT(&config->connections);
-    if (hash_init(&config->names) && hash_init(&config->remotes) && hash_init(&config->reqids))
+    if (hash_init(&config->names) && hash_init(&config->remotes) && hash_init(&config->known) &&
+        hash_init(&config->reqids))
         return config;
     config_free(config);
     return NULL;
@@ -312,6 +322,7 @@ void config_free(struct config *config)
     }
     hash_free(&config->names);
     hash_free(&config->remotes);
+    hash_free(&config->known);
     hash_free(&config->reqids);
     free(config);
 }

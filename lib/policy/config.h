@@ -21,6 +21,10 @@
 #define CONFIG_PROPOSALS_MAX   8  /* per list */
 #define CONFIG_ALGORITHMS_MAX  12 /* per type in one proposal */
 #define CONFIG_ID_MAX          255
+#define CONFIG_HOST_MAX        253 /* a host's name */
+#define CONFIG_PEERS_MAX       8   /* addresses and names of one peer */
+#define CONFIG_RESOLVED_MAX    8   /* addresses that are taken of one name */
+#define CONFIG_KNOWN_MAX       16  /* addresses that one peer is known by */
 
 /* One string of `proposals` or `esp`: alternatives by type, in order of preference. */
 struct algorithm_list {
@@ -68,7 +72,8 @@ struct child_config {
     uint8_t local_count;
     uint8_t remote_count;
     /* Whole selectors of the child.  A transport child's addresses are the connection's; with
-     * remote = "any" the default remote selector is the peer's own address: remote_count is 0. */
+     * remote = "any", a name or several addresses the default remote selector is the peer's own
+     * address: remote_count is 0. */
     struct selector local[CONFIG_SELECTORS_MAX];
     struct selector remote[CONFIG_SELECTORS_MAX];
     struct proposal_list esp;
@@ -81,6 +86,19 @@ TAILQ_HEAD(child_config_list, child_config);
 
 #define FRAGMENT_SIZE_MIN 576 /* RFC 7383 section 2.5.1 */
 
+/* Where a peer may be: an address, or a name to be resolved. */
+struct peer_address {
+    struct address address; /* FAMILY_NONE: by its name */
+    char *name;             /* NULL: by its address */
+};
+
+/* An address by which a peer with a name or several addresses is known. */
+struct known_address {
+    struct hash_node node;
+    const struct connection *connection;
+    struct address address;
+};
+
 struct connection {
     TAILQ_ENTRY(connection) entry;
     struct hash_node by_name;
@@ -88,7 +106,13 @@ struct connection {
     const struct connection *next_of_remote; /* in the file's order */
     char name[CONFIG_NAME_MAX + 1];
     struct address local;
-    struct address remote; /* FAMILY_NONE: any peer; we can then only answer */
+    /* FAMILY_NONE: any peer; we can then only answer.  With `peers` the one in use; unspecified (all
+     * zero) until there is one. */
+    struct address remote;
+    uint8_t peer_count; /* 0: `remote` is all there is */
+    uint8_t known_count;
+    struct peer_address *peers;  /* a name, or several of either kind */
+    struct known_address *known; /* the latest first; room for CONFIG_KNOWN_MAX */
     struct identity local_id;
     struct identity remote_id;
     struct proposal_list proposals;
@@ -126,6 +150,7 @@ struct config {
     struct connection_list connections;
     struct hash_table names;   /* of connections */
     struct hash_table remotes; /* of connections */
+    struct hash_table known;   /* addresses of connections with peers of their own */
     struct hash_table reqids;  /* of children */
 };
 
@@ -148,6 +173,47 @@ const struct connection *config_find(const struct config *config, const char *na
 /* The first connection whose remote is this host (FAMILY_NONE: "any"); next_of_remote goes on. */
 const struct connection *config_find_remote(const struct config *config,
                                             const struct address *remote);
+
+/* For the functions here that change one: the same connection, writable. */
+struct connection *config_own(struct config *config, const char *name);
+
+/* --- Peers with a name or several addresses (known.c); nothing happens to other connections --- */
+
+/* A connection whose peer is known by this address; `after` continues (NULL: the first). */
+const struct connection *config_find_known(const struct config *config,
+                                           const struct address *remote,
+                                           const struct connection *after);
+
+/* Is the peer known by this address? */
+bool connection_knows(const struct connection *connection, const struct address *remote);
+
+/* Is this one of the peer's names? */
+bool connection_has_peer(const struct connection *connection, const char *name);
+
+/* A name of the peer's was resolved: it is known by these, too.  Those that no peer can have are left
+ * out. */
+void config_learn(struct config *config, const struct connection *connection,
+                  const struct address *addresses, size_t count);
+
+/* This address is in use from now on. */
+void config_use(struct config *config, const struct connection *connection,
+                const struct address *remote);
+
+/* What was learned under the configuration before goes on to hold. */
+void config_inherit(struct config *config, const struct config *before);
+
+/* Are the peers in the same places, by the file's word? */
+bool peers_equal(const struct connection *a, const struct connection *b);
+
+/* The i-th pair of selectors that is protected as long as the connection is configured, and where
+ * the peer is that it is for.  False past the last.  There is none for any peer; and none yet for a
+ * peer's own address while that is not known. */
+struct child_selectors {
+    struct selector local;
+    struct selector remote;
+    struct address peer;
+};
+bool child_pair(const struct child_config *child, size_t i, struct child_selectors *pair);
 
 const struct child_config *connection_find_child(const struct connection *connection,
                                                  const char *name);

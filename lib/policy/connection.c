@@ -23,7 +23,10 @@
 #define FRAGMENT_SIZE    1280 /* what IPv6 asks of every link */
 #define LIVENESS_S       60
 #define LIVENESS_MAX_S   86400
+#define LABEL_MAX        63
 #define ADDRESS_EXPECTED "an address such as \"192.0.2.1\" or \"2001:db8::1\""
+#define REMOTE_EXPECTED                                                                            \
+    "an address such as \"192.0.2.1\" or \"2001:db8::1\", a host's name, or \"any\" alone"
 #define ID_EXPECTED      "an address, \"host.name\", \"user@host\", \"keyid:text\" or \"@#hex\""
 
 static key_reader read_version;
@@ -154,35 +157,35 @@ bool proposals_read(struct reading *reading, config_setting_t *setting, bool chi
 
 /* --- The two ends --- */
 
-/* An address that one host can have. */
-static bool is_host_address(const struct address *address)
+/* RFC 1123 section 2.1; and not an address with a slip in it. */
+static bool is_host_name(const char *text)
 {
-    static const struct address unspecified = {0};
-    bool v4 = address->family == FAMILY_IPV4;
-    size_t size = address_size(address->family);
+    size_t label = 0;
+    bool letter = false;
 
-    if (memcmp(address->bytes, unspecified.bytes, size) == 0)
-        return false;
-    return v4 ? address->bytes[0] > 0 && address->bytes[0] < 224 : address->bytes[0] != 0xff;
+    for (const char *c = text; *c != '\0'; c++) {
+        bool alphanumeric = isalnum((unsigned char)*c) != 0;
+        if (!alphanumeric && (label == 0 || strchr("-._", *c) == NULL))
+            return false;
+        letter = letter || isalpha((unsigned char)*c);
+        label = *c == '.' ? 0 : label + 1;
+        if (label > LABEL_MAX)
+            return false;
+    }
+    size_t length = strlen(text);
+    return letter && length <= CONFIG_HOST_MAX && isalnum((unsigned char)text[length - 1]);
 }
 
-static bool address_read(struct reading *reading, const config_setting_t *setting, bool may_be_any,
-                         struct address *address)
+static bool address_read(struct reading *reading, const config_setting_t *setting,
+                         const char *expected, struct address *address)
 {
-    const char *expected = may_be_any ? ADDRESS_EXPECTED ", or \"any\"" : ADDRESS_EXPECTED;
     const char *text = setting_string(reading, setting, expected);
 
     if (text == NULL)
         return false;
-    if (strcmp(text, "any") == 0 && may_be_any)
-        return true;
     if (address_parse(address, text))
-        return is_host_address(address) ||
+        return address_is_host(address) ||
                setting_wrong(reading, setting, "no host's own address; expected %s", expected);
-    if (strspn(text, "0123456789.") < strlen(text) && strchr(text, ':') == NULL &&
-        strchr(text, '/') == NULL && strcmp(text, "any") != 0)
-        return setting_wrong(reading, setting,
-                             "names are not supported by this version; expected %s", expected);
     return setting_expected(reading, setting, "%s", expected);
 }
 
@@ -198,53 +201,139 @@ static bool id_read(struct reading *reading, const config_setting_t *setting, bo
            setting_expected(reading, setting, "%s", expected);
 }
 
-/* `local = "192.0.2.1"` or `local = { address = ...; id = ...; auth = "psk"; }`. */
-static bool endpoint_read(struct reading *reading, config_setting_t *connection, const char *side,
-                          bool may_be_any, struct address *address, struct identity *identity)
+/* `local = "192.0.2.1"` or `local = { address = ...; id = ...; auth = "psk"; }`: where the address
+ * stands, and the identity, if it does. */
+static config_setting_t *endpoint_read(struct reading *reading, config_setting_t *connection,
+                                       const char *side, config_setting_t **id)
 {
     config_setting_t *setting = config_setting_get_member(connection, side);
-    config_setting_t *address_setting = setting;
-    config_setting_t *id_setting = NULL;
+    config_setting_t *address = setting;
 
+    *id = NULL;
     if (setting == NULL)
-        return setting_fault(reading, connection, "no %s; expected %s = \"ADDRESS\";", side, side);
-    if (config_setting_is_group(setting)) {
-        if (!setting_read_group(reading, setting, endpoint_keys, SETTING_LENGTH(endpoint_keys),
-                                NULL))
-            return false;
-        address_setting = config_setting_get_member(setting, "address");
-        id_setting = config_setting_get_member(setting, "id");
-        if (address_setting == NULL)
-            return setting_fault(reading, setting, "no address; expected address = \"ADDRESS\";");
-    }
-    if (!address_read(reading, address_setting, may_be_any, address))
+        setting_fault(reading, connection, "no %s; expected %s = \"ADDRESS\";", side, side);
+    if (setting == NULL || !config_setting_is_group(setting))
+        return setting;
+    if (!setting_read_group(reading, setting, endpoint_keys, SETTING_LENGTH(endpoint_keys), NULL))
+        return NULL;
+    *id = config_setting_get_member(setting, "id");
+    address = config_setting_get_member(setting, "address");
+    if (address == NULL)
+        setting_fault(reading, setting, "no address; expected address = \"ADDRESS\";");
+    return address;
+}
+
+static bool local_read(struct reading *reading, config_setting_t *setting,
+                       struct connection *connection)
+{
+    config_setting_t *id;
+    config_setting_t *address = endpoint_read(reading, setting, "local", &id);
+
+    if (address == NULL ||
+        !address_read(reading, address, ADDRESS_EXPECTED, &connection->local))
         return false;
-    if (id_setting != NULL)
-        return id_read(reading, id_setting, may_be_any, identity);
-    if (address->family != FAMILY_NONE)
-        *identity = identity_of_address(address);
+    if (id != NULL)
+        return id_read(reading, id, false, &connection->local_id);
+    connection->local_id = identity_of_address(&connection->local);
     return true;
+}
+
+static bool peer_check(struct reading *reading, const config_setting_t *setting,
+                       const struct connection *connection, const struct address *remote)
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    if (connection->local.family != remote->family)
+        return setting_fault(reading, setting, "\"%s\"; expected an IPv%d address, as local is",
+                             address_text(remote, text), connection->local.family);
+    if (address_same_host(&connection->local, remote))
+        return setting_fault(reading, setting, "\"%s\"; expected an address that is not local's",
+                             address_text(remote, text));
+    return true;
+}
+
+static bool peer_read(struct reading *reading, const config_setting_t *setting,
+                      const struct connection *connection, struct peer_address *peer)
+{
+    const char *text = setting_string(reading, setting, REMOTE_EXPECTED);
+
+    if (text == NULL)
+        return false;
+    if (strcmp(text, "any") != 0 && is_host_name(text)) {
+        peer->name = strdup(text);
+        return peer->name != NULL || setting_fault(reading, setting, "out of memory");
+    }
+    return address_read(reading, setting, REMOTE_EXPECTED, &peer->address) &&
+           peer_check(reading, setting, connection, &peer->address);
+}
+
+/* One address is `remote` itself; anything else are peers, and `remote` the one in use. */
+static bool peers_read(struct reading *reading, config_setting_t *setting,
+                       struct connection *connection)
+{
+    size_t count = setting_strings(reading, setting, CONFIG_PEERS_MAX,
+                                   "addresses such as \"192.0.2.1\" or names of hosts");
+
+    connection->peers = calloc(count, sizeof(*connection->peers));
+    connection->known = calloc(CONFIG_KNOWN_MAX, sizeof(*connection->known));
+    if (count > 0 && (connection->peers == NULL || connection->known == NULL))
+        return setting_fault(reading, setting, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        struct peer_address *peer = &connection->peers[connection->peer_count++];
+        if (!peer_read(reading, setting_strings_at(setting, i), connection, peer))
+            return false;
+        if (connection->remote.family == FAMILY_NONE)
+            connection->remote = peer->address;
+    }
+    return count > 0;
+}
+
+static void peers_free(struct connection *connection)
+{
+    for (size_t i = 0; i < connection->peer_count; i++)
+        free(connection->peers[i].name);
+    free(connection->peers);
+    free(connection->known);
+    connection->peers = NULL;
+    connection->known = NULL;
+    connection->peer_count = 0;
+}
+
+static bool is_any(const config_setting_t *setting)
+{
+    const char *text = config_setting_get_string(setting);
+
+    return text != NULL && strcmp(text, "any") == 0;
+}
+
+static bool remote_read(struct reading *reading, config_setting_t *setting,
+                        struct connection *connection)
+{
+    config_setting_t *id;
+    config_setting_t *address = endpoint_read(reading, setting, "remote", &id);
+
+    if (address == NULL)
+        return false;
+    if (!is_any(address)) {
+        if (!peers_read(reading, address, connection))
+            return false;
+        const struct peer_address *first = &connection->peers[0];
+        if (first->name == NULL)
+            connection->remote_id = identity_of_address(&first->address);
+        else if (!identity_parse(&connection->remote_id, first->name))
+            return setting_expected(reading, address, "%s", REMOTE_EXPECTED);
+        if (connection->peer_count == 1 && first->name == NULL)
+            peers_free(connection);
+        else if (connection->remote.family == FAMILY_NONE)
+            connection->remote.family = connection->local.family;
+    }
+    return id == NULL || id_read(reading, id, true, &connection->remote_id);
 }
 
 static bool endpoints_read(struct reading *reading, config_setting_t *setting,
                            struct connection *connection)
 {
-    if (!endpoint_read(reading, setting, "local", false, &connection->local,
-                       &connection->local_id) ||
-        !endpoint_read(reading, setting, "remote", true, &connection->remote,
-                       &connection->remote_id))
-        return false;
-    if (connection->remote.family == FAMILY_NONE)
-        return true;
-    const config_setting_t *remote = config_setting_get_member(setting, "remote");
-    char text[ADDRESS_TEXT_MAX];
-    if (connection->local.family != connection->remote.family)
-        return setting_fault(reading, remote, "\"%s\"; expected an IPv%d address, as local is",
-                             address_text(&connection->remote, text), connection->local.family);
-    if (address_same_host(&connection->local, &connection->remote))
-        return setting_fault(reading, remote, "\"%s\"; expected an address that is not local's",
-                             address_text(&connection->remote, text));
-    return true;
+    return local_read(reading, setting, connection) && remote_read(reading, setting, connection);
 }
 
 /* --- The whole --- */
@@ -336,5 +425,6 @@ void connection_free(struct connection *connection)
         TAILQ_REMOVE(&connection->children, child, entry);
         free(child);
     }
+    peers_free(connection);
     free(connection);
 }

@@ -14,6 +14,9 @@ struct connection *connection_read(struct reading *reading, config_setting_t *se
 /* Frees it and its children; the caller has taken it out of lists and tables. */
 void connection_free(struct connection *connection);
 
+/* Enters the addresses that stand in the file as known. */
+void config_know_peers(struct config *config, struct connection *connection);
+
 /* Reads the group `setting`, whose name is the child's, and appends it. */
 bool child_read(struct reading *reading, struct connection *connection, config_setting_t *setting);
 

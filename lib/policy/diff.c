@@ -68,7 +68,7 @@ static bool children_equal(const struct connection *a, const struct connection *
 bool connection_equal(const struct connection *a, const struct connection *b)
 {
     return strcmp(a->name, b->name) == 0 && address_equal(&a->local, &b->local) &&
-           address_equal(&a->remote, &b->remote) && identity_equal(&a->local_id, &b->local_id) &&
+           peers_equal(a, b) && identity_equal(&a->local_id, &b->local_id) &&
            identity_equal(&a->remote_id, &b->remote_id) &&
            proposals_equal(&a->proposals, &b->proposals) && a->lifetime_s == b->lifetime_s &&
            a->sas_max == b->sas_max && a->fragmentation == b->fragmentation &&

@@ -29,8 +29,8 @@ void child_list(struct context *context, struct ike_sa *sa, struct child_sa *chi
     hash_insert(&context->sas->children_in, &child->by_spi_in, child->spi_in);
     hash_insert(&context->sas->children_out, &child->by_spi_out, child->spi_out);
     child->standing = true;
-    if (child->own_policies)
-        child_install_policies(context, sa, child);
+    if (child->own_policies || sa->connection->peer_count > 0)
+        child_install_policies(context, child);
     TAILQ_INSERT_TAIL(&sa->children, child, entry);
 }
 
@@ -154,39 +154,63 @@ static void name_set(struct name *name, const char *text)
     memcpy(name->text, text, sizeof(name->text));
 }
 
-void child_policy(struct context *context, enum effect_kind kind,
-                  const struct connection *connection, const struct child_config *config,
-                  const struct child_sa *child, const struct selector *local_selector,
-                  const struct selector *remote_selector)
+/* Without its ends and the reqid; NULL when memory is out. */
+static struct effect_policy *policy_begin(struct context *context, enum effect_kind kind,
+                                          const struct child_config *config,
+                                          const struct selector *local_selector,
+                                          const struct selector *remote_selector)
 {
     struct effect *effect = effect_append(context->effects, kind, (struct ticket){0});
 
     if (effect == NULL) {
         count(context, COUNTER_FAILURES);
-        return;
+        return NULL;
     }
     struct effect_policy *policy = &effect->policy;
-    name_set(&policy->connection, connection->name);
+    name_set(&policy->connection, config->connection->name);
     name_set(&policy->child, config->name);
-    policy->local = child == NULL ? connection->local : child->local;
-    policy->remote = child == NULL ? connection->remote : child->remote;
-    policy->local.port = 0;
-    policy->remote.port = 0;
     policy->local_selector = *local_selector;
     policy->remote_selector = *remote_selector;
-    policy->reqid = child == NULL ? config->reqid : child->reqid;
     policy->protocol = V2_PROTOCOL_ESP;
     policy->mode = (uint8_t)config->mode;
     policy->policy = (uint8_t)config->policy;
+    return policy;
 }
 
-void child_install_policies(struct context *context, const struct ike_sa *sa,
-                            const struct child_sa *child)
+void child_policy(struct context *context, enum effect_kind kind, const struct child_sa *child,
+                  const struct selector *local_selector, const struct selector *remote_selector)
+{
+    struct effect_policy *policy =
+        policy_begin(context, kind, child->config, local_selector, remote_selector);
+
+    if (policy == NULL)
+        return;
+    policy->local = child->local;
+    policy->remote = child->remote;
+    policy->local.port = 0;
+    policy->remote.port = 0;
+    policy->reqid = child->reqid;
+}
+
+void configured_policy(struct context *context, enum effect_kind kind,
+                       const struct child_config *config, const struct child_selectors *pair)
+{
+    struct effect_policy *policy =
+        policy_begin(context, kind, config, &pair->local, &pair->remote);
+
+    if (policy == NULL)
+        return;
+    policy->local = config->connection->local;
+    policy->remote = pair->peer;
+    policy->reqid = config->reqid;
+}
+
+void child_install_policies(struct context *context, const struct child_sa *child)
 {
     for (size_t i = 0; i < child->local_count; i++)
         for (size_t j = 0; j < child->remote_count; j++)
-            child_policy(context, EFFECT_INSTALL_POLICY, sa->connection, child->config, child,
-                         &child->selectors[i], &child->selectors[child->local_count + j]);
+            child_policy(context, EFFECT_INSTALL_POLICY, child, &child->selectors[i],
+                         &child->selectors[child->local_count + j]);
 }
 
 static bool has_pair(const struct selector *locals, size_t local_count,
@@ -202,16 +226,15 @@ static bool has_pair(const struct selector *locals, size_t local_count,
 
 const struct child_config *connection_find_pair(const struct connection *connection,
                                                 const struct selector *local,
-                                                const struct selector *remote)
+                                                const struct selector *remote,
+                                                struct child_selectors *pair)
 {
     const struct child_config *config;
 
-    if (connection->remote.family == FAMILY_NONE)
-        return NULL; /* each peer gets policies of its own */
     TAILQ_FOREACH (config, &connection->children, entry)
-        if (has_pair(config->local, config->local_count, config->remote, config->remote_count,
-                     local, remote))
-            return config;
+        for (size_t i = 0; child_pair(config, i, pair); i++)
+            if (selector_equal(&pair->local, local) && selector_equal(&pair->remote, remote))
+                return config;
     return NULL;
 }
 
@@ -243,18 +266,17 @@ static void return_policy(struct context *context, const struct ike_sa *sa,
                           const struct child_sa *child, const struct selector *local,
                           const struct selector *remote)
 {
-    const struct connection *connection = sa->connection;
     const struct child_sa *sibling = find_sibling(context, sa, child, local, remote);
-    const struct child_config *configured = connection_find_pair(connection, local, remote);
+    struct child_selectors pair;
+    const struct child_config *configured =
+        connection_find_pair(sa->connection, local, remote, &pair);
 
     if (sibling != NULL)
-        child_policy(context, EFFECT_INSTALL_POLICY, connection, sibling->config, sibling, local,
-                     remote);
+        child_policy(context, EFFECT_INSTALL_POLICY, sibling, local, remote);
     else if (configured != NULL)
-        child_policy(context, EFFECT_INSTALL_POLICY, connection, configured, NULL, local, remote);
+        configured_policy(context, EFFECT_INSTALL_POLICY, configured, &pair);
     else
-        child_policy(context, EFFECT_REMOVE_POLICY, connection, child->config, child, local,
-                     remote);
+        child_policy(context, EFFECT_REMOVE_POLICY, child, local, remote);
 }
 
 static void return_policies(struct context *context, const struct ike_sa *sa,
@@ -322,7 +344,7 @@ void child_follow(struct context *context, const struct ike_sa *sa, struct child
     child->remote = sa->remote;
     child->encap = sa->encap;
     if (!same_hosts && child->listed)
-        child_install_policies(context, sa, child);
+        child_install_policies(context, child);
 }
 
 void child_remove_outbound(struct context *context, struct child_sa *child)

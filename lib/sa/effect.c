@@ -42,6 +42,7 @@ void effect_free(struct effect *effect)
     case EFFECT_FIND_SOURCE:
     case EFFECT_MOVE_SA:
     case EFFECT_QUERY_SA:
+    case EFFECT_RESOLVE:
     case EFFECT_REMOVE_SA:
     case EFFECT_INSTALL_POLICY:
     case EFFECT_REMOVE_POLICY:

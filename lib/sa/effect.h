@@ -27,6 +27,7 @@ enum effect_kind {
     EFFECT_INSTALL_SA,     /* answered */
     EFFECT_FIND_SOURCE,    /* answered */
     EFFECT_QUERY_SA,       /* answered */
+    EFFECT_RESOLVE,        /* answered, in its own time; ticket.sa is 0 */
     EFFECT_MOVE_SA,        /* no answer; a failure comes as a hard KERNEL_EXPIRE of that SA */
     EFFECT_REMOVE_SA,      /* no answer */
     EFFECT_INSTALL_POLICY, /* no answer; a failure comes as a REPORT of the shell's */
@@ -134,6 +135,13 @@ struct effect_query_sa {
     uint8_t protocol; /* enum v2_protocol */
 };
 
+/* The addresses of a name of the connection's peer. */
+struct effect_resolve {
+    struct name connection;
+    uint8_t family; /* of interest; FAMILY_NONE: both */
+    char host[CONFIG_HOST_MAX + 1];
+};
+
 struct effect_remove_sa {
     struct address source;
     struct address destination;
@@ -186,6 +194,7 @@ struct effect {
         struct effect_find_source find_source;
         struct effect_move_sa move_sa;
         struct effect_query_sa query_sa;
+        struct effect_resolve resolve;
         struct effect_remove_sa remove_sa;
         struct effect_policy policy; /* INSTALL_POLICY and REMOVE_POLICY */
         struct name orphans_of;      /* REMOVE_ORPHANS: a connection */
@@ -208,6 +217,9 @@ struct answer {
     uint32_t spi;           /* ALLOCATE_SPI; QUERY_SA: the one asked about */
     uint64_t packets;       /* QUERY_SA */
     uint64_t bytes;         /* QUERY_SA */
+    struct name connection; /* RESOLVE */
+    uint8_t address_count;  /* RESOLVE: at least 1 when status is OK */
+    struct address addresses[CONFIG_RESOLVED_MAX];
     struct address source;  /* FIND_SOURCE; STATUS_REJECT: no route */
     struct reason reason;   /* when status is not OK */
 };

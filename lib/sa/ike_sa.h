@@ -187,7 +187,8 @@ struct ike_sa {
     bool peer_wants_pfs; /* it refused a child without a key exchange of its own */
     bool childless;    /* `expire` is armed for an IKE SA without a child */
     bool probe_due;    /* a liveness check is to be sent */
-    bool hinted;       /* somebody says that the peer has forgotten us: fewer tries will do */
+    bool hasty;        /* fewer tries will do: somebody says that the peer has forgotten us, or there
+                        * are other addresses */
     bool inherited;    /* rekeyed: its heir has the children, the Delete is to come */
     uint8_t state;     /* enum ike_state */
     uint8_t tries;     /* of the outstanding request */
@@ -404,20 +405,20 @@ void child_retire_outbound(struct context *context, struct ike_sa *sa, struct ch
 void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *child);
 
 /* Asks for, or to be rid of, the policies of one pair of selectors: those of a child, between the
- * ends that it has, or (NULL) the configured ones. */
-void child_policy(struct context *context, enum effect_kind kind,
-                  const struct connection *connection, const struct child_config *config,
-                  const struct child_sa *child, const struct selector *local_selector,
-                  const struct selector *remote_selector);
+ * ends that it has; or configured ones (child_pair). */
+void child_policy(struct context *context, enum effect_kind kind, const struct child_sa *child,
+                  const struct selector *local_selector, const struct selector *remote_selector);
+void configured_policy(struct context *context, enum effect_kind kind,
+                       const struct child_config *config, const struct child_selectors *pair);
 
 /* Asks for all policies of a child's own. */
-void child_install_policies(struct context *context, const struct ike_sa *sa,
-                            const struct child_sa *child);
+void child_install_policies(struct context *context, const struct child_sa *child);
 
-/* The child of a connection that is configured with just this pair; NULL when none is, or when the
- * connection is for any peer. */
+/* The child of a connection that is configured with just this pair (child_pair), and the pair; NULL
+ * when none is. */
 const struct child_config *connection_find_pair(const struct connection *connection,
                                                 const struct selector *local,
-                                                const struct selector *remote);
+                                                const struct selector *remote,
+                                                struct child_selectors *pair);
 
 #endif

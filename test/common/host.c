@@ -35,6 +35,21 @@ static void sign(struct host *host, const struct effect *effect, struct answer *
     answer->status = reason_set(&answer->reason, STATUS_REJECT, 0, "no secret for this peer");
 }
 
+static void resolve(const struct host *host, const struct effect_resolve *resolve,
+                    struct answer *answer)
+{
+    const struct world *world = host->world;
+
+    answer->connection = resolve->connection;
+    for (size_t i = 0; i < world->name_count; i++)
+        if (strcmp(world->names[i].name, resolve->host) == 0)
+            for (size_t j = 0; j < world->names[i].count; j++)
+                if (world->names[i].addresses[j].family == resolve->family)
+                    answer->addresses[answer->address_count++] = world->names[i].addresses[j];
+    if (answer->address_count == 0)
+        answer->status = reason_set(&answer->reason, STATUS_FAIL, 0, "no such host");
+}
+
 static void carry_out(struct host *host, const struct work *work)
 {
     struct world *world = host->world;
@@ -65,6 +80,7 @@ static void carry_out(struct host *host, const struct work *work)
     case EFFECT_FIND_SOURCE:
         answer.source = effect->find_source.remote.family == FAMILY_IPV4 ? host->v4 : host->v6;
         break;
+    case EFFECT_RESOLVE: resolve(host, &effect->resolve, &answer); break;
     case EFFECT_QUERY_SA:
         answer.spi = effect->query_sa.spi;
         answer.status = fake_kernel_query(kernel, &effect->query_sa, &answer.packets);

@@ -133,6 +133,22 @@ void world_add_nat(struct world *world, struct host *host, const struct address 
     }
 }
 
+void world_resolve(struct world *world, const char *name, const struct address *addresses,
+                   size_t count)
+{
+    size_t i = 0;
+
+    while (i < world->name_count && strcmp(world->names[i].name, name) != 0)
+        i++;
+    if (i == WORLD_NAMES_MAX || count > CONFIG_RESOLVED_MAX)
+        abort();
+    if (i == world->name_count)
+        world->name_count++;
+    snprintf(world->names[i].name, sizeof(world->names[i].name), "%s", name);
+    world->names[i].count = (uint8_t)count;
+    memcpy(world->names[i].addresses, addresses, count * sizeof(*addresses));
+}
+
 /* --- Packets --- */
 
 void flight_free(struct flight *flight)

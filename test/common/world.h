@@ -101,7 +101,17 @@ struct hooks {
     void *context;
 };
 
+/* What a name is resolved to, everywhere; no addresses: it cannot be. */
+struct world_name {
+    char name[CONFIG_HOST_MAX + 1];
+    uint8_t count;
+    struct address addresses[CONFIG_RESOLVED_MAX];
+};
+#define WORLD_NAMES_MAX 16
+
 struct world {
+    struct world_name names[WORLD_NAMES_MAX];
+    size_t name_count;
     uint64_t now_ms;
     struct chance chance; /* of the weather */
     struct crypto *crypto;
@@ -172,6 +182,10 @@ enum fake_verdict host_traffic(struct host *host, const struct selector *source,
 
 /* The same between the two hosts' own addresses, UDP. */
 enum fake_verdict host_ping(struct host *host, const struct host *to, uint8_t family);
+
+/* From now on; aborts when there are too many names. */
+void world_resolve(struct world *world, const char *name, const struct address *addresses,
+                   size_t count);
 
 /* --- Packets --- */
 

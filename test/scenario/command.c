@@ -164,6 +164,17 @@ static bool do_advance(struct script *script, char **words, size_t count)
     return true;
 }
 
+static bool do_resolve(struct script *script, char **words, size_t count)
+{
+    struct address addresses[CONFIG_RESOLVED_MAX] = {0};
+
+    for (size_t i = 1; i < count; i++)
+        if (i > CONFIG_RESOLVED_MAX || !address_parse(&addresses[i - 1], words[i]))
+            return script_fail(script, "\"%s\": no address, or too many", words[i]);
+    world_resolve(&script->world, words[0], addresses, count - 1);
+    return true;
+}
+
 static bool do_ping(struct script *script, char **words, size_t count)
 {
     struct host *from = script_host(script, words[0]);
@@ -511,7 +522,7 @@ bool command_run(struct script *script, struct words *words)
         {"nat", 2, do_nat},             {"rebind", 1, do_rebind},
         {"expect", 1, do_expect},       {"mark", 0, do_mark},       {"forge", 3, do_forge},
         {"spoil", 1, do_spoil},         {"shutdown", 1, do_shutdown},
-        {"forget", 1, do_forget},
+        {"forget", 1, do_forget},       {"resolve", 1, do_resolve},
         {"crossing", 3, do_crossing},
     };
 

@@ -10,6 +10,7 @@
  *   configure HOST                 and indented lines
  *   up|down HOST CONNECTION        shutdown HOST
  *   rekey HOST CONNECTION [CHILD|ike]
+ *   resolve NAME [ADDRESS...]      what the name means from now on; none: it cannot be resolved
  *   advance 4s | 500ms             let time pass
  *   ping HOST HOST [FROM TO]       one packet; FROM and TO are selectors ("10.1.0.1/32 tcp/80")
  *

@@ -71,7 +71,11 @@ static struct ipc_message answer(void)
                    .status = STATUS_REJECT,
                    .auth = buffer_of("0102030405"),
                    .spi = 0xc1c2c3c4,
-                   .source = policy_address("192.0.2.7")},
+                   .source = policy_address("192.0.2.7"),
+                   .packets = 1ull << 40,
+                   .connection = name_of("db"),
+                   .address_count = 2,
+                   .addresses = {policy_address("192.0.2.8"), policy_address("2001:db8::8")}},
     };
 
     reason_set(&message.answer.reason, STATUS_REJECT, 24, "the peer's AUTH does not match");
@@ -231,6 +235,15 @@ static struct ipc_message query_sa(void)
     return message;
 }
 
+static struct ipc_message resolve(void)
+{
+    struct ipc_message message = effect_of(EFFECT_RESOLVE);
+
+    message.effect.resolve = (struct effect_resolve){
+        .connection = name_of("db"), .family = FAMILY_IPV6, .host = "gw.example.net"};
+    return message;
+}
+
 static struct ipc_message remove_sa(void)
 {
     struct ipc_message message = effect_of(EFFECT_REMOVE_SA);
@@ -325,6 +338,7 @@ static const struct {
     {find_source, IPC_NEGOTIATOR},
     {move_sa, IPC_NEGOTIATOR},
     {query_sa, IPC_NEGOTIATOR},
+    {resolve, IPC_NEGOTIATOR},
     {remove_sa, IPC_NEGOTIATOR},
     {install_policy, IPC_NEGOTIATOR},
     {remove_policy, IPC_NEGOTIATOR},
@@ -391,7 +405,7 @@ static void layout_is_as_written(void **state)
     assert_bytes(encoded(commit()), "0b 00000004 01020304");
     assert_bytes(encoded(config_end()), "03 0000000d 00000007 1122334455667788 01");
     assert_bytes(encoded(hello()), "01 0000000b 01 02 02 00 06 1194 01 00 0000");
-    assert_bytes(encoded(remove_sa()), "09 00000020 09 000000000000000b 00000016"
+    assert_bytes(encoded(remove_sa()), "09 00000020 0a 000000000000000b 00000016"
                                        "04 0000 c0000202 04 0000 c0000201 c0c1c2c3 02");
 }
 
@@ -524,7 +538,7 @@ static void large_parts_are_refused(void **state)
 /* A name has 63 characters at most, also when the other end thinks otherwise. */
 static void long_names_are_refused(void **state)
 {
-    struct slice head = bytes_hex("09 00000051 0c 0000000000000000 00000000 0040");
+    struct slice head = bytes_hex("09 00000051 0d 0000000000000000 00000000 0040");
     struct slice longer = bytes_join(head, bytes_fill('a', 64));
     struct slice name = bytes_with(bytes_with(bytes_cut(longer, longer.size - 1), 19, 63), 4, 0x4e);
     (void)state;

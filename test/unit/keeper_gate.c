@@ -740,6 +740,70 @@ static void policies_that_a_dead_peer_clears_may_go(void **state)
     assert_refused(&good, "the configuration wants this policy");
 }
 
+/* What the file says and what the resolver said, of this connection; policies may wait for it. */
+static void named_peers_are_where_they_are_known(void **state)
+{
+    struct address found[] = {policy_address("198.51.100.7"), policy_address("224.0.0.1")};
+    struct effect good = good_policy();
+    (void)state;
+
+    config_free(room.config);
+    room.config = policy_config(
+        "connections: { lan: { local = \"192.0.2.1\"; remote = [ \"gw.example\", \"192.0.2.3\" ]; "
+        "children: { net: { mode = \"tunnel\"; local = [ \"10.1.0.0/16\" ]; remote = [ "
+        "\"10.2.0.0/16\" ]; }; host: { }; }; }; };");
+    room.gate.config = room.config;
+    assert_passes(&good);
+    REFUSED(good, "remote address", e->policy.remote = policy_address("198.51.100.7"));
+    config_learn(room.config, config_find(room.config, "lan"), found, 2);
+    good.policy.remote = found[0];
+    assert_passes(&good);
+    REFUSED(good, "remote address", e->policy.remote = found[1]);
+    REFUSED(good, "remote address", e->policy.remote = policy_address("198.51.100.8"));
+    good.policy.remote = (struct address){.family = FAMILY_IPV4};
+    assert_passes(&good);
+    struct effect spi = {
+        .kind = EFFECT_ALLOCATE_SPI,
+        .allocate_spi = {.connection = {"lan"},
+                         .child = {"net"},
+                         .source = found[0],
+                         .destination = policy_address("192.0.2.1"),
+                         .protocol = V2_PROTOCOL_ESP,
+                         .mode = CHILD_TUNNEL,
+                         .reqid = reqid_of("lan", "net")},
+    };
+    assert_passes(&spi);
+    REFUSED(spi, "remote address", e->allocate_spi.source = (struct address){.family = FAMILY_IPV4});
+    REFUSED(spi, "remote address", e->allocate_spi.source = policy_address("198.51.100.8"));
+    /* The other child protects traffic with each of these addresses, and the gate knows it. */
+    const struct owner owner = {.connection = {"lan"}, .child = {"host"}};
+    struct address us = policy_address("192.0.2.1");
+    struct selector local = selector_host(&us);
+    struct selector remote = selector_host(&found[0]);
+    assert_true(config_wants_pair(room.config, &owner, &local, &remote));
+    remote = selector_host(&found[1]);
+    assert_false(config_wants_pair(room.config, &owner, &local, &remote));
+}
+
+static void names_of_the_connection_are_resolved(void **state)
+{
+    struct effect good = {
+        .kind = EFFECT_RESOLVE,
+        .resolve = {.connection = {"lan"}, .host = "GW.example"},
+    };
+    (void)state;
+
+    config_free(room.config);
+    room.config = policy_config("connections: { lan: { local = \"192.0.2.1\"; remote = "
+                                "\"gw.example\"; }; db: { local = \"192.0.2.1\"; remote = "
+                                "\"192.0.2.9\"; }; };");
+    room.gate.config = room.config;
+    assert_passes(&good);
+    REFUSED(good, "no such connection", name_set(&e->resolve.connection, "x"));
+    REFUSED(good, "the name is not", name_set(&e->resolve.connection, "db"));
+    REFUSED(good, "the name is not", e->resolve.host[0] = 'h');
+}
+
 static void orphans_of_known_connections(void **state)
 {
     struct effect good = {.kind = EFFECT_REMOVE_ORPHANS, .orphans_of = {"db"}};
@@ -865,6 +929,8 @@ int main(void)
         TEST(only_own_policies_are_removed),
         TEST(configured_policies_are_not_removed),
         TEST(policies_that_a_dead_peer_clears_may_go),
+        TEST(named_peers_are_where_they_are_known),
+        TEST(names_of_the_connection_are_resolved),
         TEST(orphans_of_known_connections),
         TEST(signatures_for_the_connections_identities),
         TEST(signatures_are_counted),

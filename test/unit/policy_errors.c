@@ -251,7 +251,7 @@ static void each_fault_has_its_line(void **state)
         {ENDS("\"any\"", "\"192.0.2.1\""),
          "f:1: local: \"any\"; expected an address such as \"192.0.2.1\" or \"2001:db8::1\""},
         {ENDS("\"gw.example\"", "\"any\""),
-         "f:1: local: \"gw.example\": names are not supported by this version; expected an "
+         "f:1: local: \"gw.example\"; expected an "
          "address such as \"192.0.2.1\" or \"2001:db8::1\""},
         {ENDS("\"192.0.2.300\"", "\"any\""),
          "f:1: local: \"192.0.2.300\"; expected an address such as \"192.0.2.1\" or "
@@ -297,7 +297,7 @@ static void each_fault_has_its_line(void **state)
          "PROTOCOL\""},
         {"connections: { db: { local = \"192.0.2.1\"; remote = \"any\"; children: { c: { remote "
          "= \"10.0.0.0/8\"; }; }; }; };",
-         "f:1: remote: \"10.0.0.0/8\": transport mode with remote = \"any\"; expected no such "
+         "f:1: remote: \"10.0.0.0/8\": transport mode with remote = \"any\", a name or several addresses; expected no such "
          "key: it is the peer's own address"},
         {DAEMON("half_open_max = 0;"),
          "f:1: half_open_max: 0; expected a number from 1 to 10000000"},
@@ -357,11 +357,25 @@ static void each_fault_has_its_line(void **state)
         {"a:{ b:{ c = \"\\x1b\"; }; };", "f:1: a: no such key; the nearest is \"daemon\""},
         {"connections: { db: { local = \"192.0.2.1\"; remote = "
          "\"a-very-long-name-that-has-more-than-sixty-characters.example.net.and-so-on-\"; }; };",
-         "f:1: remote: \"a-very-long-name-that-has-more-than-sixty-characters.example...\": "
-         "names are not supported by this version; expected an address such as \"192.0.2.1\" or "
-         "\"2001:db8::1\", or \"any\""},
+         "f:1: remote: \"a-very-long-name-that-has-more-than-sixty-characters.example...\"; "
+         "expected an address such as \"192.0.2.1\" or \"2001:db8::1\", a host's name, or "
+         "\"any\" alone"},
+        {"connections: { db: { local = \"192.0.2.1\"; remote = [ \"192.0.2.2\", \"any\" ]; }; };",
+         "f:1: remote: \"any\"; expected an address such as \"192.0.2.1\" or \"2001:db8::1\", a "
+         "host's name, or \"any\" alone"},
+        {"connections: { db: { local = \"192.0.2.1\"; remote = [ \"gw\", \"192.0.2.1\" ]; }; };",
+         "f:1: remote: \"192.0.2.1\"; expected an address that is not local's"},
+        {"connections: { db: { local = \"192.0.2.1\"; remote = [ \"192.0.2.2\", \"::2\" ]; }; };",
+         "f:1: remote: \"::2\"; expected an IPv4 address, as local is"},
+        {"connections: { db: { local = \"192.0.2.1\"; remote = [ " ONES ONES "\"1\" ]; }; };",
+         "f:1: remote: 9 of them; expected 1 to 8 addresses such as \"192.0.2.1\" or names of "
+         "hosts"},
+        {"connections: { db: { local = \"192.0.2.1\"; remote = \"gw.example\"; children: { c: { "
+         "remote = \"192.0.2.2 tcp/5\"; }; }; }; };",
+         "f:1: remote: \"192.0.2.2 tcp/5\": transport mode with remote = \"any\", a name or several "
+         "addresses; expected no such key: it is the peer's own address"},
         {"connections: { db: { local = \"a\\nb\"; remote = \"any\"; }; };",
-         "f:1: local: \"a?b\": names are not supported by this version; expected an address "
+         "f:1: local: \"a?b\"; expected an address "
          "such as \"192.0.2.1\" or \"2001:db8::1\""},
     };
 
@@ -419,8 +433,9 @@ static void long_values_are_cut(void **state)
     assert_null(config_parse(&file, 1, error));
     assert_string_equal(
         error, "f:1: remote: \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-               "xxxxxxxxxxxxxxxxxx...\": names are not supported by this version; expected an "
-               "address such as \"192.0.2.1\" or \"2001:db8::1\", or \"any\"");
+               "xxxxxxxxxxxxxxxxxx...\"; expected an "
+               "address such as \"192.0.2.1\" or \"2001:db8::1\", a host's name, or \"any\" "
+               "alone");
 }
 
 static void numbers_in_strings_and_comments_are_nobody_s(void **state)
