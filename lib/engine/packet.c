@@ -264,12 +264,14 @@ static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike
     message->digest = digest(engine, message); /* before it is decrypted in place */
     enum status status =
         sealed ? message_open(context, sa, message, &critical_type, &reason) : STATUS_OK;
-    if (status == STATUS_DROP)
+    if (status == STATUS_DROP) {
         drop(engine, COUNTER_DROP_AUTH, message, reason.text);
-    if (status == STATUS_DROP || status == STATUS_WAIT)
         return;
+    }
     if (sealed)
         sa_heard(engine, sa);
+    if (status == STATUS_WAIT)
+        return;
     if (sealed && status != STATUS_FAIL)
         path_take(engine, sa, message);
     const struct exchange_row *row = exchange_find(sa, message);
