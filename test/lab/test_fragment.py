@@ -5,7 +5,8 @@ import itertools
 
 import pytest
 
-from lab import REPO, wait_until
+from lab import PATIENCE, REPO, wait_until
+from peers import PSK
 from scenario import Pair
 
 AEADS = ([f"aes{bits}{mode}{icv}" for mode in ("gcm", "ccm") for icv in (16, 12, 8) for bits in (256, 128, 192)] +
@@ -106,3 +107,51 @@ def test_every_order_of_four_with_a_duplicate(lab_scenario):
     assert firsts == set(itertools.permutations((1, 2, 3, 4)))
     assert pair.two.counter("messages_reassembled") == 24
     assert pair.two.counter("established") == 24
+
+
+# A peer out of test/scenario pads IKE_AUTH to 6 KB: with pre-shared keys nobody else has so much to
+# say. It ends once its host has come up.
+PADDED = """scenario 6 KB
+host a
+    connections: {{ lab: {{ local = "192.0.2.1"; remote = "192.0.2.2"; }}; }};
+host b
+    connections: {{ lab: {{ local = "192.0.2.2"; remote = "192.0.2.1"; }}; }};
+secret "{secret}"
+start {host}
+outside {host}
+edit {host} IKE_AUTH: pad 6000
+{act}
+listen 60s {host} ike-established
+expect sent {host} IKE_AUTH SKF 6/6
+"""
+
+
+def padded_peer(pair, host, act=""):
+    script = pair.net.folder / "padded.scn"
+    script.write_text(PADDED.format(secret=PSK, host=host, act=act))
+    return pair.net[host].spawn(REPO / "build/test/scenario", "--verbose", script, log=script.with_suffix(".log"))
+
+
+@pytest.mark.iked_only
+def test_a_request_of_6_kb(lab_scenario):
+    pair = Pair(lab_scenario, "transport", 4, start="never")
+    pair.net.narrow(1280)
+    pair.one.configure(pair.conn)
+    pair.one.start()
+    assert padded_peer(pair, "b", "up b lab").wait(60 * PATIENCE) == 0
+    came_in_fragments(pair, 6)
+    assert pair.one.counter("messages_reassembled") == 1
+    assert pair.one.counter("established") == 1
+
+
+@pytest.mark.iked_only
+def test_a_response_of_6_kb(lab_scenario):
+    pair = Pair(lab_scenario, "transport", 4, start="never")
+    pair.net.narrow(1280)
+    pair.one.configure(pair.conn)
+    pair.one.start()
+    peer = padded_peer(pair, "b")
+    pair.one.up()
+    assert peer.wait(60 * PATIENCE) == 0
+    came_in_fragments(pair, 6)
+    assert pair.one.counter("messages_reassembled") == 1

@@ -23,7 +23,7 @@ NOT_RUN = re.compile(r"/(systemd|udev|security|cryptsetup)/")
 
 PROGRAMS = ("python3 sh bash env sleep timeout ping ip nft tcpdump openssl setpriv stat cat awk grep sed tr cut sysctl "
             "mkdir rm").split()
-OWN = ["build/iked", "build/ikectl"]
+OWN = ["build/iked", "build/ikectl", "build/test/scenario"]
 
 
 def libraries(program):

@@ -152,15 +152,25 @@ static bool do_shutdown(struct script *script, char **words, size_t count)
     return true;
 }
 
-static bool do_advance(struct script *script, char **words, size_t count)
+static bool duration_parse(struct script *script, const char *text, uint64_t *ms)
 {
     char *unit;
-    uint64_t number = strtoull(words[0], &unit, 10);
+    uint64_t number = strtoull(text, &unit, 10);
+
+    if (strcmp(unit, "ms") != 0 && strcmp(unit, "s") != 0)
+        return script_fail(script, "\"%s\": expected a time such as 4s or 500ms", text);
+    *ms = strcmp(unit, "s") == 0 ? number * 1000 : number;
+    return true;
+}
+
+static bool do_advance(struct script *script, char **words, size_t count)
+{
+    uint64_t ms;
 
     (void)count;
-    if (strcmp(unit, "ms") != 0 && strcmp(unit, "s") != 0)
-        return script_fail(script, "\"%s\": expected a time such as 4s or 500ms", words[0]);
-    world_run(&script->world, strcmp(unit, "s") == 0 ? number * 1000 : number);
+    if (!duration_parse(script, words[0], &ms))
+        return false;
+    world_run(&script->world, ms);
     return true;
 }
 
@@ -173,6 +183,22 @@ static bool do_resolve(struct script *script, char **words, size_t count)
             return script_fail(script, "\"%s\": no address, or too many", words[i]);
     world_resolve(&script->world, words[0], addresses, count - 1);
     return true;
+}
+
+static bool do_outside(struct script *script, char **words, size_t count)
+{
+    const struct host *host = script_host(script, words[0]);
+
+    (void)count;
+    return host != NULL && outside_open(script, host);
+}
+
+static bool do_listen(struct script *script, char **words, size_t count)
+{
+    uint64_t ms;
+
+    return duration_parse(script, words[0], &ms) &&
+           outside_listen(script, ms, words + 1, count - 1);
 }
 
 static bool do_ping(struct script *script, char **words, size_t count)
@@ -523,6 +549,7 @@ bool command_run(struct script *script, struct words *words)
         {"expect", 1, do_expect},       {"mark", 0, do_mark},       {"forge", 3, do_forge},
         {"spoil", 1, do_spoil},         {"shutdown", 1, do_shutdown},
         {"forget", 1, do_forget},       {"resolve", 1, do_resolve},
+        {"outside", 1, do_outside},     {"listen", 2, do_listen},
         {"crossing", 3, do_crossing},
     };
 

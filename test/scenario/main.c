@@ -116,6 +116,7 @@ static void script_end(struct script *script)
         TAILQ_REMOVE(&script->held, flight, entry);
         flight_free(flight);
     }
+    outside_close(script);
     probe_free(&script->before);
     script->before = (struct probe){0};
     script->forged_to = NULL;

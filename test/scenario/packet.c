@@ -177,5 +177,5 @@ enum fate script_packet(void *context, struct flight *flight)
         }
         world_forward(&script->world, copy_of(flight), 0);
     }
-    return FATE_PASS;
+    return outside_send(script, flight) ? FATE_LOST : FATE_PASS;
 }

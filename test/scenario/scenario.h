@@ -35,6 +35,8 @@
  *                                  addresses FROM, the one after it, ... (default: as it was)
  *   forget HOST                    INVALID_SPI for its first child, unprotected, from the peer
  *   send FROM HOST HEX             octets from a host or an address
+ *   outside HOST                   what it sends to hosts that do not run leaves by UDP, over IPv4
+ *   listen 20s REPORT              takes what comes from there until HOST reports these WORDS
  *
  *   crossing OPERATION OPERATION a|b
  *                                  hosts a and b, who each do something (test/common/crossing.h),
@@ -108,6 +110,8 @@ struct script {
     struct host *forged_to;
     struct host *asked; /* by the last command, and its number */
     uint64_t command;
+    int outside;              /* a socket, when ... */
+    const struct host *inside; /* ... not NULL: whose */
     char secret[256];
     char error[1024]; /* "" while all is well */
 };
@@ -141,6 +145,16 @@ bool edit_apply(struct script *script, struct tap *tap, char *const *words, size
 bool edit_payload(struct script *script, char *const *words, size_t count, size_t *used,
                   uint8_t *type, uint8_t *octets, size_t room, size_t *size);
 bool expect_run(struct script *script, char *const *words, size_t count);
+
+/* --- outside.c --- */
+
+bool outside_open(struct script *script, const struct host *host);
+void outside_close(struct script *script);
+
+/* False when the packet is for a host of the world. */
+bool outside_send(struct script *script, const struct flight *flight);
+
+bool outside_listen(struct script *script, uint64_t duration_ms, char *const *words, size_t count);
 
 /* --- packet.c --- */
 
