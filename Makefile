@@ -294,7 +294,7 @@ ifeq ($(wildcard test/lab/run),)
 check-lab:
 	@echo "$@: no tests yet"
 else
-check-lab: $(programs) $(B)/test/bench/flood
+check-lab: $(programs) $(scenario_program) $(B)/test/bench/flood
 	@$(tally) --start
 	@$(tally) lab test/lab/run
 	@$(tally) --total
