@@ -2,6 +2,7 @@
 # own fragmentation (RFC 7383) brings them over. With iked at both ends, and with
 # strongSwan and Libreswan in both roles.
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_an_auth_of_6_kb(lab_scenario):
     pair = narrow_pair(lab_scenario, "strongswan", "tunnel", 6, start="never")
     pair.one.configure(pair.conn)
     networks = pair.conn.remote_ts + tuple(f"2001:db8:f{n:03}::/64" for n in range(150))
-    pair.two.configure(pair.conn.other_end(start="never", local_ts=networks))
+    pair.two.configure(replace(pair.conn.other_end(start="never"), local_ts=networks))
     pair.two.start()
     pair.one.start()
     pair.two.up()
