@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/in6.h>
 #include <linux/udp.h>
 #include <linux/xfrm.h>
@@ -18,9 +19,11 @@
 #include <unistd.h>
 
 #include "iked/log.h"
+#include "lib/wire/ikev2.h"
 
 #define UDP_RCVBUF      (4 << 20) /* a burst of some thousand first packets */
 #define CONTROL_BACKLOG 16
+#define MARKER_SIZE     4 /* in front of IKE on port 4500 */
 
 /* What is listened on. */
 static const struct {
@@ -173,6 +176,13 @@ static bool set_options(int fd, uint8_t family)
            setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &yes, sizeof(yes)) == 0;
 }
 
+static bool share_port(int fd)
+{
+    int yes = 1;
+
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof(yes)) == 0;
+}
+
 static bool bind_any(int fd, uint8_t family, uint16_t port)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -196,8 +206,9 @@ static void take_out_esp(int fd, uint8_t family)
                  family, strerror(errno));
 }
 
-/* -1 with errno. */
-static int open_udp(uint8_t family, uint16_t port, bool protects)
+/* -1 with errno.  The first of a port shares it only once it is bound: whoever else has the port,
+ * another iked too, is an error. */
+static int open_udp(uint8_t family, uint16_t port, bool protects, bool second)
 {
     int fd = socket(family == FAMILY_IPV6 ? AF_INET6 : AF_INET,
                     SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
@@ -205,7 +216,7 @@ static int open_udp(uint8_t family, uint16_t port, bool protects)
     if (fd < 0)
         return -1;
     if (set_options(fd, family) && (!protects || set_bypass(fd, family)) &&
-        bind_any(fd, family, port)) {
+        (!second || share_port(fd)) && bind_any(fd, family, port)) {
         if (protects && port == IPC_PORT_NAT)
             take_out_esp(fd, family);
         return fd;
@@ -216,12 +227,53 @@ static int open_udp(uint8_t family, uint16_t port, bool protects)
     return -1;
 }
 
+/* A port has two sockets: the kernel brings requests without a responder's SPI, such as begin an IKE
+ * SA, to the second, everything else to the first.  So a flood of them fills a queue of its own, and
+ * those whom we know get through even when we cannot keep up with it. */
+static bool split(int fd, uint16_t port)
+{
+    const uint32_t at = port == IPC_PORT_NAT ? MARKER_SIZE : 0;
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | (at > 0 ? BPF_ABS : BPF_IMM), 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 7), /* ESP stands without the marker */
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at + 8),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 5),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at + 12),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, at + 19),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, V2_FLAG_RESPONSE, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0), /* so does the kernel with what is too short */
+    };
+    struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) == 0;
+}
+
+/* Without the second, all share one queue. */
+static void open_second(struct sockets *sockets, int first, const struct ipc_socket *like,
+                        bool protects)
+{
+    int fd = share_port(first) ? open_udp(like->family, like->port, protects, true) : -1;
+
+    if (fd >= 0 && split(first, like->port)) {
+        add(sockets, fd, IPC_ROLE_UDP, like->family, like->port);
+        return;
+    }
+    log_line(SEVERITY_WARNING, "UDP port %u has one queue for all: %s", like->port,
+             strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}
+
 bool sockets_open(struct sockets *sockets, bool protects, struct reason *reason)
 {
     for (size_t i = 0; i < sizeof(listeners) / sizeof(listeners[0]); i++) {
-        int fd = open_udp(listeners[i].family, listeners[i].port, protects);
+        int fd = open_udp(listeners[i].family, listeners[i].port, protects, false);
         if (fd >= 0) {
-            add(sockets, fd, IPC_ROLE_UDP, listeners[i].family, listeners[i].port);
+            struct ipc_socket like = {IPC_ROLE_UDP, listeners[i].family, listeners[i].port};
+            add(sockets, fd, like.role, like.family, like.port);
+            open_second(sockets, fd, &like, protects);
             continue;
         }
         if (!listeners[i].required && errno != EADDRINUSE) {

@@ -29,6 +29,13 @@ def private_kb(pids):
     return total
 
 
+def queues(host, port=500):
+    """What each IPv4 socket of a port has lost, in the order in which they were opened."""
+    rows = [line.split() for line in host.run("cat", "/proc/net/udp").stdout.splitlines()[1:]]
+    return [int(row[12]) for row in sorted(rows, key=lambda row: int(row[9]))
+            if int(row[1].split(":")[1], 16) == port]
+
+
 @pytest.fixture
 def net(lab_scenario):
     """a answers whoever has the key, b has it, and behind c nobody is."""
@@ -72,3 +79,17 @@ def test_honest_peers_come_through_a_flood(lab_scenario, net):
     assert max(c["half_open_now"] for c in seen) <= HALF_OPEN_MAX
     assert max(memory) - memory[0] < GROWTH_KB, memory
     assert responder.pids() == pids
+
+
+def test_known_peers_have_a_queue_of_their_own(lab_scenario, net):
+    """More than any processor refuses: strangers' messages are lost, those of known peers never."""
+    responder, honest = begin(lab_scenario, net)
+    honest.up()
+    flood = net["c"].spawn(FLOOD, "--remote", net["a"].v4, "--rate", 1000000, "--seconds", 6,
+                           log=net.folder / "flood.txt")
+    wait_until(lambda: queues(net["a"])[1], 20, "a queue that overflows")
+    honest.ctl("rekey", "lab")
+    assert flood.wait() == 0, (net.folder / "flood.txt").read_text()
+    known, strangers = queues(net["a"])
+    assert strangers > 0 and known == 0, (known, strangers)
+    assert len(honest.sas()) == 1
