@@ -133,9 +133,8 @@ static bool open_own(struct context *context, const struct ike_sa *sa, struct sl
         sk = skf;
     else if (sk != NULL)
         fragment = (struct v2_fragment){.number = 1, .total = 1, .sealed = sk->body};
-    if (sk == NULL ||
-        sealed_open(context, sa, true, data, bytes.size, fragment.sealed, &inner, &unused) !=
-            STATUS_OK)
+    if (sk == NULL || sealed_open(context, sa, true, data, bytes.size, fragment.sealed, &inner,
+                                  &unused) != STATUS_OK)
         return false;
     if (fragment.number == 1)
         *first = payloads.sk_next;
@@ -209,8 +208,7 @@ enum status fragment_check(const struct ike_sa *sa, const struct ike_message *me
     if (!sa->fragments)
         return reason_set(reason, STATUS_DROP, 0, "a fragment, which both ends did not agree on");
     enum status status = v2_skf_parse(&fragment, skf->body, reason);
-    return status != STATUS_OK ? status
-                               : reassembly_wants(sa, &message->header, &fragment, reason);
+    return status != STATUS_OK ? status : reassembly_wants(sa, &message->header, &fragment, reason);
 }
 
 /* Section 2.5.1: what the initiator sends in smaller fragments than ours is answered so. */

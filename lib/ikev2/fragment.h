@@ -30,8 +30,7 @@ MUST_USE enum status fragment_cut(struct context *context, struct ike_sa *sa,
 
 /* Section 2.5.2: cuts what was sent, and not answered, into smaller parts than before.  Returns the
  * size of a datagram that this makes; 0 when there is nothing smaller. */
-uint16_t fragment_cut_smaller(struct context *context, struct ike_sa *sa,
-                              struct buffer *datagrams);
+uint16_t fragment_cut_smaller(struct context *context, struct ike_sa *sa, struct buffer *datagrams);
 
 /* Is it no fragment, or one that may be of use?  Asked before anything is decrypted. */
 MUST_USE enum status fragment_check(const struct ike_sa *sa, const struct ike_message *message,

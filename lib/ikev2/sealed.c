@@ -54,8 +54,8 @@ struct slice sealed_text(const struct ike_sa *sa, const struct v2_writer *writer
     struct reader reader = reader_of(writer_slice(&writer->bytes));
 
     reader_skip(&reader, writer->sk_text_at);
-    return reader_bytes(&reader, reader_left(&reader) -
-                                     seal_icv_size(sa->suite.encr, sa->suite.integ));
+    return reader_bytes(&reader,
+                        reader_left(&reader) - seal_icv_size(sa->suite.encr, sa->suite.integ));
 }
 
 enum status sealed_encrypt(struct context *context, const struct ike_sa *sa,

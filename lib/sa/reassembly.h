@@ -37,7 +37,7 @@ struct reassembly {
     uint16_t total;
     uint16_t here;
     uint32_t message_id;
-    size_t widest;   /* octets of the largest fragment as it came, with the IKE header */
+    size_t widest; /* octets of the largest fragment as it came, with the IKE header */
     size_t text_size;
     size_t charged;  /* octets that count against the maximum */
     uint64_t digest; /* of fragment 1 as it came */

@@ -104,7 +104,7 @@ bool outside_listen(struct script *script, uint64_t duration_ms, char *const *wo
         receive(script);
         world_settle(&script->world);
     }
-    return script_fail(script, "was not reported; the last one: %s",
-                       script->reports.count == 0 ? "none"
-                                                  : script->reports.lines[script->reports.count - 1]);
+    return script_fail(
+        script, "was not reported; the last one: %s",
+        script->reports.count == 0 ? "none" : script->reports.lines[script->reports.count - 1]);
 }
