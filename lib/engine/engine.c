@@ -187,7 +187,8 @@ void engine_answer(struct engine *engine, struct answer *answer, uint64_t now_ms
     if (sa != NULL)
         results = find_step(sa, answer->ticket.sequence);
     if (results.step == NULL) {
-        count(context, COUNTER_DROP_ANSWER);
+        if (sa == NULL || !sa_released(engine, sa, answer))
+            count(context, COUNTER_DROP_ANSWER);
         return;
     }
     store_answer(&results, answer);

@@ -135,6 +135,9 @@ void sa_end(struct engine *engine, struct ike_sa *sa);
  * as established ends at once. */
 void sa_close(struct engine *engine, struct ike_sa *sa);
 
+/* A newer SA serves the same: the peer is given time to close this one, then we do. */
+void sa_supersede(struct engine *engine, struct ike_sa *sa);
+
 void sa_timer_due(struct engine *engine, struct ike_sa *sa, enum timer_kind kind);
 
 /* Arms the timer for the end of an established SA's life. */
@@ -150,6 +153,10 @@ void sa_want_child(struct ike_sa *sa, const struct child_config *wanted);
 
 /* The SA's timer for what was put off. */
 void sa_later(struct engine *engine, struct ike_sa *sa);
+
+/* The answer to a held outbound SA's release: without it the child is made anew.  False when it is
+ * another one. */
+bool sa_released(struct engine *engine, struct ike_sa *sa, const struct answer *answer);
 
 /* Draws the consequences of CREATE_CHILD_SA exchanges that are done. */
 void sa_settle_creations(struct engine *engine, struct ike_sa *sa);

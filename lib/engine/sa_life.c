@@ -91,12 +91,20 @@ static bool close_loser(struct engine *engine, struct ike_sa *a, struct ike_sa *
     return true;
 }
 
+void sa_supersede(struct engine *engine, struct ike_sa *sa)
+{
+    struct context *context = &engine->context;
+
+    if (!sa->superseded) /* else its time runs already: no newer one gives it more */
+        ike_sa_timer(context, &sa->expire, context->now_ms + SUPERSEDED_LIFE_MS);
+    sa->superseded = true;
+}
+
 /* A new SA beside others for the same child: one stays.  Where it is the peer's part to close the
  * other one it is given time to do so; a peer that has forgotten it will not, and then we do.
  * False when it is this one that was closed: it may be gone. */
 static bool resolve_duplicates(struct engine *engine, struct ike_sa *sa)
 {
-    struct context *context = &engine->context;
     struct ike_sa *other = sa_table_same_peer(&engine->sas, sa, NULL);
 
     while (other != NULL) {
@@ -105,9 +113,7 @@ static bool resolve_duplicates(struct engine *engine, struct ike_sa *sa)
         if (same_service(sa, other) && !other->delete_asked) {
             if (close_loser(engine, sa, other))
                 return !sa_loses;
-            if (!other->superseded) /* else its time runs already: no newer one gives it more */
-                ike_sa_timer(context, &other->expire, context->now_ms + SUPERSEDED_LIFE_MS);
-            other->superseded = true;
+            sa_supersede(engine, other);
         }
         other = next;
     }
@@ -154,7 +160,7 @@ static bool is_superseded(const struct engine *engine, const struct ike_sa *sa)
 
     while ((other = sa_table_same_peer(&engine->sas, sa, other)) != NULL)
         if (same_service(sa, other) && !other->delete_asked &&
-            other->established_ms >= sa->established_ms)
+            other->line_ms >= sa->line_ms)
             return true;
     return false;
 }
@@ -206,7 +212,7 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     struct reason refusal = sa->handshake->refusal;
     uint16_t child_error = sa->handshake->child_error;
 
-    sa->established_ms = context->now_ms;
+    sa->established_ms = sa->line_ms = context->now_ms;
     handshake_free(sa->handshake);
     sa->handshake = NULL;
     sa_table_add_id(&engine->sas, sa);
@@ -245,14 +251,44 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     link_up(engine, link);
 }
 
+/* Where another IKE SA serves the same connection with the peer, its packets on the way by this
+ * one's children are still received for a moment. */
+static void leave_to_sibling(struct engine *engine, struct ike_sa *sa)
+{
+    struct context *context = &engine->context;
+    struct ike_sa *sibling = NULL;
+
+    while ((sibling = sa_table_same_peer(&engine->sas, sa, sibling)) != NULL)
+        if (sibling->connection == sa->connection && sibling->state == IKE_ESTABLISHED &&
+            !sibling->delete_asked && address_same_host(&sibling->remote, &sa->remote) &&
+            address_same_host(&sibling->local, &sa->local))
+            break;
+    if (sibling == NULL || sa->remote_id.size == 0)
+        return;
+    while (!TAILQ_EMPTY(&sa->children))
+        child_linger(context, sa, TAILQ_FIRST(&sa->children));
+    if (TAILQ_EMPTY(&sa->gone))
+        return;
+    ike_sa_timer(context, &sibling->later, context->now_ms);
+    TAILQ_CONCAT(&sibling->gone, &sa->gone, entry);
+}
+
 void sa_end(struct engine *engine, struct ike_sa *sa)
 {
     struct context *context = &engine->context;
     struct link *link = sa->link;
     struct child_sa *child;
 
+    /* Our rekeying crossed the peer's, which is done: its SA has the children, though ours never
+     * was answered. */
+    struct ike_sa *rival = sa->own == NULL || sa->own->rival_ike == 0
+                               ? NULL
+                               : sa_table_find(&engine->sas, sa->own->rival_ike);
+    if (rival != NULL)
+        ike_sa_inherit(context, sa, rival);
     creation_end(context, sa, &sa->own);
     creation_end(context, sa, &sa->theirs);
+    leave_to_sibling(engine, sa);
     while ((child = TAILQ_FIRST(&sa->children)) != NULL)
         child_remove(context, sa, child);
     while ((child = TAILQ_FIRST(&sa->gone)) != NULL) {

@@ -143,6 +143,28 @@ void sa_later(struct engine *engine, struct ike_sa *sa)
     sa_wishes(engine, sa);
 }
 
+bool sa_released(struct engine *engine, struct ike_sa *sa, const struct answer *answer)
+{
+    struct child_sa *child;
+
+    TAILQ_FOREACH (child, &sa->children, entry) {
+        if (child->releasing == 0 || child->releasing != answer->ticket.sequence)
+            continue;
+        child->releasing = 0;
+        if (answer->status == STATUS_OK)
+            return true;
+        count(&engine->context, COUNTER_FAILURES);
+        report(&engine->context, sa, SEVERITY_WARNING, "child-failed",
+               "child %s cannot send, and is rekeyed: %s", child->config->name,
+               answer->reason.text);
+        child->out_kernel = false;
+        child->rekey_due = true;
+        sa_wishes(engine, sa);
+        return true;
+    }
+    return false;
+}
+
 static void report_child(struct engine *engine, const struct ike_sa *sa,
                          const struct child_sa *child, bool rekeyed)
 {
@@ -245,6 +267,8 @@ static void inherit(struct engine *engine, struct ike_sa *from, struct ike_sa *h
 {
     from->rekey_due = false;
     ike_sa_inherit(&engine->context, from, heir);
+    if (from->superseded)
+        sa_supersede(engine, heir);
     report(&engine->context, heir, SEVERITY_INFO, "ike-rekeyed", "IKE SA rekeyed");
 }
 
@@ -268,10 +292,13 @@ static void ike_done(struct engine *engine, struct ike_sa *sa, struct creation *
     path_keepalive(engine, made);
     if (!creation->ours && own == NULL && sa->own != NULL && sa->own->kind == CREATE_REKEY_IKE) {
         made->delete_asked = closing;
+        made->expecting = true;
         return; /* ours will decide: it has been told (create_responder.c) */
     }
     bool own_loses = own != NULL && theirs != NULL && loses(creation) == creation->ours;
     struct ike_sa *heir = own == NULL || own_loses ? theirs : own;
+    if (theirs != NULL)
+        theirs->expecting = false;
     struct ike_sa *holder = rival != NULL && !creation->ours ? rival : sa;
     if (heir != holder)
         inherit(engine, holder, heir);
@@ -295,6 +322,17 @@ static void ike_done(struct engine *engine, struct ike_sa *sa, struct creation *
     sa_wishes(engine, heir);
 }
 
+/* An heir may be asked for its children before the peer has handed them over. */
+static bool is_temporary(const struct engine *engine, const struct ike_sa *sa,
+                         const struct creation *creation)
+{
+    bool fresh_heir = sa->line_ms != sa->established_ms &&
+                      engine->context.now_ms - sa->established_ms < HELD_OUTBOUND_MS;
+
+    return creation->error == V2_N_TEMPORARY_FAILURE ||
+           (creation->error == V2_N_CHILD_SA_NOT_FOUND && fresh_heir);
+}
+
 /* What the peer said to an exchange of ours. */
 static void own_failed(struct engine *engine, struct ike_sa *sa, const struct creation *creation)
 {
@@ -311,7 +349,7 @@ static void own_failed(struct engine *engine, struct ike_sa *sa, const struct cr
         sa_wishes(engine, rival);
         return;
     }
-    if (creation->error == V2_N_TEMPORARY_FAILURE) {
+    if (is_temporary(engine, sa, creation)) {
         if (creation->kind == CREATE_CHILD)
             sa_want_child(sa, creation->config);
         put_off(engine, sa);

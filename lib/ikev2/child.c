@@ -461,7 +461,9 @@ void child_release_outbound(struct context *context, struct ike_sa *sa, struct c
 {
     if (child->out_kernel || child->held_encr.size == 0)
         return;
-    struct effect *effect = effect_append(context->effects, EFFECT_INSTALL_SA, (struct ticket){0});
+    struct ticket ticket = {.sa = ike_sa_own_spi(sa), .sequence = ++sa->steps};
+    struct effect *effect = effect_append(context->effects, EFFECT_INSTALL_SA, ticket);
+    child->releasing = ticket.sequence;
     if (effect == NULL ||
         fill_install(context, sa, child, false, secret_slice(&child->held_encr),
                      secret_slice(&child->held_integ), &effect->install_sa) != STATUS_OK)

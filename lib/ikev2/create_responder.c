@@ -43,7 +43,7 @@ static uint16_t collides(const struct ike_sa *sa, enum creation_kind kind,
     bool own_ike = sa->own != NULL && sa->own->kind == CREATE_REKEY_IKE;
     bool own_child = (sa->own != NULL && !own_ike) || sa->deleting != NULL;
 
-    if (sa->state != IKE_ESTABLISHED || sa->delete_asked || sa->inherited)
+    if (sa->state != IKE_ESTABLISHED || sa->delete_asked || sa->inherited || sa->expecting)
         return V2_N_TEMPORARY_FAILURE;
     if (kind == CREATE_REKEY_IKE) /* ours is crossed once: each crossing makes an IKE SA */
         return own_child || (own_ike && sa->own->rival_ike != 0) ? V2_N_TEMPORARY_FAILURE : 0;

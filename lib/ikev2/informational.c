@@ -112,6 +112,8 @@ enum status informational_request(struct context *context, struct ike_sa *sa,
 
     if (status != STATUS_OK)
         return status;
+    if (sa->expecting && !whole_sa && v2_payloads_find(&message->payloads, V2_DELETE, NULL) != NULL)
+        return reason_set(reason, STATUS_DROP, 0, "the child is still in the IKE SA before");
     child_prove_all(sa);
     /* RFC 7296 section 2.21.2: the initiator tells in a request that it refused our reply; these
      * end the SA without a Delete. */
@@ -125,12 +127,6 @@ enum status informational_request(struct context *context, struct ike_sa *sa,
     if (status != STATUS_OK || !whole_sa)
         return status;
     count(context, COUNTER_DELETED_BY_PEER);
-    /* Our rekeying crossed the peer's, which is done: its SA has the children. */
-    struct ike_sa *rival = sa->own == NULL || sa->own->rival_ike == 0
-                               ? NULL
-                               : sa_table_find(context->sas, sa->own->rival_ike);
-    if (error == 0 && rival != NULL)
-        ike_sa_inherit(context, sa, rival);
     return reason_set(reason, STATUS_CLOSE, 0, "closed by the peer%s%s", error == 0 ? "" : ": ",
                       error == 0 ? "" : v2_notify_name(error));
 }

@@ -280,6 +280,8 @@ void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa 
     from->wanted_children = 0;
     from->deleting = NULL; /* still due: `to` asks again */
     from->inherited = true;
+    to->line_ms = from->line_ms;
+    to->expecting = false;
     if (!TAILQ_EMPTY(&to->gone))
         ike_sa_timer(context, &to->later, context->now_ms);
 }

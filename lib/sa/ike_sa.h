@@ -57,6 +57,7 @@ struct child_sa {
     bool rekey_due;    /* a soft limit was reached */
     bool replaced;     /* rekeyed by the peer, whose Delete is to come */
     bool delete_due;   /* to be deleted when the window is free */
+    uint32_t releasing; /* number of the answer that says whether the held outbound SA came; 0: none */
     uint32_t out_order; /* of outbound SAs handed to the kernel, which takes the latest */
     uint64_t gone_ms;  /* when the kernel may forget a deleted one */
     struct address local;  /* the ends by which the kernel knows its SAs, with the ports ... */
@@ -185,6 +186,7 @@ struct ike_sa {
     bool delete_asked; /* close it as soon as nothing else is outstanding */
     bool superseded;   /* a newer one carries the same child */
     bool peer_wants_pfs; /* it refused a child without a key exchange of its own */
+    bool expecting;    /* an heir: whether it gets the children is decided by our own rekeying */
     bool childless;    /* `expire` is armed for an IKE SA without a child */
     bool probe_due;    /* a liveness check is to be sent */
     bool hasty;        /* fewer tries will do: somebody says that the peer has forgotten us, or there
@@ -222,6 +224,7 @@ struct ike_sa {
     uint64_t iv_counter;
     uint64_t created_ms;
     uint64_t established_ms;
+    uint64_t line_ms; /* when the first of those was that it is an heir of */
     uint64_t heard_ms; /* the last authenticated message, or use of an inbound SA */
     uint64_t hinted_ms; /* when a hint was last heeded, 0: never */
     uint32_t asked;     /* the kernel was asked about the children's use under this number ... */

@@ -455,6 +455,8 @@ enum fake_verdict host_traffic(struct host *host, const struct selector *source,
     }
     host->sealed += verdict == FAKE_SEALED;
     host->held += verdict == FAKE_HELD || verdict == FAKE_ACQUIRE;
+    if (verdict == FAKE_HELD)
+        world_say(world, "a packet is held");
     host->clear += verdict == FAKE_CLEAR;
     if (verdict == FAKE_SEALED || verdict == FAKE_CLEAR)
         world_send_traffic(world, sa, source, destination);

@@ -389,6 +389,7 @@ static void receive_traffic(struct host *host, const struct flight *flight)
                                  flight->protocol);
         if (sa == NULL || key_digest(sa) != flight->key_digest || sa->encap != flight->encap) {
             host->unknown_spi++;
+            world_say(host->world, "that ESP packet cannot be opened");
             return;
         }
         sa->packets++;
@@ -399,10 +400,12 @@ static void receive_traffic(struct host *host, const struct flight *flight)
         source = with_address(source, &flight->source);
         destination = with_address(destination, &flight->destination);
     }
-    if (fake_kernel_input(&host->kernel, &destination, &source, sa))
+    if (fake_kernel_input(&host->kernel, &destination, &source, sa)) {
         host->delivered++;
-    else
-        host->refused++;
+        return;
+    }
+    host->refused++;
+    world_say(host->world, "that packet is refused");
 }
 
 static void land(struct world *world, struct flight *flight)

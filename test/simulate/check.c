@@ -272,7 +272,8 @@ static void await_calm(struct run *run)
 void run_recover(struct run *run)
 {
     for (uint64_t ms = 0; ms < RECOVERY_MS && run->failure[0] == '\0'; ms += 1000) {
-        ping_all(run, false);
+        if (!run->crowd || ms % 10000 == 0)
+            ping_all(run, false);
         if (ms % 10000 == 0)
             ask_up(run);
         world_run(&run->world, 1000);
@@ -292,6 +293,46 @@ void run_recover(struct run *run)
     if (keeps && fake_kernel_digest(&run->world.hosts[0]->kernel) != kernel)
         run_fail(run, "%s: SAs were replaced though all was well", run->world.hosts[0]->name);
     await_calm(run);
+    check_all(run);
+    check_traffic(run);
+}
+
+/* --- Rekeying without a loss --- */
+
+#define STORM_MS   30000
+#define STORM_TICK 100
+#define STORMS     200 /* of a thousand runs */
+
+static uint64_t sent(const struct run *run)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < run->world.host_count; i++)
+        sum += run->world.hosts[i]->sealed + run->world.hosts[i]->held + run->world.hosts[i]->clear;
+    return sum;
+}
+
+void run_storm(struct run *run)
+{
+    uint64_t missing = sent(run) - delivered(run);
+
+    if (run->failure[0] != '\0' || run->crowd || run->short_life_s != 0 ||
+        !chance_hit(&run->chance, STORMS))
+        return;
+    for (size_t i = 0; i < run->pair_count; i++)
+        if (!run->pairs[i].agrees || run->pairs[i].ends[1].any)
+            return;
+    world_say(&run->world, "storm");
+    for (uint64_t ms = 0; ms < STORM_MS && run->failure[0] == '\0'; ms += STORM_TICK) {
+        ping_all(run, true);
+        if (chance_hit(&run->chance, 150))
+            run_rekey(run);
+        world_run(&run->world, STORM_TICK);
+    }
+    world_run(&run->world, STORM_MS);
+    if (sent(run) - delivered(run) != missing)
+        run_fail(run, "%llu packets were lost while SAs were rekeyed",
+                 (unsigned long long)(sent(run) - delivered(run) - missing));
     check_all(run);
     check_traffic(run);
 }

@@ -54,6 +54,11 @@ static void change_weather(struct run *run)
     static const struct weather skies[] = {
         {.delay_min_ms = 1, .delay_max_ms = 5},
         {.loss = 100, .delay_min_ms = 1, .delay_max_ms = 40, .work_max_ms = 3},
+        {.loss = 300,
+         .duplication = 100,
+         .delay_min_ms = 1,
+         .delay_max_ms = 200,
+         .work_max_ms = 5},
         {.loss = 400,
          .duplication = 200,
          .delay_min_ms = 1,
@@ -235,6 +240,28 @@ static void down_both(struct run *run)
     (void)host_down(pair->ends[1].host, pair->ends[1].name);
 }
 
+/* New keys for a child, for the IKE SA, or for all. */
+static void rekey_end(struct run *run, const struct pair *pair, size_t side)
+{
+    static const char *const whats[] = {"c0", "c1", "ike", ""};
+    size_t what = chance_below(&run->chance, 4);
+
+    if (what == 1 && pair->child_count < 2)
+        what = 0;
+    (void)host_rekey(pair->ends[side].host, pair->ends[side].name, whats[what]);
+}
+
+void run_rekey(struct run *run)
+{
+    const struct pair *pair = any_pair(run);
+    bool both = chance_hit(&run->chance, 400);
+    size_t side = chance_below(&run->chance, 2);
+
+    rekey_end(run, pair, side);
+    if (both)
+        rekey_end(run, pair, !side);
+}
+
 static void start_later(struct run *run, struct host *host)
 {
     run->start_ms[host->index] = run->world.now_ms + chance_below(&run->chance, OFF_MAX_MS);
@@ -316,6 +343,7 @@ static const struct action {
     {ping_both, "ping both", 15},
     {up, "up", 8},
     {up_both, "up both", 6},
+    {run_rekey, "rekey", 15},
     {down, "down", 5},
     {down_both, "down both", 2},
     {crash, "crash", 4},
@@ -398,13 +426,4 @@ void run_mend(struct run *run)
     for (size_t i = 0; i < run->world.host_count; i++)
         run_configure(run, run->world.hosts[i]);
     world_run(&run->world, 100);
-    /* A peer that never calls, and one that may come from anywhere and so cannot be called, have no
-     * way to tell that they have forgotten us; and where all parts of a message must arrive at once,
-     * it is no rare chance that an end gives up what the other holds for established.  Without
-     * liveness checks an operator is needed. */
-    for (size_t i = 0; i < run->pair_count; i++) {
-        const struct end *peer = &run->pairs[i].ends[1];
-        if (peer->any || strcmp(peer->start, "never") == 0 || run->pairs[i].large)
-            (void)host_down(run->pairs[i].ends[0].host, run->pairs[i].ends[0].name);
-    }
 }

@@ -89,6 +89,7 @@ static bool run_one(uint64_t seed, struct crypto *crypto, bool verbose, uint64_t
     run_faults(&run);
     run_mend(&run);
     run_recover(&run);
+    run_storm(&run);
     if (run.failure[0] != '\0')
         printf("seed %llu: %s\n", (unsigned long long)seed, run.failure);
     *trace = run.world.trace;

@@ -7,6 +7,8 @@
 #include "test/simulate/simulate.h"
 
 #define SHORT_IKE_S 70 /* a short life of IKE SAs, so that rekeyings of both kinds meet */
+#define CROWD_SIZE  20
+#define CROWD_EVERY 500 /* they take their time */
 #define TEXT_MAX        65536
 #define SUBNET_TEXT_MAX 96
 
@@ -135,11 +137,42 @@ static void plan_mesh(struct run *run, size_t host_count)
         plan_pair(run, run->world.hosts[0], run->world.hosts[1]);
 }
 
+/* Twenty hosts, each towards all, at the same moment. */
+static void plan_crowd(struct run *run)
+{
+    char name[HOST_NAME_MAX_ + 1];
+
+    run->crowd = true;
+    for (unsigned i = 0; i < CROWD_SIZE; i++) {
+        snprintf(name, sizeof(name), "h%u", i);
+        world_add_host(&run->world, name);
+    }
+    for (size_t i = 0; i < CROWD_SIZE; i++) {
+        for (size_t j = i + 1; j < CROWD_SIZE; j++) {
+            struct pair *pair = &run->pairs[run->pair_count];
+            plan_pair(run, run->world.hosts[i], run->world.hosts[j]);
+            *pair = (struct pair){.ends = {pair->ends[0], pair->ends[1]},
+                                  .family = pair->family,
+                                  .child_count = 1,
+                                  .agrees = true};
+            for (size_t side = 0; side < 2; side++) {
+                pair->ends[side].start = "immediate";
+                pair->ends[side].mode = "transport";
+                pair->ends[side].narrow = NARROW_NOT;
+                pair->ends[side].proposal = proposals[side];
+                pair->ends[side].wrong_secret = pair->ends[side].wrong_secret_planned = false;
+            }
+        }
+    }
+}
+
 void run_plan(struct run *run)
 {
     uint64_t shape = chance_below(&run->chance, 100);
 
-    if (shape < 60)
+    if (run->seed % CROWD_EVERY == 0)
+        plan_crowd(run);
+    else if (shape < 60)
         plan_mesh(run, 2);
     else if (shape < 92)
         plan_mesh(run, 3 + chance_below(&run->chance, 3));

@@ -13,7 +13,7 @@
 #include "test/common/probe.h"
 #include "test/common/world.h"
 
-#define PAIRS_MAX    40
+#define PAIRS_MAX    190
 #define CHILDREN_MAX 2
 #define RECORDED_MAX 64
 
@@ -61,6 +61,7 @@ struct run {
     size_t pair_count;
     uint32_t cookie_threshold;
     uint32_t short_life_s; /* of children, 0: the default */
+    bool crowd;     /* many hosts that all start at once */
     bool short_ike; /* so have IKE SAs */
     struct recorded recorded[RECORDED_MAX];
     size_t recorded_count;              /* ever */
@@ -87,6 +88,9 @@ void run_faults(struct run *run);
 /* Everything is mended: engines run, configurations are final, the weather is fair. */
 void run_mend(struct run *run);
 
+/* New keys for something, from one end or from both at once. */
+void run_rekey(struct run *run);
+
 /* What the ends of `host` were guarded by is gone. */
 void run_unguard(struct run *run, const struct host *host);
 
@@ -107,5 +111,8 @@ void run_garbage(struct run *run, const struct address *source, const struct add
 
 /* Traffic until everything stands, then what must hold. */
 void run_recover(struct run *run);
+
+/* Rekeyings from all sides every second or so, in fair weather: not one packet is lost. */
+void run_storm(struct run *run);
 
 #endif
