@@ -307,6 +307,7 @@ static void ike_done(struct engine *engine, struct ike_sa *sa, struct creation *
             count(&engine->context, COUNTER_REDUNDANT);
             own->delete_asked = true;
         } else {
+            theirs->inherited = true; /* nothing is to be done in it any more */
             await_delete(engine, theirs);
         }
     }
