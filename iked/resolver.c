@@ -4,6 +4,7 @@
 #include "iked/resolver.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -167,7 +168,7 @@ int resolver_run(const struct options *options)
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
         signal(signals[i], SIG_IGN);
     sandbox_close_from(PROCESS_CHANNEL_FD + 1);
-    if (!drop_rights(options))
+    if (!drop_rights(options) || fcntl(PROCESS_CHANNEL_FD, F_SETFL, 0) != 0) /* it may block */
         return EXIT_FAILURE;
     for (;;) {
         ssize_t size = recv(PROCESS_CHANNEL_FD, bytes, sizeof(bytes), 0);

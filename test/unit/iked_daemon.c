@@ -2,7 +2,8 @@
  * Both processes of iked, for real, with --kernel=none in a network namespace of their own: start,
  * the negotiator's death, reloads good and bad, the end (iked/keeper/keeper.h, negotiator.h).
  *
- * The keeper executes /proc/self/exe as negotiator, so this program is that, too.  Needs root.
+ * The keeper executes /proc/self/exe as negotiator and resolver, so this program is both, too.
+ * Needs root.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 
 #include "iked/keeper/keeper.h"
 #include "iked/negotiator.h"
+#include "iked/resolver.h"
 #include "iked/sandbox.h"
 #include "test/unit/bytes.h"
 
@@ -119,15 +121,24 @@ static int end_of_keeper(void)
     return -1;
 }
 
-/* The only child of the keeper's; 0: there is none now. */
-static pid_t negotiator(void)
+/* The keeper's children in the order of their birth; 0: there is no such one now. */
+static pid_t child(int which)
 {
     char path[64];
     char text[64];
+    char *at = text;
+    pid_t pid = 0;
 
     snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)keeper, (int)keeper);
     read_file(path, text, sizeof(text));
-    return (pid_t)atoi(text);
+    for (int i = 0; i <= which; i++)
+        pid = (pid_t)strtol(at, &at, 10);
+    return pid;
+}
+
+static pid_t negotiator(void)
+{
+    return child(0);
 }
 
 static void need_root(void)
@@ -224,6 +235,31 @@ static void rights_are_put_down(void **state)
     assert_field(keeper, "NoNewPrivs", ":\t1");
 }
 
+/* By a process that has nothing but its user's rights, and is replaced when it dies. */
+static void names_are_looked_up_elsewhere(void **state)
+{
+    char log[65536];
+    (void)state;
+
+    need_root();
+    put("iked.conf", "connections: { n: { local = \"192.0.2.1\"; remote = \"name.invalid\"; }; };\n");
+    start();
+    wait_for_log("name.invalid cannot be resolved", 2);
+    read_file(path_of("log"), log, sizeof(log));
+    assert_null(strstr(log, "the resolver "));
+    pid_t resolver = child(1);
+    assert_true(resolver > 0);
+    assert_field(resolver, "CapPrm", ":\t0000000000000000");
+    assert_field(resolver, "CapInh", ":\t0000000000000000");
+    assert_field(resolver, "NoNewPrivs", ":\t1");
+    assert_field(resolver, "Groups", ":\t \n");
+    assert_int_equal(kill(resolver, SIGKILL), 0);
+    wait_for_log("the resolver ", 1);
+    wait_for_log("name.invalid cannot be resolved", 3);
+    assert_int_equal(kill(keeper, SIGTERM), 0);
+    assert_int_equal(end_of_keeper(), 0);
+}
+
 static void dead_negotiators_are_replaced(void **state)
 {
     (void)state;
@@ -315,6 +351,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(it_starts_and_stops),
         TEST(rights_are_put_down),
+        TEST(names_are_looked_up_elsewhere),
         TEST(dead_negotiators_are_replaced),
         TEST(negotiators_die_with_their_keeper),
         TEST(reloads_take_all_or_nothing),
@@ -325,5 +362,7 @@ int main(int argc, char **argv)
 
     if (argc > 1 && options_parse(&options, argc, argv) == OPTIONS_GO && options.negotiator)
         return negotiator_run(&options);
+    if (argc > 1 && options.resolver)
+        return resolver_run(&options);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
