@@ -13,13 +13,22 @@ struct watch {
     struct event *readable;
     struct event *timer;
     uint64_t first_ms; /* when the first change was seen that nobody was told of, 0: none */
+    uint64_t rest_ms;
+    uint64_t told_ms;
 };
 
-uint64_t watch_wait_ms(uint64_t since_first_ms)
+uint64_t watch_rest_ms(uint64_t rest_ms, uint64_t since_told_ms)
+{
+    if (rest_ms == 0 || since_told_ms >= WATCH_MOST_MS)
+        return WATCH_REST_MS;
+    return rest_ms < WATCH_MOST_MS / 2 ? rest_ms * 2 : WATCH_MOST_MS;
+}
+
+uint64_t watch_wait_ms(uint64_t rest_ms, uint64_t since_first_ms)
 {
     uint64_t left_ms = since_first_ms < WATCH_MOST_MS ? WATCH_MOST_MS - since_first_ms : 0;
 
-    return left_ms < WATCH_REST_MS ? left_ms : WATCH_REST_MS;
+    return left_ms < rest_ms ? left_ms : rest_ms;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *context)
@@ -31,10 +40,14 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     (void)what;
     if (!watch->hooks.read(watch->hooks.context))
         return;
-    if (watch->first_ms == 0)
+    if (watch->first_ms == 0) {
         watch->first_ms = now_ms;
-    uint64_t wait_ms = watch_wait_ms(now_ms - watch->first_ms);
-    event_add(watch->timer, &(struct timeval){.tv_usec = (suseconds_t)(wait_ms * 1000)});
+        watch->rest_ms = watch_rest_ms(watch->rest_ms, now_ms - watch->told_ms);
+    }
+    uint64_t wait_ms = watch_wait_ms(watch->rest_ms, now_ms - watch->first_ms);
+    struct timeval wait = {.tv_sec = (time_t)(wait_ms / 1000),
+                           .tv_usec = (suseconds_t)(wait_ms % 1000 * 1000)};
+    event_add(watch->timer, &wait);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *context)
@@ -44,6 +57,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     watch->first_ms = 0;
+    watch->told_ms = clock_now_ms();
     watch->hooks.rested(watch->hooks.context);
 }
 

@@ -123,16 +123,25 @@ static void changes_are_told_from_what_was_learnt(void **state)
     assert_false(route_is_change(message_of(RTM_NEWROUTE, "", 0)));
 }
 
-/* After each change a rest is waited for, but a host that never rests is heard in the end. */
+/* After each change a rest is waited for, but a host that never rests is heard in the end, and more
+ * and more seldom. */
 static void rest_is_waited_for_but_not_for_ever(void **state)
 {
+    uint64_t rest_ms = 0;
     (void)state;
 
-    assert_int_equal(watch_wait_ms(0), WATCH_REST_MS);
-    assert_int_equal(watch_wait_ms(WATCH_MOST_MS - WATCH_REST_MS), WATCH_REST_MS);
-    assert_int_equal(watch_wait_ms(WATCH_MOST_MS - 1), 1);
-    assert_int_equal(watch_wait_ms(WATCH_MOST_MS), 0);
-    assert_int_equal(watch_wait_ms(WATCH_MOST_MS + 5), 0);
+    assert_int_equal(watch_wait_ms(WATCH_REST_MS, 0), WATCH_REST_MS);
+    assert_int_equal(watch_wait_ms(WATCH_REST_MS, WATCH_MOST_MS - 1), 1);
+    assert_int_equal(watch_wait_ms(WATCH_REST_MS, WATCH_MOST_MS), 0);
+    assert_int_equal(watch_wait_ms(WATCH_MOST_MS, WATCH_MOST_MS + 5), 0);
+    for (uint64_t expected_ms = WATCH_REST_MS; expected_ms < WATCH_MOST_MS; expected_ms *= 2) {
+        rest_ms = watch_rest_ms(rest_ms, 5);
+        assert_int_equal(rest_ms, expected_ms);
+    }
+    rest_ms = watch_rest_ms(rest_ms, 5);
+    assert_int_equal(rest_ms, WATCH_MOST_MS);
+    assert_int_equal(watch_rest_ms(rest_ms, 5), WATCH_MOST_MS);
+    assert_int_equal(watch_rest_ms(rest_ms, WATCH_MOST_MS), WATCH_REST_MS);
 }
 
 int main(void)
