@@ -48,8 +48,8 @@ class Scenario:
         self.net = None
         self.daemons = []
 
-    def network(self, **more):
-        self.net = lab.Network(self.folder, **more)
+    def network(self, kind=lab.Network, **more):
+        self.net = kind(self.folder, **more)
         return self.net
 
     def daemon(self, kind, host):

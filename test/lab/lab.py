@@ -299,24 +299,31 @@ class Network:
             if lans:
                 setup += self._add_lan(host)
             host.run("ip", "-batch", "-", stdin=setup)
-        for name, machine in self.inner.items():
-            gateway = self.hosts[name]
-            four, six = gateway.lan4.removesuffix("0/24"), gateway.lan6.removesuffix("/64")
-            machine.run("ip", "-batch", "-", stdin=(
-                f"address add {machine.v4}/24 dev eth0\naddress add {machine.v6}/64 dev eth0 nodad\n"
-                f"link set eth0 up\nroute add default via {four}1\nroute add ::/0 via {six}1\n"))
+        for name in self.inner:
+            self._settle_machine(self.hosts[name])
 
     def _add_lan(self, gateway):
-        """One machine (address .2) behind a gateway (address .1); returns the gateway's part."""
-        machine = self.inner[gateway.name] = Host(gateway.name + "-lan", gateway.number)
-        four, six = gateway.lan4.removesuffix("0/24"), gateway.lan6.removesuffix("/64")
-        machine.v4, machine.v6 = four + "2", six + "2"
-        setup = (f"link add eth1 type veth peer name eth0 netns {machine.holder.pid}\n"
-                 f"address add {four}1/24 dev eth1\naddress add {six}1/64 dev eth1 nodad\nlink set eth1 up\n")
+        """A machine behind a gateway, and the ways to the other gateways' ones; returns what the gateway does."""
+        setup = self._add_machine(gateway)
         for other in self.hosts.values():
             if other is not gateway:
                 setup += f"route add {other.lan4} via {other.v4}\nroute add {other.lan6} via {other.v6}\n"
         return setup
+
+    def _settle_machine(self, gateway):
+        machine = self.inner[gateway.name]
+        four, six = gateway.lan4.removesuffix("0/24"), gateway.lan6.removesuffix("/64")
+        machine.run("ip", "-batch", "-", stdin=(
+            f"address add {machine.v4}/24 dev eth0\naddress add {machine.v6}/64 dev eth0 nodad\n"
+            f"link set eth0 up\nroute add default via {four}1\nroute add ::/0 via {six}1\n"))
+
+    def _add_machine(self, gateway):
+        """One machine (address .2) behind a gateway (address .1); returns the gateway's part."""
+        machine = self.inner[gateway.name] = Host(gateway.name + "-lan", gateway.number)
+        four, six = gateway.lan4.removesuffix("0/24"), gateway.lan6.removesuffix("/64")
+        machine.v4, machine.v6 = four + "2", six + "2"
+        return (f"link add eth1 type veth peer name eth0 netns {machine.holder.pid}\n"
+                f"address add {four}1/24 dev eth1\naddress add {six}1/64 dev eth1 nodad\nlink set eth1 up\n")
 
     def __getitem__(self, name):
         return self.hosts[name]

@@ -13,8 +13,8 @@ PSK = "correct horse battery staple"
 @dataclass(frozen=True)
 class Conn:
     """A connection as one end sees it."""
-    local: str
-    remote: str
+    local: str                  # "any": whichever of its addresses the way to the peer begins with
+    remote: str                 # "any": it can only answer
     name: str = "lab"
     mode: str = "transport"
     local_ts: tuple = ()        # empty: the addresses themselves
@@ -30,6 +30,10 @@ class Conn:
     fragments: bool = True
     fragment_size: int = 0      # of iked; 0: its own
     ike_seconds: int = 0        # the life of an IKE SA; 0: the daemon's own
+    encapsulate: bool = False   # ESP in UDP, NAT or not
+    keepalive: int = 0          # seconds of silence until one; 0: the daemon's own
+    liveness: int = 0           # seconds of silence until the peer is asked; 0: the daemon's own
+    mobike: bool = False
 
     def other_end(self, **changes):
         return replace(self, local=self.remote, remote=self.local, local_ts=self.remote_ts,

@@ -30,6 +30,14 @@ class Iked(Peer):
             rest += "    fragmentation = false;\n"
         if c.fragment_size:
             rest += f"    fragment_size = {c.fragment_size};\n"
+        if c.encapsulate:
+            rest += "    encapsulate = true;\n"
+        if c.mobike:
+            rest += "    mobike = true;\n"
+        if c.keepalive:
+            rest += f'    keepalive = "{c.keepalive}s";\n'
+        if c.liveness:
+            rest += f'    liveness = "{c.liveness}s";\n'
         child = ""
         if c.mode != "transport":
             child += f'      mode = "{c.mode}";\n'

@@ -30,7 +30,7 @@ CONNECTION = """conn {name}
     auto={auto}
     mobike=no
     fragmentation={fragments}
-    encapsulation=no
+    encapsulation={encapsulation}
     retransmit-interval=500
     retransmit-timeout=120s
 """
@@ -52,7 +52,8 @@ class Libreswan(Peer):
             local_id, remote_id = (i if re.match(r"[0-9a-f:.]+$", i) else "@" + i
                                    for i in (c.local_id or c.local, c.remote_id or c.remote))
             text += CONNECTION.format(
-                name=c.name, local=c.local, remote=c.remote, local_id=local_id, remote_id=remote_id,
+                name=c.name, local=c.local, remote="%any" if c.remote == "any" else c.remote,
+                local_id=local_id, remote_id=remote_id, encapsulation="yes" if c.encapsulate else "auto",
                 family=6 if ":" in c.local else 4, type=c.mode, fragments="yes" if c.fragments else "no",
                 auto={"traffic": "ondemand", "never": "add", "immediate": "start"}[c.start])
             if c.local_ts:

@@ -1,6 +1,6 @@
 # strongSwan's charon with swanctl. Its own spelling of proposals is the lab's.
-# MOBIKE is off: iked does not speak it yet, and a MOBIKE
-# initiator moves to port 4500 by itself. Routes are not its business here, the
+# MOBIKE is off where a scenario is not about it: a MOBIKE initiator moves to port
+# 4500 by itself. Routes are not its business here, the
 # default plugins of a road warrior (bypass-lan, ...) neither.
 import re
 
@@ -16,6 +16,7 @@ PLUGINS = ("random nonce openssl aes gcm ccm ctr chapoly curve25519 cmac xcbc sh
 CONF = """charon {{
   load = {plugins}
   install_routes = no
+  keep_alive = 5s
   retransmit_timeout = 1.0
   retransmit_base = 1.3
   retransmit_limit = 5
@@ -30,7 +31,8 @@ CONNECTION = """  {name} {{
     version = 2
     local_addrs = {local}
     remote_addrs = {remote}
-    mobike = no
+    mobike = {mobike}
+    encap = {encap}
     fragmentation = {fragments}
     {ike}
     {life}
@@ -66,7 +68,9 @@ class StrongSwan(Peer):
         for c in conns:
             local_id, remote_id = c.local_id or c.local, c.remote_id or c.remote
             text += CONNECTION.format(
-                name=c.name, local=c.local, remote=c.remote, mode=c.mode,
+                name=c.name, mode=c.mode, local="%any" if c.local == "any" else c.local,
+                remote="%any" if c.remote == "any" else c.remote,
+                mobike="yes" if c.mobike else "no", encap="yes" if c.encapsulate else "no",
                 fragments="yes" if c.fragments else "no", local_id=local_id, remote_id=remote_id,
                 local_ts=",".join(c.local_ts) or "dynamic", remote_ts=",".join(c.remote_ts) or "dynamic",
                 start={"traffic": "trap", "never": "none", "immediate": "start"}[c.start],
