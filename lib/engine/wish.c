@@ -97,8 +97,8 @@ static void earlier(uint64_t *due_ms, uint64_t other_ms)
 static void arm_later(struct engine *engine, struct ike_sa *sa)
 {
     struct context *context = &engine->context;
-    const struct child_sa *child = TAILQ_FIRST(&sa->gone);
-    uint64_t due_ms = child == NULL ? UINT64_MAX : child->gone_ms;
+    const struct child_sa *child;
+    uint64_t due_ms = child_sweep_ms(sa);
 
     if (sa->wishes_ms > context->now_ms)
         earlier(&due_ms, sa->wishes_ms);

@@ -140,8 +140,10 @@ enum status informational_reply(struct context *context, struct ike_sa *sa,
         return reason_set(reason, STATUS_CLOSE, 0, "the peer could not read our request");
     if (sa->state == IKE_AWAIT_DELETE_REPLY)
         return reason_set(reason, STATUS_CLOSE, 0, "closed");
-    if (sa->deleting != NULL)
+    if (sa->deleting != NULL) {
+        child_remove_outbound(context, sa->deleting); /* its successor is older than a round trip */
         child_linger(context, sa, sa->deleting);
+    }
     sa->deleting = NULL;
     return STATUS_OK;
 }

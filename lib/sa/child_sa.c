@@ -62,7 +62,10 @@ void child_prove_all(struct ike_sa *sa)
 
 /* Packets that the peer sent before it switched are still on their way. */
 #define LINGER_MS 1000
-#define GONE_MAX  64 /* lingering children of one IKE SA */
+/* Packets that the kernel is encrypting with an outbound SA when its successor comes.  No longer: of
+ * SAs that are made within one second the kernel does not always take the latest. */
+#define SILENCE_MS 100
+#define GONE_MAX   64 /* lingering children of one IKE SA */
 
 static void make_room(struct context *context, struct ike_sa *sa)
 {
@@ -92,13 +95,29 @@ static bool has_successor(const struct ike_sa *sa, const struct child_sa *child)
 void child_retire_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
     struct child_sa *gone;
+    bool replaced = has_successor(sa, child);
 
-    if (has_successor(sa, child))
-        return;
-    child_remove_outbound(context, child);
     TAILQ_FOREACH (gone, &sa->gone, entry)
         if (gone->config == child->config)
             child_remove_outbound(context, gone);
+    if (!replaced)
+        child_remove_outbound(context, child);
+}
+
+static uint64_t sweep_due_ms(const struct child_sa *child)
+{
+    return child->out_kernel ? child->gone_ms - LINGER_MS + SILENCE_MS : child->gone_ms;
+}
+
+uint64_t child_sweep_ms(const struct ike_sa *sa)
+{
+    const struct child_sa *child;
+    uint64_t due_ms = UINT64_MAX;
+
+    TAILQ_FOREACH (child, &sa->gone, entry)
+        if (sweep_due_ms(child) < due_ms)
+            due_ms = sweep_due_ms(child);
+    return due_ms;
 }
 
 void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *child)
@@ -108,7 +127,7 @@ void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *c
     unlist(context, sa, child);
     child->gone_ms = context->now_ms + LINGER_MS;
     TAILQ_INSERT_TAIL(&sa->gone, child, entry);
-    ike_sa_timer(context, &sa->later, child->gone_ms);
+    ike_sa_timer(context, &sa->later, child_sweep_ms(sa));
 }
 
 void child_sweep(struct context *context, struct ike_sa *sa)
@@ -119,8 +138,11 @@ void child_sweep(struct context *context, struct ike_sa *sa)
         TAILQ_REMOVE(&sa->gone, child, entry);
         child_remove(context, sa, child);
     }
-    if (child != NULL)
-        ike_sa_timer(context, &sa->later, child->gone_ms);
+    TAILQ_FOREACH (child, &sa->gone, entry)
+        if (sweep_due_ms(child) <= context->now_ms)
+            child_remove_outbound(context, child);
+    if (!TAILQ_EMPTY(&sa->gone))
+        ike_sa_timer(context, &sa->later, child_sweep_ms(sa));
 }
 
 void child_free(struct child_sa *child)

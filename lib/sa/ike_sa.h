@@ -377,12 +377,13 @@ struct child_sa *child_find(const struct ike_sa *sa, uint32_t number);
  * section 2.3), and so the children that it asked for. */
 void child_prove_all(struct ike_sa *sa);
 
-/* A deleted child leaves the list; the kernel receives on it until `gone_ms`, and sends what was
- * on its way through it when its successor came. */
+/* A deleted child leaves the list; the kernel receives on it until `gone_ms`, and for a moment it
+ * sends what was on its way when the successor came. */
 void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *child);
 
-/* Removes lingering children whose time is over. */
+/* Removes lingering children whose time is over; when it is to be called next. */
 void child_sweep(struct context *context, struct ike_sa *sa);
+uint64_t child_sweep_ms(const struct ike_sa *sa);
 
 struct child_sa *child_new(struct context *context, const struct child_config *config);
 void child_free(struct child_sa *child);
@@ -398,9 +399,9 @@ void child_follow(struct context *context, const struct ike_sa *sa, struct child
 /* Asks the kernel to forget the outbound SA, so that packets take another one. */
 void child_remove_outbound(struct context *context, struct child_sa *child);
 
-/* The same, unless a later one of the same child takes the packets already: then the kernel may be
- * encrypting one with this, and would drop it; it goes with the rest of the child.  Those of the
- * child that linger for such a reason go, too. */
+/* The same, unless a later one takes the packets already: then the kernel may be encrypting one
+ * with this, and would drop it; it goes when the child has left the list.  Earlier ones that linger
+ * for this reason go now. */
 void child_retire_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child);
 
 /* Asks the kernel to forget all of the child, takes it out of its SA and frees it.  Where it had a
