@@ -28,6 +28,9 @@ void child_list(struct context *context, struct ike_sa *sa, struct child_sa *chi
     child->owner = sa;
     hash_insert(&context->sas->children_in, &child->by_spi_in, child->spi_in);
     hash_insert(&context->sas->children_out, &child->by_spi_out, child->spi_out);
+    hash_insert(&context->sas->children_remote, &child->by_remote,
+                sa_table_remote_key(context->sas, child->selectors + child->local_count,
+                                    child->remote_count));
     child->standing = true;
     if (child->own_policies || sa->connection->peer_count > 0)
         child_install_policies(context, child);
@@ -38,6 +41,7 @@ static void unlist(struct context *context, struct ike_sa *sa, struct child_sa *
 {
     hash_remove(&context->sas->children_in, &child->by_spi_in);
     hash_remove(&context->sas->children_out, &child->by_spi_out);
+    hash_remove(&context->sas->children_remote, &child->by_remote);
     TAILQ_REMOVE(&sa->children, child, entry);
     child->listed = false;
 }
@@ -260,27 +264,35 @@ const struct child_config *connection_find_pair(const struct connection *connect
     return NULL;
 }
 
-/* The newest child other than the leaving one, with the same peer, that has a policy of its own for
- * the pair. */
+static bool is_sibling(const struct child_sa *child, const struct child_sa *leaving,
+                       const struct connection *connection, const struct selector *local,
+                       const struct selector *remote)
+{
+    return child != leaving && child->own_policies && child->in_kernel &&
+           child->owner->connection == connection &&
+           has_pair(child->selectors, child->local_count, child->selectors + child->local_count,
+                    child->remote_count, local, remote);
+}
+
+/* The newest child of the connection other than the leaving one that has a policy of its own for the
+ * pair.  Its peer may be another one: behind one NAT they have the same address. */
 static const struct child_sa *find_sibling(const struct context *context, const struct ike_sa *sa,
                                            const struct child_sa *leaving,
                                            const struct selector *local,
                                            const struct selector *remote)
 {
-    const struct ike_sa *other = sa;
-    const struct child_sa *child;
     const struct child_sa *newest = NULL;
 
-    do {
-        TAILQ_FOREACH (child, &other->children, entry)
-            if (child != leaving && child->own_policies && child->in_kernel &&
-                (newest == NULL || child->number > newest->number) &&
-                has_pair(child->selectors, child->local_count,
-                         child->selectors + child->local_count, child->remote_count, local,
-                         remote))
+    for (size_t count = 1; count <= 2; count++) { /* remote selectors: one, or several */
+        struct hash_node *node = hash_find(&context->sas->children_remote,
+                                           sa_table_remote_key(context->sas, remote, count));
+        for (; node != NULL; node = hash_next(node)) {
+            const struct child_sa *child = HASH_OWNER(node, struct child_sa, by_remote);
+            if (is_sibling(child, leaving, sa->connection, local, remote) &&
+                (newest == NULL || child->number > newest->number))
                 newest = child;
-        other = sa_table_same_peer(context->sas, sa, other == sa ? NULL : other);
-    } while (other != NULL);
+        }
+    }
     return newest;
 }
 

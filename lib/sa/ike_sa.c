@@ -38,6 +38,7 @@ bool sa_table_init(struct sa_table *table, struct context *context)
     whole = hash_init(&table->by_id) && whole;
     whole = hash_init(&table->children_in) && whole;
     whole = hash_init(&table->children_out) && whole;
+    whole = hash_init(&table->children_remote) && whole;
     if (!whole)
         sa_table_free(table, context);
     return whole;
@@ -54,6 +55,7 @@ void sa_table_free(struct sa_table *table, struct context *context)
     hash_free(&table->by_id);
     hash_free(&table->children_in);
     hash_free(&table->children_out);
+    hash_free(&table->children_remote);
 }
 
 struct ike_sa *sa_table_find(const struct sa_table *table, uint64_t spi)
@@ -133,6 +135,12 @@ struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t proto
             return child;
     }
     return NULL;
+}
+
+uint64_t sa_table_remote_key(const struct sa_table *table, const struct selector *remote,
+                             size_t count)
+{
+    return count == 1 ? hash_keyed(table->hash_key, slice_of(remote, sizeof(*remote))) : 0;
 }
 
 static uint64_t fresh_spi(struct context *context)
@@ -232,6 +240,7 @@ void ike_sa_free(struct context *context, struct ike_sa *sa)
         TAILQ_REMOVE(&sa->children, child, entry);
         hash_remove(&context->sas->children_in, &child->by_spi_in);
         hash_remove(&context->sas->children_out, &child->by_spi_out);
+        hash_remove(&context->sas->children_remote, &child->by_remote);
         child_free(child);
     }
     ike_sa_leave_half_open(context, sa);

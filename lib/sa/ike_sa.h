@@ -41,6 +41,7 @@ struct child_sa {
     struct ike_sa *owner;        /* while it is listed: in whose list, ... */
     struct hash_node by_spi_in;  /* ... and found by what the kernel calls it */
     struct hash_node by_spi_out;
+    struct hash_node by_remote;  /* ... and by what it protects, keyed (sa_table_remote_key) */
     const struct child_config *config;
     uint32_t number;
     uint32_t spi_in; /* 0: not allocated yet */
@@ -250,6 +251,7 @@ struct sa_table {
     struct hash_table by_id;
     struct hash_table children_in; /* listed children by their SPIs */
     struct hash_table children_out;
+    struct hash_table children_remote;
     uint8_t hash_key[16];
     size_t count;
     size_t half_open;
@@ -306,6 +308,10 @@ struct ike_sa *sa_table_same_peer(const struct sa_table *table, const struct ike
  * there is none.  Its IKE SA is the child's owner. */
 struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t protocol, uint32_t spi,
                                      const struct address *destination);
+
+/* Listed children are found by their remote selector; those with several share one number. */
+uint64_t sa_table_remote_key(const struct sa_table *table, const struct selector *remote,
+                             size_t count);
 
 /* --- An IKE SA --- */
 
