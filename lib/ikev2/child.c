@@ -38,7 +38,7 @@ size_t child_allowed_remote(const struct ike_sa *sa, const struct child_config *
         *selectors = config->remote;
         return config->remote_count;
     }
-    *own = selector_host(&sa->remote);
+    *own = selector_host(&sa->proven); /* it may have moved, on nobody's word but its own */
     *selectors = own;
     return 1;
 }

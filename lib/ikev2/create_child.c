@@ -93,6 +93,7 @@ enum status heir_establish(struct context *context, const struct ike_sa *old, st
         return status;
     heir->local = old->local; /* it may have moved since the heir was begun */
     heir->remote = old->remote;
+    heir->proven = old->proven;
     heir->nat_known = old->nat_known;
     heir->nat_here = old->nat_here;
     heir->nat_there = old->nat_there;

@@ -177,7 +177,7 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
     sa->number = table->next_number++;
     sa->connection = connection;
     sa->local = *local;
-    sa->remote = *remote;
+    sa->remote = sa->proven = *remote;
     sa->asked_at = *local;
     sa->asked_from = *remote;
     sa->nat_pretended = connection->encapsulate;

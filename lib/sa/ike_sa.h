@@ -200,6 +200,7 @@ struct ike_sa {
     const struct connection *connection; /* a responder's may change in IKE_AUTH */
     struct address local;
     struct address remote;
+    struct address proven;     /* where the peer surely was: the first message or reply went there */
     struct address asked_at;   /* where the peer's last request came to ... */
     struct address asked_from; /* ... and from: there its reply goes (RFC 7296 section 2.11) */
     bool nat_known;     /* the peer takes part in NAT detection */
