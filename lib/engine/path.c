@@ -8,7 +8,7 @@
 #include "lib/engine/private.h"
 #include "lib/ikev2/nat.h"
 
-#define MAPPINGS_MS 1000 /* an SA follows the kernel's word at most once in this time */
+#define MOVES_MS 1000 /* an SA follows its peer at most once in this time */
 
 bool path_allowed(const struct ike_sa *sa, const struct ike_message *message)
 {
@@ -32,9 +32,12 @@ static bool has_transport(const struct ike_sa *sa)
     return false;
 }
 
-static bool may_follow(const struct ike_sa *sa, const struct address *remote)
+static bool may_follow(const struct engine *engine, const struct ike_sa *sa,
+                       const struct address *remote)
 {
-    return sa->state == IKE_ESTABLISHED && sa->nat_there && !sa->nat_here &&
+    bool rests = sa->followed_ms != 0 && engine->context.now_ms - sa->followed_ms < MOVES_MS;
+
+    return sa->state == IKE_ESTABLISHED && sa->nat_there && !sa->nat_here && !rests &&
            remote->family == sa->remote.family && !address_equal(&sa->remote, remote) &&
            (address_same_host(&sa->remote, remote) || !has_transport(sa));
 }
@@ -87,7 +90,8 @@ void path_take(struct engine *engine, struct ike_sa *sa, const struct ike_messag
         sa->local = message->local;
         sa->remote = message->remote;
         sa->encap = sa->encap && sa->local.port == NAT_PORT_BOTH;
-    } else if (may_follow(sa, &message->remote)) {
+    } else if (may_follow(engine, sa, &message->remote)) {
+        sa->followed_ms = engine->context.now_ms;
         path_move(engine, sa, &sa->local, &message->remote);
     }
 }
@@ -99,9 +103,8 @@ void path_mapping(struct engine *engine, const struct kernel_event *event)
     struct ike_sa *sa = child == NULL ? NULL : child->owner;
 
     if (sa == NULL || child->spi_in != event->spi || !child->encap ||
-        !may_follow(sa, &event->source) ||
-        (sa->mapped_ms != 0 && engine->context.now_ms - sa->mapped_ms < MAPPINGS_MS))
+        !may_follow(engine, sa, &event->source))
         return;
-    sa->mapped_ms = engine->context.now_ms;
+    sa->followed_ms = engine->context.now_ms;
     path_move(engine, sa, &sa->local, &event->source);
 }

@@ -208,7 +208,7 @@ struct ike_sa {
     bool nat_there;     /* the peer is */
     bool nat_pretended; /* the configuration wants the peer to believe that we are */
     uint64_t sent_ms;   /* when a message of ours last left */
-    uint64_t mapped_ms; /* when it last followed a mapping that the kernel saw */
+    uint64_t followed_ms; /* when it last followed the peer to another address or port */
     bool encap;         /* ESP goes in UDP, between the ports of `local` and `remote` */
     struct suite suite;
     struct buffer remote_id;
