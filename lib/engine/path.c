@@ -21,15 +21,33 @@ bool path_allowed(const struct ike_sa *sa, const struct ike_message *message)
     return same_local && sa->nat_there && sa->keys.size > 0;
 }
 
-/* Its transport mode children have addresses as selectors: they cannot follow to another host. */
-static bool has_transport(const struct ike_sa *sa)
+/* A transport mode child has addresses as selectors, and cannot go to another host; no child can take
+ * the place of another peer's. */
+static bool can_follow(const struct engine *engine, const struct ike_sa *sa,
+                       const struct child_sa *child, const struct address *remote)
 {
+    return address_same_host(&sa->remote, remote) ||
+           (child->mode != CHILD_TRANSPORT &&
+            !sa_table_outbound_taken(&engine->sas, child, remote));
+}
+
+static bool all_can_follow(const struct engine *engine, const struct ike_sa *sa,
+                           const struct address *remote)
+{
+    const struct creation *creations[] = {sa->own, sa->theirs};
     const struct child_sa *child;
 
     TAILQ_FOREACH (child, &sa->children, entry)
-        if (child->mode == CHILD_TRANSPORT)
-            return true;
-    return false;
+        if (!can_follow(engine, sa, child, remote))
+            return false;
+    TAILQ_FOREACH (child, &sa->gone, entry)
+        if (!can_follow(engine, sa, child, remote))
+            return false;
+    for (size_t i = 0; i < 2; i++)
+        if (creations[i] != NULL && creations[i]->child != NULL &&
+            !can_follow(engine, sa, creations[i]->child, remote))
+            return false;
+    return true;
 }
 
 static bool may_follow(const struct engine *engine, const struct ike_sa *sa,
@@ -39,7 +57,7 @@ static bool may_follow(const struct engine *engine, const struct ike_sa *sa,
 
     return sa->state == IKE_ESTABLISHED && sa->nat_there && !sa->nat_here && !rests &&
            remote->family == sa->remote.family && !address_equal(&sa->remote, remote) &&
-           (address_same_host(&sa->remote, remote) || !has_transport(sa));
+           all_can_follow(engine, sa, remote);
 }
 
 void path_move(struct engine *engine, struct ike_sa *sa, const struct address *local,

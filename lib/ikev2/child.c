@@ -144,6 +144,16 @@ void child_write_offer(struct v2_writer *writer, const struct child_sa *child, s
     write_child(writer, child, &offer, nonce, true);
 }
 
+/* The peer's SPI is to name the child's outbound SA, and no other one. */
+static enum status check_spi(const struct context *context, const struct ike_sa *sa,
+                             const struct child_sa *child, struct reason *reason)
+{
+    if (!sa_table_outbound_taken(context->sas, child, &sa->remote))
+        return STATUS_OK;
+    return reason_set(reason, STATUS_REJECT, V2_N_TEMPORARY_FAILURE,
+                      "the peer's SPI %08x names another SA to the same address", child->spi_out);
+}
+
 enum status child_accept(struct context *context, const struct ike_sa *sa, struct child_sa *child,
                          const struct child_offer *answer, enum group group,
                          struct reason *reason)
@@ -156,6 +166,8 @@ enum status child_accept(struct context *context, const struct ike_sa *sa, struc
 
     enum status status = check_answer(&list, &answer->sa, child->protocol, NULL,
                                       group != GROUP_NONE, &child->suite, &child->spi_out, reason);
+    if (status == STATUS_OK)
+        status = check_spi(context, sa, child, reason);
     if (status != STATUS_OK)
         return status;
     if (answer->transport != (child->mode == CHILD_TRANSPORT))
@@ -329,7 +341,12 @@ enum status child_choose(struct context *context, const struct ike_sa *sa,
     }
     (*child)->suite = suite;
     (*child)->spi_out = spi;
-    return STATUS_OK;
+    status = check_spi(context, sa, *child, reason);
+    if (status != STATUS_OK) {
+        child_free(*child);
+        *child = NULL;
+    }
+    return status;
 }
 
 void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number,

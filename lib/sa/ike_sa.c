@@ -137,6 +137,20 @@ struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t proto
     return NULL;
 }
 
+bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa *child,
+                             const struct address *remote)
+{
+    struct hash_node *node = hash_find(&table->children_out, child->spi_out);
+
+    for (; node != NULL; node = hash_next(node)) {
+        const struct child_sa *other = HASH_OWNER(node, struct child_sa, by_spi_out);
+        if (other != child && other->protocol == child->protocol &&
+            address_same_host(&other->remote, remote))
+            return true;
+    }
+    return false;
+}
+
 uint64_t sa_table_remote_key(const struct sa_table *table, const struct selector *remote,
                              size_t count)
 {

@@ -310,6 +310,12 @@ struct ike_sa *sa_table_same_peer(const struct sa_table *table, const struct ike
 struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t protocol, uint32_t spi,
                                      const struct address *destination);
 
+/* Is there another listed child to whose outbound SA the kernel would give the same name, were the
+ * peer of `child` at `remote`?  SPIs are the peer's choice: of two such SAs the kernel takes only the
+ * first, and the end of one would be that of the other. */
+bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa *child,
+                             const struct address *remote);
+
 /* Listed children are found by their remote selector; those with several share one number. */
 uint64_t sa_table_remote_key(const struct sa_table *table, const struct selector *remote,
                              size_t count);

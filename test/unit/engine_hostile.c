@@ -69,6 +69,33 @@ static void rekeying_one_child_again_and_again(void **state)
     world_free(&two.world);
 }
 
+/* The SPI of an outbound SA is the peer's choice.  One that is there already is refused, and with the
+ * new child the standing one must not go. */
+static void a_child_with_the_spi_of_another(void **state)
+{
+    (void)state;
+    struct two two;
+    struct tap tap;
+
+    two_up(&two);
+    struct ike_sa *at_a = probe_first(two.hosts[0]->engine);
+    struct ike_sa *at_b = probe_first(two.hosts[1]->engine);
+    const struct child_sa *standing = TAILQ_FIRST(&at_a->children);
+    assert_true(tap_create(&tap, &two.world, at_b, CREATE_CHILD, TAILQ_FIRST(&at_b->children)));
+    for (size_t i = 0; i < tap.count; i++)
+        if (tap.payloads[i].type == V2_SA) {
+            struct writer writer = writer_of(tap.payloads[i].body.data + 8, 4);
+            writer_u32(&writer, standing->spi_out);
+        }
+    assert_true(tap_send(&tap, &two.world, at_b));
+    tap_free(&tap);
+    world_settle(&two.world);
+    assert_int_equal(ike_sa_child_count(at_a), 1);
+    assert_non_null(fake_kernel_find_sa(&two.hosts[0]->kernel, &standing->remote,
+                                        standing->spi_out, standing->protocol));
+    world_free(&two.world);
+}
+
 static void rekeying_each_new_child(void **state)
 {
     (void)state;
@@ -256,6 +283,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(rekeying_one_child_again_and_again),
+        cmocka_unit_test(a_child_with_the_spi_of_another),
         cmocka_unit_test(rekeying_each_new_child),
         cmocka_unit_test(crossing_one_ike_rekeying_again_and_again),
         cmocka_unit_test(shutdown_while_an_heir_is_made),
