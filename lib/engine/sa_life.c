@@ -3,6 +3,7 @@
  * RFC 7296 sections 1.4.1, 2.4, 2.8.3 and 2.21.
  */
 #include "lib/engine/private.h"
+#include "lib/ikev2/nat.h"
 
 #define REFUSED_LIFE_MS 10000   /* how long a refusal is repeated to a repeated request */
 #define DELETE_TRIES 3          /* a peer that does not answer a Delete is let go */
@@ -222,6 +223,8 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     path_keepalive(engine, sa);
     arm_childless(engine, sa);
     report_established(engine, sa);
+    if (!sa->initiator)
+        nat_report(context, sa);
     if (initial_contact)
         forget_older(engine, sa);
     close_surplus(engine, sa);

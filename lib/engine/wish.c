@@ -251,6 +251,8 @@ static void child_done(struct engine *engine, struct ike_sa *sa, const struct cr
     struct child_sa *made = child_find(sa, creation->child->number);
 
     report_child(engine, sa, made, creation->kind == CREATE_REKEY_CHILD);
+    if (sa->link != NULL)
+        link_restore(engine, sa->link);
     if (creation->kind == CREATE_REKEY_CHILD)
         child_rekeyed(engine, sa, creation, made);
     else

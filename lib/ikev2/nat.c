@@ -87,6 +87,15 @@ struct nat_finding nat_detect(struct context *context, const struct ike_message 
     };
 }
 
+void nat_report(struct context *context, const struct ike_sa *sa)
+{
+    if (sa->nat_here || sa->nat_there)
+        report(context, sa, SEVERITY_INFO, "nat-detected", "behind a NAT: %s",
+               !sa->nat_there  ? "this host"
+               : !sa->nat_here ? "the peer, or it asks for ESP in UDP"
+                               : "this host and the peer");
+}
+
 void nat_take(struct context *context, struct ike_sa *sa, const struct ike_message *message)
 {
     const struct ike_header *header = &message->header;
@@ -96,11 +105,8 @@ void nat_take(struct context *context, struct ike_sa *sa, const struct ike_messa
     sa->nat_here = finding.here;
     sa->nat_there = finding.there;
     sa->encap = finding.known && (finding.here || finding.there || sa->nat_pretended);
-    if (finding.here || finding.there)
-        report(context, sa, SEVERITY_INFO, "nat-detected", "behind a NAT: %s",
-               !finding.there  ? "this host"
-               : !finding.here ? "the peer, or it asks for ESP in UDP"
-                               : "this host and the peer");
+    if (sa->initiator)
+        nat_report(context, sa);
 }
 
 void nat_float(struct ike_sa *sa)

@@ -30,6 +30,10 @@ struct nat_finding nat_detect(struct context *context, const struct ike_message 
 /* Takes the finding of IKE_SA_INIT into the SA. */
 void nat_take(struct context *context, struct ike_sa *sa, const struct ike_message *message);
 
+/* One line on who is behind a NAT.  Not before a responder's peer is authenticated: strangers do not
+ * fill logs. */
+void nat_report(struct context *context, const struct ike_sa *sa);
+
 /* Initiator: IKE_AUTH and all that follows go over port 4500 where a NAT was seen or either end
  * wants ESP in UDP; with MOBIKE always (RFC 4555 section 3.3). */
 void nat_float(struct ike_sa *sa);

@@ -96,6 +96,25 @@ static void a_child_with_the_spi_of_another(void **state)
     world_free(&two.world);
 }
 
+/* The policies that went with a dead peer come back with any child, also with one that is made in an
+ * IKE SA which had none. */
+static void a_later_child_brings_the_policies_back(void **state)
+{
+    (void)state;
+    struct two two;
+
+    two_up(&two);
+    struct engine *engine = two.hosts[0]->engine;
+    struct link *link = link_find(engine, "ab");
+    struct ike_sa *at_b = probe_first(two.hosts[1]->engine);
+    link->cleared = true;
+    link_policies(engine, link->connection, EFFECT_REMOVE_POLICY, NULL);
+    send_create(&two, at_b, CREATE_CHILD, TAILQ_FIRST(&at_b->children));
+    assert_false(link->cleared);
+    assert_false(TAILQ_EMPTY(&two.hosts[0]->kernel.policies));
+    world_free(&two.world);
+}
+
 static void rekeying_each_new_child(void **state)
 {
     (void)state;
@@ -284,6 +303,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(rekeying_one_child_again_and_again),
         cmocka_unit_test(a_child_with_the_spi_of_another),
+        cmocka_unit_test(a_later_child_brings_the_policies_back),
         cmocka_unit_test(rekeying_each_new_child),
         cmocka_unit_test(crossing_one_ike_rekeying_again_and_again),
         cmocka_unit_test(shutdown_while_an_heir_is_made),
