@@ -10,6 +10,7 @@
 #include "lib/engine/private.h"
 
 #define JITTER_PART   4     /* of the interval: SAs do not fall into step, and one end asks first */
+#define GRID_PART     64    /* of the interval: and yet many share a wakeup, the keeper's too */
 #define HINT_PAUSE_MS 60000 /* per SA: a forger brings about no more than one early check in that */
 #define HINT_SCAN_MS  100   /* per engine: looking for the SA that a hint means takes time */
 
@@ -27,7 +28,9 @@ static void arm(struct engine *engine, struct ike_sa *sa, uint64_t from_ms)
     if (interval == 0)
         return;
     context->random(context->random_context, &chance, sizeof(chance));
-    ike_sa_timer(context, &sa->watch, from_ms + interval + chance % (interval / JITTER_PART));
+    uint64_t grid = interval / GRID_PART;
+    uint64_t due_ms = from_ms + interval + chance % (interval / JITTER_PART);
+    ike_sa_timer(context, &sa->watch, due_ms + grid - due_ms % grid);
 }
 
 void sa_heard(struct engine *engine, struct ike_sa *sa)
