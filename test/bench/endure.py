@@ -7,9 +7,10 @@
 #   flood.refused_cost    CPU time of all processes of iked per packet that came in
 #   flood.honest_success  of the peers that come one a second meanwhile
 #   flood.half_open_max   the most half-open SAs that were seen
-#   flood.memory_growth   from the flood's third second, when the half-open SAs are there, to its end
+#   flood.memory_growth   from the flood's third second, when half-open SAs are there, to its end
 #   flood.socket_drops    packets that the socket's queue had no room for
-#   hold.*                so many SAs are held for a minute: CPU in parts of one core, memory per SA
+#   hold.*                so many SAs are held and their peers answer: CPU in parts of one core,
+#                         memory per SA
 #   hold.engine_*         by the library alone, for ten minutes of virtual time (hold.c)
 import json
 import tempfile
@@ -17,7 +18,7 @@ import threading
 import time
 from pathlib import Path
 
-from places import BUILD, IKE, REPO, Failure, IkedNoKernel, Place, cpu_seconds, load, memory_kb, program
+from places import BUILD, IKE, Failure, IkedNoKernel, Place, cpu_seconds, load, memory_kb, program, wait_until
 
 UNITS = {"rate": "/s", "refused_cost": "us", "honest_success": "%", "half_open_max": "SAs",
          "memory_growth": "KB", "socket_drops": "packets",
@@ -93,7 +94,8 @@ def flood_in(place, responder, seconds, rate):
             "flood.socket_drops": socket_drops(place.responder)}
 
 
-def hold(count=10000, seconds=60):
+def hold(count=10000, seconds=80):
+    """So long that a liveness check of each SA falls into it."""
     place = Place()
     try:
         with tempfile.TemporaryDirectory(prefix="bench.", dir="/dev/shm") as folder:
@@ -104,18 +106,20 @@ def hold(count=10000, seconds=60):
 
 def hold_in(place, responder, count, seconds):
     responder.start()
-    load(place, 0, 100, 10, "--hold")
+    load(place, 0, 100, 10)
     pids = responder.pids()
     memory = memory_kb(pids)
-    load(place, 100, count - 100, 10, "--hold")
-    memory = memory_kb(pids) - memory
+    peers = Background(load, place, 100, count, 10, "--hold", "--stay", seconds + 10)
+    wait_until(lambda: counters(responder)["ike_sas_now"] >= count or not peers.is_alive(), 300, "the SAs", every=0.5)
     time.sleep(2)
+    memory = memory_kb(pids) - memory
     cpu = cpu_seconds(pids)
     time.sleep(seconds)
     cpu = cpu_seconds(pids) - cpu
-    figures = {"hold.idle_cpu": 100 * cpu / seconds, "hold.sa_memory": memory / (count - 100),
-               "hold.sas": counters(responder)["ike_sas_now"]}
-    return {**figures, **program("hold", count)}
+    held = counters(responder)["ike_sas_now"]
+    peers.result()
+    return {"hold.idle_cpu": 100 * cpu / seconds, "hold.sa_memory": memory / count, "hold.sas": held,
+            **program("hold", count)}
 
 
 def show(found):

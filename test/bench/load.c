@@ -2,7 +2,7 @@
  * A load generator for IKEv2 responders: N initiators, C of them at work at once, IPv4.
  *
  *   load --remote ADDR [--count N] [--concurrency C] [--interval MS] [--first N] [--hold]
- *        [--psk TEXT] [--local ADDR] [--inner ADDR] [--network PREFIX] [--ike PROPOSAL] [--esp PROPOSAL] [-v]
+ *        [--stay SECONDS] [--psk TEXT] [--local ADDR] [--inner ADDR] [--network PREFIX] [--ike PROPOSAL] [--esp PROPOSAL] [-v]
  *
  * Initiator number n speaks from address LOCAL + n (so a responder sees N hosts, as in life), port
  * 500, as iN.bench.example, and asks for the tunnel INNER + n/32 === NETWORK.  All go through one
@@ -10,7 +10,8 @@
  *   ip route add local 10.64.0.0/10 dev lo          here
  *   ip route add 10.64.0.0/10 via THIS-HOST         on the responder
  * The generator installs nothing in a kernel.  Without --hold each SA is deleted once it stands;
- * with it the responder still has all of them when this program has gone.
+ * with it the responder still has all of them when this program has gone.  With --stay it answers
+ * for them so long after the last handshake, before it prints.
  * Prints load.done, load.failed, load.wall, load.rate, load.cpu; failures by reason on stderr.
  * Status 0: all done; 1: some failed; 2: not understood.  The protocol is initiators.c's.
  */
@@ -34,9 +35,11 @@
 #define SOCKET_BUFFER (8 << 20)
 #define WAIT_MAX_MS   1000
 #define INTERVAL_MAX_MS 60000
+#define STAY_MAX_S    3600
 
 struct load {
     struct initiators initiators;
+    uint32_t stay_s;
     int socket;
     uint8_t datagram[DATAGRAM_MAX];
 };
@@ -175,19 +178,31 @@ static int wait_ms(const struct load *load, uint64_t now_ms)
     return due_ms - now_ms < WAIT_MAX_MS ? (int)(due_ms - now_ms) : WAIT_MAX_MS;
 }
 
-static void run(struct load *load)
+static void turn(struct load *load)
 {
     struct initiators *initiators = &load->initiators;
     struct pollfd readable = {.fd = load->socket, .events = POLLIN};
 
-    while (!initiators_finished(initiators)) {
+    initiators_start(initiators, clock_ms());
+    (void)poll(&readable, 1, wait_ms(load, clock_ms()));
+    while (receive_datagram(load, clock_ms()))
         initiators_start(initiators, clock_ms());
-        (void)poll(&readable, 1, wait_ms(load, clock_ms()));
-        while (receive_datagram(load, clock_ms()))
-            initiators_start(initiators, clock_ms());
-        engine_expire(initiators->world.engine, clock_ms());
-        world_drain(&initiators->world, clock_ms());
-    }
+    engine_expire(initiators->world.engine, clock_ms());
+    world_drain(&initiators->world, clock_ms());
+}
+
+static void run(struct load *load)
+{
+    while (!initiators_finished(&load->initiators))
+        turn(load);
+}
+
+static void stay(struct load *load)
+{
+    uint64_t end_ms = clock_ms() + load->stay_s * 1000ull;
+
+    while (clock_ms() < end_ms)
+        turn(load);
 }
 
 static void print_outcome(const struct load *load, double wall_s, double cpu_s)
@@ -227,7 +242,7 @@ static bool parse_ipv4(const char *text, struct address *address)
     return address_parse(address, text) && address->family == FAMILY_IPV4;
 }
 
-enum long_option { FIRST = 256, HOLD, INTERVAL, INNER, LOCAL, NETWORK, IKE, ESP, PSK };
+enum long_option { FIRST = 256, HOLD, INTERVAL, STAY, INNER, LOCAL, NETWORK, IKE, ESP, PSK };
 
 static const struct option long_options[] = {
     {"remote", required_argument, NULL, 'r'},
@@ -236,6 +251,7 @@ static const struct option long_options[] = {
     {"verbose", no_argument, NULL, 'v'},
     {"first", required_argument, NULL, FIRST},
     {"hold", no_argument, NULL, HOLD},
+    {"stay", required_argument, NULL, STAY},
     {"interval", required_argument, NULL, INTERVAL},
     {"inner", required_argument, NULL, INNER},
     {"local", required_argument, NULL, LOCAL},
@@ -247,7 +263,7 @@ static const struct option long_options[] = {
 };
 
 static bool take_option(int option, const char *value, struct initiators_options *options,
-                        bool *verbose)
+                        uint32_t *stay_s, bool *verbose)
 {
     switch (option) {
     case 'r': return parse_ipv4(value, &options->remote);
@@ -255,6 +271,7 @@ static bool take_option(int option, const char *value, struct initiators_options
     case 'c':
         return parse_number(value, COUNT_MAX, &options->concurrency) && options->concurrency > 0;
     case FIRST: return parse_number(value, UINT32_MAX / 2, &options->first);
+    case STAY: return parse_number(value, STAY_MAX_S, stay_s);
     case INTERVAL: return parse_number(value, INTERVAL_MAX_MS, &options->interval_ms);
     case INNER: return parse_ipv4(value, &options->inner);
     case LOCAL: return parse_ipv4(value, &options->local);
@@ -269,7 +286,7 @@ static bool take_option(int option, const char *value, struct initiators_options
 }
 
 static bool parse_arguments(int argc, char **argv, struct initiators_options *options,
-                            bool *verbose)
+                            uint32_t *stay_s, bool *verbose)
 {
     int option;
 
@@ -284,7 +301,7 @@ static bool parse_arguments(int argc, char **argv, struct initiators_options *op
     if (!parse_ipv4("10.64.0.1", &options->local) || !parse_ipv4("10.128.0.1", &options->inner))
         return false;
     while ((option = getopt_long(argc, argv, "r:n:c:v", long_options, NULL)) != -1)
-        if (!take_option(option, optarg, options, verbose))
+        if (!take_option(option, optarg, options, stay_s, verbose))
             return false;
     return optind == argc && options->remote.family != FAMILY_NONE;
 }
@@ -296,9 +313,9 @@ int main(int argc, char **argv)
     bool verbose = false;
     uint64_t seed;
 
-    if (!parse_arguments(argc, argv, &options, &verbose)) {
+    if (!parse_arguments(argc, argv, &options, &load.stay_s, &verbose)) {
         fputs("usage: load --remote ADDR [--count N] [--concurrency C] [--interval MS] [--first N]\n"
-              "            [--hold] [-v] [--psk TEXT] [--local ADDR] [--inner ADDR] [--network PREFIX]\n"
+              "            [--hold] [--stay SECONDS] [-v] [--psk TEXT] [--local ADDR] [--inner ADDR] [--network PREFIX]\n"
               "            [--ike PROPOSAL] [--esp PROPOSAL]\n",
               stderr);
         return 2;
@@ -311,8 +328,10 @@ int main(int argc, char **argv)
         load.initiators.world.report = show_report;
     double wall_s = seconds(CLOCK_MONOTONIC), cpu_s = seconds(CLOCK_PROCESS_CPUTIME_ID);
     run(&load);
-    print_outcome(&load, seconds(CLOCK_MONOTONIC) - wall_s,
-                  seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_s);
+    wall_s = seconds(CLOCK_MONOTONIC) - wall_s;
+    cpu_s = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_s;
+    stay(&load);
+    print_outcome(&load, wall_s, cpu_s);
     int status = load.initiators.failed > 0;
     initiators_close(&load.initiators);
     close(load.socket);
