@@ -140,8 +140,27 @@ void sa_supersede(struct engine *engine, struct ike_sa *sa);
 
 void sa_timer_due(struct engine *engine, struct ike_sa *sa, enum timer_kind kind);
 
-/* Arms the timer for the end of an established SA's life. */
+/* Does a newer IKE SA serve the same? */
+bool sa_is_superseded(const struct engine *engine, const struct ike_sa *sa);
+
+/* --- lifetime.c --- */
+
+/* Arms the timer for the end of an established SA's life; and, without a child, for an early one. */
 void sa_arm_lifetime(struct engine *engine, struct ike_sa *sa);
+void sa_arm_childless(struct engine *engine, struct ike_sa *sa);
+
+/* The timer is due: the initiator makes the next one first. */
+void sa_lifetime_over(struct engine *engine, struct ike_sa *sa);
+
+/* A newly established SA is to authenticate again by what is configured, and by what the peer has
+ * told (0: nothing). */
+void sa_limit_authentication(struct ike_sa *sa, uint32_t told_s);
+
+/* Makes a whole new IKE SA to replace this.  The new one, established, wants all of its children,
+ * and closes it when it has them. */
+void sa_replace(struct engine *engine, struct ike_sa *sa);
+void sa_replace_begin(struct engine *engine, struct ike_sa *sa);
+void sa_replace_finish(struct engine *engine, struct ike_sa *sa);
 
 /* --- wish.c --- */
 

@@ -5,12 +5,11 @@
 #include "lib/engine/private.h"
 #include "lib/ikev2/nat.h"
 
+#include "lib/ikev2/child.h"
+
 #define REFUSED_LIFE_MS 10000   /* how long a refusal is repeated to a repeated request */
 #define DELETE_TRIES 3          /* a peer that does not answer a Delete is let go */
 #define HASTY_TRIES 3          /* the same where ike_sa.hasty says so */
-#define SOFT_INITIATOR 18      /* twentieths of the lifetime: the initiator rekeys from here on ... */
-#define SOFT_RESPONDER 19      /* ... the responder a little later */
-#define CHILDLESS_LIFE_MS 30000 /* an IKE SA without a child serves nobody */
 #define SUPERSEDED_LIFE_MS 10000 /* a peer's time to close what a newer SA has replaced */
 
 static void report_established(struct engine *engine, const struct ike_sa *sa)
@@ -155,7 +154,7 @@ static void close_surplus(struct engine *engine, const struct ike_sa *sa)
     sa_close(engine, oldest);
 }
 
-static bool is_superseded(const struct engine *engine, const struct ike_sa *sa)
+bool sa_is_superseded(const struct engine *engine, const struct ike_sa *sa)
 {
     const struct ike_sa *other = NULL;
 
@@ -164,45 +163,6 @@ static bool is_superseded(const struct engine *engine, const struct ike_sa *sa)
             other->line_ms >= sa->line_ms)
             return true;
     return false;
-}
-
-static void close_replaced(struct engine *engine, const struct ike_sa *sa)
-{
-    struct ike_sa *old = sa->replaces == 0 ? NULL : sa_table_find(&engine->sas, sa->replaces);
-
-    if (old != NULL && old->connection == sa->connection)
-        sa_close(engine, old);
-}
-
-void sa_arm_lifetime(struct engine *engine, struct ike_sa *sa)
-{
-    struct context *context = &engine->context;
-    uint64_t life_ms = sa->connection->lifetime_s * 1000ull;
-    uint32_t chance;
-
-    if (life_ms == 0) {
-        ike_sa_timer_stop(context, &sa->expire);
-        return;
-    }
-    context->random(context->random_context, &chance, sizeof(chance));
-    uint64_t wait_ms = life_ms / 20 * (sa->initiator ? SOFT_INITIATOR : SOFT_RESPONDER) -
-                       chance % (life_ms / 20);
-    ike_sa_timer(context, &sa->expire, sa->established_ms + wait_ms);
-}
-
-/* Without a child it serves nobody, but gets some time to have one again. */
-static void arm_childless(struct engine *engine, struct ike_sa *sa)
-{
-    bool childless = TAILQ_EMPTY(&sa->children);
-    uint64_t due_ms = engine->context.now_ms + CHILDLESS_LIFE_MS;
-
-    if (sa->state != IKE_ESTABLISHED || sa->inherited || sa->childless == childless)
-        return;
-    sa->childless = childless;
-    if (!childless)
-        sa_arm_lifetime(engine, sa);
-    else if (!heap_has(&sa->expire.node) || sa->expire.node.due_ms > due_ms)
-        ike_sa_timer(&engine->context, &sa->expire, due_ms);
 }
 
 static void sa_established(struct engine *engine, struct ike_sa *sa)
@@ -214,6 +174,7 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     uint16_t child_error = sa->handshake->child_error;
 
     sa->established_ms = sa->line_ms = context->now_ms;
+    sa_limit_authentication(sa, sa->handshake->auth_life_s);
     handshake_free(sa->handshake);
     sa->handshake = NULL;
     sa_table_add_id(&engine->sas, sa);
@@ -221,7 +182,7 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     sa_arm_lifetime(engine, sa);
     sa_watch(engine, sa);
     path_keepalive(engine, sa);
-    arm_childless(engine, sa);
+    sa_arm_childless(engine, sa);
     report_established(engine, sa);
     if (!sa->initiator)
         nat_report(context, sa);
@@ -236,38 +197,64 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
         }
         return;
     }
-    if (link != NULL)
-        dial_done(engine, link, &sa->remote);
-    if (link != NULL && !TAILQ_EMPTY(&sa->children))
+    if (link == NULL) { /* memory was out when the connection came */
+        sa_close(engine, sa);
+        return;
+    }
+    dial_done(engine, link, &sa->remote);
+    if (!TAILQ_EMPTY(&sa->children))
         link_restore(engine, link);
     if (sa->connection->remote.family != FAMILY_NONE) /* else they may be other peers' */
         link_remove_orphans(engine, link);
-    close_replaced(engine, sa);
+    sa_replace_begin(engine, sa);
     if (sa->delete_asked) {
         sa_close(engine, sa);
     } else {
         if (sa->connection->remote.family != FAMILY_NONE)
             link_abandon(engine, link, sa);
-        if (resolve_duplicates(engine, sa))
+        if (sa->replaces != 0 || resolve_duplicates(engine, sa))
             sa_wishes(engine, sa);
     }
     link_up(engine, link);
 }
 
-/* Where another IKE SA serves the same connection with the peer, its packets on the way by this
- * one's children are still received for a moment. */
-static void leave_to_sibling(struct engine *engine, struct ike_sa *sa)
+/* Another established IKE SA of the same connection with the same peer, or NULL. */
+static struct ike_sa *find_sibling(const struct engine *engine, const struct ike_sa *sa)
 {
-    struct context *context = &engine->context;
     struct ike_sa *sibling = NULL;
 
-    while ((sibling = sa_table_same_peer(&engine->sas, sa, sibling)) != NULL)
+    while (sa->remote_id.size > 0 &&
+           (sibling = sa_table_same_peer(&engine->sas, sa, sibling)) != NULL)
         if (sibling->connection == sa->connection && sibling->state == IKE_ESTABLISHED &&
             !sibling->delete_asked && address_same_host(&sibling->remote, &sa->remote) &&
             address_same_host(&sibling->local, &sa->local))
-            break;
-    if (sibling == NULL || sa->remote_id.size == 0)
+            return sibling;
+    return NULL;
+}
+
+/* Nothing is sent by this one's children any more: what waited beside them goes to work. */
+static void release_successors(struct engine *engine, const struct ike_sa *sa)
+{
+    struct ike_sa *sibling = find_sibling(engine, sa);
+    struct child_sa *child;
+
+    if (sibling == NULL)
         return;
+    TAILQ_FOREACH (child, &sibling->children, entry)
+        if (ike_sa_carries(sa, child->config))
+            child_release_outbound(&engine->context, sibling, child);
+}
+
+/* Packets on the way by this one's children are still received for a moment, where there is
+ * somebody to see to it. */
+static void leave_to_sibling(struct engine *engine, struct ike_sa *sa)
+{
+    struct context *context = &engine->context;
+    struct ike_sa *sibling = find_sibling(engine, sa);
+
+    if (sibling == NULL)
+        return;
+    release_successors(engine, sa);
     while (!TAILQ_EMPTY(&sa->children))
         child_linger(context, sa, TAILQ_FIRST(&sa->children));
     if (TAILQ_EMPTY(&sa->gone))
@@ -325,6 +312,7 @@ void sa_close(struct engine *engine, struct ike_sa *sa)
     case IKE_ESTABLISHED:
         if (sa->request.size > 0 || heir_is_due(sa))
             return; /* sa_settle does it once the window is free, and closes the heir, too */
+        release_successors(engine, sa);
         if (informational_close(&engine->context, sa, 0, &reason) != STATUS_OK)
             sa_end(engine, sa);
         return;
@@ -430,7 +418,7 @@ void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status,
         return;
     }
     sa_settle_creations(engine, sa);
-    arm_childless(engine, sa);
+    sa_arm_childless(engine, sa);
     if (sa->link != NULL) {
         link_up(engine, sa->link);
         link_rekeyed(engine, sa->link);
@@ -480,34 +468,6 @@ static void retransmit(struct engine *engine, struct ike_sa *sa)
         fail(engine, sa, STATUS_CLOSE, &reason);
 }
 
-/* The SA is at the end of its life: the initiator makes the next one first. */
-static void lifetime_over(struct engine *engine, struct ike_sa *sa)
-{
-    struct context *context = &engine->context;
-    const struct child_sa *child = TAILQ_FIRST(&sa->children);
-    uint64_t end_ms = sa->established_ms + sa->connection->lifetime_s * 1000ull;
-
-    if (sa->superseded) {
-        sa->superseded = false;
-        if (is_superseded(engine, sa)) {
-            report(context, sa, SEVERITY_INFO, "ike-superseded",
-                   "a newer IKE SA has taken over: closed");
-            sa_close(engine, sa);
-        } else {
-            sa_arm_lifetime(engine, sa);
-        }
-        return;
-    }
-    if (child == NULL || sa->inherited || context->now_ms >= end_ms) {
-        report(context, sa, SEVERITY_INFO, "ike-lifetime", "the lifetime is over: closed");
-        sa_close(engine, sa);
-        return;
-    }
-    ike_sa_timer(context, &sa->expire, end_ms);
-    sa->rekey_due = true;
-    sa_wishes(engine, sa);
-}
-
 void sa_timer_due(struct engine *engine, struct ike_sa *sa, enum timer_kind kind)
 {
     struct context *context = &engine->context;
@@ -523,7 +483,7 @@ void sa_timer_due(struct engine *engine, struct ike_sa *sa, enum timer_kind kind
         return;
     }
     case IKE_ESTABLISHED:
-        lifetime_over(engine, sa);
+        sa_lifetime_over(engine, sa);
         return;
     case IKE_AWAIT_DELETE_REPLY:
         return; /* its retransmissions end it */

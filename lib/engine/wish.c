@@ -11,7 +11,7 @@
 
 #define AGAIN_MS 500           /* after TEMPORARY_FAILURE: this and up to as much by chance */
 #define OLD_IKE_LIFE_MS 10000  /* for the peer to delete what its rekeying has replaced */
-#define HELD_OUTBOUND_MS 5000  /* a peer that never deletes the old child has the new one by then */
+#define PROVEN_MS 5000         /* the peer has our last answer by then */
 
 static void put_off(struct engine *engine, struct ike_sa *sa)
 {
@@ -46,7 +46,7 @@ void sa_want_child(struct ike_sa *sa, const struct child_config *wanted)
 /* The peer knows this child by now: before, it would not find what we want to rekey or delete. */
 static bool is_proven(const struct engine *engine, const struct child_sa *child)
 {
-    return !child->unproven || child->created_ms + HELD_OUTBOUND_MS <= engine->context.now_ms;
+    return !child->unproven || child->created_ms + PROVEN_MS <= engine->context.now_ms;
 }
 
 /* The next wish as an exchange; false when there is none. */
@@ -79,7 +79,9 @@ static bool next_wish(struct engine *engine, struct ike_sa *sa, enum status *sta
         unsigned place = (unsigned)__builtin_ctzll(sa->wanted_children);
         const struct child_config *config = child_at(sa->connection, place);
         sa->wanted_children &= sa->wanted_children - 1;
-        if (config == NULL || link_covers(sa->link, config))
+        /* What is replaced as a whole goes only when all of it is there again. */
+        if (config == NULL ||
+            (sa->replaces != 0 ? ike_sa_carries(sa, config) : link_covers(sa->link, config)))
             continue;
         *status = create_start(context, sa, CREATE_CHILD, config, NULL, reason);
         return true;
@@ -103,9 +105,11 @@ static void arm_later(struct engine *engine, struct ike_sa *sa)
     if (sa->wishes_ms > context->now_ms)
         earlier(&due_ms, sa->wishes_ms);
     TAILQ_FOREACH (child, &sa->children, entry)
-        if (child->held_encr.size > 0 ||
-            ((child->delete_due || child->rekey_due) && !is_proven(engine, child)))
-            earlier(&due_ms, child->created_ms + HELD_OUTBOUND_MS);
+        if (child->held_encr.size > 0)
+            earlier(&due_ms, child->held_until_ms);
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if ((child->delete_due || child->rekey_due) && !is_proven(engine, child))
+            earlier(&due_ms, child->created_ms + PROVEN_MS);
     if (due_ms == UINT64_MAX)
         ike_sa_timer_stop(context, &sa->later);
     else
@@ -127,7 +131,9 @@ void sa_wishes(struct engine *engine, struct ike_sa *sa)
     }
     if (sa->inherited || engine->context.now_ms < sa->wishes_ms)
         return;
-    if (next_wish(engine, sa, &status, &reason) && status != STATUS_OK)
+    if (!next_wish(engine, sa, &status, &reason))
+        sa_replace_finish(engine, sa);
+    else if (status != STATUS_OK)
         sa_settle(engine, sa, status, &reason);
 }
 
@@ -138,7 +144,7 @@ void sa_later(struct engine *engine, struct ike_sa *sa)
     child_sweep(&engine->context, sa);
     TAILQ_FOREACH (child, &sa->children, entry)
         if (child->held_encr.size > 0 &&
-            child->created_ms + HELD_OUTBOUND_MS <= engine->context.now_ms)
+            child->held_until_ms <= engine->context.now_ms)
             child_release_outbound(&engine->context, sa, child);
     sa_wishes(engine, sa);
 }
@@ -267,8 +273,15 @@ static void await_delete(struct engine *engine, struct ike_sa *sa)
 
 static void inherit(struct engine *engine, struct ike_sa *from, struct ike_sa *heir)
 {
+    struct ike_sa *other;
+
     from->rekey_due = false;
     ike_sa_inherit(&engine->context, from, heir);
+    sa_arm_lifetime(engine, heir);
+    if (heir->link != NULL && heir->connection->remote.family != FAMILY_NONE)
+        TAILQ_FOREACH (other, &heir->link->sas, of_link)
+            if (other->replaces == ike_sa_own_spi(from))
+                other->replaces = ike_sa_own_spi(heir);
     if (from->superseded)
         sa_supersede(engine, heir);
     report(&engine->context, heir, SEVERITY_INFO, "ike-rekeyed", "IKE SA rekeyed");
@@ -330,7 +343,7 @@ static bool is_temporary(const struct engine *engine, const struct ike_sa *sa,
                          const struct creation *creation)
 {
     bool fresh_heir = sa->line_ms != sa->established_ms &&
-                      engine->context.now_ms - sa->established_ms < HELD_OUTBOUND_MS;
+                      engine->context.now_ms - sa->established_ms < PROVEN_MS;
 
     return creation->error == V2_N_TEMPORARY_FAILURE ||
            (creation->error == V2_N_CHILD_SA_NOT_FOUND && fresh_heir);
@@ -385,9 +398,7 @@ static void own_failed(struct engine *engine, struct ike_sa *sa, const struct cr
     sa->rekey_due = false;
     if (old != NULL)
         old->rekey_due = false;
-    const struct child_sa *child = old != NULL ? old : TAILQ_FIRST(&sa->children);
-    if (child != NULL && sa->link != NULL)
-        link_start(engine, sa->link, child->config, sa);
+    sa_replace(engine, sa);
 }
 
 static void creation_settle(struct engine *engine, struct ike_sa *sa, struct creation **place)

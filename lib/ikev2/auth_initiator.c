@@ -133,6 +133,18 @@ static enum status take_child(struct context *context, struct ike_sa *sa,
     return status == STATUS_OK ? STATUS_OK : STATUS_CLOSE;
 }
 
+/* RFC 4478 section 3: seconds after which the responder wants us to authenticate again. */
+static uint32_t parse_lifetime(const struct ike_message *message)
+{
+    struct v2_notify_body notify;
+
+    if (!message_find_notify(message, V2_N_AUTH_LIFETIME, &notify))
+        return 0;
+    struct reader reader = reader_of(notify.data);
+    uint32_t seconds = reader_u32(&reader);
+    return reader_done(&reader) ? seconds : 0;
+}
+
 enum status auth_reply(struct context *context, struct ike_sa *sa,
                        const struct ike_message *message, struct reason *reason)
 {
@@ -153,6 +165,7 @@ enum status auth_reply(struct context *context, struct ike_sa *sa,
                           "the peer is %s, expected %s",
                           identity_text(&remote_id, got, sizeof(got)),
                           identity_text(&connection->remote_id, expected, sizeof(expected)));
+    sa->handshake->auth_life_s = parse_lifetime(message);
     if (take_child(context, sa, message, &sa->handshake->refusal) != STATUS_OK)
         sa->handshake->child_error = V2_N_NO_PROPOSAL_CHOSEN;
     sa->remote_id_type = remote_id.type;

@@ -126,6 +126,19 @@ enum status auth_request(struct context *context, struct ike_sa *sa,
     return STATUS_OK;
 }
 
+/* RFC 4478: the initiator is to authenticate again in time. */
+static void write_lifetime(struct v2_writer *writer, uint32_t seconds)
+{
+    uint8_t bytes[4];
+    struct writer data = writer_of(bytes, sizeof(bytes));
+
+    if (seconds == 0)
+        return;
+    writer_u32(&data, seconds);
+    v2_write_notify(writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_AUTH_LIFETIME,
+                    writer_slice(&data));
+}
+
 enum status auth_respond(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     struct handshake *handshake = sa->handshake;
@@ -136,6 +149,7 @@ enum status auth_respond(struct context *context, struct ike_sa *sa, struct reas
     message_begin_sealed(context, sa, &writer, V2_IKE_AUTH, true, sa->expected);
     v2_write_id(&writer, V2_IDR, local_id->type, slice_of(local_id->data, local_id->size));
     v2_write_auth(&writer, V2_AUTH_PSK, buffer_slice(&handshake->auth));
+    write_lifetime(&writer, sa->connection->reauth_s);
     if (handshake->child != NULL)
         child_write_answer(&writer, handshake->child, handshake->child_proposal,
                            slice_of(NULL, 0), false);

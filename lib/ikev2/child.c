@@ -12,6 +12,11 @@
 #define DYNAMIC_REQID_BASE 0x69800000u
 #define DYNAMIC_REQID_MASK 0x007fffffu
 
+/* An outbound SA that waits for the peer: after IKE_AUTH until our answer surely came, after a
+ * rekeying until the peer has deleted the old one, or would have. */
+#define HELD_FIRST_MS   1000
+#define HELD_REKEYED_MS 5000
+
 enum status child_offer_parse(struct child_offer *offer, const struct ike_message *message,
                               struct reason *reason)
 {
@@ -460,6 +465,8 @@ enum status child_install(struct context *context, struct ike_sa *sa, struct ste
         status = install_one(context, sa, step, child, true, keys.encr_in, keys.integ_in);
     if (status == STATUS_OK) {
         child->in_kernel = true;
+        child->held_until_ms =
+            context->now_ms + (sa->handshake != NULL ? HELD_FIRST_MS : HELD_REKEYED_MS);
         if (hold_outbound)
             status = secret_copy(&child->held_encr, keys.encr_out) &&
                              secret_copy(&child->held_integ, keys.integ_out)

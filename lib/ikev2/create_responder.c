@@ -210,7 +210,7 @@ enum status create_child_request(struct context *context, struct ike_sa *sa,
     if (error == 0 && !ike && rekey && old == NULL)
         error = sa->own != NULL ? V2_N_TEMPORARY_FAILURE : V2_N_CHILD_SA_NOT_FOUND;
     /* While they are rekeyed, there may be two of each. */
-    size_t children_max = (rekey ? 2 : 1) * CONFIG_CHILDREN_MAX;
+    size_t children_max = (rekey ? 2 : 1) * sa->connection->children_max;
     if (error == 0 && !ike && ike_sa_child_count(sa) >= children_max)
         error = V2_N_NO_ADDITIONAL_SAS;
     if (error != 0)

@@ -74,7 +74,10 @@ static enum status verified(struct context *context, struct ike_sa *sa, struct r
         .nonce_i = buffer_slice(&handshake->nonce_i),
         .nonce_r = buffer_slice(&handshake->nonce_r),
     };
-    return child_install(context, sa, &handshake->step, handshake->child, &seed, false);
+    /* Beside an older pair the initiator's packets and ours go on there until it has our answer. */
+    bool hold = !sa->initiator && !handshake->child->own_policies &&
+                ike_sa_has_elder(context, sa, handshake->child->config);
+    return child_install(context, sa, &handshake->step, handshake->child, &seed, hold);
 }
 
 static enum status installed(struct context *context, struct ike_sa *sa, struct reason *reason)

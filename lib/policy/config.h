@@ -117,7 +117,9 @@ struct connection {
     struct identity remote_id;
     struct proposal_list proposals;
     uint32_t lifetime_s;
+    uint32_t reauth_s;      /* a whole new IKE SA is made by then; 0: never */
     uint32_t sas_max;       /* IKE SAs with one peer; default 16 */
+    uint32_t children_max;  /* children of one IKE SA that a peer may have; default 64 */
     bool encapsulate;       /* ESP in UDP though no NAT is seen (RFC 3948) */
     uint32_t keepalive_s;   /* behind a NAT: silence after which its mapping is kept alive */
     bool fragmentation;     /* RFC 7383, when the peer can, too */

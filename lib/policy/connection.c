@@ -42,6 +42,10 @@ static const struct key connection_keys[] = {
     {"proposals", setting_read_later, NULL, 0, 0, 0},
     {"lifetime", setting_read_seconds, NULL, offsetof(struct connection, lifetime_s),
      LIFETIME_MIN_S, LIFETIME_MAX_S},
+    {"reauth", setting_read_seconds, NULL, offsetof(struct connection, reauth_s), LIFETIME_MIN_S,
+     LIFETIME_MAX_S},
+    {"children_max", setting_read_u32, NULL, offsetof(struct connection, children_max), 1,
+     CONFIG_CHILDREN_MAX},
     {"sas_max", setting_read_u32, NULL, offsetof(struct connection, sas_max), 1, SAS_MAX_MAX},
     {"encapsulate", setting_read_flag, NULL, offsetof(struct connection, encapsulate), 0, 0},
     {"keepalive", setting_read_seconds, NULL, offsetof(struct connection, keepalive_s),
@@ -405,6 +409,7 @@ struct connection *connection_read(struct reading *reading, config_setting_t *se
     TAILQ_INIT(&connection->children);
     connection->lifetime_s = IKE_LIFETIME_S;
     connection->sas_max = SAS_MAX;
+    connection->children_max = CONFIG_CHILDREN_MAX;
     connection->keepalive_s = KEEPALIVE_S;
     connection->fragmentation = true;
     connection->fragment_size = FRAGMENT_SIZE;

@@ -71,6 +71,7 @@ bool connection_equal(const struct connection *a, const struct connection *b)
            peers_equal(a, b) && identity_equal(&a->local_id, &b->local_id) &&
            identity_equal(&a->remote_id, &b->remote_id) &&
            proposals_equal(&a->proposals, &b->proposals) && a->lifetime_s == b->lifetime_s &&
+           a->reauth_s == b->reauth_s && a->children_max == b->children_max &&
            a->sas_max == b->sas_max && a->fragmentation == b->fragmentation &&
            a->fragment_size == b->fragment_size && a->liveness_s == b->liveness_s &&
            a->on_dead == b->on_dead && a->keepalive_s == b->keepalive_s &&

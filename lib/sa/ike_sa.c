@@ -287,6 +287,28 @@ size_t ike_sa_child_count(const struct ike_sa *sa)
     return children;
 }
 
+bool ike_sa_carries(const struct ike_sa *sa, const struct child_config *config)
+{
+    const struct child_sa *child;
+
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if (child->config == config)
+            return true;
+    return false;
+}
+
+bool ike_sa_has_elder(const struct context *context, const struct ike_sa *sa,
+                      const struct child_config *config)
+{
+    const struct ike_sa *other = NULL;
+
+    while ((other = sa_table_same_peer(context->sas, sa, other)) != NULL)
+        if (other->connection == sa->connection && other->state == IKE_ESTABLISHED &&
+            address_same_host(&other->remote, &sa->remote) && ike_sa_carries(other, config))
+            return true;
+    return false;
+}
+
 void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa *to)
 {
     struct child_sa *child;
@@ -304,6 +326,9 @@ void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa 
     from->deleting = NULL; /* still due: `to` asks again */
     from->inherited = true;
     to->line_ms = from->line_ms;
+    to->reauth_ms = from->reauth_ms;
+    to->replaces = from->replaces;
+    from->replaces = 0;
     to->expecting = false;
     if (!TAILQ_EMPTY(&to->gone))
         ike_sa_timer(context, &to->later, context->now_ms);

@@ -60,6 +60,7 @@ struct child_sa {
     bool delete_due;   /* to be deleted when the window is free */
     uint32_t releasing; /* number of the answer that says whether the held outbound SA came; 0: none */
     uint32_t out_order; /* of outbound SAs handed to the kernel, which takes the latest */
+    uint64_t held_until_ms; /* what is held is released at the latest */
     uint64_t gone_ms;  /* when the kernel may forget a deleted one */
     struct address local;  /* the ends by which the kernel knows its SAs, with the ports ... */
     struct address remote;
@@ -98,6 +99,7 @@ struct handshake {
     struct buffer init_response; /* RealMessage2 */
     struct buffer auth;          /* our AUTH data */
     struct child_sa *child;      /* until it is installed */
+    uint32_t auth_life_s;        /* initiator: the peer's AUTH_LIFETIME; 0: none */
     uint16_t child_error;        /* responder: why there is no child; a notify type */
     uint8_t child_proposal;      /* responder: number of the chosen proposal */
     uint8_t init_proposal;
@@ -226,6 +228,7 @@ struct ike_sa {
     uint64_t iv_counter;
     uint64_t created_ms;
     uint64_t established_ms;
+    uint64_t reauth_ms; /* the peers' authentication is over; 0: never */
     uint64_t line_ms; /* when the first of those was that it is an heir of */
     uint64_t heard_ms; /* the last authenticated message, or use of an inbound SA */
     uint64_t hinted_ms; /* when a hint was last heeded, 0: never */
@@ -330,6 +333,13 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
 
 /* How many children are listed. */
 size_t ike_sa_child_count(const struct ike_sa *sa);
+
+/* Is the child among its own? */
+bool ike_sa_carries(const struct ike_sa *sa, const struct child_config *config);
+
+/* Does another IKE SA of the same connection and peer carry this child? */
+bool ike_sa_has_elder(const struct context *context, const struct ike_sa *sa,
+                      const struct child_config *config);
 
 /* Hands all children to another IKE SA. */
 void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa *to);

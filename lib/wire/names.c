@@ -78,7 +78,7 @@ static const struct name notify_names[] = {
     {16400, "UPDATE_SA_ADDRESSES"},
     {16401, "COOKIE2"},
     {16402, "NO_NATS_ALLOWED"},
-    {16403, "AUTH_LIFETIME"},
+    {V2_N_AUTH_LIFETIME, "AUTH_LIFETIME"},
     {16406, "REDIRECT_SUPPORTED"},
     {16407, "REDIRECT"},
     {16408, "REDIRECTED_FROM"},

@@ -71,6 +71,8 @@ static void every_setting_counts(void **state)
         "on_dead = \"restart\";",
         "weak = true;",
         "sas_max = 15;",
+        "reauth = \"1d\";",
+        "children_max = 3;",
         "encapsulate = true;",
         "keepalive = \"30s\";",
         "fragmentation = false;",

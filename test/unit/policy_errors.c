@@ -56,6 +56,10 @@ static void each_fault_has_its_line(void **state)
         {CONNECTION("version = 1;"), "f:1: version: 1: not supported by this version; expected 2"},
         {CONNECTION("version = 3;"), "f:1: version: 3; expected 2"},
         {CONNECTION("version=\"2\";"), "f:1: version: \"2\"; expected 2"},
+        {CONNECTION("children_max = 65;"),
+         "f:1: children_max: 65; expected a number from 1 to 64"},
+        {CONNECTION("reauth = \"5s\";"), "f:1: reauth: \"5s\"; expected a time from 1m to 365d, such as \"90s\", \"15m\", \"8h\", "
+                                    "\"2d\""},
         {CONNECTION("sas_max = 0;"), "f:1: sas_max: 0; expected a number from 1 to 10000"},
         {CONNECTION("lifetime = 0;"),
          "f:1: lifetime: 0; expected a time from 1m to 365d, such as \"90s\", \"15m\", \"8h\", "

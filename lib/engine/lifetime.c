@@ -1,0 +1,167 @@
+/*
+ * How long an IKE SA lives: rekeying before its lifetime is over, a whole new one before its
+ * authentication is, and an end when it serves nobody.  RFC 7296 sections 2.8, 2.8.3 and 1.4.1,
+ * RFC 4478.
+ *
+ *   new IKE SA beside the old one  -->  its children, one by one  -->  Delete of the old one
+ *
+ * Not here: the rekeying itself (wish.c), the SA's life otherwise (sa_life.c).
+ */
+#include "lib/engine/private.h"
+
+#define SOFT_INITIATOR  18 /* twentieths of the lifetime: the initiator rekeys from here on ... */
+#define SOFT_RESPONDER  19 /* ... the responder a little later */
+#define SOFT_REAUTH     17 /* and authenticates again, which takes longer, still earlier */
+#define REAUTH_TRIES    8  /* in what is left */
+#define CHILDLESS_LIFE_MS 30000 /* an IKE SA without a child serves nobody */
+
+static uint64_t twentieths(uint64_t from_ms, uint64_t to_ms, unsigned parts)
+{
+    return from_ms + (to_ms - from_ms) / 20 * parts;
+}
+
+/* Only the initiator makes a new one; the responder ends what is not authenticated again. */
+static uint64_t reauth_due_ms(const struct ike_sa *sa)
+{
+    if (sa->reauth_ms == 0)
+        return UINT64_MAX;
+    return sa->initiator ? twentieths(sa->line_ms, sa->reauth_ms, SOFT_REAUTH) : sa->reauth_ms;
+}
+
+void sa_limit_authentication(struct ike_sa *sa, uint32_t told_s)
+{
+    uint32_t own_s = sa->connection->reauth_s;
+    uint32_t limit_s = own_s == 0 || (told_s != 0 && told_s < own_s) ? told_s : own_s;
+
+    sa->reauth_ms = limit_s == 0 ? 0 : sa->established_ms + limit_s * 1000ull;
+}
+
+void sa_arm_lifetime(struct engine *engine, struct ike_sa *sa)
+{
+    struct context *context = &engine->context;
+    uint64_t life_ms = sa->connection->lifetime_s * 1000ull;
+    uint64_t due_ms = reauth_due_ms(sa);
+    uint32_t chance;
+
+    if (life_ms != 0) {
+        context->random(context->random_context, &chance, sizeof(chance));
+        uint64_t wait_ms = life_ms / 20 * (sa->initiator ? SOFT_INITIATOR : SOFT_RESPONDER) -
+                           chance % (life_ms / 20);
+        if (sa->established_ms + wait_ms < due_ms)
+            due_ms = sa->established_ms + wait_ms;
+    }
+    if (due_ms == UINT64_MAX)
+        ike_sa_timer_stop(context, &sa->expire);
+    else
+        ike_sa_timer(context, &sa->expire, due_ms);
+}
+
+void sa_arm_childless(struct engine *engine, struct ike_sa *sa)
+{
+    bool childless = TAILQ_EMPTY(&sa->children);
+    uint64_t due_ms = engine->context.now_ms + CHILDLESS_LIFE_MS;
+
+    if (sa->state != IKE_ESTABLISHED || sa->inherited || sa->childless == childless)
+        return;
+    sa->childless = childless;
+    if (!childless)
+        sa_arm_lifetime(engine, sa);
+    else if (!heap_has(&sa->expire.node) || sa->expire.node.due_ms > due_ms)
+        ike_sa_timer(&engine->context, &sa->expire, due_ms);
+}
+
+/* --- A whole new IKE SA --- */
+
+void sa_replace(struct engine *engine, struct ike_sa *sa)
+{
+    const struct child_sa *child = TAILQ_FIRST(&sa->children);
+
+    if (child != NULL && sa->link != NULL)
+        link_start(engine, sa->link, child->config, sa);
+}
+
+void sa_replace_begin(struct engine *engine, struct ike_sa *sa)
+{
+    struct ike_sa *old = sa->replaces == 0 ? NULL : sa_table_find(&engine->sas, sa->replaces);
+    const struct child_sa *child;
+
+    if (old == NULL || old->connection != sa->connection) {
+        sa->replaces = 0;
+        return;
+    }
+    sa->wanted_children |= old->wanted_children;
+    old->wanted_children = 0;
+    TAILQ_FOREACH (child, &old->children, entry)
+        if (!child->delete_due)
+            sa_want_child(sa, child->config);
+}
+
+/* Only now no packet misses what goes. */
+void sa_replace_finish(struct engine *engine, struct ike_sa *sa)
+{
+    if (sa->replaces == 0 || sa->state != IKE_ESTABLISHED || sa->wanted_children != 0 ||
+        sa->own != NULL)
+        return;
+    struct ike_sa *old = sa_table_find(&engine->sas, sa->replaces);
+    sa->replaces = 0;
+    if (old == NULL || old == sa || old->connection != sa->connection)
+        return;
+    report(&engine->context, sa, SEVERITY_INFO, "ike-replaced",
+           "the whole of an older IKE SA is replaced: that is closed");
+    sa_close(engine, old);
+}
+
+/* --- The end --- */
+
+static void reauthenticate(struct engine *engine, struct ike_sa *sa)
+{
+    struct context *context = &engine->context;
+    uint64_t pause_ms = (sa->reauth_ms - sa->line_ms) / 20 * (20 - SOFT_REAUTH) / REAUTH_TRIES;
+    uint64_t again_ms = context->now_ms + pause_ms + 1;
+
+    ike_sa_timer(context, &sa->expire, again_ms < sa->reauth_ms ? again_ms : sa->reauth_ms);
+    sa_replace(engine, sa);
+}
+
+/* Superseded: has the peer had its time to close it? */
+static void superseded_over(struct engine *engine, struct ike_sa *sa)
+{
+    sa->superseded = false;
+    if (!sa_is_superseded(engine, sa)) {
+        sa_arm_lifetime(engine, sa);
+        return;
+    }
+    report(&engine->context, sa, SEVERITY_INFO, "ike-superseded",
+           "a newer IKE SA has taken over: closed");
+    sa_close(engine, sa);
+}
+
+void sa_lifetime_over(struct engine *engine, struct ike_sa *sa)
+{
+    struct context *context = &engine->context;
+    uint64_t now_ms = context->now_ms;
+    uint64_t life_ms = sa->connection->lifetime_s * 1000ull;
+    bool aged = life_ms != 0 && now_ms >= sa->established_ms + life_ms;
+    bool unproven = sa->reauth_ms != 0 && now_ms >= sa->reauth_ms;
+
+    if (sa->superseded) {
+        superseded_over(engine, sa);
+        return;
+    }
+    if (TAILQ_EMPTY(&sa->children) || sa->inherited || aged || unproven) {
+        report(context, sa, SEVERITY_INFO, "ike-lifetime", "%s",
+               unproven ? "the peers were to authenticate again by now: closed"
+                        : "the lifetime is over: closed");
+        sa_close(engine, sa);
+        return;
+    }
+    if (now_ms >= reauth_due_ms(sa) && sa->connection->remote.family != FAMILY_NONE) {
+        reauthenticate(engine, sa);
+        return;
+    }
+    uint64_t end_ms = life_ms == 0 ? UINT64_MAX : sa->established_ms + life_ms;
+    uint64_t due_ms = reauth_due_ms(sa) > now_ms ? reauth_due_ms(sa) : sa->reauth_ms;
+    ike_sa_timer(context, &sa->expire, due_ms < end_ms ? due_ms : end_ms);
+    sa->rekey_due = true;
+    sa_wishes(engine, sa);
+}
