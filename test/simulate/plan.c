@@ -46,6 +46,8 @@ static void plan_end(struct run *run, struct end *end, struct host *host, size_t
     end->start = ANY_OF(run, starts);
     end->mode = "transport";
     end->lifetime_h = 8;
+    end->liveness_s = 5 + (uint32_t)chance_below(&run->chance, 60);
+    end->restarts = chance_hit(&run->chance, 300);
     end->fragment_size = 1280;
 }
 
@@ -262,6 +264,8 @@ static void add_connection(const struct run *run, const struct pair *pair, size_
         add(text, size, "    fragmentation = false;\n");
     else
         add(text, size, "    fragment_size = %u;\n", end->fragment_size);
+    add(text, size, "    liveness = \"%us\"; on_dead = \"%s\";\n", end->liveness_s,
+        end->restarts && !end->any ? "restart" : "trap");
     add(text, size, "    children: {\n");
     for (size_t i = 0; i < pair->child_count; i++)
         add_child(run, pair, side, i, text, size);

@@ -34,6 +34,8 @@ struct end {
     bool wrong_secret_planned;
     bool guarded[CHILDREN_MAX]; /* a policy stood: no packet may pass in the clear any more */
     uint32_t lifetime_h;        /* changed to make a reload matter */
+    uint32_t liveness_s;
+    bool restarts; /* on_dead */
 };
 
 struct pair {
