@@ -20,6 +20,8 @@
 #include "lib/ikev2/create_child.h"
 #include "lib/ikev2/exchange.h"
 
+#define REFUSALS_MS 1000 /* a line about one refusal in this time */
+
 static enum status decline(struct context *context, struct ike_sa *sa, uint16_t type,
                            struct slice data)
 {
@@ -119,6 +121,16 @@ static enum status rekey_ike(struct context *context, struct ike_sa *sa,
     return STATUS_OK;
 }
 
+/* A peer that asks again and again fills no log. */
+static void report_refused(struct context *context, struct ike_sa *sa, const struct reason *reason)
+{
+    if (sa->refused_ms != 0 && context->now_ms - sa->refused_ms < REFUSALS_MS)
+        return;
+    sa->refused_ms = context->now_ms;
+    report(context, sa, SEVERITY_WARNING, "child-refused", "%s: answered %s", reason->text,
+           v2_notify_name(reason->notify));
+}
+
 static enum status create_child(struct context *context, struct ike_sa *sa,
                                 const struct ike_message *message, struct slice nonce,
                                 struct child_sa *old, struct reason *reason)
@@ -143,8 +155,7 @@ static enum status create_child(struct context *context, struct ike_sa *sa,
     if (status == STATUS_OK)
         status = child_choose(context, sa, &request, &child, &number, reason);
     if (status == STATUS_REJECT) {
-        report(context, sa, SEVERITY_WARNING, "child-refused", "%s: answered %s", reason->text,
-               v2_notify_name(reason->notify));
+        report_refused(context, sa, reason);
         return decline(context, sa, reason->notify, slice_of(NULL, 0));
     }
     if (status != STATUS_OK)

@@ -232,6 +232,7 @@ struct ike_sa {
     uint64_t line_ms; /* when the first of those was that it is an heir of */
     uint64_t heard_ms; /* the last authenticated message, or use of an inbound SA */
     uint64_t hinted_ms; /* when a hint was last heeded, 0: never */
+    uint64_t refused_ms; /* when a child that the peer asked for was last reported as refused */
     uint32_t asked;     /* the kernel was asked about the children's use under this number ... */
     uint8_t asked_count; /* ... and so many answers are missing */
     struct child_sa_list children;
