@@ -443,12 +443,25 @@ static void refuse(struct request *request, const struct reason *reason)
     complete(request, STATUS_FAIL);
 }
 
+/* Does it move an SA that has already moved in this batch?  The place it may come back to is still
+ * taken then, until remove_moved. */
+static bool moves_again(const struct service *service, const struct effect *effect)
+{
+    if (effect->kind != EFFECT_MOVE_SA)
+        return false;
+    for (size_t i = 0; i < service->request_count; i++)
+        if (service->requests[i].effect.kind == EFFECT_MOVE_SA &&
+            service->requests[i].effect.move_sa.spi == effect->move_sa.spi)
+            return true;
+    return false;
+}
+
 void service_take(struct service *service, struct effect *effect, uint64_t now_ms)
 {
     struct reason reason = {0};
 
     if (service->request_count == SERVICE_REQUESTS_MAX ||
-        SERVICE_JOBS_MAX - service->job_count < POLICY_JOBS_MAX)
+        SERVICE_JOBS_MAX - service->job_count < POLICY_JOBS_MAX || moves_again(service, effect))
         service_flush(service);
     struct request *request = &service->requests[service->request_count++];
     *request = (struct request){

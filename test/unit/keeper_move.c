@@ -112,6 +112,33 @@ static void the_old_goes_when_the_batch_is_done(void **state)
     assert_int_equal(heard.events[0].kind, KERNEL_EXPIRE);
 }
 
+/* There and back in one batch: where it came from it has to go first, or the kernel refuses the way
+ * back, and the SA is lost. */
+static void there_and_back(void **state)
+{
+    (void)state;
+    establish();
+    struct effect there = move_sa(0x0badcafe, false, 10005);
+    struct connection *db = TAILQ_FIRST(&config->connections);
+    while (strcmp(db->name, "db") != 0)
+        db = TAILQ_NEXT(db, entry);
+    db->remote = (struct address){0};
+    struct effect back = there;
+    there.move_sa.new_destination = policy_address("192.0.2.7");
+    there.move_sa.new_destination.port = 10005;
+    back.move_sa.destination = there.move_sa.new_destination;
+    toy.job_count = 0;
+    take(there);
+    take(back);
+    service_flush(&service);
+    assert_int_equal(toy.job_count, 4);
+    assert_int_equal(toy.jobs[0].verb, KERNEL_MOVE_SA);
+    assert_int_equal(toy.jobs[1].verb, KERNEL_REMOVE_SA);
+    assert_int_equal(toy.jobs[2].verb, KERNEL_MOVE_SA);
+    assert_int_equal(toy.jobs[3].verb, KERNEL_REMOVE_SA);
+    assert_int_equal(heard.event_count, 0);
+}
+
 static void what_cannot_be_moved_is_gone(void **state)
 {
     (void)state;
@@ -134,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(mappings_are_passed_on),
         TEST(the_old_goes_when_the_batch_is_done),
+        TEST(there_and_back),
         TEST(what_cannot_be_moved_is_gone),
     };
 
