@@ -268,10 +268,10 @@ static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike
         drop(engine, COUNTER_DROP_AUTH, message, reason.text);
         return;
     }
+    if (status == STATUS_WAIT)
+        return; /* no sign of life: once forgotten, the same fragment is taken again */
     if (sealed)
         sa_heard(engine, sa);
-    if (status == STATUS_WAIT)
-        return;
     if (sealed && status != STATUS_FAIL)
         path_take(engine, sa, message);
     const struct exchange_row *row = exchange_find(sa, message);
