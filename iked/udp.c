@@ -43,7 +43,7 @@ union pktinfo_room {
 /* One datagram as recvmmsg fills it in. */
 struct arrival {
     union sockaddr_any from;
-    union pktinfo_room room;
+    _Alignas(union pktinfo_room) uint8_t room[sizeof(union pktinfo_room)];
     struct iovec part;
     uint8_t data[DATAGRAM_MAX];
 };
@@ -130,8 +130,7 @@ static bool take_marker(struct udp *udp, struct datagram *datagram)
     return true;
 }
 
-static void take_arrival(struct udp_socket *socket, struct mmsghdr *header,
-                         struct arrival *arrival)
+static void take_arrival(struct udp_socket *socket, struct mmsghdr *header, struct arrival *arrival)
 {
     struct udp *udp = socket->udp;
     struct datagram datagram = {.data = arrival->data, .size = header->msg_len};
@@ -156,7 +155,7 @@ static bool receive_batch(struct udp_socket *socket)
             .msg_namelen = sizeof(arrival->from),
             .msg_iov = &arrival->part,
             .msg_iovlen = 1,
-            .msg_control = &arrival->room,
+            .msg_control = arrival->room,
             .msg_controllen = sizeof(arrival->room),
         };
     }

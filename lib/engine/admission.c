@@ -160,8 +160,8 @@ static void flood_begins(struct engine *engine, const char *why)
     admission->quiet_s = admission->asked = admission->returned = 0;
     count(context, COUNTER_COOKIE_ALARMS);
     ike_sa_timer(context, &admission->calm, context->now_ms + SECOND_MS);
-    report(context, NULL, SEVERITY_WARNING, "flood", "%s: whoever starts must return a cookie first",
-           why);
+    report(context, NULL, SEVERITY_WARNING, "flood",
+           "%s: whoever starts must return a cookie first", why);
 }
 
 void admission_calm(struct engine *engine)
@@ -223,8 +223,7 @@ enum status admission_check(struct engine *engine, const struct ike_message *mes
     return !ask || is_proven(engine, message) ? STATUS_OK : STATUS_DROP;
 }
 
-bool admission_error(struct engine *engine, const struct ike_message *message,
-                     enum error_kind kind)
+bool admission_error(struct engine *engine, const struct ike_message *message, enum error_kind kind)
 {
     struct admission *admission = &engine->admission;
     struct context *context = &engine->context;

@@ -23,11 +23,11 @@
 #include "lib/wire/ikev2.h"
 #include "test/bench/initiators.h"
 
-#define IKE_PORT   500
-#define BATCH      32
-#define PACKET_MAX 1500
-#define NONCE_NEW  8 /* so many octets of the nonce are new each time */
-#define RATE_MAX   1000000
+#define IKE_PORT    500
+#define BATCH       32
+#define PACKET_MAX  1500
+#define NONCE_NEW   8 /* so many octets of the nonce are new each time */
+#define RATE_MAX    1000000
 #define SECONDS_MAX 3600
 
 struct options {
@@ -227,9 +227,12 @@ static bool parse_ipv4(const char *text, struct address *address)
 enum long_option { REMOTE = 256, RATE, SECONDS, FROM, SOURCES, IKE };
 
 static const struct option long_options[] = {
-    {"remote", required_argument, NULL, REMOTE},   {"rate", required_argument, NULL, RATE},
-    {"seconds", required_argument, NULL, SECONDS}, {"from", required_argument, NULL, FROM},
-    {"sources", required_argument, NULL, SOURCES}, {"ike", required_argument, NULL, IKE},
+    {"remote", required_argument, NULL, REMOTE},
+    {"rate", required_argument, NULL, RATE},
+    {"seconds", required_argument, NULL, SECONDS},
+    {"from", required_argument, NULL, FROM},
+    {"sources", required_argument, NULL, SOURCES},
+    {"ike", required_argument, NULL, IKE},
     {0},
 };
 

@@ -29,13 +29,13 @@
 
 #include "test/bench/initiators.h"
 
-#define IKE_PORT      500
-#define COUNT_MAX     65536 /* a configuration has no more connections */
-#define DATAGRAM_MAX  65536
-#define SOCKET_BUFFER (8 << 20)
-#define WAIT_MAX_MS   1000
+#define IKE_PORT        500
+#define COUNT_MAX       65536 /* a configuration has no more connections */
+#define DATAGRAM_MAX    65536
+#define SOCKET_BUFFER   (8 << 20)
+#define WAIT_MAX_MS     1000
 #define INTERVAL_MAX_MS 60000
-#define STAY_MAX_S    3600
+#define STAY_MAX_S      3600
 
 struct load {
     struct initiators initiators;
@@ -314,10 +314,11 @@ int main(int argc, char **argv)
     uint64_t seed;
 
     if (!parse_arguments(argc, argv, &options, &load.stay_s, &verbose)) {
-        fputs("usage: load --remote ADDR [--count N] [--concurrency C] [--interval MS] [--first N]\n"
-              "            [--hold] [--stay SECONDS] [-v] [--psk TEXT] [--local ADDR] [--inner ADDR] [--network PREFIX]\n"
-              "            [--ike PROPOSAL] [--esp PROPOSAL]\n",
-              stderr);
+        fputs(
+            "usage: load --remote ADDR [--count N] [--concurrency C] [--interval MS] [--first N]\n"
+            "            [--hold] [--stay SECONDS] [-v] [--psk TEXT] [--local ADDR] [--inner ADDR] [--network PREFIX]\n"
+            "            [--ike PROPOSAL] [--esp PROPOSAL]\n",
+            stderr);
         return 2;
     }
     load.socket = open_socket();

@@ -24,7 +24,7 @@ struct pair {
     struct wire to_initiators;
     uint64_t now_ms;
     double responder_us; /* CPU time of the responder's calls so far */
-    size_t heap_before; /* with nothing but the responder's empty engine */
+    size_t heap_before;  /* with nothing but the responder's empty engine */
 };
 
 /* All zero before.  False, with a line on stderr, when something is wrong. */
