@@ -206,7 +206,7 @@ static bool is_at_work(const struct link *link)
         if (sa->handshake != NULL || sa->own != NULL || sa->theirs != NULL ||
             (sa->wanted_children != 0 && sa->state == IKE_ESTABLISHED) || sa->inherited)
             return true;
-    return false;
+    return dial_is_resolving(link);
 }
 
 void link_stalled(struct engine *engine, struct link *link, const char *why)

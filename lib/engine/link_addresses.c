@@ -131,6 +131,8 @@ static const struct child_config *child_at(const struct connection *connection, 
     return config;
 }
 
+static void dial_go(struct engine *engine, struct link *link);
+
 static bool has_more(const struct link *link)
 {
     const struct dial *dial = link->dial;
@@ -180,7 +182,7 @@ static bool next(struct engine *engine, struct link *link)
     return true;
 }
 
-void dial_go(struct engine *engine, struct link *link)
+static void dial_go(struct engine *engine, struct link *link)
 {
     struct dial *dial = link->dial;
     const struct peer_address *peer = &link->connection->peers[dial->peer];

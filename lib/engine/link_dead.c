@@ -80,6 +80,7 @@ void link_dead(struct engine *engine, struct ike_sa *sa, const char *why)
         link->cleared = true;
         link_policies(engine, link->connection, EFFECT_REMOVE_POLICY, NULL);
     }
+    link_stalled(engine, link, why);
 }
 
 void link_restore(struct engine *engine, struct link *link)

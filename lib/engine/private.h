@@ -264,7 +264,6 @@ bool dial_has_unknown(const struct link *link);
 /* Calls the peer for one more child; `replaces`: as in link_call. */
 void dial_start(struct engine *engine, struct link *link, const struct child_config *child,
                 uint64_t replaces);
-void dial_go(struct engine *engine, struct link *link);
 
 /* A call has failed: true when there is another address, which is called. */
 bool dial_failed(struct engine *engine, struct link *link, const char *why);
