@@ -64,7 +64,6 @@ void path_move(struct engine *engine, struct ike_sa *sa, const struct address *l
                const struct address *remote)
 {
     struct context *context = &engine->context;
-    struct child_sa *child;
     char text[ADDRESS_TEXT_MAX];
 
     sa->local = *local;
@@ -72,10 +71,7 @@ void path_move(struct engine *engine, struct ike_sa *sa, const struct address *l
     report(context, sa, SEVERITY_INFO, "peer-moved", "the peer is now at %s, port %u",
            address_text(remote, text), remote->port);
     count(context, COUNTER_MOVES);
-    TAILQ_FOREACH (child, &sa->gone, entry) /* the latest last: the kernel prefers it */
-        child_follow(context, sa, child);
-    TAILQ_FOREACH (child, &sa->children, entry)
-        child_follow(context, sa, child);
+    children_follow(context, sa, sa);
 }
 
 void path_keepalive(struct engine *engine, struct ike_sa *sa)

@@ -19,6 +19,7 @@
 
 #include "lib/ikev2/create_child.h"
 #include "lib/ikev2/exchange.h"
+#include "lib/ikev2/nat.h"
 
 #define REFUSALS_MS 1000 /* a line about one refusal in this time */
 
@@ -154,6 +155,8 @@ static enum status create_child(struct context *context, struct ike_sa *sa,
     };
     if (status == STATUS_OK)
         status = child_choose(context, sa, &request, &child, &number, reason);
+    if (status == STATUS_OK && (status = nat_check_rivals(context, sa, child, reason)) != STATUS_OK)
+        child_free(child);
     if (status == STATUS_REJECT) {
         report_refused(context, sa, reason);
         return decline(context, sa, reason->notify, slice_of(NULL, 0));

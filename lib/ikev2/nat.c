@@ -144,3 +144,59 @@ void nat_substitute(const struct ike_sa *sa, struct v2_selectors *local,
     if (sa->nat_there)
         substitute(remote, &sa->remote);
 }
+
+static bool overlap(const struct child_sa *a, const struct child_sa *b)
+{
+    const struct selector *a_remote = a->selectors + a->local_count;
+    const struct selector *b_remote = b->selectors + b->local_count;
+    struct selector unused;
+    bool local = false;
+    bool remote = false;
+
+    for (size_t i = 0; i < a->local_count; i++)
+        for (size_t j = 0; j < b->local_count; j++)
+            local = local || selector_intersect(&a->selectors[i], &b->selectors[j], &unused);
+    for (size_t i = 0; i < a->remote_count; i++)
+        for (size_t j = 0; j < b->remote_count; j++)
+            remote = remote || selector_intersect(&a_remote[i], &b_remote[j], &unused);
+    return local && remote;
+}
+
+static bool claims(const struct ike_sa *other, const struct child_sa *child)
+{
+    const struct child_sa *theirs;
+
+    TAILQ_FOREACH (theirs, &other->children, entry)
+        if (theirs->mode == CHILD_TRANSPORT && overlap(theirs, child))
+            return true;
+    theirs = other->handshake != NULL && other->state == IKE_AWAIT_INSTALL
+                 ? other->handshake->child
+             : other->theirs != NULL ? other->theirs->child
+                                     : NULL;
+    return theirs != NULL && theirs->mode == CHILD_TRANSPORT && overlap(theirs, child);
+}
+
+enum status nat_check_rivals(const struct context *context, const struct ike_sa *sa,
+                             const struct child_sa *child, struct reason *reason)
+{
+    const struct ike_sa *other;
+    char address[ADDRESS_TEXT_MAX];
+    char id[128];
+
+    if (child->mode != CHILD_TRANSPORT || !sa->nat_there)
+        return STATUS_OK;
+    TAILQ_FOREACH (other, &context->sas->all, entry) {
+        struct identity other_id = ike_sa_remote_id(other);
+        bool same_peer = other->remote_id_type == sa->remote_id_type &&
+                         slice_equal(buffer_slice(&other->remote_id), buffer_slice(&sa->remote_id));
+        if (other == sa || same_peer || !address_same_host(&other->remote, &sa->remote) ||
+            !claims(other, child))
+            continue;
+        return reason_set(reason, STATUS_REJECT, V2_N_TS_UNACCEPTABLE,
+                          "child %s: %s, behind the same NAT at %s, has this traffic already; "
+                          "expected other ports, or tunnel mode",
+                          child->config->name, identity_text(&other_id, id, sizeof(id)),
+                          address_text(&sa->remote, address));
+    }
+    return STATUS_OK;
+}

@@ -11,6 +11,7 @@
 #include "lib/ikev2/child.h"
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/keys.h"
+#include "lib/ikev2/nat.h"
 
 static enum status key_ready(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
@@ -64,6 +65,9 @@ static enum status verified(struct context *context, struct ike_sa *sa, struct r
     ike_sa_leave_half_open(context, sa);
     buffer_free(&handshake->init_request);
     buffer_free(&handshake->init_response);
+    if (!sa->initiator && handshake->child != NULL &&
+        nat_check_rivals(context, sa, handshake->child, &handshake->refusal) != STATUS_OK)
+        handshake->child_error = handshake->refusal.notify;
     if (handshake->child_error != 0 && handshake->child != NULL)
         child_remove(context, sa, handshake->child);
     if (handshake->child == NULL)

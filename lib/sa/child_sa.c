@@ -377,8 +377,36 @@ void child_follow(struct context *context, const struct ike_sa *sa, struct child
     child->local = sa->local;
     child->remote = sa->remote;
     child->encap = sa->encap;
-    if (!same_hosts && child->listed)
+    if (!same_hosts && child->listed && child->own_policies)
         child_install_policies(context, child);
+}
+
+static struct child_sa *next_sending(const struct child_sa_list *list, uint32_t after,
+                                     struct child_sa *best)
+{
+    struct child_sa *child;
+
+    TAILQ_FOREACH (child, list, entry)
+        if (child->out_order > after && (best == NULL || child->out_order < best->out_order))
+            best = child;
+    return best;
+}
+
+void children_follow(struct context *context, const struct ike_sa *holder,
+                     const struct ike_sa *sa)
+{
+    struct child_sa *child;
+    uint32_t order = 0;
+
+    while ((child = next_sending(&holder->children, order,
+                                 next_sending(&holder->gone, order, NULL))) != NULL) {
+        child_follow(context, sa, child);
+        order = child->out_order;
+    }
+    TAILQ_FOREACH (child, &holder->gone, entry)
+        child_follow(context, sa, child);
+    TAILQ_FOREACH (child, &holder->children, entry)
+        child_follow(context, sa, child);
 }
 
 void child_remove_outbound(struct context *context, struct child_sa *child)

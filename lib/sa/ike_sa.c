@@ -315,10 +315,7 @@ void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa 
 
     TAILQ_FOREACH (child, &from->children, entry)
         child->owner = to;
-    TAILQ_FOREACH (child, &from->gone, entry) /* the latest last: the kernel prefers it */
-        child_follow(context, to, child);
-    TAILQ_FOREACH (child, &from->children, entry)
-        child_follow(context, to, child);
+    children_follow(context, from, to);
     TAILQ_CONCAT(&to->children, &from->children, entry);
     TAILQ_CONCAT(&to->gone, &from->gone, entry);
     to->wanted_children |= from->wanted_children;

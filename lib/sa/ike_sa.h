@@ -420,6 +420,11 @@ MUST_USE bool child_set_selectors(struct child_sa *child, const struct selector 
 /* The kernel's SAs of the child get the ends that its IKE SA has now. */
 void child_follow(struct context *context, const struct ike_sa *sa, struct child_sa *child);
 
+/* All that `holder` has, the lingering ones too, get the ends of `sa`; in the order in which their
+ * outbound SAs came, since the kernel takes the latest. */
+void children_follow(struct context *context, const struct ike_sa *holder,
+                     const struct ike_sa *sa);
+
 /* Asks the kernel to forget the outbound SA, so that packets take another one. */
 void child_remove_outbound(struct context *context, struct child_sa *child);
 
