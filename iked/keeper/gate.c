@@ -52,7 +52,8 @@ struct claim {
     uint8_t protocol;
     uint8_t mode;
     bool encap;     /* it is about an SA in UDP */
-    bool is_policy; /* may wait for a peer whose name is not resolved yet: nothing passes till then */
+    bool is_policy; /* may wait for a peer whose name is not resolved yet, and for an own address that
+                     * is left open: the kernel takes what the route says; nothing passes till then */
     /* Found. */
     const struct connection *connection;
     const struct child_config *child;
@@ -67,12 +68,20 @@ bool gate_is_local(const struct gate *gate, const struct connection *connection,
     return address->family != FAMILY_NONE && gate->is_own_address(gate->context, address);
 }
 
-/* Where a peer is whose name is not resolved yet. */
+/* Where an end is that is not known yet. */
 static bool is_nowhere(const struct address *address)
 {
     const struct address nowhere = {.family = address->family};
 
     return address_same_host(address, &nowhere);
+}
+
+/* A policy may leave open what the configuration leaves open. */
+static bool local_allowed(const struct gate *gate, const struct claim *claim)
+{
+    return gate_is_local(gate, claim->connection, claim->local) ||
+           (claim->is_policy && claim->connection->local.family == FAMILY_NONE &&
+            claim->local->family != FAMILY_NONE && is_nowhere(claim->local));
 }
 
 /* Has the child an SA in UDP whose other end is there? */
@@ -107,7 +116,8 @@ static bool remote_allowed(const struct claim *claim)
                   (claim->is_policy && is_nowhere(claim->remote)))
         return true;
     return claim->child->mode == CHILD_TUNNEL &&
-           (claim->encap || owner_is_at(claim->owner, claim->remote));
+           (claim->encap || claim->connection->mobike ||
+            owner_is_at(claim->owner, claim->remote));
 }
 
 static bool reqid_allowed(const struct ledger *ledger, const struct claim *claim)
@@ -130,13 +140,13 @@ static enum status claim_check(const struct gate *gate, const struct config *con
     if (claim->child == NULL)
         return refuse(reason, "the connection has no such child");
     claim->owner = ledger_owner(gate->ledger, claim->connection_name, claim->child_name);
-    if (!gate_is_local(gate, claim->connection, claim->local))
+    if (!local_allowed(gate, claim))
         return refuse(reason, "the local address is not the connection's");
     if (!remote_allowed(claim))
         return refuse(reason, "the remote address is not the connection's");
     if (claim->local->family != claim->remote->family)
         return refuse(reason, "the addresses are of two families");
-    if (address_same_host(claim->local, claim->remote))
+    if (!is_nowhere(claim->local) && address_same_host(claim->local, claim->remote))
         return refuse(reason, "both ends have the same address");
     if (claim->protocol != V2_PROTOCOL_ESP)
         return refuse(reason, "the child does not allow this protocol");

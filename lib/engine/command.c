@@ -249,8 +249,10 @@ void engine_kernel(struct engine *engine, const struct kernel_event *event, uint
         path_mapping(engine, event);
         return;
     }
-    if (event->kind == KERNEL_ADDRESSES)
+    if (event->kind == KERNEL_ADDRESSES) {
+        path_addresses(engine);
         return;
+    }
     link = link_find(engine, event->connection.text);
     if (link != NULL)
         child = connection_find_child(link->connection, event->child.text);

@@ -120,6 +120,7 @@ struct results {
     struct secret *shared;
     struct buffer *auth; /* NULL: not asked for */
     struct child_sa *child;
+    struct address *source; /* NULL: not asked for */
 };
 
 /* Which step of the SA's a ticket belongs to; step is NULL when nobody waits. */
@@ -130,13 +131,16 @@ static struct results find_step(struct ike_sa *sa, uint32_t number)
 
     if (handshake != NULL && handshake->step.number == number && handshake->step.awaited > 0)
         return (struct results){&handshake->step, &handshake->public, &handshake->shared,
-                                &handshake->auth, handshake->child};
+                                &handshake->auth, handshake->child, &sa->local};
     for (size_t i = 0; i < 2; i++) {
         struct creation *creation = creations[i];
         if (creation != NULL && creation->step.number == number && creation->step.awaited > 0)
             return (struct results){&creation->step, &creation->public, &creation->shared, NULL,
-                                    creation->child};
+                                    creation->child, NULL};
     }
+    if (sa->movement != NULL && sa->movement->step.number == number &&
+        sa->movement->step.awaited > 0)
+        return (struct results){.step = &sa->movement->step};
     return (struct results){0};
 }
 
@@ -150,6 +154,11 @@ static void store_answer(const struct results *results, struct answer *answer)
         take_buffer(results->auth, &answer->auth);
     } else if (answer->kind == EFFECT_ALLOCATE_SPI && results->child != NULL) {
         results->child->spi_in = answer->spi;
+    } else if (answer->kind == EFFECT_FIND_SOURCE && results->source != NULL &&
+               answer->status == STATUS_OK) {
+        uint16_t port = results->source->port;
+        *results->source = answer->source;
+        results->source->port = port;
     }
     if (answer->status > results->step->status) {
         results->step->status = (uint8_t)answer->status;
@@ -194,6 +203,11 @@ void engine_answer(struct engine *engine, struct answer *answer, uint64_t now_ms
     store_answer(&results, answer);
     if (--results.step->awaited > 0)
         return;
+    if (answer->kind == EFFECT_FIND_SOURCE && sa->movement != NULL &&
+        results.step == &sa->movement->step) {
+        path_source(engine, sa, answer);
+        return;
+    }
     struct reason reason = results.step->reason;
     enum status status = go_on(context, sa, results.step, &reason);
     sa_settle(engine, sa, status, &reason);

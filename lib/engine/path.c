@@ -16,38 +16,11 @@ bool path_allowed(const struct ike_sa *sa, const struct ike_message *message)
 
     if (same_local && address_equal(&sa->remote, &message->remote))
         return true;
+    if (sa->mobike) /* RFC 4555 section 3.10: a message may try another path */
+        return sa->keys.size > 0;
     if (sa->state == IKE_AWAIT_AUTH_REQUEST) /* the float to port 4500 */
         return same_local && (sa->nat_there || address_same_host(&sa->remote, &message->remote));
     return same_local && sa->nat_there && sa->keys.size > 0;
-}
-
-/* A transport mode child has addresses as selectors, and cannot go to another host; no child can take
- * the place of another peer's. */
-static bool can_follow(const struct engine *engine, const struct ike_sa *sa,
-                       const struct child_sa *child, const struct address *remote)
-{
-    return address_same_host(&sa->remote, remote) ||
-           (child->mode != CHILD_TRANSPORT &&
-            !sa_table_outbound_taken(&engine->sas, child, remote));
-}
-
-static bool all_can_follow(const struct engine *engine, const struct ike_sa *sa,
-                           const struct address *remote)
-{
-    const struct creation *creations[] = {sa->own, sa->theirs};
-    const struct child_sa *child;
-
-    TAILQ_FOREACH (child, &sa->children, entry)
-        if (!can_follow(engine, sa, child, remote))
-            return false;
-    TAILQ_FOREACH (child, &sa->gone, entry)
-        if (!can_follow(engine, sa, child, remote))
-            return false;
-    for (size_t i = 0; i < 2; i++)
-        if (creations[i] != NULL && creations[i]->child != NULL &&
-            !can_follow(engine, sa, creations[i]->child, remote))
-            return false;
-    return true;
 }
 
 static bool may_follow(const struct engine *engine, const struct ike_sa *sa,
@@ -57,29 +30,7 @@ static bool may_follow(const struct engine *engine, const struct ike_sa *sa,
 
     return sa->state == IKE_ESTABLISHED && sa->nat_there && !sa->nat_here && !rests &&
            remote->family == sa->remote.family && !address_equal(&sa->remote, remote) &&
-           all_can_follow(engine, sa, remote);
-}
-
-void path_move(struct engine *engine, struct ike_sa *sa, const struct address *local,
-               const struct address *remote)
-{
-    struct context *context = &engine->context;
-    char text[ADDRESS_TEXT_MAX];
-
-    sa->local = *local;
-    sa->remote = *remote;
-    report(context, sa, SEVERITY_INFO, "peer-moved", "the peer is now at %s, port %u",
-           address_text(remote, text), remote->port);
-    count(context, COUNTER_MOVES);
-    children_follow(context, sa, sa);
-}
-
-void path_keepalive(struct engine *engine, struct ike_sa *sa)
-{
-    uint64_t wait_ms = sa->connection->keepalive_s * 1000ull;
-
-    if (sa->state == IKE_ESTABLISHED && !sa->inherited && sa->nat_here && sa->encap)
-        ike_sa_timer(&engine->context, &sa->keepalive, sa->sent_ms + wait_ms);
+           ike_sa_can_move(&engine->sas, sa, remote);
 }
 
 /* Only messages of IKE count as sent: nobody tells when ESP last was. */
@@ -91,7 +42,7 @@ void path_keepalive_due(struct engine *engine, struct ike_sa *sa)
         message_send_keepalive(context, sa);
         sa->sent_ms = context->now_ms;
     }
-    path_keepalive(engine, sa);
+    nat_keepalive(context, sa);
 }
 
 void path_take(struct engine *engine, struct ike_sa *sa, const struct ike_message *message)
@@ -104,9 +55,9 @@ void path_take(struct engine *engine, struct ike_sa *sa, const struct ike_messag
         sa->local = message->local;
         sa->remote = message->remote;
         sa->encap = sa->encap && sa->local.port == NAT_PORT_BOTH;
-    } else if (may_follow(engine, sa, &message->remote)) {
+    } else if (!sa->mobike && may_follow(engine, sa, &message->remote)) {
         sa->followed_ms = engine->context.now_ms;
-        path_move(engine, sa, &sa->local, &message->remote);
+        ike_sa_move(&engine->context, sa, &sa->local, &message->remote);
     }
 }
 
@@ -120,5 +71,76 @@ void path_mapping(struct engine *engine, const struct kernel_event *event)
         !may_follow(engine, sa, &event->source))
         return;
     sa->followed_ms = engine->context.now_ms;
-    path_move(engine, sa, &sa->local, &event->source);
+    ike_sa_move(&engine->context, sa, &sa->local, &event->source);
+}
+
+/* --- Our own address --- */
+
+static void ask_source(struct engine *engine, struct ike_sa *sa)
+{
+    struct movement *movement = ike_sa_movement(sa);
+
+    if (movement == NULL) {
+        count(&engine->context, COUNTER_FAILURES);
+        return;
+    }
+    if (movement->step.awaited > 0) {
+        movement->again = true;
+        return;
+    }
+    step_begin(sa, &movement->step);
+    (void)(ike_sa_find_source(&engine->context, sa, &movement->step) == false); /* it is counted */
+}
+
+void path_addresses(struct engine *engine)
+{
+    struct ike_sa *sa;
+
+    TAILQ_FOREACH (sa, &engine->sas.all, entry)
+        if (sa->connection->local.family == FAMILY_NONE && !sa->inherited &&
+            (sa->state == IKE_ESTABLISHED || sa->state == IKE_AWAIT_INIT_REPLY))
+            ask_source(engine, sa);
+}
+
+/* An attempt whose request has not been answered says the new address from now on. */
+static void restart_attempt(struct engine *engine, struct ike_sa *sa, const struct address *source)
+{
+    struct reason reason = {0};
+
+    sa->local = *source;
+    enum status status = init_request_send(&engine->context, sa, &reason);
+    if (status != STATUS_OK)
+        sa_settle(engine, sa, status, &reason);
+}
+
+void path_source(struct engine *engine, struct ike_sa *sa, const struct answer *answer)
+{
+    struct context *context = &engine->context;
+    struct address source = answer->source;
+    char remote[ADDRESS_TEXT_MAX];
+
+    if (sa->movement->again) {
+        sa->movement->again = false;
+        ask_source(engine, sa);
+        return;
+    }
+    if (answer->status != STATUS_OK) {
+        report(context, sa, SEVERITY_INFO, "no-route", "there is no way to %s for now",
+               address_text(&sa->remote, remote));
+        return;
+    }
+    if (address_same_host(&source, &sa->local) || source.family != sa->remote.family)
+        return;
+    source.port = sa->local.port;
+    if (sa->state == IKE_AWAIT_INIT_REPLY) {
+        restart_attempt(engine, sa, &source);
+    } else if (sa->state == IKE_ESTABLISHED && sa->mobike) {
+        ike_sa_move(context, sa, &source, &sa->remote);
+        sa->update_due = sa->initiator;
+        sa->announce_due = !sa->initiator;
+        message_send_again(context, sa);
+        sa_wishes(engine, sa);
+    } else if (sa->state == IKE_ESTABLISHED && sa->initiator && !sa->delete_asked) {
+        sa_replace(engine, sa); /* without MOBIKE a new IKE SA takes all over */
+    }
 }

@@ -108,12 +108,11 @@ bool path_allowed(const struct ike_sa *sa, const struct ike_message *message);
 /* It is authenticated and new: the reply, and maybe the SA, go where it came from. */
 void path_take(struct engine *engine, struct ike_sa *sa, const struct ike_message *message);
 
-/* The SA and its children get other ends. */
-void path_move(struct engine *engine, struct ike_sa *sa, const struct address *local,
-               const struct address *remote);
+/* KERNEL_ADDRESSES: which address of ours is it now?  And the answer. */
+void path_addresses(struct engine *engine);
+void path_source(struct engine *engine, struct ike_sa *sa, const struct answer *answer);
 
-/* Behind a NAT: arms the timer that keeps our mapping alive (RFC 3948 section 4). */
-void path_keepalive(struct engine *engine, struct ike_sa *sa);
+/* Our mapping in a NAT is to be kept alive. */
 void path_keepalive_due(struct engine *engine, struct ike_sa *sa);
 
 /* KERNEL_MAPPING: an authentic packet came from another address or port. */

@@ -3,11 +3,13 @@
  * RFC 7296 sections 1.4.1, 2.4, 2.8.3 and 2.21.
  */
 #include "lib/engine/private.h"
+#include "lib/ikev2/mobike.h"
 #include "lib/ikev2/nat.h"
 
 #include "lib/ikev2/child.h"
 
 #define REFUSED_LIFE_MS 10000   /* how long a refusal is repeated to a repeated request */
+#define OTHER_ADDRESS_TRIES 3   /* then a peer that has said others is tried there */
 #define DELETE_TRIES 3          /* a peer that does not answer a Delete is let go */
 #define HASTY_TRIES 3          /* the same where ike_sa.hasty says so */
 #define SUPERSEDED_LIFE_MS 10000 /* a peer's time to close what a newer SA has replaced */
@@ -181,7 +183,7 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     count(context, COUNTER_ESTABLISHED);
     sa_arm_lifetime(engine, sa);
     sa_watch(engine, sa);
-    path_keepalive(engine, sa);
+    nat_keepalive(context, sa);
     sa_arm_childless(engine, sa);
     report_established(engine, sa);
     if (!sa->initiator)
@@ -446,6 +448,10 @@ static void retransmit(struct engine *engine, struct ike_sa *sa)
     bool closing = sa->state == IKE_AWAIT_DELETE_REPLY;
     char remote[ADDRESS_TEXT_MAX];
 
+    if (sa->tries >= OTHER_ADDRESS_TRIES && mobike_try_next(&engine->context, sa)) {
+        message_send_again(&engine->context, sa);
+        return;
+    }
     if (!(closing && sa->tries >= DELETE_TRIES) && !(sa->hasty && sa->tries >= HASTY_TRIES) &&
         message_retransmit(&engine->context, sa))
         return;

@@ -8,6 +8,8 @@
 #include "lib/engine/private.h"
 
 #include "lib/ikev2/create_child.h"
+#include "lib/ikev2/mobike.h"
+#include "lib/ikev2/nat.h"
 
 #define AGAIN_MS 500           /* after TEMPORARY_FAILURE: this and up to as much by chance */
 #define OLD_IKE_LIFE_MS 10000  /* for the peer to delete what its rekeying has replaced */
@@ -129,11 +131,14 @@ void sa_wishes(struct engine *engine, struct ike_sa *sa)
         sa_close(engine, sa);
         return;
     }
-    if (sa->inherited || engine->context.now_ms < sa->wishes_ms)
+    bool due = mobike_is_due(sa) && !sa->inherited;
+    if (!due && (sa->inherited || engine->context.now_ms < sa->wishes_ms))
         return;
-    if (!next_wish(engine, sa, &status, &reason))
+    if (due)
+        status = mobike_send(&engine->context, sa, &reason);
+    else if (!next_wish(engine, sa, &status, &reason))
         sa_replace_finish(engine, sa);
-    else if (status != STATUS_OK)
+    if (status != STATUS_OK)
         sa_settle(engine, sa, status, &reason);
 }
 
@@ -304,7 +309,7 @@ static void ike_done(struct engine *engine, struct ike_sa *sa, struct creation *
     link_adopt(engine, made);
     sa_arm_lifetime(engine, made);
     sa_watch(engine, made);
-    path_keepalive(engine, made);
+    nat_keepalive(&engine->context, made);
     if (!creation->ours && own == NULL && sa->own != NULL && sa->own->kind == CREATE_REKEY_IKE) {
         made->delete_asked = closing;
         made->expecting = true;

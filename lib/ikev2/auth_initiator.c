@@ -17,6 +17,7 @@
 #include "lib/ikev2/child.h"
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/keys.h"
+#include "lib/ikev2/mobike.h"
 
 struct effect_sign *auth_ask_vault(struct context *context, struct ike_sa *sa,
                                    const struct identity *remote_id)
@@ -67,6 +68,8 @@ enum status auth_request_send(struct context *context, struct ike_sa *sa, struct
                     slice_of(connection->remote_id.data, connection->remote_id.size));
     v2_write_auth(&writer, V2_AUTH_PSK, buffer_slice(&handshake->auth));
     child_write_offer(&writer, handshake->child, slice_of(NULL, 0), GROUP_NONE);
+    if (mobike_wanted(sa))
+        mobike_offer(&writer);
     enum status status = message_seal(context, sa, &writer, &bytes, reason);
     if (status != STATUS_OK)
         return status;
@@ -169,6 +172,7 @@ enum status auth_reply(struct context *context, struct ike_sa *sa,
     if (take_child(context, sa, message, &sa->handshake->refusal) != STATUS_OK)
         sa->handshake->child_error = V2_N_NO_PROPOSAL_CHOSEN;
     sa->remote_id_type = remote_id.type;
+    mobike_agree(context, sa, message);
     ike_sa_step(sa, IKE_AWAIT_VERIFY);
     struct effect_sign *sign = auth_ask_vault(context, sa, &remote_id);
     if (sign == NULL || !buffer_copy(&sa->remote_id, slice_of(remote_id.data, remote_id.size)) ||

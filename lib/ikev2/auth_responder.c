@@ -15,6 +15,7 @@
 #include "lib/ikev2/child.h"
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/keys.h"
+#include "lib/ikev2/mobike.h"
 
 static bool list_has(const struct algorithm_list *list, uint8_t id)
 {
@@ -111,6 +112,7 @@ enum status auth_request(struct context *context, struct ike_sa *sa,
 
     sa->connection = connection;
     sa->remote_id_type = remote_id.type;
+    mobike_agree(context, sa, message);
     handshake->initial_contact = message_find_notify(message, V2_N_INITIAL_CONTACT, &notify);
     if (!buffer_copy(&sa->remote_id, slice_of(remote_id.data, remote_id.size)))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
@@ -156,6 +158,8 @@ enum status auth_respond(struct context *context, struct ike_sa *sa, struct reas
     else
         v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), handshake->child_error,
                         slice_of(NULL, 0));
+    if (sa->mobike)
+        mobike_offer(&writer);
     enum status status = message_seal(context, sa, &writer, &bytes, reason);
     if (status != STATUS_OK)
         return status;

@@ -91,15 +91,7 @@ enum status heir_establish(struct context *context, const struct ike_sa *old, st
 
     if (status != STATUS_OK)
         return status;
-    heir->local = old->local; /* it may have moved since the heir was begun */
-    heir->remote = old->remote;
-    heir->proven = old->proven;
-    heir->nat_known = old->nat_known;
-    heir->nat_here = old->nat_here;
-    heir->nat_there = old->nat_there;
-    heir->nat_pretended = old->nat_pretended;
-    heir->encap = old->encap;
-    heir->sent_ms = old->sent_ms;
+    ike_sa_take_path(heir, old); /* it may have moved since the heir was begun */
     heir->remote_id_type = old->remote_id_type;
     heir->fragments = old->fragments; /* said in IKE_SA_INIT alone: RFC 7383 section 2.3 */
     heir->datagram_max = old->datagram_max;

@@ -9,6 +9,7 @@
  */
 #include "lib/ikev2/child.h"
 #include "lib/ikev2/exchange.h"
+#include "lib/ikev2/mobike.h"
 
 #define DELETES_MAX 64 /* SPIs answered in one response */
 
@@ -83,7 +84,8 @@ static enum status check_deletes(const struct ike_message *message, bool *whole_
     return STATUS_OK;
 }
 
-static enum status respond(struct context *context, struct ike_sa *sa, const uint32_t *spis,
+static enum status respond(struct context *context, struct ike_sa *sa,
+                           const struct ike_message *message, uint16_t error, const uint32_t *spis,
                            size_t spi_count, struct reason *reason)
 {
     struct v2_writer writer;
@@ -92,6 +94,9 @@ static enum status respond(struct context *context, struct ike_sa *sa, const uin
     message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, true, sa->expected);
     if (spi_count > 0)
         v2_write_delete(&writer, V2_PROTOCOL_ESP, spis, spi_count);
+    if (error != 0)
+        v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), error, slice_of(NULL, 0));
+    mobike_answer(context, sa, message, &writer);
     enum status status = message_seal(context, sa, &writer, &bytes, reason);
     if (status == STATUS_OK)
         status = message_send_response(context, sa, bytes);
@@ -123,7 +128,8 @@ enum status informational_request(struct context *context, struct ike_sa *sa,
     while (!whole_sa && (item = v2_payloads_find(&message->payloads, V2_DELETE, item)) != NULL)
         if (v2_delete_parse(&delete, item->body, &unused) == STATUS_OK)
             spi_count = delete_children(context, sa, &delete, spis, spi_count);
-    status = respond(context, sa, spis, spi_count, reason);
+    status = respond(context, sa, message, whole_sa ? 0 : mobike_request(context, sa, message), spis,
+                     spi_count, reason);
     if (status != STATUS_OK || !whole_sa)
         return status;
     count(context, COUNTER_DELETED_BY_PEER);
@@ -145,7 +151,7 @@ enum status informational_reply(struct context *context, struct ike_sa *sa,
         child_linger(context, sa, sa->deleting);
     }
     sa->deleting = NULL;
-    return STATUS_OK;
+    return mobike_reply(context, sa, message, reason);
 }
 
 enum status informational_close(struct context *context, struct ike_sa *sa, uint16_t error,
@@ -179,6 +185,7 @@ enum status informational_probe(struct context *context, struct ike_sa *sa,
     struct slice bytes;
 
     message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false, sa->next_request);
+    mobike_ask_mapping(context, sa, &writer);
     enum status status = message_seal(context, sa, &writer, &bytes, reason);
     if (status != STATUS_OK)
         return status;

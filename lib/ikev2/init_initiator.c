@@ -39,6 +39,8 @@ static enum status ask_key(struct context *context, struct ike_sa *sa, enum grou
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     effect->compute.want_public = true;
     effect->compute.group = (uint8_t)group;
+    if (sa->local.family == FAMILY_NONE && !ike_sa_find_source(context, sa, &handshake->step))
+        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     if (!secret_copy(&effect->compute.private, secret_slice(&handshake->private)))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     return STATUS_OK;

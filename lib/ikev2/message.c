@@ -147,10 +147,22 @@ enum status message_send_request(struct context *context, struct ike_sa *sa, str
     return STATUS_OK;
 }
 
+void message_send_again(struct context *context, struct ike_sa *sa)
+{
+    if (sa->request.size == 0)
+        return;
+    sa->tries = 0;
+    sa->sent_ms = context->now_ms;
+    send_all(context, &sa->local, &sa->remote, buffer_slice(&sa->request));
+    arm_retransmit(context, sa);
+}
+
 void message_request_done(struct context *context, struct ike_sa *sa)
 {
     buffer_free(&sa->request);
     ike_sa_timer_stop(context, &sa->retransmit);
+    if (sa->movement != NULL)
+        sa->movement->switches = 0;
     sa->next_request++;
 }
 

@@ -64,6 +64,9 @@ void message_send_keepalive(struct context *context, const struct ike_sa *sa);
 MUST_USE enum status message_send_request(struct context *context, struct ike_sa *sa,
                                           struct slice bytes);
 
+/* The way to the peer is another one: sends the request, if one is unanswered, by it at once. */
+void message_send_again(struct context *context, struct ike_sa *sa);
+
 /* The request is answered: forgets it and moves the window. */
 void message_request_done(struct context *context, struct ike_sa *sa);
 

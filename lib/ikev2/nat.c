@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#include "lib/ikev2/mobike.h"
+
 #define HASH_SIZE 20 /* SHA-1 */
 
 /* Section 2.23: SHA-1 of the SPIs as they stand in the header, the address and the port. */
@@ -111,10 +113,17 @@ void nat_take(struct context *context, struct ike_sa *sa, const struct ike_messa
 
 void nat_float(struct ike_sa *sa)
 {
-    if (!sa->encap)
+    if (!sa->encap && !mobike_wanted(sa))
         return;
     sa->local.port = NAT_PORT_BOTH;
     sa->remote.port = NAT_PORT_BOTH;
+}
+
+void nat_keepalive(struct context *context, struct ike_sa *sa)
+{
+    if (sa->state == IKE_ESTABLISHED && !sa->inherited && sa->nat_here && sa->encap)
+        ike_sa_timer(context, &sa->keepalive,
+                     sa->sent_ms + sa->connection->keepalive_s * 1000ull);
 }
 
 /* Only where it is one address, and all entries have the same one: nothing else is a selector of

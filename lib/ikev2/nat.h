@@ -38,6 +38,9 @@ void nat_report(struct context *context, const struct ike_sa *sa);
  * wants ESP in UDP; with MOBIKE always (RFC 4555 section 3.3). */
 void nat_float(struct ike_sa *sa);
 
+/* Behind a NAT: arms the timer that keeps our mapping alive (RFC 3948 section 4). */
+void nat_keepalive(struct context *context, struct ike_sa *sa);
+
 /* RFC 7296 section 2.23.1: in selectors of transport mode that came from the peer, addresses that
  * mean nothing here are replaced by those that the IKE SA has. */
 void nat_substitute(const struct ike_sa *sa, struct v2_selectors *local,

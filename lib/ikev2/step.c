@@ -15,8 +15,10 @@
 
 static enum status key_ready(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
-    if (sa->handshake->step.status != STATUS_OK)
-        return sa->handshake->step.status;
+    enum status status = sa->handshake->step.status;
+
+    if (status != STATUS_OK) /* no route, or no key exchange */
+        return status == STATUS_REJECT ? STATUS_CLOSE : status;
     return init_request_send(context, sa, reason);
 }
 

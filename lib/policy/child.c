@@ -118,6 +118,21 @@ static bool selector_check(struct reading *reading, const config_setting_t *sett
                          address_text(side->host, text));
 }
 
+/* Without an address of our own there is nothing to stand for it. */
+static bool local_check(struct reading *reading, const config_setting_t *setting,
+                        const struct child_config *child)
+{
+    const struct connection *connection = child->connection;
+
+    if (connection->local.family != FAMILY_NONE ||
+        (child->mode == CHILD_TUNNEL && config_setting_get_member(setting, "local") != NULL))
+        return true;
+    return setting_fault(reading, setting,
+                         "local = \"any\" in connection %s; expected mode = \"tunnel\" and a "
+                         "local selector such as \"10.1.0.0/16\"",
+                         connection->name);
+}
+
 static bool side_read(struct reading *reading, config_setting_t *child_setting,
                       const struct child_config *child, const struct side *side)
 {
@@ -159,7 +174,8 @@ static bool side_has_pair(const struct side *side, const struct connection *conn
     for (size_t i = 0; i < *side->count; i++)
         if (selectors_pair(&side->selectors[i], selector))
             return true;
-    return *side->count == 0 && selector->family == connection->local.family;
+    return *side->count == 0 && (connection->local.family == FAMILY_NONE ||
+                                 selector->family == connection->local.family);
 }
 
 static bool pairs_check(struct reading *reading, const config_setting_t *setting,
@@ -186,7 +202,8 @@ static bool selectors_read(struct reading *reading, config_setting_t *setting,
     struct side remote = {"remote", connection->peer_count > 0 ? &nobody : &connection->remote,
                           child->remote, &child->remote_count};
 
-    return side_read(reading, setting, child, &local) &&
+    return (setting == NULL || local_check(reading, setting, child)) &&
+           side_read(reading, setting, child, &local) &&
            side_read(reading, setting, child, &remote) &&
            (setting == NULL || (pairs_check(reading, setting, connection, &local, &remote) &&
                                 pairs_check(reading, setting, connection, &remote, &local)));
@@ -260,5 +277,9 @@ bool child_add_default(struct reading *reading, struct connection *connection,
         return setting_fault(reading, setting, "out of memory");
     snprintf(child->name, sizeof(child->name), "%s", connection->name);
     proposal_list_default(&child->esp, true);
+    if (connection->local.family == FAMILY_NONE)
+        return setting_fault(reading, setting,
+                             "local = \"any\" without children; expected children with mode = "
+                             "\"tunnel\" and local selectors");
     return selectors_read(reading, NULL, child);
 }

@@ -16,10 +16,16 @@
 
 /* --- Connections --- */
 
+static bool is_local(const struct connection *connection, const struct address *local)
+{
+    return connection->local.family == FAMILY_NONE ||
+           address_same_host(&connection->local, local);
+}
+
 static const struct connection *with_local(const struct connection *connection,
                                            const struct address *local)
 {
-    while (connection != NULL && !address_same_host(&connection->local, local))
+    while (connection != NULL && !is_local(connection, local))
         connection = connection->next_of_remote;
     return connection;
 }
@@ -31,7 +37,7 @@ static const struct connection *known_with_local(const struct config *config,
 {
     const struct connection *found = config_find_known(config, remote, after);
 
-    while (found != NULL && !address_same_host(&found->local, local))
+    while (found != NULL && !is_local(found, local))
         found = config_find_known(config, remote, found);
     return found;
 }

@@ -105,7 +105,7 @@ struct connection {
     struct hash_node by_remote;              /* the first of each remote address alone */
     const struct connection *next_of_remote; /* in the file's order */
     char name[CONFIG_NAME_MAX + 1];
-    struct address local;
+    struct address local; /* FAMILY_NONE: the one that the host's routes say */
     /* FAMILY_NONE: any peer; we can then only answer.  With `peers` the one in use; unspecified (all
      * zero) until there is one. */
     struct address remote;
@@ -121,6 +121,7 @@ struct connection {
     uint32_t sas_max;       /* IKE SAs with one peer; default 16 */
     uint32_t children_max;  /* children of one IKE SA that a peer may have; default 64 */
     bool encapsulate;       /* ESP in UDP though no NAT is seen (RFC 3948) */
+    bool mobike;            /* RFC 4555, when the peer can, too; never with transport mode */
     uint32_t keepalive_s;   /* behind a NAT: silence after which its mapping is kept alive */
     bool fragmentation;     /* RFC 7383, when the peer can, too */
     uint32_t fragment_size; /* the largest IP datagram that IKE sends */

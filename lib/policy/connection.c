@@ -27,6 +27,7 @@
 #define ADDRESS_EXPECTED "an address such as \"192.0.2.1\" or \"2001:db8::1\""
 #define REMOTE_EXPECTED                                                                            \
     "an address such as \"192.0.2.1\" or \"2001:db8::1\", a host's name, or \"any\" alone"
+#define LOCAL_EXPECTED   ADDRESS_EXPECTED ", or \"any\""
 #define ID_EXPECTED      "an address, \"host.name\", \"user@host\", \"keyid:text\" or \"@#hex\""
 
 static key_reader read_version;
@@ -50,6 +51,7 @@ static const struct key connection_keys[] = {
     {"encapsulate", setting_read_flag, NULL, offsetof(struct connection, encapsulate), 0, 0},
     {"keepalive", setting_read_seconds, NULL, offsetof(struct connection, keepalive_s),
      KEEPALIVE_MIN_S, KEEPALIVE_MAX_S},
+    {"mobike", setting_read_flag, NULL, offsetof(struct connection, mobike), 0, 0},
     {"fragmentation", setting_read_flag, NULL, offsetof(struct connection, fragmentation), 0, 0},
     {"fragment_size", setting_read_u32, NULL, offsetof(struct connection, fragment_size),
      FRAGMENT_SIZE_MIN, UINT16_MAX},
@@ -227,6 +229,13 @@ static config_setting_t *endpoint_read(struct reading *reading, config_setting_t
     return address;
 }
 
+static bool is_any(const config_setting_t *setting)
+{
+    const char *text = config_setting_get_string(setting);
+
+    return text != NULL && strcmp(text, "any") == 0;
+}
+
 static bool local_read(struct reading *reading, config_setting_t *setting,
                        struct connection *connection)
 {
@@ -234,10 +243,14 @@ static bool local_read(struct reading *reading, config_setting_t *setting,
     config_setting_t *address = endpoint_read(reading, setting, "local", &id);
 
     if (address == NULL ||
-        !address_read(reading, address, ADDRESS_EXPECTED, &connection->local))
+        (!is_any(address) && !address_read(reading, address, LOCAL_EXPECTED, &connection->local)))
         return false;
     if (id != NULL)
         return id_read(reading, id, false, &connection->local_id);
+    if (connection->local.family == FAMILY_NONE)
+        return setting_fault(reading, address,
+                             "\"any\" without an id; expected local = { address = \"any\"; "
+                             "id = \"ID\"; };");
     connection->local_id = identity_of_address(&connection->local);
     return true;
 }
@@ -247,6 +260,8 @@ static bool peer_check(struct reading *reading, const config_setting_t *setting,
 {
     char text[ADDRESS_TEXT_MAX];
 
+    if (connection->local.family == FAMILY_NONE)
+        return true;
     if (connection->local.family != remote->family)
         return setting_fault(reading, setting, "\"%s\"; expected an IPv%d address, as local is",
                              address_text(remote, text), connection->local.family);
@@ -303,13 +318,6 @@ static void peers_free(struct connection *connection)
     connection->peer_count = 0;
 }
 
-static bool is_any(const config_setting_t *setting)
-{
-    const char *text = config_setting_get_string(setting);
-
-    return text != NULL && strcmp(text, "any") == 0;
-}
-
 static bool remote_read(struct reading *reading, config_setting_t *setting,
                         struct connection *connection)
 {
@@ -329,7 +337,9 @@ static bool remote_read(struct reading *reading, config_setting_t *setting,
         if (connection->peer_count == 1 && first->name == NULL)
             peers_free(connection);
         else if (connection->remote.family == FAMILY_NONE)
-            connection->remote.family = connection->local.family;
+            connection->remote.family = connection->local.family == FAMILY_NONE
+                                            ? FAMILY_IPV4
+                                            : connection->local.family;
     }
     return id == NULL || id_read(reading, id, true, &connection->remote_id);
 }
@@ -385,6 +395,26 @@ static bool on_dead_check(struct reading *reading, config_setting_t *setting,
     return true;
 }
 
+/* RFC 4555 leaves transport mode out: there the addresses are the selectors. */
+static bool mobike_check(struct reading *reading, const config_setting_t *setting,
+                         struct connection *connection)
+{
+    const config_setting_t *mobike = config_setting_get_member(setting, "mobike");
+    const struct child_config *child;
+
+    TAILQ_FOREACH (child, &connection->children, entry) {
+        if (child->mode != CHILD_TRANSPORT)
+            continue;
+        if (mobike != NULL && connection->mobike)
+            return setting_fault(reading, mobike,
+                                 "true, and child %s is in transport mode; expected false, or "
+                                 "mode = \"tunnel\"",
+                                 child->name);
+        connection->mobike = false;
+    }
+    return true;
+}
+
 static bool connection_fill(struct reading *reading, config_setting_t *setting,
                             struct connection *connection)
 {
@@ -395,7 +425,8 @@ static bool connection_fill(struct reading *reading, config_setting_t *setting,
            proposals_read(reading, config_setting_get_member(setting, "proposals"), false,
                           connection->weak, &connection->proposals) &&
            children_read(reading, setting, connection) &&
-           on_dead_check(reading, setting, connection);
+           on_dead_check(reading, setting, connection) &&
+           mobike_check(reading, setting, connection);
 }
 
 struct connection *connection_read(struct reading *reading, config_setting_t *setting)
@@ -411,6 +442,7 @@ struct connection *connection_read(struct reading *reading, config_setting_t *se
     connection->sas_max = SAS_MAX;
     connection->children_max = CONFIG_CHILDREN_MAX;
     connection->keepalive_s = KEEPALIVE_S;
+    connection->mobike = true;
     connection->fragmentation = true;
     connection->fragment_size = FRAGMENT_SIZE;
     connection->liveness_s = LIVENESS_S;

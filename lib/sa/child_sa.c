@@ -21,6 +21,18 @@ struct child_sa *child_new(struct context *context, const struct child_config *c
     return child;
 }
 
+/* Are its ends others than the configured policies say?  Ours or the peer's may have moved (RFC
+ * 4555), or ours was left open. */
+static bool is_away(const struct child_sa *child)
+{
+    const struct connection *connection = child->config->connection;
+
+    return connection->remote.family != FAMILY_NONE &&
+           (!address_same_host(&connection->local, &child->local) ||
+            (connection->peer_count == 0 &&
+             !address_same_host(&connection->remote, &child->remote)));
+}
+
 void child_list(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
     child_follow(context, sa, child);
@@ -32,7 +44,7 @@ void child_list(struct context *context, struct ike_sa *sa, struct child_sa *chi
                 sa_table_remote_key(context->sas, child->selectors + child->local_count,
                                     child->remote_count));
     child->standing = true;
-    if (child->own_policies || sa->connection->peer_count > 0)
+    if (child->own_policies || is_away(child) || sa->connection->peer_count > 0)
         child_install_policies(context, child);
     TAILQ_INSERT_TAIL(&sa->children, child, entry);
 }
@@ -227,6 +239,8 @@ void configured_policy(struct context *context, enum effect_kind kind,
     if (policy == NULL)
         return;
     policy->local = config->connection->local;
+    if (policy->local.family == FAMILY_NONE)
+        policy->local.family = pair->peer.family;
     policy->remote = pair->peer;
     policy->reqid = config->reqid;
 }
@@ -268,14 +282,14 @@ static bool is_sibling(const struct child_sa *child, const struct child_sa *leav
                        const struct connection *connection, const struct selector *local,
                        const struct selector *remote)
 {
-    return child != leaving && child->own_policies && child->in_kernel &&
+    return child != leaving && (child->own_policies || is_away(child)) && child->in_kernel &&
            child->owner->connection == connection &&
            has_pair(child->selectors, child->local_count, child->selectors + child->local_count,
                     child->remote_count, local, remote);
 }
 
-/* The newest child of the connection other than the leaving one that has a policy of its own for the
- * pair.  Its peer may be another one: behind one NAT they have the same address. */
+/* The newest child of the connection other than the leaving one that has a policy of its own, or
+ * of its own ends, for the pair.  Its peer may be another one: behind one NAT they have the same address. */
 static const struct child_sa *find_sibling(const struct context *context, const struct ike_sa *sa,
                                            const struct child_sa *leaving,
                                            const struct selector *local,
@@ -377,7 +391,7 @@ void child_follow(struct context *context, const struct ike_sa *sa, struct child
     child->local = sa->local;
     child->remote = sa->remote;
     child->encap = sa->encap;
-    if (!same_hosts && child->listed && child->own_policies)
+    if (!same_hosts && child->listed)
         child_install_policies(context, child);
 }
 
@@ -423,7 +437,7 @@ void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *c
     child_remove_outbound(context, child);
     if (child->spi_in != 0)
         remove_sa(context, &child->remote, &child->local, child->spi_in, child->protocol);
-    if (child->own_policies && child->standing)
+    if ((child->own_policies || is_away(child)) && child->standing)
         return_policies(context, sa, child);
     if (child->listed)
         unlist(context, sa, child);

@@ -274,6 +274,7 @@ void ike_sa_free(struct context *context, struct ike_sa *sa)
     reassembly_end(context, sa, false);
     reassembly_end(context, sa, true);
     secret_free(&sa->keys);
+    free(sa->movement);
     free(sa);
 }
 
@@ -329,6 +330,89 @@ void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa 
     to->expecting = false;
     if (!TAILQ_EMPTY(&to->gone))
         ike_sa_timer(context, &to->later, context->now_ms);
+}
+
+bool ike_sa_find_source(struct context *context, struct ike_sa *sa, struct step *step)
+{
+    struct effect *effect = step_effect(context, sa, step, EFFECT_FIND_SOURCE);
+
+    if (effect == NULL)
+        return false;
+    memcpy(effect->find_source.connection.text, sa->connection->name,
+           sizeof(effect->find_source.connection.text));
+    effect->find_source.remote = sa->remote;
+    return true;
+}
+
+struct movement *ike_sa_movement(struct ike_sa *sa)
+{
+    if (sa->movement == NULL)
+        sa->movement = calloc(1, sizeof(*sa->movement));
+    return sa->movement;
+}
+
+/* A transport mode child has addresses as selectors, and cannot go to another host; no child can take
+ * the place of another peer's. */
+static bool can_follow(const struct sa_table *table, const struct ike_sa *sa,
+                       const struct child_sa *child, const struct address *remote)
+{
+    return address_same_host(&sa->remote, remote) ||
+           (child->mode != CHILD_TRANSPORT &&
+            !sa_table_outbound_taken(table, child, remote));
+}
+
+bool ike_sa_can_move(const struct sa_table *table, const struct ike_sa *sa,
+                     const struct address *remote)
+{
+    const struct creation *creations[] = {sa->own, sa->theirs};
+    const struct child_sa *child;
+
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if (!can_follow(table, sa, child, remote))
+            return false;
+    TAILQ_FOREACH (child, &sa->gone, entry)
+        if (!can_follow(table, sa, child, remote))
+            return false;
+    for (size_t i = 0; i < 2; i++)
+        if (creations[i] != NULL && creations[i]->child != NULL &&
+            !can_follow(table, sa, creations[i]->child, remote))
+            return false;
+    return true;
+}
+
+void ike_sa_move(struct context *context, struct ike_sa *sa, const struct address *local,
+                 const struct address *remote)
+{
+    char from[ADDRESS_TEXT_MAX];
+    char to[ADDRESS_TEXT_MAX];
+
+    sa->local = *local;
+    sa->remote = *remote;
+    count(context, COUNTER_MOVES);
+    report(context, sa, SEVERITY_INFO, "moved", "now between %s, port %u, and %s, port %u%s",
+           address_text(local, from), local->port, address_text(remote, to), remote->port,
+           sa->encap ? ", ESP in UDP" : "");
+    children_follow(context, sa, sa);
+}
+
+void ike_sa_take_path(struct ike_sa *heir, const struct ike_sa *old)
+{
+    heir->local = old->local;
+    heir->remote = old->remote;
+    heir->proven = old->proven;
+    heir->nat_known = old->nat_known;
+    heir->nat_here = old->nat_here;
+    heir->nat_there = old->nat_there;
+    heir->nat_pretended = old->nat_pretended;
+    heir->encap = old->encap;
+    heir->sent_ms = old->sent_ms;
+    heir->mobike = old->mobike;
+    heir->update_due = old->update_due || old->updating;
+    heir->announce_due = old->announce_due;
+    if (old->movement == NULL || old->movement->peer_count == 0 || ike_sa_movement(heir) == NULL)
+        return;
+    heir->movement->peer_count = old->movement->peer_count;
+    memcpy(heir->movement->peers, old->movement->peers, sizeof(heir->movement->peers));
 }
 
 void creation_end(struct context *context, struct ike_sa *sa, struct creation **place)

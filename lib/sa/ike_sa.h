@@ -166,6 +166,20 @@ struct timer {
 /* Where the seven keys of RFC 7296 section 2.14 lie in ike_sa.keys. */
 enum ike_key { KEY_D, KEY_AI, KEY_AR, KEY_EI, KEY_ER, KEY_PI, KEY_PR, KEY_COUNT };
 
+#define MOVEMENT_PEERS_MAX 8
+
+/* What an end that moves needs; made when it first does. */
+struct movement {
+    struct step step;   /* which address of ours is asked for */
+    bool again;         /* and to be asked for once more */
+    uint8_t cookie[16]; /* COOKIE2 that we sent */
+    uint8_t seen[20];   /* NAT_DETECTION_DESTINATION_IP: how the peer saw us last */
+    uint8_t next_peer;
+    uint8_t switches; /* to another address of the peer's, since it last answered */
+    uint8_t peer_count;
+    struct address peers[MOVEMENT_PEERS_MAX]; /* the peer's additional addresses */
+};
+
 struct link;       /* the engine's run-time state of a connection */
 struct reassembly; /* reassembly.h */
 
@@ -209,6 +223,13 @@ struct ike_sa {
     bool nat_here;      /* we are behind a NAT */
     bool nat_there;     /* the peer is */
     bool nat_pretended; /* the configuration wants the peer to believe that we are */
+    bool mobike;        /* both ends have agreed on it (RFC 4555) */
+    bool update_due;    /* the peer is to learn our new address ... */
+    bool updating;      /* ... and is being told */
+    bool announce_due;  /* the initiator is to learn the responder's */
+    bool check_due;     /* whether the peer is where it says ... */
+    bool checking;      /* ... is being asked */
+    struct movement *movement; /* NULL: never moved */
     uint64_t sent_ms;   /* when a message of ours last left */
     uint64_t followed_ms; /* when it last followed the peer to another address or port */
     bool encap;         /* ESP goes in UDP, between the ports of `local` and `remote` */
@@ -344,6 +365,24 @@ bool ike_sa_has_elder(const struct context *context, const struct ike_sa *sa,
 
 /* Hands all children to another IKE SA. */
 void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa *to);
+
+/* Asks, as part of a step, by which address of ours the peer is reached. */
+MUST_USE bool ike_sa_find_source(struct context *context, struct ike_sa *sa, struct step *step);
+
+/* What it needs to move; NULL when memory is out. */
+struct movement *ike_sa_movement(struct ike_sa *sa);
+
+/* May it go to a peer at `remote`? */
+bool ike_sa_can_move(const struct sa_table *table, const struct ike_sa *sa,
+                     const struct address *remote);
+
+/* It gets other ends, and its children follow; what else about the path has changed (encap) was set
+ * before. */
+void ike_sa_move(struct context *context, struct ike_sa *sa, const struct address *local,
+                 const struct address *remote);
+
+/* An heir goes on where the SA that it comes from is, however far that has moved. */
+void ike_sa_take_path(struct ike_sa *heir, const struct ike_sa *old);
 
 /* Ends the exchange and all that it has made so far; NULL is harmless. */
 void creation_end(struct context *context, struct ike_sa *sa, struct creation **creation);

@@ -293,7 +293,7 @@ enum fake_verdict fake_kernel_output(struct fake_kernel *kernel, const struct se
     TAILQ_FOREACH (candidate, &kernel->sas, entry)
         if (!candidate->larval && !candidate->inbound && candidate->reqid == is->reqid &&
             candidate->mode == is->mode && candidate->protocol == is->protocol &&
-            address_same_host(&candidate->source, &is->local) &&
+            (!address_is_host(&is->local) || address_same_host(&candidate->source, &is->local)) &&
             address_same_host(&candidate->destination, &is->remote) &&
             (*sa == NULL || candidate->added_ms >= (*sa)->added_ms))
             *sa = candidate;

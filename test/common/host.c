@@ -423,6 +423,14 @@ static void tell_kernel(struct host *host, const struct kernel_event *event)
     host_drain(host);
 }
 
+void host_move(struct host *host, const struct address *to)
+{
+    struct kernel_event event = {.kind = KERNEL_ADDRESSES};
+
+    host->v4 = *to;
+    tell_kernel(host, &event);
+}
+
 void host_mapping(struct host *host, const struct fake_sa *sa, const struct address *source)
 {
     struct kernel_event event = {

@@ -152,6 +152,9 @@ void world_add_nat(struct world *world, struct host *host, const struct address 
 MUST_USE bool host_configure(struct host *host, const char *text, char error[CONFIG_ERROR_MAX]);
 MUST_USE bool host_set_secrets(struct host *host, const char *text, char error[CONFIG_ERROR_MAX]);
 
+/* The host has another IPv4 address from now on, and its kernel says so. */
+void host_move(struct host *host, const struct address *to);
+
 /* Starts the engine as the keeper does: configuration, then the orphans that the kernel holds. */
 void host_start(struct host *host);
 

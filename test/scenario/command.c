@@ -483,6 +483,18 @@ static bool do_rebind(struct script *script, char **words, size_t count)
     return true;
 }
 
+static bool do_move(struct script *script, char **words, size_t count)
+{
+    struct host *host = script_host(script, words[0]);
+    struct address to;
+
+    (void)count;
+    if (host == NULL || !address_parse(&to, words[1]))
+        return script_fail(script, "expected a host and an address");
+    host_move(host, &to);
+    return true;
+}
+
 static bool do_expect(struct script *script, char **words, size_t count)
 {
     return expect_run(script, words, count);
@@ -545,7 +557,7 @@ bool command_run(struct script *script, struct words *words)
         {"drop", 1, do_drop},           {"hold", 1, do_hold},       {"double", 1, do_double},
         {"release", 0, do_release},     {"edit", 2, do_edit},       {"request", 2, do_request},
         {"replay", 1, do_replay},       {"flood", 2, do_flood},     {"send", 3, do_send},
-        {"nat", 2, do_nat},             {"rebind", 1, do_rebind},
+        {"move", 2, do_move},           {"nat", 2, do_nat},             {"rebind", 1, do_rebind},
         {"expect", 1, do_expect},       {"mark", 0, do_mark},       {"forge", 3, do_forge},
         {"spoil", 1, do_spoil},         {"shutdown", 1, do_shutdown},
         {"forget", 1, do_forget},       {"resolve", 1, do_resolve},

@@ -28,6 +28,7 @@
  *                                  the wire can send it to the peer in HOST's name
  *   nat HOST ADDRESS [static]      the host is behind the NAT with that address; a static one keeps
  *                                  ports and lets anyone in
+ *   move HOST ADDRESS              the host has another address from now on, and notices it
  *   rebind HOST                    its NAT forgets all mappings
  *   replay MATCH                   the last packet that matches, once more
  *   spoil MATCH                    the same with its last octet altered

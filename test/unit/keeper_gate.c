@@ -15,7 +15,7 @@ static const char text[] =
     "  db: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; proposals = [ \"aes256gcm16-prfsha384-"
     "x25519\" ]; children: { web: { local = [ \"tcp/443\" ]; esp = [ \"aes256gcm16-noesn\", "
     "\"aes128-sha256-esn\" ]; }; other: { local = [ \"tcp/25\" ]; }; }; };"
-    "  lan: { local = \"192.0.2.1\"; remote = \"192.0.2.3\"; children: { net: { mode = \"tunnel\";"
+    "  lan: { mobike = false; local = \"192.0.2.1\"; remote = \"192.0.2.3\"; children: { net: { mode = \"tunnel\";"
     "  local = [ \"10.1.0.0/16\" ]; remote = [ \"10.2.0.0/16\", \"10.3.0.0/16 udp\" ]; }; }; };"
     "  any: { local = \"192.0.2.1\"; remote = \"any\"; };"
     "  road: { local = \"192.0.2.1\"; remote = \"any\"; children: { all: { mode = \"tunnel\";"
@@ -607,6 +607,39 @@ static struct effect good_policy(void)
     };
 }
 
+/* Until an SA stands the kernel takes the address that the route says; an SA has one. */
+static void a_policy_may_leave_the_local_end_open(void **state)
+{
+    struct effect good = good_policy();
+    (void)state;
+
+    REFUSED(good, "local address", memset(e->policy.local.bytes, 0, 16));
+    open_local("lan");
+    assert_passes(&good);
+    memset(good.policy.local.bytes, 0, 16);
+    assert_passes(&good);
+    REFUSED(good, "local address", e->policy.local.family = FAMILY_NONE);
+    open_local("db");
+    struct effect spi = good_spi();
+    REFUSED(spi, "local address", memset(e->allocate_spi.destination.bytes, 0, 16));
+}
+
+/* RFC 4555: a peer that may move is where the negotiator says, in UDP or not. */
+static void a_mobile_peer_may_be_anywhere(void **state)
+{
+    struct effect good = good_policy();
+    struct connection *found;
+    (void)state;
+
+    good.policy.remote = policy_address("203.0.113.9");
+    assert_refused(&good, "remote address");
+    TAILQ_FOREACH (found, &room.config->connections, entry)
+        if (strcmp(found->name, "lan") == 0)
+            found->mobike = true;
+    assert_passes(&good);
+    REFUSED(good, "remote address", e->policy.remote.family = FAMILY_NONE);
+}
+
 static void policies_stay_within_the_child(void **state)
 {
     struct effect good = good_policy();
@@ -911,6 +944,8 @@ int main(void)
         TEST(bare_spis_are_counted),
         TEST(any_peer_must_make_sense),
         TEST(an_open_local_end_is_this_host),
+        TEST(a_policy_may_leave_the_local_end_open),
+        TEST(a_mobile_peer_may_be_anywhere),
         TEST(sources_are_found_for_connections),
         TEST(inbound_sas_need_their_spi),
         TEST(outbound_sas_are_new),

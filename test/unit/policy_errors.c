@@ -82,6 +82,9 @@ static void each_fault_has_its_line(void **state)
         {CONNECTION("lifetime=\"99999999999999999999s\";"),
          "f:1: lifetime: \"99999999999999999999s\"; expected a time from 1m to 365d, such as "
          "\"90s\", \"15m\", \"8h\", \"2d\""},
+        {CONNECTION("mobike = true;"),
+         "f:1: mobike: true, and child db is in transport mode; expected false, or mode = \"tunnel\""},
+        {CONNECTION("mobike = 1;"), "f:1: mobike: 1; expected true or false"},
         {CONNECTION("encapsulate = 1;"), "f:1: encapsulate: 1; expected true or false"},
         {CONNECTION("keepalive = \"1s\";"),
          "f:1: keepalive: \"1s\"; expected a time from 5s to 1h, such as \"90s\", \"15m\", \"8h\", "
@@ -253,21 +256,28 @@ static void each_fault_has_its_line(void **state)
         {ENDS("\"192.0.2.1\"", "\"192.0.2.1\""),
          "f:1: remote: \"192.0.2.1\"; expected an address that is not local's"},
         {ENDS("\"any\"", "\"192.0.2.1\""),
-         "f:1: local: \"any\"; expected an address such as \"192.0.2.1\" or \"2001:db8::1\""},
+         "f:1: local: \"any\" without an id; expected local = { address = \"any\"; id = \"ID\"; };"},
+        {ENDS("{ address = \"any\"; id = \"a.example\"; }", "\"192.0.2.1\""),
+         "f:1: db: local = \"any\" without children; expected children with mode = \"tunnel\" and "
+         "local selectors"},
+        {"connections: { db: { local = { address = \"any\"; id = \"a.example\"; }; remote = "
+         "\"192.0.2.1\"; children: { c: { mode = \"tunnel\"; }; }; }; };",
+         "f:1: c: local = \"any\" in connection db; expected mode = \"tunnel\" and a local selector "
+         "such as \"10.1.0.0/16\""},
         {ENDS("\"gw.example\"", "\"any\""),
          "f:1: local: \"gw.example\"; expected an "
-         "address such as \"192.0.2.1\" or \"2001:db8::1\""},
+         "address such as \"192.0.2.1\" or \"2001:db8::1\", or \"any\""},
         {ENDS("\"192.0.2.300\"", "\"any\""),
          "f:1: local: \"192.0.2.300\"; expected an address such as \"192.0.2.1\" or "
-         "\"2001:db8::1\""},
+         "\"2001:db8::1\", or \"any\""},
         {ENDS("\"0.0.0.0\"", "\"any\""),
          "f:1: local: \"0.0.0.0\": no host's own address; expected an address such as "
-         "\"192.0.2.1\" or \"2001:db8::1\""},
+         "\"192.0.2.1\" or \"2001:db8::1\", or \"any\""},
         {ENDS("\"224.0.0.1\"", "\"any\""),
          "f:1: local: \"224.0.0.1\": no host's own address; expected an address such as "
-         "\"192.0.2.1\" or \"2001:db8::1\""},
+         "\"192.0.2.1\" or \"2001:db8::1\", or \"any\""},
         {ENDS("5", "\"any\""),
-         "f:1: local: 5; expected an address such as \"192.0.2.1\" or \"2001:db8::1\""},
+         "f:1: local: 5; expected an address such as \"192.0.2.1\" or \"2001:db8::1\", or \"any\""},
         {ENDS("{ id = \"x\"; }", "\"any\""),
          "f:1: local: no address; expected address = \"ADDRESS\";"},
         {ENDS("{ address=\"192.0.2.1\"; adress = 5; }", "\"any\""),
@@ -380,7 +390,7 @@ static void each_fault_has_its_line(void **state)
          "addresses; expected no such key: it is the peer's own address"},
         {"connections: { db: { local = \"a\\nb\"; remote = \"any\"; }; };",
          "f:1: local: \"a?b\"; expected an address "
-         "such as \"192.0.2.1\" or \"2001:db8::1\""},
+         "such as \"192.0.2.1\" or \"2001:db8::1\", or \"any\""},
     };
 
     (void)state;
