@@ -13,6 +13,7 @@
 
 #define AGAIN_MS 500           /* after TEMPORARY_FAILURE: this and up to as much by chance */
 #define OLD_IKE_LIFE_MS 10000  /* for the peer to delete what its rekeying has replaced */
+#define REPLACED_MS 30000      /* for the peer to delete the child that it has rekeyed */
 #define PROVEN_MS 5000         /* the peer has our last answer by then */
 
 static void put_off(struct engine *engine, struct ike_sa *sa)
@@ -97,6 +98,14 @@ static void earlier(uint64_t *due_ms, uint64_t other_ms)
         *due_ms = other_ms;
 }
 
+/* It is the peer's part to delete what it has rekeyed; a peer that has lost its memory will not, and
+ * is found out by our doing so. */
+static bool is_forgotten(const struct engine *engine, const struct child_sa *child)
+{
+    return child->replaced && !child->delete_due &&
+           child->replaced_ms + REPLACED_MS <= engine->context.now_ms;
+}
+
 /* For the first of all that is put off. */
 static void arm_later(struct engine *engine, struct ike_sa *sa)
 {
@@ -112,6 +121,9 @@ static void arm_later(struct engine *engine, struct ike_sa *sa)
     TAILQ_FOREACH (child, &sa->children, entry)
         if ((child->delete_due || child->rekey_due) && !is_proven(engine, child))
             earlier(&due_ms, child->created_ms + PROVEN_MS);
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if (child->replaced && !child->delete_due)
+            earlier(&due_ms, child->replaced_ms + REPLACED_MS);
     if (due_ms == UINT64_MAX)
         ike_sa_timer_stop(context, &sa->later);
     else
@@ -151,6 +163,9 @@ void sa_later(struct engine *engine, struct ike_sa *sa)
         if (child->held_encr.size > 0 &&
             child->held_until_ms <= engine->context.now_ms)
             child_release_outbound(&engine->context, sa, child);
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if (is_forgotten(engine, child))
+            child->delete_due = true;
     sa_wishes(engine, sa);
 }
 
@@ -249,6 +264,7 @@ static void child_rekeyed(struct engine *engine, struct ike_sa *sa, const struct
     if (old != NULL) {
         old->rekey_due = false;
         old->replaced = true;
+        old->replaced_ms = engine->context.now_ms;
         old->delete_due = own != NULL && !own_loses;
     }
     if (own_loses) {
@@ -350,7 +366,9 @@ static bool is_temporary(const struct engine *engine, const struct ike_sa *sa,
     bool fresh_heir = sa->line_ms != sa->established_ms &&
                       engine->context.now_ms - sa->established_ms < PROVEN_MS;
 
+    /* A fault of our own kernel's may pass, and what there is serves until then. */
     return creation->error == V2_N_TEMPORARY_FAILURE ||
+           (creation->error == 0 && creation->kind != CREATE_CHILD) ||
            (creation->error == V2_N_CHILD_SA_NOT_FOUND && fresh_heir);
 }
 

@@ -60,6 +60,7 @@ struct child_sa {
     bool delete_due;   /* to be deleted when the window is free */
     uint32_t releasing; /* number of the answer that says whether the held outbound SA came; 0: none */
     uint32_t out_order; /* of outbound SAs handed to the kernel, which takes the latest */
+    uint64_t replaced_ms;   /* when it was rekeyed by the peer */
     uint64_t held_until_ms; /* what is held is released at the latest */
     uint64_t gone_ms;  /* when the kernel may forget a deleted one */
     struct address local;  /* the ends by which the kernel knows its SAs, with the ports ... */
