@@ -40,7 +40,7 @@ def wait_until(check, seconds=10, what="", every=0.05):
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
-MS_REC, MS_PRIVATE = 0x4000, 0x40000
+MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 
 
 def system_call(name, *arguments):
@@ -51,6 +51,10 @@ def system_call(name, *arguments):
 
 def mount(kind, target, options="", flags=0):
     system_call("mount", kind.encode(), str(target).encode(), kind.encode(), flags, options.encode())
+
+
+def bind(source, target):
+    system_call("mount", source.encode(), target.encode(), None, MS_BIND, None)
 
 
 def write(path, text):
@@ -170,6 +174,24 @@ class Host:
 
     def hears(self):
         self.run("nft", "delete", "table", "inet", "deaf")
+
+    def forgets(self):
+        """Its kernel loses all SAs and policies, as in a reboot."""
+        self.run("ip", "xfrm", "state", "flush")
+        self.run("ip", "xfrm", "policy", "flush")
+
+    def names(self, **addresses):
+        """From now on, on this host, each name (with "_" for ".") means this address; no others do."""
+        text = "".join(f"{address} {name.replace('_', '.')}\n" for name, address in addresses.items())
+
+        def lay():
+            if not os.path.exists("/run/hosts"):
+                write("/run/hosts", "")
+                write("/run/nsswitch.conf", "hosts: files\n")
+                bind("/run/hosts", "/etc/hosts")
+                bind("/run/nsswitch.conf", "/etc/nsswitch.conf")
+            write("/run/hosts", text)
+        self.inside(lay)
 
     def processes(self):
         """The ids of all processes in this host's network namespace, its holder apart."""

@@ -29,6 +29,9 @@ class Conn:
     packets: int = 0            # rekey a child after so many; 0: not for that reason
     fragments: bool = True
     fragment_size: int = 0      # of iked; 0: its own
+    peer_at: str = ""           # of iked: the remote addresses as the file has them; empty: `remote`
+    liveness: int = 0           # ask a peer that is silent for so many seconds; 0: the daemon's own
+    on_dead: str = ""           # of iked
     ike_seconds: int = 0        # the life of an IKE SA; 0: the daemon's own
     encapsulate: bool = False   # ESP in UDP, NAT or not
     keepalive: int = 0          # seconds of silence until one; 0: the daemon's own
@@ -55,6 +58,7 @@ class Peer:
     process: object = None
     conns: list = field(default_factory=list)
     kind = ""
+    tries = 0                   # how often iked asks again; 0: its default
     retransmit = ""             # such as "4s": how long iked waits for an answer; empty: its default
 
     def __post_init__(self):

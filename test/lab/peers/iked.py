@@ -21,9 +21,15 @@ class Iked(Peer):
     def connection_text(self, c):
         """The short form as far as it goes: what is left out is tested by being left out."""
         def end(address, identity):
-            return f'{{ address = "{address}"; id = "{identity}"; }}' if identity else f'"{address}"'
-        text = f"  {c.name}: {{ local = {end(c.local, c.local_id)}; remote = {end(c.remote, c.remote_id)};"
+            return f'{{ address = {address}; id = "{identity}"; }}' if identity else address
+        remote = end(c.peer_at, c.remote_id or c.remote) if c.peer_at else end(f'"{c.remote}"', c.remote_id)
+        local = end(f'"{c.local}"', c.local_id)
+        text = f"  {c.name}: {{ local = {local}; remote = {remote};"
         rest = f"    proposals = {quoted([c.ike])};\n" if c.ike else ""
+        if c.liveness:
+            rest += f'    liveness = "{c.liveness}s";\n'
+        if c.on_dead:
+            rest += f'    on_dead = "{c.on_dead}";\n'
         if c.ike_seconds:
             rest += f'    lifetime = "{c.ike_seconds}s";\n'
         if not c.fragments:
@@ -57,7 +63,9 @@ class Iked(Peer):
 
     def configure(self, *conns):
         self.conns = list(conns)
-        text = f'daemon: {{ retransmit = "{self.retransmit}"; }};\n' if self.retransmit else ""
+        daemon = f'retransmit = "{self.retransmit}"; ' if self.retransmit else ""
+        daemon += f"retransmit_tries = {self.tries}; " if self.tries else ""
+        text = f"daemon: {{ {daemon}}};\n" if daemon else ""
         text += "connections: {\n" + "".join(self.connection_text(c) for c in conns) + "};\n"
         secrets = ",\n".join(f'  {{ ids = {quoted([c.local_id or c.local, c.remote_id or c.remote])}; '
                              f'psk = "{c.psk}"; }}' for c in conns)
@@ -114,9 +122,29 @@ class Iked(Peer):
     def negotiator(self):
         """The process without capabilities: the only one that speaks with strangers."""
         for pid in self.pids():
-            if status_of(pid).get("CapEff") == "0" * 16:
+            if status_of(pid).get("CapEff") == "0" * 16 and b"--negotiator" in arguments_of(pid):
                 return pid
         return None
+
+    def resolver(self):
+        """The one that looks names up, once there was one to look up."""
+        return next((pid for pid in self.pids() if b"--resolver" in arguments_of(pid)), None)
+
+    def dies(self):
+        """As when the machine fails: no word to the peer, and the kernel has forgotten all."""
+        for pid in self.pids():
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not self.pids(), 10, "iked's processes to end")
+        self.process.wait()
+        self.host.forgets()
+
+
+def arguments_of(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            return f.read().split(b"\0")
+    except OSError:
+        return []
 
 
 def status_of(pid):

@@ -36,6 +36,7 @@ CONNECTION = """  {name} {{
     fragmentation = {fragments}
     {ike}
     {life}
+    {dpd}
     local {{ auth = psk
       id = {local_id} }}
     remote {{ auth = psk
@@ -76,6 +77,7 @@ class StrongSwan(Peer):
                 start={"traffic": "trap", "never": "none", "immediate": "start"}[c.start],
                 ike=f"proposals = {c.ike}" if c.ike else "", esp=f"esp_proposals = {c.esp}" if c.esp else "",
                 life=f"rekey_time = {c.ike_seconds}s" if c.ike_seconds else "",
+                dpd=f"dpd_delay = {c.liveness}s" if c.liveness else "",
                 packets=f"rekey_packets = {c.packets}" if c.packets else "")
             secrets += f'  ike-{c.name} {{ id-1 = {local_id}\n id-2 = {remote_id}\n secret = "{c.psk}" }}\n'
         (self.folder / "swanctl.conf").write_text(text + "}\n" + secrets + "}\n")
@@ -96,6 +98,14 @@ class StrongSwan(Peer):
 
     def down(self, name="lab", check=True):
         return self._swanctl("--terminate", "--ike", name, "--timeout", TIMEOUT_S, check=check)
+
+    def dies(self):
+        """As when the machine fails: no word to the peer, and the kernel has forgotten all."""
+        self.process.kill()
+        self.process.wait()
+        for stale in ("/run/charon.vici", "/run/charon.pid"):
+            self.host.run("rm", "-f", stale)
+        self.host.forgets()
 
     def sas(self):
         """The number of established IKE SAs."""
