@@ -68,7 +68,7 @@ static void message_text(struct crossing *crossing, const struct flight *flight,
 {
     static struct tap tap;
     struct reason reason;
-    char prefix[16] = "";
+    char prefix[32] = "";
 
     /* An answer that outlives both ends' SAs can no longer be opened: it has nothing inside. */
     if (!tap_open(&tap, &crossing->world, flight) &&
