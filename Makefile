@@ -10,6 +10,7 @@
 #                                   check-unit check-scenario check-crossing simulate
 #                                   fuzz-smoke check-lab
 #   make simulate SEED=1 RUNS=1000
+#   make check-lab REKEYS=200      from each side, with each peer; a few by default
 #   make check-asan | check-valgrind | clang | lint | format | bench | demo
 #   make install [DESTDIR=DIR] | uninstall | clean | distclean
 
@@ -296,7 +297,7 @@ check-lab:
 else
 check-lab: $(programs) $(scenario_program) $(B)/test/bench/flood
 	@$(tally) --start
-	@$(tally) lab test/lab/run
+	@$(tally) lab env LAB_REKEYS=$(REKEYS) test/lab/run
 	@$(tally) --total
 endif
 

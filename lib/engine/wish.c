@@ -295,6 +295,7 @@ static void await_delete(struct engine *engine, struct ike_sa *sa)
 static void inherit(struct engine *engine, struct ike_sa *from, struct ike_sa *heir)
 {
     struct ike_sa *other;
+    char suite[128];
 
     from->rekey_due = false;
     ike_sa_inherit(&engine->context, from, heir);
@@ -305,7 +306,8 @@ static void inherit(struct engine *engine, struct ike_sa *from, struct ike_sa *h
                 other->replaces = ike_sa_own_spi(heir);
     if (from->superseded)
         sa_supersede(engine, heir);
-    report(&engine->context, heir, SEVERITY_INFO, "ike-rekeyed", "IKE SA rekeyed");
+    report(&engine->context, heir, SEVERITY_INFO, "ike-rekeyed", "IKE SA rekeyed, %s",
+           suite_text(&heir->suite, suite, sizeof(suite)));
 }
 
 /* The IKE SA is rekeyed by us, by the peer, or by both at once (section 2.8.2): the survivor

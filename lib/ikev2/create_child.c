@@ -84,6 +84,23 @@ struct slice lower_nonce(const struct creation *creation)
     return nonce_below(i, r) ? i : r;
 }
 
+void heir_proposals(const struct ike_sa *sa, struct proposal_list *list)
+{
+    const struct proposal_list *all = &sa->connection->proposals;
+
+    *list = (struct proposal_list){0};
+    for (size_t i = 0; i < all->count; i++)
+        for (size_t j = 0; j < all->items[i].prf.count; j++)
+            if (all->items[i].prf.ids[j] == sa->suite.prf) {
+                struct proposal *proposal = &list->items[list->count++];
+                *proposal = all->items[i];
+                proposal->prf = (struct algorithm_list){.count = 1, .ids = {sa->suite.prf}};
+                break;
+            }
+    if (list->count == 0)
+        *list = *all;
+}
+
 enum status heir_establish(struct context *context, const struct ike_sa *old, struct ike_sa *heir,
                            struct reason *reason)
 {

@@ -27,6 +27,11 @@ struct slice lower_nonce(const struct creation *creation);
 /* Is `a` lower than `b`, octet by octet? */
 bool nonce_below(struct slice a, struct slice b);
 
+/* What a rekeyed IKE SA may use: the connection's proposals, but with the PRF of the SA it comes
+ * from.  Two ends can differ in how they change it: strongSwan 5.9.8 expands SKEYSEED with the old
+ * one, where RFC 7296 section 2.18 has the new one, and then neither can open a message. */
+void heir_proposals(const struct ike_sa *sa, struct proposal_list *list);
+
 /* The heir takes over identity, keys and ends from the SA it comes from; needs its suite, SPIs and
  * the nonces and shared secret in its handshake. */
 MUST_USE enum status heir_establish(struct context *context, const struct ike_sa *old,

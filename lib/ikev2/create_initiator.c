@@ -83,12 +83,14 @@ enum status create_start(struct context *context, struct ike_sa *sa, enum creati
 static void write_ike(const struct context *context, const struct ike_sa *sa,
                       const struct creation *creation, struct v2_writer *writer)
 {
+    struct proposal_list proposals;
     uint8_t spi[8];
     struct writer spi_writer = writer_of(spi, sizeof(spi));
     struct v2_sa offer;
 
     writer_u64(&spi_writer, creation->heir->spi_i);
-    offer_from_proposals(&offer, &sa->connection->proposals, V2_PROTOCOL_IKE,
+    heir_proposals(sa, &proposals);
+    offer_from_proposals(&offer, &proposals, V2_PROTOCOL_IKE,
                          writer_slice(&spi_writer), context->crypto, true);
     v2_write_sa(writer, &offer);
     v2_write_nonce(writer, buffer_slice(&creation->nonce_i));
@@ -144,8 +146,11 @@ static enum status accept_ike(struct context *context, const struct ike_sa *sa,
 {
     struct ike_sa *heir = creation->heir;
     uint32_t unused;
-    enum status status = check_answer(&sa->connection->proposals, answer, V2_PROTOCOL_IKE,
-                                      context->crypto, true, &heir->suite, &unused, reason);
+    struct proposal_list proposals;
+
+    heir_proposals(sa, &proposals);
+    enum status status = check_answer(&proposals, answer, V2_PROTOCOL_IKE, context->crypto, true,
+                                      &heir->suite, &unused, reason);
 
     if (status != STATUS_OK)
         return status;

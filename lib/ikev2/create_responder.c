@@ -80,6 +80,7 @@ static enum status rekey_ike(struct context *context, struct ike_sa *sa,
 {
     const struct v2_payload_item *item = v2_payloads_find(&message->payloads, V2_KE, NULL);
     struct slice public;
+    struct proposal_list proposals;
     struct suite suite;
     struct v2_ke ke;
     uint8_t number;
@@ -88,9 +89,12 @@ static enum status rekey_ike(struct context *context, struct ike_sa *sa,
     enum group prefer = GROUP_NONE;
     if (item != NULL && v2_ke_parse(&ke, item->body, reason) == STATUS_OK)
         prefer = group_from_wire(ke.group);
-    enum status status =
-        choose_suite(&sa->connection->proposals, offer, V2_PROTOCOL_IKE, context->crypto, true,
-                     prefer, &suite, &number, &unused, reason);
+    heir_proposals(sa, &proposals);
+    enum status status = choose_suite(&proposals, offer, V2_PROTOCOL_IKE, context->crypto, true,
+                                      prefer, &suite, &number, &unused, reason);
+    if (status == STATUS_REJECT) /* the peer wants another PRF */
+        status = choose_suite(&sa->connection->proposals, offer, V2_PROTOCOL_IKE, context->crypto,
+                              true, prefer, &suite, &number, &unused, reason);
     if (status == STATUS_OK)
         status = creation_parse_ke(message, suite.group, &public, reason);
     if (status == STATUS_REJECT && reason->notify == V2_N_INVALID_KE_PAYLOAD)

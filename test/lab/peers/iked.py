@@ -91,6 +91,10 @@ class Iked(Peer):
     def down(self, name="lab", check=True):
         return self.ctl("down", name, check=check)
 
+    def rekey(self, what="lab"):
+        """A child by its name, or "ike"; returns when it is done. All connections are called "lab"."""
+        return self.ctl("rekey", "lab", what)
+
     def reload(self, *options, check=True):
         return self.ctl("reload", *options, check=check)
 

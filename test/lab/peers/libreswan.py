@@ -31,6 +31,7 @@ CONNECTION = """conn {name}
     mobike=no
     fragmentation={fragments}
     encapsulation={encapsulation}
+    pfs={pfs}
     retransmit-interval=500
     retransmit-timeout=120s
 """
@@ -39,6 +40,7 @@ CONNECTION = """conn {name}
 class Libreswan(Peer):
     kind = "libreswan"
     control = "/run/pluto/pluto.ctl"
+    pfs = True
 
     def __post_init__(self):
         super().__post_init__()
@@ -55,6 +57,7 @@ class Libreswan(Peer):
                 name=c.name, local=c.local, remote="%any" if c.remote == "any" else c.remote,
                 local_id=local_id, remote_id=remote_id, encapsulation="yes" if c.encapsulate else "auto",
                 family=6 if ":" in c.local else 4, type=c.mode, fragments="yes" if c.fragments else "no",
+                pfs="yes" if self.pfs else "no",
                 auto={"traffic": "ondemand", "never": "add", "immediate": "start"}[c.start])
             if c.local_ts:
                 text += f"    leftsubnet={c.local_ts[0]}\n    rightsubnet={c.remote_ts[0]}\n"
@@ -87,6 +90,10 @@ class Libreswan(Peer):
 
     def down(self, name="lab", check=True):
         return self._whack("--terminate", "--name", name, check=check)
+
+    def rekey(self, what="lab"):
+        """Returns at once."""
+        return self._whack("--rekey-ike" if what == "ike" else "--rekey-ipsec", "--name", "lab")
 
     def sas(self):
         return len(re.findall(r"STATE_V2_ESTABLISHED_IKE_SA", self._whack("--showstates").stdout))

@@ -107,6 +107,10 @@ class StrongSwan(Peer):
             self.host.run("rm", "-f", stale)
         self.host.forgets()
 
+    def rekey(self, what="lab"):
+        """Returns at once."""
+        return self._swanctl("--rekey", *(["--ike", "lab"] if what == "ike" else ["--child", what]))
+
     def sas(self):
         """The number of established IKE SAs."""
         return len(re.findall(r"^\S.*ESTABLISHED", self._swanctl("--list-sas").stdout, re.M))
