@@ -35,7 +35,6 @@ class Conn:
     ike_seconds: int = 0        # the life of an IKE SA; 0: the daemon's own
     encapsulate: bool = False   # ESP in UDP, NAT or not
     keepalive: int = 0          # seconds of silence until one; 0: the daemon's own
-    liveness: int = 0           # seconds of silence until the peer is asked; 0: the daemon's own
     mobike: bool = False
 
     def other_end(self, **changes):

@@ -42,8 +42,6 @@ class Iked(Peer):
             rest += "    mobike = true;\n"
         if c.keepalive:
             rest += f'    keepalive = "{c.keepalive}s";\n'
-        if c.liveness:
-            rest += f'    liveness = "{c.liveness}s";\n'
         child = ""
         if c.mode != "transport":
             child += f'      mode = "{c.mode}";\n'
