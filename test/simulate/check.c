@@ -38,12 +38,13 @@ static void check_outbound(struct run *run, const struct host *host, const struc
 {
     const struct effect_install_sa *install = &effect->install_sa;
     const struct host *peer = world_host_at(&run->world, &install->destination);
+    const struct address *at =
+        install->destination.family == FAMILY_IPV6 ? &peer->v6 : &peer->v4;
     const struct ike_sa *sa;
 
     for (sa = probe_first(host->engine); sa != NULL; sa = TAILQ_NEXT(sa, entry))
         if (ike_sa_own_spi(sa) == effect->ticket.sa && sa->initiator &&
-            fake_kernel_find_sa(&peer->kernel, &install->destination, install->spi,
-                                install->protocol) == NULL)
+            fake_kernel_find_sa(&peer->kernel, at, install->spi, install->protocol) == NULL)
             run_fail(run, "%s sends by ESP %08x, which %s does not hold", host->name, install->spi,
                      peer->name);
 }
@@ -80,18 +81,19 @@ void run_garbage(struct run *run, const struct address *source, const struct add
 
 /* --- Once it is quiet --- */
 
-static const struct address *end_address(const struct pair *pair, size_t side)
+/* Is it the end's own address, or that of its NAT? */
+static bool is_end(const struct run *run, const struct pair *pair, size_t side,
+                   const struct address *address)
 {
-    const struct host *host = pair->ends[side].host;
-
-    return pair->family == FAMILY_IPV6 ? &host->v6 : &host->v4;
+    return world_host_at(&run->world, address) == pair->ends[side].host &&
+           address->family == pair->family;
 }
 
 /* The SAs of one child between the two ends in one direction, as the host of `holder` has them.
  * One for any peer cannot replace what it held in an earlier life, and lets it serve on; it counts
  * as long as there is nothing newer. */
-static size_t count_sas(const struct pair *pair, size_t holder, size_t from, size_t child,
-                        const struct fake_sa **found)
+static size_t count_sas(const struct run *run, const struct pair *pair, size_t holder,
+                        size_t from, size_t child, const struct fake_sa **found)
 {
     const struct fake_sa *sa;
     size_t count = 0;
@@ -101,8 +103,7 @@ static size_t count_sas(const struct pair *pair, size_t holder, size_t from, siz
     snprintf(name, sizeof(name), "c%zu", child);
     TAILQ_FOREACH (sa, &pair->ends[holder].host->kernel.sas, entry) {
         if (sa->larval || strcmp(sa->child.text, name) != 0 ||
-            !address_same_host(&sa->source, end_address(pair, from)) ||
-            !address_same_host(&sa->destination, end_address(pair, !from)))
+            !is_end(run, pair, from, &sa->source) || !is_end(run, pair, !from, &sa->destination))
             continue;
         if (pair->ends[holder].any && sa->orphan) {
             orphans++;
@@ -120,8 +121,8 @@ static void check_direction(struct run *run, const struct pair *pair, size_t fro
     const struct fake_sa *out = NULL;
     const struct fake_sa *in = NULL;
     size_t wanted = pair->agrees ? 1 : 0;
-    size_t out_count = count_sas(pair, from, from, child, &out);
-    size_t in_count = count_sas(pair, !from, from, child, &in);
+    size_t out_count = count_sas(run, pair, from, from, child, &out);
+    size_t in_count = count_sas(run, pair, !from, from, child, &in);
 
     if (out_count != wanted || in_count != wanted) {
         run_fail(run, "%s c%zu: %zu SAs out of %s, %zu into %s, expected %zu",
@@ -146,7 +147,7 @@ static void check_ike(struct run *run, const struct pair *pair, size_t side)
     size_t count = 0;
 
     for (sa = probe_first(host->engine); sa != NULL; sa = TAILQ_NEXT(sa, entry)) {
-        if (!address_same_host(&sa->remote, end_address(pair, !side)))
+        if (!is_end(run, pair, !side, &sa->remote))
             continue;
         count++;
         if (sa->state != IKE_ESTABLISHED || sa->delete_asked || TAILQ_EMPTY(&sa->children))
@@ -244,7 +245,7 @@ static void ask_up(struct run *run)
     for (size_t i = 0; i < run->pair_count; i++) {
         const struct pair *pair = &run->pairs[i];
         for (size_t child = 0; child < pair->child_count; child++) {
-            if (!pair->agrees || count_sas(pair, 0, 0, child, &unused) > 0)
+            if (!pair->agrees || count_sas(run, pair, 0, 0, child, &unused) > 0)
                 continue;
             (void)host_up(pair->ends[0].host, pair->ends[0].name);
             break;

@@ -327,6 +327,53 @@ static void change_secret(struct run *run)
     run_configure(run, end->host);
 }
 
+static bool has_nat(const struct end *end)
+{
+    return end->host->nat != NULL;
+}
+
+static bool roams(const struct end *end)
+{
+    return end->roams;
+}
+
+/* One of the ends that are so; NULL where there is none. */
+static struct end *any_such_end(struct run *run, bool (*is_such)(const struct end *end))
+{
+    size_t first = chance_below(&run->chance, run->pair_count);
+
+    for (size_t i = 0; i < run->pair_count; i++) {
+        struct end *end = &run->pairs[(first + i) % run->pair_count].ends[0];
+        if (is_such(end))
+            return end;
+    }
+    return NULL;
+}
+
+/* The NAT before one end forgets. */
+static void rebind(struct run *run)
+{
+    const struct end *end = any_such_end(run, has_nat);
+
+    if (end != NULL)
+        nat_box_rebind(end->host->nat);
+    else
+        ping(run);
+}
+
+static void move(struct run *run)
+{
+    const struct end *end = any_such_end(run, roams);
+
+    if (end == NULL) {
+        ping(run);
+        return;
+    }
+    struct address to = end->host->v4;
+    to.bytes[3] = (uint8_t)(100 + run->moves++ % 100);
+    host_move(end->host, &to);
+}
+
 static void sever(struct run *run)
 {
     struct pair *pair = any_pair(run);
@@ -354,6 +401,8 @@ static const struct action {
     {leave_out, "leave out", 2},
     {change_secret, "change secret", 2},
     {sever, "sever", 4},
+    {rebind, "rebind", 10},
+    {move, "move", 10},
     {send_garbage, "send garbage", 12},
     {forge, "forge", 12},
     {replay, "replay", 10},

@@ -168,6 +168,29 @@ static void plan_crowd(struct run *run)
     }
 }
 
+/* A gateway for whoever has the secret, and clients on the road: behind one of two NATs or behind
+ * none, some with an address that changes. */
+static void plan_road(struct run *run, size_t clients)
+{
+    static const struct address outside[] = {
+        {.family = FAMILY_IPV4, .bytes = {198, 51, 100, 1}},
+        {.family = FAMILY_IPV4, .bytes = {198, 51, 100, 2}},
+    };
+
+    plan_gateway(run, clients);
+    for (size_t i = 0; i < run->pair_count; i++) {
+        struct pair *pair = &run->pairs[i];
+        uint64_t place = chance_below(&run->chance, 4);
+        pair->ends[0].mode = pair->ends[1].mode = "tunnel";
+        pair->ends[0].roams = chance_hit(&run->chance, 500);
+        pair->ends[0].mobike = chance_hit(&run->chance, 600);
+        pair->ends[1].mobike = true;
+        pair->subsets = false;
+        if (place < 2)
+            world_add_nat(&run->world, pair->ends[0].host, &outside[place], false);
+    }
+}
+
 void run_plan(struct run *run)
 {
     uint64_t shape = chance_below(&run->chance, 100);
@@ -176,6 +199,8 @@ void run_plan(struct run *run)
         plan_crowd(run);
     else if (shape < 60)
         plan_mesh(run, 2);
+    else if (shape < 72)
+        plan_road(run, 1 + chance_below(&run->chance, 5));
     else if (shape < 92)
         plan_mesh(run, 3 + chance_below(&run->chance, 3));
     else
@@ -239,6 +264,10 @@ static void add_child(const struct run *run, const struct pair *pair, size_t sid
     if (strcmp(end->mode, "tunnel") == 0) {
         subnet_text(run, pair, end, child, end->narrow, local);
         subnet_text(run, pair, &pair->ends[!side], child, end->narrow, remote);
+        if (end->any) /* of all that may come */
+            snprintf(local, sizeof(local), "%s", "\"10.0.0.0/8\"");
+        if (end->any)
+            snprintf(remote, sizeof(remote), "%s", "\"10.0.0.0/8\"");
         add(text, size, "        local = [ %s ]; remote = [ %s ];\n", local, remote);
     } else if (pair->child_count > 1) {
         const char *protocol = child == 0 ? "udp" : "tcp";
@@ -247,17 +276,29 @@ static void add_child(const struct run *run, const struct pair *pair, size_t sid
     add(text, size, "      };\n");
 }
 
+/* By its address, unless that may change. */
+static const char *id_text(const struct pair *pair, size_t side, char text[ADDRESS_TEXT_MAX])
+{
+    const struct end *end = &pair->ends[side];
+
+    if (!end->roams)
+        return address_text(address_of(pair, end->host), text);
+    snprintf(text, ADDRESS_TEXT_MAX, "%s.example", end->host->name);
+    return text;
+}
+
 static void add_connection(const struct run *run, const struct pair *pair, size_t side, char *text,
                            size_t *size)
 {
     const struct end *end = &pair->ends[side];
     char local[ADDRESS_TEXT_MAX];
     char remote[ADDRESS_TEXT_MAX];
+    char id[ADDRESS_TEXT_MAX];
 
     add(text, size,
-        "  %s: { local = \"%s\"; remote = \"%s\"; proposals = [ \"%s\" ]; lifetime = \"%u%s\";\n",
-        end->name, address_text(address_of(pair, end->host), local),
-        end->any ? "any" : address_text(address_of(pair, pair->ends[!side].host), remote),
+        "  %s: { local = { address = \"%s\"; id = \"%s\"; }; remote = \"%s\"; proposals = [ \"%s\" ]; lifetime = \"%u%s\";\n",
+        end->name, end->roams ? "any" : address_text(address_of(pair, end->host), local),
+        id_text(pair, side, id), end->any ? "any" : address_text(address_of(pair, pair->ends[!side].host), remote),
         end->proposal, run->short_ike ? SHORT_IKE_S + end->lifetime_h : end->lifetime_h,
         run->short_ike ? "s" : "h");
     if (end->fragment_size == 0)
@@ -266,6 +307,8 @@ static void add_connection(const struct run *run, const struct pair *pair, size_
         add(text, size, "    fragment_size = %u;\n", end->fragment_size);
     add(text, size, "    liveness = \"%us\"; on_dead = \"%s\";\n", end->liveness_s,
         end->restarts && !end->any ? "restart" : "trap");
+    if (strcmp(end->mode, "tunnel") == 0)
+        add(text, size, "    mobike = %s;\n", end->mobike ? "true" : "false");
     add(text, size, "    children: {\n");
     for (size_t i = 0; i < pair->child_count; i++)
         add_child(run, pair, side, i, text, size);
@@ -279,8 +322,7 @@ static void add_secret(const struct run *run, const struct pair *pair, size_t si
     char b[ADDRESS_TEXT_MAX];
 
     add(text, size, "%s  { ids = [ \"%s\", \"%s\" ]; psk = \"%s %zu\"; }", *size > 15 ? ",\n" : "",
-        address_text(address_of(pair, pair->ends[0].host), a),
-        address_text(address_of(pair, pair->ends[1].host), b),
+        id_text(pair, 0, a), id_text(pair, 1, b),
         pair->ends[side].wrong_secret ? "wrong horse" : "correct horse",
         (size_t)(pair - run->pairs));
 }

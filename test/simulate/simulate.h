@@ -28,6 +28,8 @@ struct end {
     const char *mode;      /* "transport" or "tunnel" */
     enum narrowing narrow; /* this end allows less */
     bool any;              /* the remote is "any" */
+    bool roams;            /* local is "any": its host's address may change ... */
+    bool mobike;           /* ... and its SAs with it */
     uint32_t fragment_size; /* 0: no fragments */
     bool left_out;         /* for a while the connection is not configured */
     bool wrong_secret;
@@ -69,6 +71,7 @@ struct run {
     size_t recorded_count;              /* ever */
     uint64_t start_ms[WORLD_HOSTS_MAX]; /* when a host that is off starts */
     bool quiet;                         /* no more faults */
+    unsigned moves;                     /* of hosts, so far */
     bool calm;                          /* and all has recovered */
     char failure[512];                  /* "" while all holds */
 };
