@@ -67,7 +67,8 @@ void path_mapping(struct engine *engine, const struct kernel_event *event)
                                                  &event->destination);
     struct ike_sa *sa = child == NULL ? NULL : child->owner;
 
-    if (sa == NULL || child->spi_in != event->spi || !child->encap ||
+    if (sa == NULL || child->spi_in != event->spi || !child->encap || event->source.port == 0 ||
+        !address_is_host(&event->source) ||
         !may_follow(engine, sa, &event->source))
         return;
     sa->followed_ms = engine->context.now_ms;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "test/common/host.h"
 #include "test/common/probe.h"
 #include "test/common/tap.h"
 #include "test/common/world.h"
@@ -323,9 +324,31 @@ static void ping(struct fuzz *fuzz, size_t from, bool tunnel)
     (void)host_traffic(fuzz->hosts[from], &source, &destination);
 }
 
+/* The kernel says that packets of an SA of its own come from somewhere else. */
+static void mapping(struct host *host, struct reader *input)
+{
+    const struct fake_sa *sa = TAILQ_FIRST(&host->kernel.sas);
+    uint8_t skip = reader_u8(input) % 4;
+    struct address source = {.family = FAMILY_IPV4, .port = reader_u16(input)};
+
+    reader_copy(input, source.bytes, 4);
+    while (sa != NULL && TAILQ_NEXT(sa, entry) != NULL && skip-- > 0)
+        sa = TAILQ_NEXT(sa, entry);
+    if (sa != NULL && host->engine != NULL)
+        host_mapping(host, sa, &source);
+}
+
+static void move(struct host *host, struct reader *input)
+{
+    struct address to = host->v4;
+
+    to.bytes[3] = (uint8_t)(100 + (host->index == 0 ? 0 : 50) + reader_u8(input) % 50);
+    host_move(host, &to);
+}
+
 static void operate(struct fuzz *fuzz, struct reader *input, bool tunnel)
 {
-    uint8_t operation = reader_u8(input) % 18;
+    uint8_t operation = reader_u8(input) % 21;
     size_t index = reader_u8(input) & 1;
     struct host *host = fuzz->hosts[index];
 
@@ -337,6 +360,15 @@ static void operate(struct fuzz *fuzz, struct reader *input, bool tunnel)
     case 4:
     case 5: add_edit(fuzz->edits, &fuzz->edit_count, input); return; /* with what comes next */
     case 17: add_edit(fuzz->part_edits, &fuzz->part_count, input); return;
+    case 18: mapping(host, input); break;
+    case 19:
+        if (host->nat != NULL)
+            nat_box_rebind(host->nat);
+        break;
+    case 20:
+        if (tunnel) /* else the address is what is protected */
+            move(host, input);
+        break;
     case 6: fuzz->drops = reader_u8(input) % 8; return;
     case 7: request(fuzz, host, input); break;
     case 8: inject(fuzz, index, input); break;
@@ -361,11 +393,14 @@ static void operate(struct fuzz *fuzz, struct reader *input, bool tunnel)
 
 static void add_host(struct fuzz *fuzz, size_t index, uint8_t choices)
 {
+    static const struct address outside = {.family = FAMILY_IPV4, .bytes = {198, 51, 100, 1}};
     struct host *host = world_add_host(&fuzz->world, index == 0 ? "a" : "b");
     unsigned number = (unsigned)index;
     char error[CONFIG_ERROR_MAX];
     char child[256] = "";
     char text[1024];
+    bool roams = index == 0 && (choices & 64) != 0 && (choices & 2) != 0;
+    char local[96];
     const char *remote = index == 0 ? "192.0.2.2" : (choices & 8) != 0 ? "any" : "192.0.2.1";
 
     fuzz->hosts[index] = host;
@@ -374,11 +409,17 @@ static void add_host(struct fuzz *fuzz, size_t index, uint8_t choices)
         snprintf(child, sizeof(child),
                  "mode = \"tunnel\"; local = [ \"10.%u.0.0/16\" ]; remote = [ \"10.%u.0.0/16\" ];",
                  number, 1 - number);
+    if (roams)
+        snprintf(local, sizeof(local), "{ address = \"any\"; id = \"a.example\"; }");
+    else
+        snprintf(local, sizeof(local), "\"192.0.2.%u\"", number + 1);
+    if (index == 0 && (choices & 32) != 0)
+        world_add_nat(&fuzz->world, host, &outside, false);
     snprintf(text, sizeof(text),
              "daemon: { cookie_threshold = %u; };\n"
-             "connections: { %s: { local = \"192.0.2.%u\"; remote = \"%s\"; proposals = [ \"%s\" ];"
+             "connections: { %s: { local = %s; remote = \"%s\"; proposals = [ \"%s\" ];"
              " %s children: { c: { esp = [ \"aes128gcm16\" ]; %s }; }; }; };",
-             (choices & 4) != 0 ? 0u : 100u, fuzz->names[index], number + 1, remote,
+             (choices & 4) != 0 ? 0u : 100u, fuzz->names[index], local, remote,
              proposals[choices & 1], (choices & 16) != 0 ? "lifetime = \"60s\";" : "", child);
     CHECK(host_configure(host, text, error));
     CHECK(host_set_secrets(host, "secrets: ( { psk = \"secret\"; } );", error));
