@@ -343,7 +343,10 @@ static struct nlmsghdr *begin_policy(struct xfrm_batch *batch, const struct piec
 }
 
 /* With "prefer" the template is optional: without an SA traffic passes in the clear (and out, it
- * still raises an acquire). */
+ * still raises an acquire).
+ * What comes in may come from any source: the SA is told by its reqid, which is the child's alone.
+ * When a peer moves, its SA and its policies change one after the other; a template that named the
+ * source would drop what comes in between. */
 static void put_template(struct nlmsghdr *message, const struct effect_policy *policy,
                          uint8_t direction)
 {
@@ -360,7 +363,8 @@ static void put_template(struct nlmsghdr *message, const struct effect_policy *p
         .calgos = UINT32_MAX,
     };
 
-    put_address(&template.saddr, out ? &policy->local : &policy->remote);
+    if (out)
+        put_address(&template.saddr, &policy->local);
     put_address(&template.id.daddr, out ? &policy->remote : &policy->local);
     mnl_attr_put(message, XFRMA_TMPL, sizeof(template), &template);
 }

@@ -93,6 +93,9 @@ class Host:
             write("/proc/sys/net/ipv6/conf/default/router_solicitations", "0")
             if forwards:
                 write("/proc/sys/net/ipv4/ip_forward", "1")
+                # A redirect would be a clear packet, about one that was not.
+                for which in ("all", "default"):
+                    write(f"/proc/sys/net/ipv4/conf/{which}/send_redirects", "0")
                 write("/proc/sys/net/ipv6/conf/all/forwarding", "1")
         self.holder = subprocess.Popen(["sleep", "infinity"], stdin=subprocess.DEVNULL, preexec_fn=begin)
         spaces = f"/proc/{self.holder.pid}/ns/"
