@@ -68,8 +68,8 @@ static bool ask_kernel(struct engine *engine, struct ike_sa *sa)
             continue;
         }
         effect->query_sa = (struct effect_query_sa){
-            .source = sa->remote,
-            .destination = sa->local,
+            .source = child->remote,
+            .destination = child->local,
             .spi = child->spi_in,
             .protocol = child->protocol,
         };

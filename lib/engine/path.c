@@ -8,8 +8,6 @@
 #include "lib/engine/private.h"
 #include "lib/ikev2/nat.h"
 
-#define MOVES_MS 1000 /* an SA follows its peer at most once in this time */
-
 bool path_allowed(const struct ike_sa *sa, const struct ike_message *message)
 {
     bool same_local = address_same_host(&sa->local, &message->local);
@@ -26,9 +24,8 @@ bool path_allowed(const struct ike_sa *sa, const struct ike_message *message)
 static bool may_follow(const struct engine *engine, const struct ike_sa *sa,
                        const struct address *remote)
 {
-    bool rests = sa->followed_ms != 0 && engine->context.now_ms - sa->followed_ms < MOVES_MS;
-
-    return sa->state == IKE_ESTABLISHED && sa->nat_there && !sa->nat_here && !rests &&
+    return sa->state == IKE_ESTABLISHED && sa->nat_there && !sa->nat_here &&
+           !ike_sa_rests(&engine->context, sa) &&
            remote->family == sa->remote.family && !address_equal(&sa->remote, remote) &&
            ike_sa_can_move(&engine->sas, sa, remote);
 }

@@ -113,6 +113,8 @@ static void arm_later(struct engine *engine, struct ike_sa *sa)
     const struct child_sa *child;
     uint64_t due_ms = child_sweep_ms(sa);
 
+    if (sa->follow_due)
+        earlier(&due_ms, sa->followed_ms + FOLLOW_MS);
     if (sa->wishes_ms > context->now_ms)
         earlier(&due_ms, sa->wishes_ms);
     TAILQ_FOREACH (child, &sa->children, entry)
@@ -159,6 +161,8 @@ void sa_later(struct engine *engine, struct ike_sa *sa)
     struct child_sa *child;
 
     child_sweep(&engine->context, sa);
+    if (sa->follow_due)
+        ike_sa_follow(&engine->context, sa, &sa->local, &sa->remote);
     TAILQ_FOREACH (child, &sa->children, entry)
         if (child->held_encr.size > 0 &&
             child->held_until_ms <= engine->context.now_ms)

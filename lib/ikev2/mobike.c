@@ -194,7 +194,9 @@ enum status mobike_reply(struct context *context, struct ike_sa *sa,
     if (sa->updating)
         take_finding(context, sa, message);
     compare_mapping(sa, message);
-    if (sa->updating)
+    if (sa->updating && ike_sa_rests(context, sa))
+        sa->follow_due = true;
+    else if (sa->updating)
         children_follow(context, sa, sa);
     sa->updating = false;
     return STATUS_OK;
@@ -217,7 +219,7 @@ bool mobike_try_next(struct context *context, struct ike_sa *sa)
     movement->peers[(movement->next_peer - 1) % movement->peer_count] = sa->remote;
     remote.port = sa->remote.port;
     ike_sa_move(context, sa, &sa->local, &remote);
-    sa->update_due = true;
+    sa->update_due = sa->check_due = true; /* section 3.7: the peer may have named somebody else */
     return true;
 }
 
@@ -258,7 +260,7 @@ static uint16_t take_update(struct context *context, struct ike_sa *sa,
     sa->local = message->local;
     sa->remote = message->remote;
     take_finding(context, sa, message);
-    ike_sa_move(context, sa, &message->local, &message->remote);
+    ike_sa_follow(context, sa, &message->local, &message->remote);
     /* Section 3.7 lets the check come after the move: the peer is authenticated, and traffic goes
      * on at once; when nobody answers there the SA ends as that of a dead peer. */
     sa->check_due = sa->check_due || !same_host;
@@ -284,8 +286,8 @@ uint16_t mobike_request(struct context *context, struct ike_sa *sa,
     if (take_addresses(sa, message) && sa->initiator &&
         !address_same_host(&sa->remote, &message->remote) &&
         ike_sa_can_move(context->sas, sa, &message->remote)) {
-        ike_sa_move(context, sa, &message->local, &message->remote);
-        sa->update_due = true;
+        ike_sa_follow(context, sa, &message->local, &message->remote);
+        sa->update_due = sa->check_due = true;
     }
     return 0;
 }

@@ -145,7 +145,8 @@ bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa
     for (; node != NULL; node = hash_next(node)) {
         const struct child_sa *other = HASH_OWNER(node, struct child_sa, by_spi_out);
         if (other != child && other->protocol == child->protocol &&
-            address_same_host(&other->remote, remote))
+            (address_same_host(&other->remote, remote) ||
+             address_same_host(&other->owner->remote, remote))) /* where it is about to follow */
             return true;
     }
     return false;
@@ -388,11 +389,30 @@ void ike_sa_move(struct context *context, struct ike_sa *sa, const struct addres
 
     sa->local = *local;
     sa->remote = *remote;
+    sa->follow_due = false;
     count(context, COUNTER_MOVES);
     report(context, sa, SEVERITY_INFO, "moved", "now between %s, port %u, and %s, port %u%s",
            address_text(local, from), local->port, address_text(remote, to), remote->port,
            sa->encap ? ", ESP in UDP" : "");
     children_follow(context, sa, sa);
+}
+
+bool ike_sa_rests(const struct context *context, const struct ike_sa *sa)
+{
+    return sa->followed_ms != 0 && context->now_ms - sa->followed_ms < FOLLOW_MS;
+}
+
+void ike_sa_follow(struct context *context, struct ike_sa *sa, const struct address *local,
+                   const struct address *remote)
+{
+    if (ike_sa_rests(context, sa)) {
+        sa->local = *local;
+        sa->remote = *remote;
+        sa->follow_due = true;
+        return;
+    }
+    sa->followed_ms = context->now_ms;
+    ike_sa_move(context, sa, local, remote);
 }
 
 void ike_sa_take_path(struct ike_sa *heir, const struct ike_sa *old)
@@ -409,6 +429,9 @@ void ike_sa_take_path(struct ike_sa *heir, const struct ike_sa *old)
     heir->mobike = old->mobike;
     heir->update_due = old->update_due || old->updating;
     heir->announce_due = old->announce_due;
+    heir->check_due = old->check_due || old->checking;
+    heir->followed_ms = old->followed_ms;
+    heir->follow_due = old->follow_due;
     if (old->movement == NULL || old->movement->peer_count == 0 || ike_sa_movement(heir) == NULL)
         return;
     heir->movement->peer_count = old->movement->peer_count;

@@ -168,6 +168,7 @@ struct timer {
 enum ike_key { KEY_D, KEY_AI, KEY_AR, KEY_EI, KEY_ER, KEY_PI, KEY_PR, KEY_COUNT };
 
 #define MOVEMENT_PEERS_MAX 8
+#define FOLLOW_MS 1000 /* an SA follows its peer at most once in this time */
 
 /* What an end that moves needs; made when it first does. */
 struct movement {
@@ -233,6 +234,7 @@ struct ike_sa {
     struct movement *movement; /* NULL: never moved */
     uint64_t sent_ms;   /* when a message of ours last left */
     uint64_t followed_ms; /* when it last followed the peer to another address or port */
+    bool follow_due;      /* it has moved again since; the kernel's SAs are to follow */
     bool encap;         /* ESP goes in UDP, between the ports of `local` and `remote` */
     struct suite suite;
     struct buffer remote_id;
@@ -381,6 +383,15 @@ bool ike_sa_can_move(const struct sa_table *table, const struct ike_sa *sa,
  * before. */
 void ike_sa_move(struct context *context, struct ike_sa *sa, const struct address *local,
                  const struct address *remote);
+
+/* Would it follow its peer too soon? */
+bool ike_sa_rests(const struct context *context, const struct ike_sa *sa);
+
+/* It goes where the peer says.  One that says so more often than once in FOLLOW_MS is answered there,
+ * and the kernel's SAs go where it was last when that time is over: each move costs several requests
+ * for each of them. */
+void ike_sa_follow(struct context *context, struct ike_sa *sa, const struct address *local,
+                   const struct address *remote);
 
 /* An heir goes on where the SA that it comes from is, however far that has moved. */
 void ike_sa_take_path(struct ike_sa *heir, const struct ike_sa *old);
