@@ -354,6 +354,19 @@ enum status child_choose(struct context *context, const struct ike_sa *sa,
     return status;
 }
 
+enum status child_check_rivals(const struct context *context, const struct ike_sa *sa,
+                               const struct child_sa *child, struct reason *reason)
+{
+    const struct child_config *rival = child_find_rival(context, child);
+
+    if (rival == NULL)
+        return nat_check_rivals(context, sa, child, reason);
+    return reason_set(reason, STATUS_REJECT, V2_N_TS_UNACCEPTABLE,
+                      "child %s: child %s of connection %s has these selectors already; "
+                      "expected others, or both peers in one connection",
+                      child->config->name, rival->name, rival->connection->name);
+}
+
 void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number,
                         struct slice nonce, bool with_group)
 {

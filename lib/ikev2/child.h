@@ -49,6 +49,11 @@ MUST_USE enum status child_choose(struct context *context, const struct ike_sa *
                                   const struct child_request *request, struct child_sa **child,
                                   uint8_t *number, struct reason *reason);
 
+/* Responder, the peer being authenticated: STATUS_REJECT with TS_UNACCEPTABLE when traffic of the child
+ * belongs to another one already (nat_check_rivals, child_find_rival). */
+MUST_USE enum status child_check_rivals(const struct context *context, const struct ike_sa *sa,
+                                        const struct child_sa *child, struct reason *reason);
+
 /* Responder: the counterpart of child_write_offer for what was chosen. */
 void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number,
                         struct slice nonce, bool with_group);

@@ -159,7 +159,7 @@ static enum status create_child(struct context *context, struct ike_sa *sa,
     };
     if (status == STATUS_OK)
         status = child_choose(context, sa, &request, &child, &number, reason);
-    if (status == STATUS_OK && (status = nat_check_rivals(context, sa, child, reason)) != STATUS_OK)
+    if (status == STATUS_OK && (status = child_check_rivals(context, sa, child, reason)) != STATUS_OK)
         child_free(child);
     if (status == STATUS_REJECT) {
         report_refused(context, sa, reason);

@@ -68,7 +68,7 @@ static enum status verified(struct context *context, struct ike_sa *sa, struct r
     buffer_free(&handshake->init_request);
     buffer_free(&handshake->init_response);
     if (!sa->initiator && handshake->child != NULL &&
-        nat_check_rivals(context, sa, handshake->child, &handshake->refusal) != STATUS_OK)
+        child_check_rivals(context, sa, handshake->child, &handshake->refusal) != STATUS_OK)
         handshake->child_error = handshake->refusal.notify;
     if (handshake->child_error != 0 && handshake->child != NULL)
         child_remove(context, sa, handshake->child);

@@ -53,7 +53,6 @@ static void unlist(struct context *context, struct ike_sa *sa, struct child_sa *
 {
     hash_remove(&context->sas->children_in, &child->by_spi_in);
     hash_remove(&context->sas->children_out, &child->by_spi_out);
-    hash_remove(&context->sas->children_remote, &child->by_remote);
     TAILQ_REMOVE(&sa->children, child, entry);
     child->listed = false;
 }
@@ -282,7 +281,7 @@ static bool is_sibling(const struct child_sa *child, const struct child_sa *leav
                        const struct connection *connection, const struct selector *local,
                        const struct selector *remote)
 {
-    return child != leaving && (child->own_policies || is_away(child)) && child->in_kernel &&
+    return child != leaving && child->listed && (child->own_policies || is_away(child)) && child->in_kernel &&
            child->owner->connection == connection &&
            has_pair(child->selectors, child->local_count, child->selectors + child->local_count,
                     child->remote_count, local, remote);
@@ -308,6 +307,60 @@ static const struct child_sa *find_sibling(const struct context *context, const 
         }
     }
     return newest;
+}
+
+static const struct child_config *configured_rival(const struct config *config,
+                                                   const struct child_sa *child,
+                                                   const struct selector *local,
+                                                   const struct selector *remote)
+{
+    const struct connection *connection;
+    const struct child_config *rival;
+    struct child_selectors pair;
+
+    TAILQ_FOREACH (connection, &config->connections, entry)
+        if ((rival = connection_find_pair(connection, local, remote, &pair)) != NULL &&
+            rival != child->config)
+            return rival;
+    return NULL;
+}
+
+/* One whose connection is configured no more is no rival: it goes, and its policies with it. */
+static const struct child_config *standing_rival(const struct context *context,
+                                                 const struct child_sa *child,
+                                                 const struct selector *local,
+                                                 const struct selector *remote)
+{
+    for (size_t count = 1; count <= 2; count++) { /* remote selectors: one, or several */
+        struct hash_node *node = hash_find(&context->sas->children_remote,
+                                           sa_table_remote_key(context->sas, remote, count));
+        for (; node != NULL; node = hash_next(node)) {
+            const struct child_sa *other = HASH_OWNER(node, struct child_sa, by_remote);
+            if (other->config != child->config && (other->own_policies || is_away(other)) &&
+                has_pair(other->selectors, other->local_count,
+                         other->selectors + other->local_count, other->remote_count, local,
+                         remote) &&
+                config_find(context->config, other->config->connection->name) != NULL)
+                return other->config;
+        }
+    }
+    return NULL;
+}
+
+const struct child_config *child_find_rival(const struct context *context,
+                                            const struct child_sa *child)
+{
+    const struct child_config *rival = NULL;
+
+    for (size_t i = 0; child->own_policies && i < child->local_count; i++)
+        for (size_t j = 0; rival == NULL && j < child->remote_count; j++) {
+            const struct selector *local = &child->selectors[i];
+            const struct selector *remote = &child->selectors[child->local_count + j];
+            rival = standing_rival(context, child, local, remote);
+            if (rival == NULL)
+                rival = configured_rival(context->config, child, local, remote);
+        }
+    return rival;
 }
 
 static void return_policy(struct context *context, const struct ike_sa *sa,
@@ -441,6 +494,8 @@ void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *c
         return_policies(context, sa, child);
     if (child->listed)
         unlist(context, sa, child);
+    if (child->standing)
+        hash_remove(&context->sas->children_remote, &child->by_remote);
     if (sa->handshake != NULL && sa->handshake->child == child)
         sa->handshake->child = NULL;
     if (sa->own != NULL && sa->own->child == child)

@@ -41,7 +41,7 @@ struct child_sa {
     struct ike_sa *owner;        /* while it is listed: in whose list, ... */
     struct hash_node by_spi_in;  /* ... and found by what the kernel calls it */
     struct hash_node by_spi_out;
-    struct hash_node by_remote;  /* ... and by what it protects, keyed (sa_table_remote_key) */
+    struct hash_node by_remote;  /* until it ends: by what it protects, keyed (sa_table_remote_key) */
     const struct child_config *config;
     uint32_t number;
     uint32_t spi_in; /* 0: not allocated yet */
@@ -497,6 +497,11 @@ void configured_policy(struct context *context, enum effect_kind kind,
 
 /* Asks for all policies of a child's own. */
 void child_install_policies(struct context *context, const struct child_sa *child);
+
+/* The other configured child that has the policy of one of the pairs for which this one needs its own:
+ * the kernel has one for each pair, so that packets would pass this one by.  NULL: none. */
+const struct child_config *child_find_rival(const struct context *context,
+                                            const struct child_sa *child);
 
 /* The child of a connection that is configured with just this pair (child_pair), and the pair; NULL
  * when none is. */
