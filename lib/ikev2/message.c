@@ -10,6 +10,10 @@
 /* A first wait this many times doubled is the longest (RFC 7296 section 2.4 leaves it to us). */
 #define BACKOFF_DOUBLINGS_MAX 6
 
+/* Whoever has seen a request can send it again in anybody's name: other places than the peer's are
+ * answered at most once in this time. */
+#define ELSEWHERE_MS 1000
+
 /* How often a large message goes unanswered before it is cut smaller (RFC 7383 section 2.5.2). */
 #define SIZE_TRIES 2
 
@@ -180,6 +184,13 @@ enum status message_send_response(struct context *context, struct ike_sa *sa, st
 void message_repeat_response(struct context *context, struct ike_sa *sa,
                              const struct ike_message *request)
 {
+    if (!address_equal(&request->remote, &sa->remote)) {
+        if (sa->elsewhere_ms != 0 && context->now_ms - sa->elsewhere_ms < ELSEWHERE_MS) {
+            count(context, COUNTER_REPLIES_HELD);
+            return;
+        }
+        sa->elsewhere_ms = context->now_ms;
+    }
     count(context, COUNTER_REPLAYED_REPLIES);
     if (sa->repeats > 0 && sa->repeats % SIZE_TRIES == 0)
         (void)fragment_cut_smaller(context, sa, &sa->reply);

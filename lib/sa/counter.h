@@ -33,6 +33,7 @@
     X(ERRORS_RECEIVED, "errors_received")                                                       \
     X(RETRANSMITS, "retransmits")                                                               \
     X(REPLAYED_REPLIES, "replayed_replies") /* a request came again: the cached reply */        \
+    X(REPLIES_HELD, "replies_held_back")    /* it came from elsewhere, too often */           \
     X(FRAGMENTED, "messages_fragmented")                                                        \
     X(REASSEMBLED, "messages_reassembled")                                                      \
     X(REASSEMBLY_EXPIRED, "reassembly_expired") /* the other fragments did not come */          \

@@ -246,6 +246,7 @@ struct ike_sa {
     struct buffer request;   /* ours, unanswered; its fragments one behind the other ... */
     struct buffer reply;     /* ... as those of the reply to the peer's last request */
     uint8_t repeats;         /* how often that reply was asked for again */
+    uint64_t elsewhere_ms;   /* when it was last sent to somewhere else than the peer */
     bool fragments;          /* both ends have agreed on fragments (RFC 7383) */
     uint16_t datagram_max;   /* what the path seems to carry, 0: what is configured */
     struct reassembly *parts[2]; /* of the peer's next request, and of the response to ours */

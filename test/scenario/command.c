@@ -282,12 +282,17 @@ static const struct flight *last_packet(struct script *script, char **words, siz
 
 static bool do_replay(struct script *script, char **words, size_t count)
 {
-    const struct flight *flight = last_packet(script, words, count);
+    struct address from;
+    bool spoofed = address_parse(&from, words[count - 1]);
+    const struct flight *flight = last_packet(script, words, spoofed ? count - 1 : count);
 
-    if (flight != NULL)
-        world_inject(&script->world, &flight->source, &flight->destination,
-                     buffer_slice(&flight->data));
-    return flight != NULL;
+    if (flight == NULL)
+        return false;
+    if (!spoofed)
+        from = flight->source;
+    from.port = flight->source.port;
+    world_inject(&script->world, &from, &flight->destination, buffer_slice(&flight->data));
+    return true;
 }
 
 static bool do_spoil(struct script *script, char **words, size_t count)

@@ -30,7 +30,7 @@
  *                                  ports and lets anyone in
  *   move HOST ADDRESS              the host has another address from now on, and notices it
  *   rebind HOST                    its NAT forgets all mappings
- *   replay MATCH                   the last packet that matches, once more
+ *   replay MATCH [FROM]            the last packet that matches, once more; from that address
  *   spoil MATCH                    the same with its last octet altered
  *   flood MATCH N [FROM]           the same N times with other SPIs of the initiator, from the
  *                                  addresses FROM, the one after it, ... (default: as it was)
