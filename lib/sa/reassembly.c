@@ -126,10 +126,11 @@ enum status reassembly_add(struct context *context, struct ike_sa *sa,
         reassembly = begin(context, sa, piece);
     if (reassembly == NULL)
         return no_room(context, sa, piece);
-    if (piece->text.size > REASSEMBLY_OCTETS_MAX - reassembly->text_size) {
+    size_t most = reassembly->strange ? REASSEMBLY_STRANGER_MAX : REASSEMBLY_OCTETS_MAX;
+    if (piece->text.size > most - reassembly->text_size) {
         reassembly_end(context, sa, reassembly->response);
         return reason_set(reason, STATUS_REJECT, V2_N_INVALID_SYNTAX,
-                          "fragments of a message larger than %d octets", REASSEMBLY_OCTETS_MAX);
+                          "fragments of a message larger than %zu octets", most);
     }
     struct reassembly_part *part = &reassembly->parts[piece->number - 1];
     if (!charge(context, reassembly, piece->text.size) || !buffer_copy(&part->text, piece->text))

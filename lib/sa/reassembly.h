@@ -15,6 +15,7 @@
 #define FRAGMENTS_MAX          160 /* of one message: 64 KB in the smallest that we send */
 #define REASSEMBLY_MS          30000
 #define REASSEMBLY_OCTETS_MAX  IKE_MESSAGE_MAX /* of one message (RFC 7383 section 5) */
+#define REASSEMBLY_STRANGER_MAX 16384          /* ... and of a half-open SA's: few would fill the room */
 #define REASSEMBLY_TOTAL_MAX   (32u << 20)     /* of all SAs together ... */
 #define REASSEMBLY_STRANGE_MAX (16u << 20)     /* ... and of these for half-open ones */
 
