@@ -8,7 +8,8 @@
 
 #include "lib/base/slice.h"
 
-struct heap_node {
+/* Packed, because each IKE SA has several. */
+struct __attribute__((packed, aligned(4))) heap_node {
     uint64_t due_ms;
     uint32_t at; /* place in the heap plus one; 0 when it is not in one */
 };
