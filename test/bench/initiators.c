@@ -27,7 +27,7 @@ static void write_connection(FILE *out, const struct initiators_options *options
 
     fprintf(out,
             "i%u: { local = { address = \"%s\"; id = \"i%u.bench.example\"; }; remote = \"%s\";\n"
-            " proposals = [ \"%s\" ];\n"
+            " proposals = [ \"%s\" ]; mobike = false;\n"
             " children: { c: { mode = \"tunnel\"; start = \"never\"; esp = [ \"%s\" ];\n"
             "  local = [ \"%s/32\" ]; remote = [ \"%s\" ]; }; };\n};\n",
             number, address_after(&options->local, number, local), number,

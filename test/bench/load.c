@@ -9,7 +9,8 @@
  * socket; the addresses need no interface, only a route that calls them local and one back:
  *   ip route add local 10.64.0.0/10 dev lo          here
  *   ip route add 10.64.0.0/10 via THIS-HOST         on the responder
- * The generator installs nothing in a kernel.  Without --hold each SA is deleted once it stands;
+ * All goes over port 500: the initiators do not offer MOBIKE, which would leave it (RFC 4555 section
+ * 3.3).  The generator installs nothing in a kernel.  Without --hold each SA is deleted once it stands;
  * with it the responder still has all of them when this program has gone.  With --stay it answers
  * for them so long after the last handshake, before it prints.
  * Prints load.done, load.failed, load.wall, load.rate, load.cpu; failures by reason on stderr.
