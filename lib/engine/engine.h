@@ -136,7 +136,7 @@ void engine_visit_sas(const struct engine *engine, uint64_t now_ms,
 
 struct connection_view {
     const struct connection *connection;
-    const char *state; /* "up", "connecting", "down" */
+    const char *state; /* "up", "childless", "connecting", "resolving", "down" */
     const char *last_error; /* "" when the last try did well */
     uint64_t last_error_age_ms;
     size_t sa_count;

@@ -1,7 +1,7 @@
 /*
  * How long an IKE SA lives: rekeying before its lifetime is over, a whole new one before its
  * authentication is, and an end when it serves nobody.  RFC 7296 sections 2.8, 2.8.3 and 1.4.1,
- * RFC 4478.
+ * RFC 4478.  One that was made without a child (RFC 6023) may serve later and lives on.
  *
  *   new IKE SA beside the old one  -->  its children, one by one  -->  Delete of the old one
  *
@@ -65,7 +65,7 @@ void sa_arm_childless(struct engine *engine, struct ike_sa *sa)
     bool childless = TAILQ_EMPTY(&sa->children);
     uint64_t due_ms = engine->context.now_ms + CHILDLESS_LIFE_MS;
 
-    if (sa->state != IKE_ESTABLISHED || sa->inherited || sa->childless == childless)
+    if (sa->state != IKE_ESTABLISHED || sa->inherited || sa->lone || sa->childless == childless)
         return;
     sa->childless = childless;
     if (!childless)
@@ -80,8 +80,11 @@ void sa_replace(struct engine *engine, struct ike_sa *sa)
 {
     const struct child_sa *child = TAILQ_FIRST(&sa->children);
 
-    if (child != NULL && sa->link != NULL)
-        link_start(engine, sa->link, child->config, sa);
+    if (sa->link == NULL || (child == NULL && !sa->lone))
+        return;
+    /* Without a child the name of any will do; it is not made (sa_established). */
+    link_start(engine, sa->link,
+               child != NULL ? child->config : TAILQ_FIRST(&sa->connection->children), sa);
 }
 
 void sa_replace_begin(struct engine *engine, struct ike_sa *sa)
@@ -93,7 +96,7 @@ void sa_replace_begin(struct engine *engine, struct ike_sa *sa)
         sa->replaces = 0;
         return;
     }
-    sa->wanted_children |= old->wanted_children;
+    sa_take_wishes(sa, old);
     old->wanted_children = 0;
     TAILQ_FOREACH (child, &old->children, entry)
         if (!child->delete_due)
@@ -152,7 +155,7 @@ void sa_lifetime_over(struct engine *engine, struct ike_sa *sa)
         superseded_over(engine, sa);
         return;
     }
-    if (TAILQ_EMPTY(&sa->children) || sa->inherited || aged || unproven) {
+    if ((TAILQ_EMPTY(&sa->children) && !sa->lone) || sa->inherited || aged || unproven) {
         report(context, sa, SEVERITY_INFO, "ike-lifetime", "%s",
                unproven ? "the peers were to authenticate again by now: closed"
                         : "the lifetime is over: closed");

@@ -56,13 +56,15 @@ bool link_covers(const struct link *link, const struct child_config *config)
     return false;
 }
 
-/* Is an attempt of ours for this child on its way? */
-static bool trying(const struct link *link, const struct child_config *config)
+/* Is an attempt of ours for this child on its way?  One that replaces another SA makes what that one
+ * had, and is the answer only to who wants a replacement. */
+static bool trying(const struct link *link, const struct child_config *config, bool replacing)
 {
     const struct ike_sa *sa;
 
     TAILQ_FOREACH (sa, &link->sas, of_link)
-        if (sa->initiator && sa->handshake != NULL && sa->wanted == config)
+        if (sa->initiator && sa->handshake != NULL && sa->wanted == config &&
+            (sa->replaces == 0 || replacing))
             return true;
     return false;
 }
@@ -93,7 +95,7 @@ void link_abandon(struct engine *engine, struct link *link, struct ike_sa *stays
         next = TAILQ_NEXT(sa, of_link);
         if (!sa->initiator || !unproven || sa->replaces != 0)
             continue;
-        stays->wanted_children |= sa->wanted_children;
+        sa_take_wishes(stays, sa);
         sa_want_child(stays, sa->wanted);
         sa_end(engine, sa);
     }
@@ -138,7 +140,7 @@ void link_start(struct engine *engine, struct link *link, const struct child_con
 {
     const struct connection *connection = link->connection;
 
-    if (engine->shutting_down || trying(link, child) ||
+    if (engine->shutting_down || trying(link, child, replaces != NULL) ||
         (replaces == NULL && link_covers(link, child)))
         return;
     if (connection->remote.family == FAMILY_NONE) {
@@ -197,8 +199,7 @@ static bool covers_all(const struct link *link)
     return true;
 }
 
-/* Will anything come of the link without another word from outside? */
-static bool is_at_work(const struct link *link)
+bool link_is_at_work(const struct link *link)
 {
     const struct ike_sa *sa;
 
@@ -211,7 +212,7 @@ static bool is_at_work(const struct link *link)
 
 void link_stalled(struct engine *engine, struct link *link, const char *why)
 {
-    if (!TAILQ_EMPTY(&link->waiting) && !is_at_work(link))
+    if (!TAILQ_EMPTY(&link->waiting) && !link_is_at_work(link))
         answer_waiting(engine, link, COMMAND_UP, false, why);
 }
 

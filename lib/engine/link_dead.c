@@ -83,8 +83,10 @@ void link_dead(struct engine *engine, struct ike_sa *sa, const char *why)
     link_stalled(engine, link, why);
 }
 
-void link_restore(struct engine *engine, struct link *link)
+void link_serves(struct engine *engine, struct link *link)
 {
+    if (link->connection->remote.family != FAMILY_NONE) /* else they may be other peers' */
+        link_remove_orphans(engine, link);
     if (!link->cleared)
         return;
     link->cleared = false;

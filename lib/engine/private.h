@@ -169,6 +169,9 @@ void sa_wishes(struct engine *engine, struct ike_sa *sa);
 /* Notes one more child of the connection to be made in this SA: sa_wishes does it. */
 void sa_want_child(struct ike_sa *sa, const struct child_config *wanted);
 
+/* The same for all that another SA was still to make. */
+void sa_take_wishes(struct ike_sa *sa, const struct ike_sa *from);
+
 /* The SA's timer for what was put off. */
 void sa_later(struct engine *engine, struct ike_sa *sa);
 
@@ -228,6 +231,8 @@ void link_lost(struct engine *engine, struct link *link);
 /* What was up when somebody asked for the whole has gone before the rest came: tells him, unless
  * something is still under way. */
 void link_stalled(struct engine *engine, struct link *link, const char *why);
+/* Will anything come of the link without another word from outside? */
+bool link_is_at_work(const struct link *link);
 /* Answers who waits for a rekeying, when nothing is due any more; when it cannot be done (`link` may
  * be NULL). */
 void link_rekeyed(struct engine *engine, struct link *link);
@@ -290,8 +295,9 @@ void link_dead(struct engine *engine, struct ike_sa *sa, const char *why);
 /* Is a child that died with its peer to be made anew? */
 bool link_restarts(const struct link *link, const struct child_config *config);
 
-/* The policies that went with a dead peer come back. */
-void link_restore(struct engine *engine, struct link *link);
+/* A child stands: what an earlier life left is forgotten, and the policies that went with a dead peer
+ * come back. */
+void link_serves(struct engine *engine, struct link *link);
 
 /* --- command.c: engine_command, engine_kernel --- */
 

@@ -86,7 +86,7 @@ static bool close_loser(struct engine *engine, struct ike_sa *a, struct ike_sa *
            "both ends started at once: one of the two IKE SAs is closed");
     count(&engine->context, COUNTER_REDUNDANT);
     const struct child_sa *child;
-    winner->wanted_children |= loser->wanted_children;
+    sa_take_wishes(winner, loser);
     TAILQ_FOREACH (child, &loser->children, entry)
         sa_want_child(winner, child->config);
     sa_close(engine, loser);
@@ -205,10 +205,10 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     }
     dial_done(engine, link, &sa->remote);
     if (!TAILQ_EMPTY(&sa->children))
-        link_restore(engine, link);
-    if (sa->connection->remote.family != FAMILY_NONE) /* else they may be other peers' */
-        link_remove_orphans(engine, link);
+        link_serves(engine, link);
     sa_replace_begin(engine, sa);
+    if (sa->lone && sa->replaces == 0) /* else it is to have what the old one had */
+        sa_want_child(sa, sa->wanted);
     if (sa->delete_asked) {
         sa_close(engine, sa);
     } else {

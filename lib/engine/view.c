@@ -78,16 +78,32 @@ void engine_visit_sas(const struct engine *engine, uint64_t now_ms,
     }
 }
 
+static const char *link_state(const struct link *link, size_t sa_count)
+{
+    const struct ike_sa *sa;
+    const struct child_config *child;
+    size_t covered = 0;
+    bool lone = false;
+
+    TAILQ_FOREACH (child, &link->connection->children, entry)
+        covered += link_covers(link, child);
+    TAILQ_FOREACH (sa, &link->sas, of_link)
+        lone = lone || (sa->lone && sa->state == IKE_ESTABLISHED && !sa->delete_asked);
+    if (covered == link->connection->child_count)
+        return "up";
+    if (lone && covered == 0 && !link_is_at_work(link))
+        return "childless";
+    return sa_count > 0 ? "connecting" : dial_is_resolving(link) ? "resolving" : "down";
+}
+
 void engine_visit_connections(const struct engine *engine, uint64_t now_ms,
                               void (*visit)(void *context, const struct connection_view *view),
                               void *context)
 {
     const struct link *link;
     const struct ike_sa *sa;
-    const struct child_config *child;
 
     TAILQ_FOREACH (link, &engine->links, entry) {
-        bool up = true;
         struct connection_view view = {
             .connection = link->connection,
             .last_error = link->last_error == NULL ? "" : link->last_error,
@@ -95,12 +111,7 @@ void engine_visit_connections(const struct engine *engine, uint64_t now_ms,
         };
         TAILQ_FOREACH (sa, &link->sas, of_link)
             view.sa_count += sa->state != IKE_REFUSED;
-        TAILQ_FOREACH (child, &link->connection->children, entry)
-            up = up && link_covers(link, child);
-        view.state = up                        ? "up"
-                     : view.sa_count > 0       ? "connecting"
-                     : dial_is_resolving(link) ? "resolving"
-                     : "down";
+        view.state = link_state(link, view.sa_count);
         visit(context, &view);
     }
 }

@@ -46,6 +46,13 @@ void sa_want_child(struct ike_sa *sa, const struct child_config *wanted)
     }
 }
 
+void sa_take_wishes(struct ike_sa *sa, const struct ike_sa *from)
+{
+    sa->wanted_children |= from->wanted_children;
+    if (from->own != NULL && from->own->kind == CREATE_CHILD)
+        sa_want_child(sa, from->own->config);
+}
+
 /* The peer knows this child by now: before, it would not find what we want to rekey or delete. */
 static bool is_proven(const struct engine *engine, const struct child_sa *child)
 {
@@ -283,7 +290,7 @@ static void child_done(struct engine *engine, struct ike_sa *sa, const struct cr
 
     report_child(engine, sa, made, creation->kind == CREATE_REKEY_CHILD);
     if (sa->link != NULL)
-        link_restore(engine, sa->link);
+        link_serves(engine, sa->link);
     if (creation->kind == CREATE_REKEY_CHILD)
         child_rekeyed(engine, sa, creation, made);
     else

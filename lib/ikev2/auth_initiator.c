@@ -1,5 +1,5 @@
 /*
- * IKE_AUTH, initiator.  RFC 7296 sections 1.2, 2.15, 2.21.2.
+ * IKE_AUTH, initiator.  RFC 7296 sections 1.2, 2.15, 2.21.2; RFC 6023 section 5.
  *
  *                                              SIGN our AUTH, ALLOCATE_SPI
  *   HDR, SK {IDi, [N(INITIAL_CONTACT)], [IDr],
@@ -10,6 +10,9 @@
  *                                              INSTALL_SA in and out
  *   or                                  <--    HDR, SK {IDr, AUTH, N(error)}     no child
  *   or                                  <--    HDR, SK {N(AUTHENTICATION_FAILED)}
+ *
+ *   HDR, SK {IDi, [N], [IDr], AUTH}     -->    when we want it so and the responder can
+ *                                       <--    HDR, SK {IDr, AUTH}
  */
 #include <string.h>
 
@@ -39,10 +42,12 @@ enum status auth_start(struct context *context, struct ike_sa *sa, struct reason
     const struct connection *connection = sa->connection;
 
     ike_sa_step(sa, IKE_AWAIT_SIGN);
-    sa->handshake->child = child_propose(context, sa, sa->wanted);
-    if (sa->handshake->child == NULL ||
-        child_ask_spi(context, sa, &sa->handshake->step, sa->handshake->child) != STATUS_OK)
-        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    if (!sa->lone) {
+        sa->handshake->child = child_propose(context, sa, sa->wanted);
+        if (sa->handshake->child == NULL ||
+            child_ask_spi(context, sa, &sa->handshake->step, sa->handshake->child) != STATUS_OK)
+            return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    }
     struct effect_sign *sign = auth_ask_vault(context, sa, &connection->remote_id);
     if (sign == NULL ||
         keys_auth_octets(context, sa, true, &connection->local_id, &sign->own_octets) != STATUS_OK)
@@ -67,7 +72,8 @@ enum status auth_request_send(struct context *context, struct ike_sa *sa, struct
         v2_write_id(&writer, V2_IDR, connection->remote_id.type,
                     slice_of(connection->remote_id.data, connection->remote_id.size));
     v2_write_auth(&writer, V2_AUTH_PSK, buffer_slice(&handshake->auth));
-    child_write_offer(&writer, handshake->child, slice_of(NULL, 0), GROUP_NONE);
+    if (handshake->child != NULL)
+        child_write_offer(&writer, handshake->child, slice_of(NULL, 0), GROUP_NONE);
     if (mobike_wanted(sa))
         mobike_offer(&writer);
     enum status status = message_seal(context, sa, &writer, &bytes, reason);
@@ -110,6 +116,22 @@ enum status auth_parse_method(const struct ike_message *message, const struct pr
                           "the peer authenticates by method %u with %zu octets, expected a "
                           "pre-shared key (method 2) with %u",
                           auth->method, auth->data.size, prf->size);
+    return STATUS_OK;
+}
+
+/* RFC 6023 section 5: no child was asked for, and none may come. */
+static enum status take_no_child(const struct ike_message *message, struct reason *reason)
+{
+    uint16_t error = message_find_error(message);
+
+    if (error != 0)
+        return reason_set(reason, STATUS_CLOSE, 0, "the peer answered IKE_AUTH without a child by %s",
+                          v2_notify_name(error));
+    if (v2_payloads_find(&message->payloads, V2_SA, NULL) != NULL ||
+        v2_payloads_find(&message->payloads, V2_TSI, NULL) != NULL ||
+        v2_payloads_find(&message->payloads, V2_TSR, NULL) != NULL)
+        return reason_set(reason, STATUS_CLOSE, 0,
+                          "the peer answered IKE_AUTH without a child by one");
     return STATUS_OK;
 }
 
@@ -169,7 +191,9 @@ enum status auth_reply(struct context *context, struct ike_sa *sa,
                           identity_text(&remote_id, got, sizeof(got)),
                           identity_text(&connection->remote_id, expected, sizeof(expected)));
     sa->handshake->auth_life_s = parse_lifetime(message);
-    if (take_child(context, sa, message, &sa->handshake->refusal) != STATUS_OK)
+    status = sa->lone ? take_no_child(message, &sa->handshake->refusal)
+                      : take_child(context, sa, message, &sa->handshake->refusal);
+    if (status != STATUS_OK)
         sa->handshake->child_error = V2_N_NO_PROPOSAL_CHOSEN;
     sa->remote_id_type = remote_id.type;
     mobike_agree(context, sa, message);

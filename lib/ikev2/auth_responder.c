@@ -1,5 +1,5 @@
 /*
- * IKE_AUTH, responder.  RFC 7296 sections 1.2, 2.9, 2.15 and 2.21.2.
+ * IKE_AUTH, responder.  RFC 7296 sections 1.2, 2.9, 2.15 and 2.21.2; RFC 6023 section 5.
  *
  *   HDR, SK {IDi, [IDr], AUTH, SAi2, TSi, TSr}  -->
  *                                      SIGN: the peer's AUTH is checked, then ours is made
@@ -8,6 +8,9 @@
  *                               <--    HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
  *   or, without a fitting child <--    HDR, SK {IDr, AUTH, N(error)}
  *   or                          <--    HDR, SK {N(AUTHENTICATION_FAILED)}
+ *
+ *   HDR, SK {IDi, [IDr], AUTH}  -->
+ *                               <--    HDR, SK {IDr, AUTH}
  */
 #include <string.h>
 
@@ -83,6 +86,21 @@ static enum status ask(struct context *context, struct ike_sa *sa,
     return child_ask_spi(context, sa, &sa->handshake->step, sa->handshake->child);
 }
 
+/* A child that cannot be is no end of the IKE SA: the reply says why. */
+static enum status choose_child(struct context *context, struct ike_sa *sa,
+                                const struct child_offer *offer)
+{
+    struct handshake *handshake = sa->handshake;
+    struct child_request request = {.offer = offer};
+    enum status status = child_choose(context, sa, &request, &handshake->child,
+                                      &handshake->child_proposal, &handshake->refusal);
+
+    if (status != STATUS_REJECT)
+        return status;
+    handshake->child_error = handshake->refusal.notify;
+    return STATUS_OK;
+}
+
 enum status auth_request(struct context *context, struct ike_sa *sa,
                          const struct ike_message *message, struct reason *reason)
 {
@@ -93,13 +111,14 @@ enum status auth_request(struct context *context, struct ike_sa *sa,
     struct child_offer offer;
     struct v2_notify_body notify;
     bool names_us = v2_payloads_find(&message->payloads, V2_IDR, NULL) != NULL;
+    bool lone = v2_payloads_find(&message->payloads, V2_SA, NULL) == NULL;
     enum status status = auth_parse_identity(message, V2_IDI, &remote_id, reason);
 
     if (status == STATUS_OK && names_us)
         status = auth_parse_identity(message, V2_IDR, &local_id, reason);
     if (status == STATUS_OK)
         status = auth_parse_method(message, prf_info(sa->suite.prf), &auth, reason);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && !lone)
         status = child_offer_parse(&offer, message, reason);
     if (status == STATUS_REJECT && reason->notify == V2_N_TS_UNACCEPTABLE)
         status = STATUS_OK; /* the child's matter: child_choose finds no selector then */
@@ -111,17 +130,13 @@ enum status auth_request(struct context *context, struct ike_sa *sa,
         return STATUS_REJECT;
 
     sa->connection = connection;
+    sa->lone = lone;
     sa->remote_id_type = remote_id.type;
     mobike_agree(context, sa, message);
     handshake->initial_contact = message_find_notify(message, V2_N_INITIAL_CONTACT, &notify);
     if (!buffer_copy(&sa->remote_id, slice_of(remote_id.data, remote_id.size)))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
-    struct child_request request = {.offer = &offer};
-    status = child_choose(context, sa, &request, &handshake->child, &handshake->child_proposal,
-                          &handshake->refusal);
-    if (status == STATUS_REJECT)
-        handshake->child_error = handshake->refusal.notify;
-    else if (status != STATUS_OK)
+    if (!lone && choose_child(context, sa, &offer) != STATUS_OK)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     if (ask(context, sa, &remote_id, &auth) != STATUS_OK)
         return reason_set(reason, STATUS_FAIL, 0, "the provider failed, or memory is out");
@@ -155,7 +170,7 @@ enum status auth_respond(struct context *context, struct ike_sa *sa, struct reas
     if (handshake->child != NULL)
         child_write_answer(&writer, handshake->child, handshake->child_proposal,
                            slice_of(NULL, 0), false);
-    else
+    else if (handshake->child_error != 0)
         v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), handshake->child_error,
                         slice_of(NULL, 0));
     if (sa->mobike)

@@ -21,11 +21,17 @@ static const struct v2_payload_rule init_reply_rules[] = {
 
 static const struct v2_payload_rule init_reply_notify_rules[] = {ALWAYS_ALLOWED};
 
-/* Without AUTH the initiator asks for EAP; that is for auth_request to refuse. */
+/* Without AUTH the initiator asks for EAP; that is for auth_request to refuse.  A child is asked for
+ * by all three of SA, TSi and TSr, or none is asked for (RFC 6023 section 5). */
 static const struct v2_payload_rule auth_request_rules[] = {
     {V2_IDI, 1, 1},  {V2_IDR, 0, 1},          {V2_AUTH, 0, 1},
     {V2_SA, 1, 1},   {V2_TSI, 1, 1},          {V2_TSR, 1, 1},
     {V2_CP, 0, 1},   {V2_CERT, 0, CERTS_MAX}, {V2_CERTREQ, 0, CERTS_MAX},
+    ALWAYS_ALLOWED};
+
+static const struct v2_payload_rule childless_request_rules[] = {
+    {V2_IDI, 1, 1}, {V2_IDR, 0, 1},          {V2_AUTH, 0, 1},
+    {V2_CP, 0, 1},  {V2_CERT, 0, CERTS_MAX}, {V2_CERTREQ, 0, CERTS_MAX},
     ALWAYS_ALLOWED};
 
 static const struct v2_payload_rule auth_reply_rules[] = {
@@ -54,8 +60,10 @@ static const struct exchange_row rows[] = {
      init_reply_rules, init_reply},
     {V2_IKE_SA_INIT, true, false, ROLE_INITIATOR, 0, STATE(AWAIT_INIT_REPLY),
      init_reply_notify_rules, init_reply_notify},
-    {V2_IKE_AUTH, false, true, ROLE_RESPONDER, 0, STATE(AWAIT_AUTH_REQUEST), auth_request_rules,
-     auth_request},
+    {V2_IKE_AUTH, false, true, ROLE_RESPONDER, V2_SA, STATE(AWAIT_AUTH_REQUEST),
+     auth_request_rules, auth_request},
+    {V2_IKE_AUTH, false, true, ROLE_RESPONDER, 0, STATE(AWAIT_AUTH_REQUEST),
+     childless_request_rules, auth_request},
     {V2_IKE_AUTH, true, true, ROLE_INITIATOR, V2_AUTH, STATE(AWAIT_AUTH_REPLY), auth_reply_rules,
      auth_reply},
     {V2_IKE_AUTH, true, true, ROLE_INITIATOR, 0, STATE(AWAIT_AUTH_REPLY), auth_reply_error_rules,

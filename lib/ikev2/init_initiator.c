@@ -105,6 +105,7 @@ enum status init_reply(struct context *context, struct ike_sa *sa,
     struct v2_ke ke;
     struct slice nonce;
     struct suite suite;
+    struct v2_notify_body unused;
     uint32_t spi;
 
     /* A reply that cannot be right may be forged: the true one is still awaited. */
@@ -131,6 +132,9 @@ enum status init_reply(struct context *context, struct ike_sa *sa,
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     sa->suite = suite;
     sa->fragments = fragment_agreed(sa, message);
+    /* RFC 6023 section 3: not without the responder's word. */
+    sa->lone = sa->connection->childless &&
+               message_find_notify(message, V2_N_CHILDLESS_IKEV2_SUPPORTED, &unused);
     nat_take(context, sa, message);
     nat_float(sa);
     sa->spi_r = message->header.spi_r;

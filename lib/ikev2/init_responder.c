@@ -1,5 +1,6 @@
 /*
- * IKE_SA_INIT, responder.  RFC 7296 sections 1.2, 2.6, 2.7, 2.14 and 2.21.1.
+ * IKE_SA_INIT, responder.  RFC 7296 sections 1.2, 2.6, 2.7, 2.14 and 2.21.1; RFC 6023
+ * sections 3 and 4.
  *
  *   HDR(SPIi, 0), SAi1, KEi, Ni  -->
  *                                      COMPUTE: our public value and g^ir
@@ -154,6 +155,8 @@ enum status init_respond(struct context *context, struct ike_sa *sa, struct reas
         nat_write_detection(context, sa, &writer, &sa->local, &sa->remote);
     if (sa->fragments)
         fragment_offer(&writer);
+    v2_write_notify(&writer, V2_PROTOCOL_IKE, slice_of(NULL, 0), V2_N_CHILDLESS_IKEV2_SUPPORTED,
+                    slice_of(NULL, 0));
     if (!v2_message_end(&writer))
         return reason_set(reason, STATUS_FAIL, 0, "IKE_SA_INIT does not fit a datagram");
     if (!buffer_copy(&handshake->init_response, writer_slice(&writer.bytes)))

@@ -123,6 +123,7 @@ struct connection {
     bool encapsulate;       /* ESP in UDP though no NAT is seen (RFC 3948) */
     bool mobike;            /* RFC 4555, when the peer can, too; never with transport mode */
     uint32_t keepalive_s;   /* behind a NAT: silence after which its mapping is kept alive */
+    bool childless;         /* the IKE SA first, RFC 6023, when the peer can, too */
     bool fragmentation;     /* RFC 7383, when the peer can, too */
     uint32_t fragment_size; /* the largest IP datagram that IKE sends */
     uint32_t liveness_s; /* the peer's longest silence before it is asked; 0: it never is */

@@ -51,6 +51,7 @@ static const struct key connection_keys[] = {
     {"encapsulate", setting_read_flag, NULL, offsetof(struct connection, encapsulate), 0, 0},
     {"keepalive", setting_read_seconds, NULL, offsetof(struct connection, keepalive_s),
      KEEPALIVE_MIN_S, KEEPALIVE_MAX_S},
+    {"childless", setting_read_flag, NULL, offsetof(struct connection, childless), 0, 0},
     {"mobike", setting_read_flag, NULL, offsetof(struct connection, mobike), 0, 0},
     {"fragmentation", setting_read_flag, NULL, offsetof(struct connection, fragmentation), 0, 0},
     {"fragment_size", setting_read_u32, NULL, offsetof(struct connection, fragment_size),

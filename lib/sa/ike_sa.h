@@ -206,6 +206,7 @@ struct ike_sa {
     bool superseded;   /* a newer one carries the same child */
     bool peer_wants_pfs; /* it refused a child without a key exchange of its own */
     bool expecting;    /* an heir: whether it gets the children is decided by our own rekeying */
+    bool lone;         /* made without a child (RFC 6023): it may stay without one */
     bool childless;    /* `expire` is armed for an IKE SA without a child */
     bool probe_due;    /* a liveness check is to be sent */
     bool hasty;        /* fewer tries will do: somebody says that the peer has forgotten us, or there

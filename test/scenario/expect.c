@@ -168,6 +168,29 @@ static bool expect_ping(struct script *script, char *const *words, size_t count)
            script_fail(script, "the packet is %s", verdicts[verdict]);
 }
 
+struct state_wanted {
+    const char *connection;
+    const char *state;
+    bool found;
+};
+
+static void compare_state(void *context, const struct connection_view *view)
+{
+    struct state_wanted *wanted = context;
+
+    if (strcmp(view->connection->name, wanted->connection) == 0)
+        wanted->found = strcmp(view->state, wanted->state) == 0;
+}
+
+static bool expect_state(struct script *script, const struct host *host, const char *connection,
+                         const char *state)
+{
+    struct state_wanted wanted = {.connection = connection, .state = state};
+
+    engine_visit_connections(host->engine, script->world.now_ms, compare_state, &wanted);
+    return wanted.found || script_fail(script, "%s is not %s", connection, state);
+}
+
 bool expect_run(struct script *script, char *const *words, size_t count)
 {
     bool wanted = strcmp(words[0], "no") != 0;
@@ -192,6 +215,8 @@ bool expect_run(struct script *script, char *const *words, size_t count)
         return script_fail(script, "expected what, and of which host");
     if (count > 2 && number_of(host, words[0], &number))
         return expect_number(script, words[0], number, words[2]);
+    if (count > 3 && strcmp(words[0], "state") == 0)
+        return expect_state(script, host, words[2], words[3]);
     if (count > 3 && strcmp(words[0], "counter") == 0)
         return expect_number(script, words[2], host_counter(host, words[2]), words[3]);
     if (strcmp(words[0], "kept") == 0)

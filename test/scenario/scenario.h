@@ -53,6 +53,7 @@
  *   expect ping VERDICT HOST HOST [FROM TO]              clear, sealed, held or acquire
  *   expect delivered|refused HOST N
  *   expect counter HOST NAME N     expect idle HOST (no timer is armed)
+ *   expect state HOST CONNECTION STATE      as `show` has it
  *   expect kept HOST               all its SAs with keys are as they were before the last forge
  *
  * MATCH: a host (the sender), then words that the packet's line must hold:

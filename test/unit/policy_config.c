@@ -51,6 +51,7 @@ static void the_short_form_means_everything_between_two_hosts(void **state)
     assert_int_equal(db->lifetime_s, 8 * 3600);
     assert_int_equal(db->sas_max, 16);
     assert_false(db->encapsulate);
+    assert_false(db->childless);
     assert_int_equal(db->keepalive_s, 20);
     assert_true(db->fragmentation);
     assert_int_equal(db->fragment_size, 1280);
@@ -88,7 +89,7 @@ static const char long_form[] =
     "    remote = { address = \"203.0.113.9\"; id = \"gw2.example.net\"; auth = \"psk\"; };\n"
     "    proposals = [ \"aes256gcm16-sha384-ecp384\" ];   # IKE\n"
     "    lifetime = \"12h\"; sas_max = 4;\n"
-    "    encapsulate = true; keepalive = \"30s\";\n"
+    "    childless = true; encapsulate = true; keepalive = \"30s\";\n"
     "    fragmentation = false; fragment_size = 1400;\n"
     "    weak = true;\n"
     "    children: {\n"
@@ -127,6 +128,7 @@ static void the_long_form_says_it_all(void **state)
     assert_proposal(branch->proposals.items[0], "aes256gcm16-prfsha384-ecp384");
     assert_int_equal(branch->lifetime_s, 12 * 3600);
     assert_int_equal(branch->sas_max, 4);
+    assert_true(branch->childless);
     assert_true(branch->encapsulate);
     assert_int_equal(branch->keepalive_s, 30);
     assert_false(branch->fragmentation);

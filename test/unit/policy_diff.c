@@ -74,6 +74,7 @@ static void every_setting_counts(void **state)
         "reauth = \"1d\";",
         "children_max = 3;",
         "encapsulate = true;",
+        "childless = true;",
         "children: { a: { mode = \"tunnel\"; }; }; mobike = false;",
         "keepalive = \"30s\";",
         "fragmentation = false;",

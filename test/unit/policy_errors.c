@@ -85,6 +85,8 @@ static void each_fault_has_its_line(void **state)
         {CONNECTION("mobike = true;"),
          "f:1: mobike: true, and child db is in transport mode; expected false, or mode = \"tunnel\""},
         {CONNECTION("mobike = 1;"), "f:1: mobike: 1; expected true or false"},
+        {CONNECTION("childless = \"force\";"),
+         "f:1: childless: \"force\"; expected true or false"},
         {CONNECTION("encapsulate = 1;"), "f:1: encapsulate: 1; expected true or false"},
         {CONNECTION("keepalive = \"1s\";"),
          "f:1: keepalive: \"1s\"; expected a time from 5s to 1h, such as \"90s\", \"15m\", \"8h\", "
