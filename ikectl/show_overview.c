@@ -17,6 +17,7 @@
 
 struct census {
     size_t up;
+    size_t childless;
     size_t connecting;
     size_t down;
     size_t sas;         /* established */
@@ -34,6 +35,8 @@ static struct census census_take(const json_t *connections, const json_t *sas)
         const char *state = item_text(item, "state");
         if (strcmp(state, "up") == 0)
             census.up++;
+        else if (strcmp(state, "childless") == 0)
+            census.childless++;
         else if (strcmp(state, "down") != 0)
             census.connecting++;
         else
@@ -64,6 +67,7 @@ static void print_census(FILE *out, const char *version, size_t connections,
         fputs("no connections", out);
     print_count(out, "", connections, "connection", "connections");
     print_count(out, ", ", census->up, "up", "up");
+    print_count(out, ", ", census->childless, "childless", "childless");
     print_count(out, ", ", census->connecting, "connecting", "connecting");
     print_count(out, ", ", census->down, "down", "down");
     print_count(out, "; ", census->sas, "IKE SA", "IKE SAs");

@@ -186,6 +186,8 @@ static void print_sa(FILE *out, const json_t *sa)
         fprintf(out, "  heard   %s ago\n", duration_text(item_number(sa, "heard_ms"), age));
     for (size_t i = 0; i < item_count(sa, "children"); i++)
         print_child(out, item_at(sa, "children", i));
+    if (established && item_count(sa, "children") == 0)
+        fputs("  child   none\n", out);
 }
 
 void text_sas(FILE *out, const json_t *sas, const char *name)

@@ -435,6 +435,33 @@ static void empty_overview_is_a_line(void **state)
     assert_string_equal(last.out, "{\"iked\":\"0.1.0\",\n\"connections\":[],\n\"sas\":[]}\n");
 }
 
+/* An IKE SA that waits for a child to be wanted is no trouble. */
+#define LONE                                                                                      \
+    "{\"name\":\"web\",\"state\":\"childless\",\"remote\":\"192.0.2.2\",\"children\":[\"web\"]}"
+#define LONE_SA                                                                                   \
+    "{\"number\":3,\"connection\":\"web\",\"state\":\"established\",\"initiator\":true,"         \
+    "\"local\":\"192.0.2.1\",\"local_port\":500,\"remote\":\"192.0.2.2\",\"remote_port\":500,"    \
+    "\"local_id\":\"192.0.2.1\",\"remote_id\":\"192.0.2.2\",\"spi_i\":\"0123456789abcdef\","      \
+    "\"spi_r\":\"fedcba9876543210\",\"suite\":\"aes256gcm16-prfsha384-x25519\",\"weak\":[],"      \
+    "\"age_ms\":60000,\"established_ms\":60000,\"heard_ms\":12000,\"children\":[]}"
+
+static void an_ike_sa_without_a_child_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(run(OVERVIEW_OF("{\"id\":1,\"connection\":" LONE "}\n",
+                                     "{\"id\":2,\"sa\":" LONE_SA "}\n"),
+                         "show", NULL),
+                     EXIT_DONE);
+    assert_string_equal(last.out,
+                        "iked 0.1.0: 1 connection, 1 childless; 1 IKE SA\n"
+                        "\n"
+                        "NAME  STATE      REMOTE     CHILDREN  FOR    SUITE\n"
+                        "web   childless  192.0.2.2  0/1       1m00s  aes256gcm16-prfsha384-x25519\n");
+    assert_int_equal(run(HELLO "{\"id\":1,\"sa\":" LONE_SA "}\n" DONE1, "show", "sas", NULL),
+                     EXIT_DONE);
+    assert_non_null(strstr(last.out, "\n  heard   12s ago\n  child   none\n"));
+}
+
 static void crowded_overview_counts_the_rest(void **state)
 {
     char said[8192] = HELLO;
@@ -497,7 +524,7 @@ int main(void)
         TEST(connections_are_json),        TEST(sas_are_blocks),
         TEST(policies_are_a_table),        TEST(wide_tables_are_stacked),
         TEST(counters_leave_out_zeroes),   TEST(overview_is_one_screen),
-        TEST(empty_overview_is_a_line),    TEST(crowded_overview_counts_the_rest),
+        TEST(empty_overview_is_a_line), TEST(an_ike_sa_without_a_child_is_told),    TEST(crowded_overview_counts_the_rest),
         TEST(monitor_prints_events),
     };
 
