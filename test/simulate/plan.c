@@ -49,6 +49,7 @@ static void plan_end(struct run *run, struct end *end, struct host *host, size_t
     end->liveness_s = 5 + (uint32_t)chance_below(&run->chance, 60);
     end->restarts = chance_hit(&run->chance, 300);
     end->fragment_size = 1280;
+    end->childless = chance_hit(&run->chance, 250);
 }
 
 /* Messages that take several datagrams, where both ends can do so. */
@@ -309,6 +310,8 @@ static void add_connection(const struct run *run, const struct pair *pair, size_
         end->restarts && !end->any ? "restart" : "trap");
     if (strcmp(end->mode, "tunnel") == 0)
         add(text, size, "    mobike = %s;\n", end->mobike ? "true" : "false");
+    if (end->childless)
+        add(text, size, "    childless = true;\n");
     add(text, size, "    children: {\n");
     for (size_t i = 0; i < pair->child_count; i++)
         add_child(run, pair, side, i, text, size);

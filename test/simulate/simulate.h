@@ -38,6 +38,7 @@ struct end {
     uint32_t lifetime_h;        /* changed to make a reload matter */
     uint32_t liveness_s;
     bool restarts; /* on_dead */
+    bool childless;
 };
 
 struct pair {
