@@ -222,12 +222,9 @@ static void on_resolved(void *context, struct answer *answer)
     struct keeper *keeper = context;
     struct config *configs[] = {keeper->loaded.config, keeper->before};
 
-    for (size_t i = 0; i < 2; i++) {
-        const struct connection *connection =
-            configs[i] == NULL ? NULL : config_find(configs[i], answer->connection.text);
-        if (connection != NULL && answer->status == STATUS_OK)
-            config_learn(configs[i], connection, answer->addresses, answer->address_count);
-    }
+    for (size_t i = 0; i < 2; i++)
+        if (configs[i] != NULL)
+            service_learn(&keeper->service, configs[i], answer);
     tell_answer(keeper, answer);
     if (keeper->channel != NULL)
         channel_flush(keeper->channel);

@@ -520,3 +520,35 @@ void service_flush(struct service *service)
         request_done(service, &service->requests[i]);
     forget_requests(service);
 }
+
+/* --- Names --- */
+
+static struct places places_of(const struct ledger *ledger, const struct connection *connection,
+                               const struct name *name)
+{
+    struct places places = {0};
+    const struct child_config *child;
+    const struct sa_record *sa;
+
+    TAILQ_FOREACH(child, &connection->children, entry) {
+        struct name child_name;
+        memcpy(child_name.text, child->name, sizeof(child_name.text));
+        const struct owner *owner = ledger_owner(ledger, name, &child_name);
+        if (owner == NULL)
+            continue;
+        TAILQ_FOREACH(sa, &owner->sas, entry)
+        places_add(&places, sa->inbound ? &sa->source : &sa->destination);
+    }
+    return places;
+}
+
+void service_learn(const struct service *service, struct config *config,
+                   const struct answer *answer)
+{
+    const struct connection *connection = config_find(config, answer->connection.text);
+
+    if (connection == NULL || answer->status != STATUS_OK)
+        return;
+    struct places used = places_of(&service->ledger, connection, &answer->connection);
+    config_learn(config, connection, answer->addresses, answer->address_count, &used);
+}

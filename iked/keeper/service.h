@@ -68,4 +68,8 @@ void service_remove_sa(struct service *service, struct sa_record *sa);
 /* Removes a pair of selectors from ledger and kernel, as far as no other pair shares its pieces. */
 void service_remove_policy(struct service *service, struct policy_record *policy);
 
+/* A name was resolved: the gate lets SAs of its connection go there, and where they are already. */
+void service_learn(const struct service *service, struct config *config,
+                   const struct answer *answer);
+
 #endif

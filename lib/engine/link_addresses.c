@@ -60,14 +60,29 @@ static size_t known_copy(const struct connection *connection, struct address *to
     return connection->known_count;
 }
 
-static void learn(struct engine *engine, const struct connection *connection,
-                  const struct answer *answer)
+static struct places places_of(const struct link *link)
 {
+    struct places places = {0};
+    const struct ike_sa *sa;
+    const struct child_sa *child;
+
+    TAILQ_FOREACH (sa, &link->sas, of_link) {
+        places_add(&places, &sa->remote);
+        TAILQ_FOREACH (child, &sa->children, entry)
+            places_add(&places, &child->remote);
+    }
+    return places;
+}
+
+static void learn(struct engine *engine, const struct link *link, const struct answer *answer)
+{
+    const struct connection *connection = link->connection;
+    struct places used = places_of(link);
     struct address before[CONFIG_KNOWN_MAX];
     struct address after[CONFIG_KNOWN_MAX];
     size_t before_count = known_copy(connection, before);
 
-    config_learn(engine->config, connection, answer->addresses, answer->address_count);
+    config_learn(engine->config, connection, answer->addresses, answer->address_count, &used);
     size_t after_count = known_copy(connection, after);
     for (size_t i = 0; i < after_count; i++)
         if (!list_has(before, before_count, &after[i]))
@@ -282,7 +297,7 @@ void dial_answer(struct engine *engine, const struct answer *answer)
     }
     dial->waits = false;
     if (answer->status == STATUS_OK) {
-        learn(engine, link->connection, answer);
+        learn(engine, link, answer);
         take_targets(link, answer);
     }
     if (answer->status != STATUS_OK || dial->count == 0) {

@@ -194,10 +194,19 @@ bool connection_knows(const struct connection *connection, const struct address 
 /* Is this one of the peer's names? */
 bool connection_has_peer(const struct connection *connection, const char *name);
 
+/* The places of a connection's SAs. */
+struct places {
+    uint8_t count;
+    struct address items[CONFIG_KNOWN_MAX];
+};
+
+/* Once each; past the maximum they are passed over. */
+void places_add(struct places *places, const struct address *address);
+
 /* A name of the peer's was resolved: it is known by these, too.  Those that no peer can have are left
- * out. */
+ * out.  Too many addresses make the oldest ones forgotten that are neither `used` nor in the file. */
 void config_learn(struct config *config, const struct connection *connection,
-                  const struct address *addresses, size_t count);
+                  const struct address *addresses, size_t count, const struct places *used);
 
 /* This address is in use from now on. */
 void config_use(struct config *config, const struct connection *connection,

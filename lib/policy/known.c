@@ -42,9 +42,42 @@ bool connection_knows(const struct connection *connection, const struct address 
     return false;
 }
 
-/* The latest stand first; the oldest make room. */
+static bool places_have(const struct places *places, const struct address *address)
+{
+    for (size_t i = 0; i < places->count; i++)
+        if (address_same_host(&places->items[i], address))
+            return true;
+    return false;
+}
+
+void places_add(struct places *places, const struct address *address)
+{
+    if (places->count < CONFIG_KNOWN_MAX && !places_have(places, address))
+        places->items[places->count++] = *address;
+}
+
+static bool is_in_file(const struct connection *connection, const struct address *address)
+{
+    for (size_t i = 0; i < connection->peer_count; i++)
+        if (connection->peers[i].name == NULL &&
+            address_same_host(&connection->peers[i].address, address))
+            return true;
+    return false;
+}
+
+/* Which of a full list makes room: the oldest that nothing needs, or else the oldest. */
+static size_t least_needed(const struct connection *connection, const struct address *list,
+                           const struct places *used)
+{
+    for (size_t i = CONFIG_KNOWN_MAX; i > 0; i--)
+        if (!is_in_file(connection, &list[i - 1]) && !places_have(used, &list[i - 1]))
+            return i - 1;
+    return CONFIG_KNOWN_MAX - 1;
+}
+
+/* The latest stand first. */
 static void know(struct config *config, struct connection *connection,
-                 const struct address *address)
+                 const struct address *address, const struct places *used)
 {
     struct address kept[CONFIG_KNOWN_MAX];
     size_t count = 0;
@@ -54,10 +87,11 @@ static void know(struct config *config, struct connection *connection,
         if (!address_same_host(&connection->known[i].address, address))
             kept[count++] = connection->known[i].address;
     }
+    size_t moved =
+        count == CONFIG_KNOWN_MAX ? least_needed(connection, kept, used) : count;
     if (count == CONFIG_KNOWN_MAX)
         count--;
-    memmove(&kept[1], &kept[0], (count < CONFIG_KNOWN_MAX ? count : CONFIG_KNOWN_MAX - 1) *
-                                    sizeof(kept[0]));
+    memmove(&kept[1], &kept[0], moved * sizeof(kept[0]));
     kept[0] = *address;
     kept[0].port = 0;
     connection->known_count = (uint8_t)(count + 1);
@@ -76,7 +110,7 @@ static bool is_useless(const struct connection *connection, const struct address
 }
 
 void config_learn(struct config *config, const struct connection *connection,
-                  const struct address *addresses, size_t count)
+                  const struct address *addresses, size_t count, const struct places *used)
 {
     struct connection *own = config_own(config, connection->name);
 
@@ -84,14 +118,16 @@ void config_learn(struct config *config, const struct connection *connection,
         return;
     for (size_t i = count; i > 0; i--)
         if (!is_useless(own, &addresses[i - 1]))
-            know(config, own, &addresses[i - 1]);
+            know(config, own, &addresses[i - 1], used);
 }
 
 void config_know_peers(struct config *config, struct connection *connection)
 {
+    const struct places none = {0};
+
     for (size_t i = connection->peer_count; i > 0; i--)
         if (connection->peers[i - 1].name == NULL)
-            know(config, connection, &connection->peers[i - 1].address);
+            know(config, connection, &connection->peers[i - 1].address, &none);
 }
 
 void config_use(struct config *config, const struct connection *connection,
@@ -122,6 +158,7 @@ bool peers_equal(const struct connection *a, const struct connection *b)
 
 void config_inherit(struct config *config, const struct config *before)
 {
+    const struct places none = {0};
     struct connection *connection;
 
     TAILQ_FOREACH (connection, &config->connections, entry) {
@@ -131,7 +168,7 @@ void config_inherit(struct config *config, const struct config *before)
             old->remote.family != connection->remote.family)
             continue;
         for (size_t i = old->known_count; i > 0; i--)
-            know(config, connection, &old->known[i - 1].address);
+            know(config, connection, &old->known[i - 1].address, &none);
         connection->remote = old->remote;
     }
 }

@@ -777,6 +777,7 @@ static void policies_that_a_dead_peer_clears_may_go(void **state)
 static void named_peers_are_where_they_are_known(void **state)
 {
     struct address found[] = {policy_address("198.51.100.7"), policy_address("224.0.0.1")};
+    const struct places used = {0};
     struct effect good = good_policy();
     (void)state;
 
@@ -788,7 +789,7 @@ static void named_peers_are_where_they_are_known(void **state)
     room.gate.config = room.config;
     assert_passes(&good);
     REFUSED(good, "remote address", e->policy.remote = policy_address("198.51.100.7"));
-    config_learn(room.config, config_find(room.config, "lan"), found, 2);
+    config_learn(room.config, config_find(room.config, "lan"), found, 2, &used);
     good.policy.remote = found[0];
     assert_passes(&good);
     REFUSED(good, "remote address", e->policy.remote = found[1]);

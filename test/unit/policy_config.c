@@ -365,6 +365,36 @@ static void many_connections_are_found_by_name_and_remote(void **state)
     config_free(config);
 }
 
+/* A name that brings ever new addresses: neither the one in use is forgotten nor one of the file. */
+static void what_is_in_use_stays_known(void **state)
+{
+    struct config *config = policy_config(
+        "connections: { c: { local = \"192.0.2.1\"; "
+        "remote = [ \"gw.example\", \"192.0.2.3\" ]; }; };");
+    const struct connection *c = config_find(config, "c");
+    struct address in_file = {.family = FAMILY_IPV4, .bytes = {192, 0, 2, 3}};
+    struct address in_use = {.family = FAMILY_IPV4, .bytes = {198, 51, 100, 1}};
+    struct address other = {.family = FAMILY_IPV4, .bytes = {198, 51, 100, 2}};
+    struct places used = {0};
+
+    (void)state;
+    places_add(&used, &in_use);
+    config_learn(config, c, &in_use, 1, &used);
+    for (uint8_t i = 0; i < 3 * CONFIG_KNOWN_MAX; i++) {
+        other.bytes[3] = (uint8_t)(2 + i);
+        config_learn(config, c, &other, 1, &used);
+        assert_true(address_same_host(&c->known[0].address, &other));
+        assert_true(connection_knows(c, &in_use));
+        assert_true(connection_knows(c, &in_file));
+    }
+    assert_int_equal(c->known_count, CONFIG_KNOWN_MAX);
+    other.bytes[3]--;
+    assert_true(connection_knows(c, &other));
+    other.bytes[3] = 2;
+    assert_false(connection_knows(c, &other));
+    config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +409,7 @@ int main(void)
         cmocka_unit_test(files_add_up),
         cmocka_unit_test(what_stands_in_two_files_names_both_places),
         cmocka_unit_test(many_connections_are_found_by_name_and_remote),
+        cmocka_unit_test(what_is_in_use_stays_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
