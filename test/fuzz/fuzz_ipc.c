@@ -121,11 +121,28 @@ static void take_datagram(struct slice datagram)
     service_flush(&service);
 }
 
+/* The host has every second address, and reaches nobody. */
+static enum status on_find_source(void *context, const struct address *remote,
+                                  struct address *source, struct reason *reason)
+{
+    (void)context;
+    (void)remote;
+    (void)source;
+    return reason_set(reason, STATUS_REJECT, 0, "no route");
+}
+
+static bool is_own_address(void *context, const struct address *address)
+{
+    (void)context;
+    return address->bytes[3] % 2 == 1;
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    struct service_hooks hooks = {on_answer, on_event, on_trouble, NULL};
+    struct service_hooks hooks = {on_answer,      on_event,       on_trouble,
+                                  on_find_source, is_own_address, NULL};
     struct config_text file = {"iked.conf", slice_of(text, sizeof(text) - 1)};
     char error[CONFIG_ERROR_MAX] = "no memory";
 
