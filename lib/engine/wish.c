@@ -213,22 +213,29 @@ static void report_child(struct engine *engine, const struct ike_sa *sa,
            suite_text(&child->suite, suite, sizeof(suite)));
 }
 
-/* The inbound SPI of whoever asked for the child: the same number at both ends. */
-static uint32_t initiator_spi(const struct child_sa *child)
+/* A peer may also have several children for parts of what one is configured for. */
+static bool same_traffic(const struct child_sa *a, const struct child_sa *b)
 {
-    return child->ours ? child->spi_in : child->spi_out;
+    const struct selector *a_remote = a->selectors + a->local_count;
+    const struct selector *b_remote = b->selectors + b->local_count;
+
+    return selectors_within(a->selectors, a->local_count, b->selectors, b->local_count) &&
+           selectors_within(b->selectors, b->local_count, a->selectors, a->local_count) &&
+           selectors_within(a_remote, a->remote_count, b_remote, b->remote_count) &&
+           selectors_within(b_remote, b->remote_count, a_remote, a->remote_count);
 }
 
-/* Both ends made the same child at once: the one with the higher SPI of its initiator goes, and its
- * initiator deletes it. */
+/* Both ends made the same child at once: the line with the higher SPI of its initiator goes, and that
+ * one deletes it.  One of the two may have been rekeyed before the other one came. */
 static void resolve_twins(struct engine *engine, struct ike_sa *sa, struct child_sa *made)
 {
     struct child_sa *twin;
 
     TAILQ_FOREACH (twin, &sa->children, entry) {
-        if (twin->config != made->config || twin->ours == made->ours || twin->delete_due)
+        if (twin->config != made->config || twin->ours == made->ours || twin->delete_due ||
+            twin->replaced || !same_traffic(twin, made))
             continue;
-        struct child_sa *loser = initiator_spi(made) > initiator_spi(twin) ? made : twin;
+        struct child_sa *loser = made->line > twin->line ? made : twin;
         if (!loser->ours)
             return;
         count(&engine->context, COUNTER_REDUNDANT);
@@ -267,8 +274,9 @@ static void child_rekeyed(struct engine *engine, struct ike_sa *sa, const struct
         creation->rival_child == 0 ? NULL : child_find(sa, creation->rival_child);
     struct child_sa *own = creation->ours ? made : rival;
     struct child_sa *theirs = creation->ours ? rival : made;
-    bool own_loses =
-        own != NULL && theirs != NULL && loses(creation) == creation->ours;
+    /* While our answer was lost on its way, the peer may have rekeyed the one that beat ours. */
+    bool crossed = own != NULL && (theirs != NULL || creation->rival_child != 0);
+    bool own_loses = crossed && loses(creation) == creation->ours;
 
     if (creation->ours)
         leave_to_theirs(sa, creation);
@@ -293,8 +301,7 @@ static void child_done(struct engine *engine, struct ike_sa *sa, const struct cr
         link_serves(engine, sa->link);
     if (creation->kind == CREATE_REKEY_CHILD)
         child_rekeyed(engine, sa, creation, made);
-    else
-        resolve_twins(engine, sa, made);
+    resolve_twins(engine, sa, made);
 }
 
 /* `from` has no children any more; the peer closes it, or time does. */

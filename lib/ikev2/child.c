@@ -350,6 +350,8 @@ enum status child_choose(struct context *context, const struct ike_sa *sa,
     if (status != STATUS_OK) {
         child_free(*child);
         *child = NULL;
+    } else if (old != NULL) {
+        child_continue(*child, old);
     }
     return status;
 }
@@ -365,6 +367,12 @@ enum status child_check_rivals(const struct context *context, const struct ike_s
                       "child %s: child %s of connection %s has these selectors already; "
                       "expected others, or both peers in one connection",
                       child->config->name, rival->name, rival->connection->name);
+}
+
+void child_continue(struct child_sa *child, const struct child_sa *old)
+{
+    child->ours = old->ours;
+    child->line = old->line;
 }
 
 void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number,
@@ -474,6 +482,10 @@ enum status child_install(struct context *context, struct ike_sa *sa, struct ste
     struct child_keys keys;
     enum status status = keys_child(context, sa, &child->suite, seed, &keys);
 
+    if (child->line == 0) {
+        child->ours = seed->initiator;
+        child->line = child->ours ? child->spi_in : child->spi_out;
+    }
     if (status == STATUS_OK)
         status = install_one(context, sa, step, child, true, keys.encr_in, keys.integ_in);
     if (status == STATUS_OK) {

@@ -54,6 +54,9 @@ MUST_USE enum status child_choose(struct context *context, const struct ike_sa *
 MUST_USE enum status child_check_rivals(const struct context *context, const struct ike_sa *sa,
                                         const struct child_sa *child, struct reason *reason);
 
+/* The child is to rekey the old one: it carries on its line (child_sa.line). */
+void child_continue(struct child_sa *child, const struct child_sa *old);
+
 /* Responder: the counterpart of child_write_offer for what was chosen. */
 void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number,
                         struct slice nonce, bool with_group);

@@ -61,7 +61,6 @@ enum status creation_install(struct context *context, struct ike_sa *sa, struct 
 
     step_begin(sa, &creation->step);
     creation->state = CREATE_AWAIT_INSTALL;
-    creation->child->ours = creation->ours;
     enum status status =
         child_install(context, sa, &creation->step, creation->child, &seed, hold_outbound);
     secret_free(&creation->shared);

@@ -36,6 +36,7 @@ static struct child_sa *propose(struct context *context, const struct ike_sa *sa
     child->reqid = old->reqid;
     child->own_policies = old->own_policies;
     child->mode = old->mode;
+    child_continue(child, old);
     return child;
 }
 
@@ -273,6 +274,12 @@ static enum status installed(struct context *context, struct ike_sa *sa,
     return STATUS_OK;
 }
 
+/* The peer has deleted what we were about to rekey: without it, we would ask for one child more. */
+static bool is_pointless(const struct ike_sa *sa, const struct creation *creation)
+{
+    return creation->kind == CREATE_REKEY_CHILD && child_find(sa, creation->old_child) == NULL;
+}
+
 enum status create_own_continue(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     struct creation *creation = sa->own;
@@ -284,6 +291,11 @@ enum status create_own_continue(struct context *context, struct ike_sa *sa, stru
             return STATUS_CLOSE;
         creation->state = CREATE_FAILED;
         creation->error = 0;
+        return STATUS_OK;
+    }
+    if (state == CREATE_AWAIT_KEY && is_pointless(sa, creation)) {
+        creation->state = CREATE_FAILED;
+        creation->error = V2_N_CHILD_SA_NOT_FOUND;
         return STATUS_OK;
     }
     if (state == CREATE_AWAIT_KEY)

@@ -52,13 +52,15 @@ struct child_sa {
     bool in_kernel;   /* inbound, and ... */
     bool out_kernel;  /* ... outbound were handed to the kernel */
     bool listed;       /* in its SA's list */
-    bool ours;         /* made by an exchange that we asked for */
+    bool ours;         /* the first of its line was made by an exchange that we asked for */
     bool unproven;     /* the peer asked for it, and may not have our answer yet */
     bool standing;     /* was listed once: its own policies, if any, were asked for */
     bool rekey_due;    /* a soft limit was reached */
     bool replaced;     /* rekeyed by the peer, whose Delete is to come */
     bool delete_due;   /* to be deleted when the window is free */
     uint32_t releasing; /* number of the answer that says whether the held outbound SA came; 0: none */
+    uint32_t line;      /* the inbound SPI of whoever asked for that, the same number at both ends; 0:
+                         * itself is the first */
     uint32_t out_order; /* of outbound SAs handed to the kernel, which takes the latest */
     uint64_t replaced_ms;   /* when it was rekeyed by the peer */
     uint64_t held_until_ms; /* what is held is released at the latest */
@@ -226,7 +228,8 @@ struct ike_sa {
     bool nat_here;      /* we are behind a NAT */
     bool nat_there;     /* the peer is */
     bool nat_pretended; /* the configuration wants the peer to believe that we are */
-    bool mobike;        /* both ends have agreed on it (RFC 4555) */
+    bool mobike;        /* both ends have agreed on it (RFC 4555); it is led by ... */
+    bool leads;         /* ... who made the first IKE SA of the line (section 1.3), whoever rekeys */
     bool update_due;    /* the peer is to learn our new address ... */
     bool updating;      /* ... and is being told */
     bool announce_due;  /* the initiator is to learn the responder's */

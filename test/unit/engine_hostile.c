@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/engine/private.h"
+#include "test/common/host.h"
 #include "test/common/tap.h"
 #include "test/common/world.h"
 
@@ -129,6 +130,43 @@ static void rekeying_each_new_child(void **state)
         send_create(&two, at_b, CREATE_REKEY_CHILD, &like);
     }
     assert_int_equal(ike_sa_child_count(at_a), 2 * CONFIG_CHILDREN_MAX);
+    world_free(&two.world);
+}
+
+static void expire_child(struct two *two, size_t which, bool hard)
+{
+    struct host *host = two->hosts[which];
+    const struct ike_sa *sa = probe_first(host->engine);
+    const struct child_sa *child = TAILQ_FIRST(&sa->children);
+    struct kernel_event event = {
+        .kind = KERNEL_EXPIRE,
+        .destination = sa->local,
+        .spi = child->spi_in,
+        .protocol = child->protocol,
+        .hard = hard,
+    };
+
+    engine_kernel(host->engine, &event, two->world.now_ms + host->ahead_ms);
+    host_drain(host);
+}
+
+/* The request would name no child, and so ask for one more. */
+static void a_child_is_deleted_before_its_rekeying_leaves(void **state)
+{
+    (void)state;
+    struct two two;
+
+    two_up(&two);
+    world_run(&two.world, 10000);
+    const struct ike_sa *at_a = probe_first(two.hosts[0]->engine);
+    two.world.weather.work_min_ms = two.world.weather.work_max_ms = 1000;
+    expire_child(&two, 0, false);
+    assert_int_equal(at_a->own->state, CREATE_AWAIT_KEY);
+    expire_child(&two, 1, true);
+    world_run(&two.world, 10000);
+    assert_null(at_a->own);
+    assert_int_equal(ike_sa_child_count(at_a), 0);
+    assert_int_equal(ike_sa_child_count(probe_first(two.hosts[1]->engine)), 0);
     world_free(&two.world);
 }
 
@@ -305,6 +343,7 @@ int main(void)
         cmocka_unit_test(a_child_with_the_spi_of_another),
         cmocka_unit_test(a_later_child_brings_the_policies_back),
         cmocka_unit_test(rekeying_each_new_child),
+        cmocka_unit_test(a_child_is_deleted_before_its_rekeying_leaves),
         cmocka_unit_test(crossing_one_ike_rekeying_again_and_again),
         cmocka_unit_test(shutdown_while_an_heir_is_made),
         cmocka_unit_test(down_before_our_heir_is_ready),
