@@ -134,8 +134,8 @@ void path_source(struct engine *engine, struct ike_sa *sa, const struct answer *
         restart_attempt(engine, sa, &source);
     } else if (sa->state == IKE_ESTABLISHED && sa->mobike) {
         ike_sa_move(context, sa, &source, &sa->remote);
-        sa->update_due = sa->initiator;
-        sa->announce_due = !sa->initiator;
+        sa->update_due = sa->leads;
+        sa->announce_due = !sa->leads;
         message_send_again(context, sa);
         sa_wishes(engine, sa);
     } else if (sa->state == IKE_ESTABLISHED && sa->initiator && !sa->delete_asked) {

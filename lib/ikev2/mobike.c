@@ -85,6 +85,7 @@ void mobike_agree(struct context *context, struct ike_sa *sa, const struct ike_m
     sa->mobike = mobike_wanted(sa) && message_find_notify(message, V2_N_MOBIKE_SUPPORTED, &unused);
     if (!sa->mobike)
         return;
+    sa->leads = sa->initiator;
     report(context, sa, SEVERITY_DEBUG, "mobike", "both ends can move");
     if (message_find_notify(message, V2_N_ADDITIONAL_IP4_ADDRESS, &unused) ||
         message_find_notify(message, V2_N_ADDITIONAL_IP6_ADDRESS, &unused))
@@ -129,7 +130,7 @@ enum status mobike_send(struct context *context, struct ike_sa *sa, struct reaso
 
 void mobike_ask_mapping(struct context *context, const struct ike_sa *sa, struct v2_writer *writer)
 {
-    if (sa->mobike && sa->initiator && sa->nat_here)
+    if (sa->mobike && sa->leads && sa->nat_here)
         nat_write_detection(context, sa, writer, &sa->local, &sa->remote);
 }
 
@@ -156,7 +157,7 @@ static void compare_mapping(struct ike_sa *sa, const struct ike_message *message
     struct movement *movement = ike_sa_movement(sa);
     struct v2_notify_body notify;
 
-    if (movement == NULL || !sa->initiator || !sa->nat_here ||
+    if (movement == NULL || !sa->leads || !sa->nat_here ||
         !message_find_notify(message, V2_N_NAT_DETECTION_DESTINATION_IP, &notify) ||
         notify.data.size != sizeof(movement->seen))
         return;
@@ -207,7 +208,7 @@ bool mobike_try_next(struct context *context, struct ike_sa *sa)
     struct movement *movement = sa->movement;
     struct address remote;
 
-    if (!sa->mobike || !sa->initiator || sa->state != IKE_ESTABLISHED || movement == NULL ||
+    if (!sa->mobike || !sa->leads || sa->state != IKE_ESTABLISHED || movement == NULL ||
         movement->switches >= movement->peer_count)
         return false;
     movement->switches++;
@@ -277,13 +278,13 @@ uint16_t mobike_request(struct context *context, struct ike_sa *sa,
         return 0;
     if (nat_is_unexpected(message))
         return V2_N_UNEXPECTED_NAT_DETECTED;
-    if (update && !sa->initiator) {
+    if (update && !sa->leads) {
         uint16_t error = take_update(context, sa, message);
         if (error != 0)
             return error;
     }
     /* Section 3.5: the responder's addresses have changed; it cannot move the SA, we can. */
-    if (take_addresses(sa, message) && sa->initiator &&
+    if (take_addresses(sa, message) && sa->leads &&
         !address_same_host(&sa->remote, &message->remote) &&
         ike_sa_can_move(context->sas, sa, &message->remote)) {
         ike_sa_follow(context, sa, &message->local, &message->remote);

@@ -427,6 +427,7 @@ void ike_sa_take_path(struct ike_sa *heir, const struct ike_sa *old)
     heir->encap = old->encap;
     heir->sent_ms = old->sent_ms;
     heir->mobike = old->mobike;
+    heir->leads = old->leads;
     heir->update_due = old->update_due || old->updating;
     heir->announce_due = old->announce_due;
     heir->check_due = old->check_due || old->checking;
