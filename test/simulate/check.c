@@ -89,9 +89,20 @@ static bool is_end(const struct run *run, const struct pair *pair, size_t side,
            address->family == pair->family;
 }
 
+static bool holds(const struct host *host, const struct fake_sa *other)
+{
+    const struct fake_sa *sa;
+
+    TAILQ_FOREACH (sa, &host->kernel.sas, entry)
+        if (sa->spi == other->spi && !sa->larval)
+            return true;
+    return false;
+}
+
 /* The SAs of one child between the two ends in one direction, as the host of `holder` has them.
- * One for any peer cannot replace what it held in an earlier life, and lets it serve on; it counts
- * as long as there is nothing newer. */
+ * One for any peer cannot replace what it held in an earlier life, and lets it serve on; that counts
+ * as long as there is nothing newer and the other end has it: else it was another one's behind the
+ * same NAT, or of a life before. */
 static size_t count_sas(const struct run *run, const struct pair *pair, size_t holder,
                         size_t from, size_t child, const struct fake_sa **found)
 {
@@ -106,6 +117,8 @@ static size_t count_sas(const struct run *run, const struct pair *pair, size_t h
             !is_end(run, pair, from, &sa->source) || !is_end(run, pair, !from, &sa->destination))
             continue;
         if (pair->ends[holder].any && sa->orphan) {
+            if (!holds(pair->ends[!holder].host, sa))
+                continue;
             orphans++;
             *found = count == 0 ? sa : *found;
         } else {
