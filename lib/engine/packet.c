@@ -270,9 +270,11 @@ static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike
     }
     if (status == STATUS_WAIT)
         return; /* no sign of life: once forgotten, the same fragment is taken again */
-    if (sealed)
+    /* What was dropped, and waits for its repetition, says nothing new when anybody repeats it. */
+    bool again = !ike_message_is_response(message) && message->digest == sa->request_digest;
+    if (sealed && !again)
         sa_heard(engine, sa);
-    if (sealed && status != STATUS_FAIL)
+    if (sealed && !again && status != STATUS_FAIL)
         path_take(engine, sa, message);
     const struct exchange_row *row = exchange_find(sa, message);
     if (status == STATUS_OK && row != NULL)

@@ -292,6 +292,42 @@ static void a_child_being_deleted_is_inherited(void **state)
     world_free(&two.world);
 }
 
+/* A Delete that comes before the children it names is dropped, and taken when it comes again.  Until
+ * then its bytes say nothing new: whoever has seen them could keep a dead peer alive. */
+static void a_dropped_delete_is_heard_once(void **state)
+{
+    (void)state;
+    struct two two;
+    struct tap tap;
+    uint8_t bytes[8] = {V2_PROTOCOL_ESP, 4, 0, 1};
+    struct writer writer = writer_of(bytes + 4, 4);
+
+    two_up(&two);
+    struct ike_sa *at_a = probe_first(two.hosts[0]->engine);
+    struct ike_sa *at_b = probe_first(two.hosts[1]->engine);
+    struct chance chance = two.world.chance; /* the same again makes the same bytes */
+    writer_u32(&writer, TAILQ_FIRST(&at_b->children)->spi_in);
+    tap_request(&tap, at_b, V2_INFORMATIONAL);
+    assert_true(tap_insert(&tap, tap.count, V2_DELETE, false, slice_of(bytes, sizeof(bytes))));
+    at_a->expecting = true;
+    assert_true(tap_send(&tap, &two.world, at_b));
+    world_settle(&two.world);
+    uint64_t heard_ms = at_a->heard_ms;
+    assert_int_equal(ike_sa_child_count(at_a), 1);
+    world_run(&two.world, 1000);
+    two.world.chance = chance;
+    assert_true(tap_send(&tap, &two.world, at_b));
+    world_settle(&two.world);
+    assert_int_equal(at_a->heard_ms, heard_ms);
+    at_a->expecting = false;
+    two.world.chance = chance;
+    assert_true(tap_send(&tap, &two.world, at_b));
+    world_settle(&two.world);
+    assert_int_equal(ike_sa_child_count(at_a), 0);
+    tap_free(&tap);
+    world_free(&two.world);
+}
+
 /* R24: whoever has proven nothing gets less than he sent. */
 static void a_cookie_is_not_given_for_less(void **state)
 {
@@ -349,6 +385,7 @@ int main(void)
         cmocka_unit_test(down_before_our_heir_is_ready),
         cmocka_unit_test(down_while_ike_rekeyings_cross),
         cmocka_unit_test(a_child_being_deleted_is_inherited),
+        cmocka_unit_test(a_dropped_delete_is_heard_once),
         cmocka_unit_test(a_cookie_is_not_given_for_less),
     };
 
