@@ -125,7 +125,8 @@ static enum status take_no_child(const struct ike_message *message, struct reaso
     uint16_t error = message_find_error(message);
 
     if (error != 0)
-        return reason_set(reason, STATUS_CLOSE, 0, "the peer answered IKE_AUTH without a child by %s",
+        return reason_set(reason, STATUS_CLOSE, 0,
+                          "the peer answered IKE_AUTH without a child by %s",
                           v2_notify_name(error));
     if (v2_payloads_find(&message->payloads, V2_SA, NULL) != NULL ||
         v2_payloads_find(&message->payloads, V2_TSI, NULL) != NULL ||

@@ -21,8 +21,8 @@ static const struct v2_payload_rule init_reply_rules[] = {
 
 static const struct v2_payload_rule init_reply_notify_rules[] = {ALWAYS_ALLOWED};
 
-/* Without AUTH the initiator asks for EAP; that is for auth_request to refuse.  A child is asked for
- * by all three of SA, TSi and TSr, or none is asked for (RFC 6023 section 5). */
+/* Without AUTH the initiator asks for EAP; that is for auth_request to refuse.  A child is asked
+ * for by all three of SA, TSi and TSr, or none is asked for (RFC 6023 section 5). */
 static const struct v2_payload_rule auth_request_rules[] = {
     {V2_IDI, 1, 1},  {V2_IDR, 0, 1},          {V2_AUTH, 0, 1},
     {V2_SA, 1, 1},   {V2_TSI, 1, 1},          {V2_TSR, 1, 1},
