@@ -11,6 +11,7 @@
 #                                   fuzz-smoke check-lab
 #   make simulate SEED=1 RUNS=1000
 #   make check-lab REKEYS=200      from each side, with each peer; a few by default
+#   make check-lab LONG=yes        also meshes, floods and hosts that move
 #   make check-asan | check-valgrind | clang | lint | format | bench | demo
 #   make install [DESTDIR=DIR] | uninstall | clean | distclean
 
@@ -297,7 +298,7 @@ check-lab:
 else
 check-lab: $(programs) $(scenario_program) $(B)/test/bench/flood
 	@$(tally) --start
-	@$(tally) lab env LAB_REKEYS=$(REKEYS) test/lab/run
+	@$(tally) lab env LAB_REKEYS=$(REKEYS) LAB_LONG=$(LONG) test/lab/run
 	@$(tally) --total
 endif
 

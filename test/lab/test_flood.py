@@ -10,7 +10,7 @@ import pytest
 from lab import REPO, wait_until
 from peers import conn_between
 
-pytestmark = pytest.mark.iked_only
+pytestmark = [pytest.mark.iked_only, pytest.mark.long]
 
 FLOOD = REPO / "build/test/bench/flood"
 RATE = int(os.environ.get("LAB_FLOOD_RATE", "1500" if os.environ.get("LAB_IN_VM") else "10000"))

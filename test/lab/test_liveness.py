@@ -8,6 +8,8 @@ from lab import live_states, wait_until, xfrm_policies
 from peers import Conn
 from scenario import Pair, settles
 
+pytestmark = pytest.mark.long
+
 # How long a silence is, and how often is asked again: given up after 31 s. An emulated kernel may
 # take ten to load what the first SA needs.
 SILENCE = 2

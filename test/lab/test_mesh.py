@@ -8,6 +8,8 @@ from lab import live_states, wait_until
 from peers import Conn
 from scenario import at_once, spis
 
+pytestmark = pytest.mark.long
+
 NAMES = "abcdefgh"
 OTHERS = len(NAMES) - 1
 

@@ -8,6 +8,8 @@ import pytest
 from lab import PATIENCE, live_states, wait_until, xfrm_policies
 from scenario import Pair, at_once, settles, spis
 
+pytestmark = pytest.mark.long
+
 NEW = "192.0.2.101"
 PINGS = 1000  # at 100 a second
 
