@@ -95,7 +95,8 @@ all_src := $(lib_src) $(iked_src) $(ikectl_src) $(common_src) $(unit_src) $(scen
 	$(simulate_src) $(crossing_src) $(fuzz_src) $(bench_src)
 
 # In test/unit and test/bench each file with a main is a program; a file without
-# one is linked to all programs of its folder. test/common is linked to all tests.
+# one is for all programs of its folder: linked to each in test/bench, taken by
+# those that call it in test/unit. test/common is there for all tests.
 with_main = $(if $(1),$(shell grep -lE '^(int +)?main ?.(void|int)' $(1)))
 unit_main := $(call with_main,$(unit_src))
 bench_main := $(call with_main,$(bench_src))
@@ -136,11 +137,12 @@ $(B)/obj/test/unit/%.o: CPPFLAGS += $(CMOCKA_CFLAGS)
 
 -include $(wildcard $(patsubst %.c,$(B)/obj/%.d,$(all_src)))
 
-archives = $(addprefix $(B)/,libike.a libiked.a libikectl.a libtest.a)
+archives = $(addprefix $(B)/,libike.a libiked.a libikectl.a libtest.a libunit.a)
 $(B)/libike.a: $(call obj,$(lib_src))
 $(B)/libiked.a: $(call obj,$(filter-out iked/main.c,$(iked_src)))
 $(B)/libikectl.a: $(call obj,$(filter-out ikectl/main.c,$(ikectl_src)))
 $(B)/libtest.a: $(call obj,$(common_src))
+$(B)/libunit.a: $(call helpers,unit)
 $(archives): $(B)/files
 	$(call say,AR,$@)rm -f $@ && $(AR) crs $@ $(filter %.o,$^)
 
@@ -152,7 +154,7 @@ $(B)/ikectl: $(call obj,$(ikectl_src)) $(B)/libike.a
 # Tests of the daemon's own objects, or the tool's, are named after them.
 $(filter $(B)/test/unit/keeper_% $(B)/test/unit/iked_%,$(unit_programs)): $(B)/libiked.a
 $(filter $(B)/test/unit/ikectl_%,$(unit_programs)): $(B)/libikectl.a
-$(unit_programs): $(B)/%: $(B)/obj/%.o $(call helpers,unit) $(B)/libtest.a $(B)/libike.a
+$(unit_programs): $(B)/%: $(B)/obj/%.o $(B)/libunit.a $(B)/libtest.a $(B)/libike.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(link) $(CMOCKA_LIBS) $(iked_libs)
 
