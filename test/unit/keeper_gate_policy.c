@@ -1,0 +1,253 @@
+/*
+ * The gate (iked/keeper/gate.h) against a negotiator that lies about policies: what they select,
+ * whose they are, and where their ends are.
+ */
+#include "test/unit/gate.h"
+
+#include <string.h>
+
+/* --- What they select --- */
+
+static void policies_stay_within_the_child(void **state)
+{
+    struct effect good = good_policy();
+    (void)state;
+
+    assert_passes(&good);
+    good.policy.local_selector = selector_between("10.1.0.5", "10.1.0.9"); /* narrower is good */
+    assert_passes(&good);
+    good = good_policy();
+    REFUSED(good, "local selector",
+            e->policy.local_selector = selector_between("10.0.255.255", "10.1.255.255"));
+    REFUSED(good, "local selector",
+            e->policy.local_selector = selector_between("10.1.0.0", "10.2.0.0"));
+    REFUSED(good, "local selector",
+            e->policy.local_selector = selector_between("0.0.0.0", "255.255.255.255"));
+    REFUSED(good, "remote selector",
+            e->policy.remote_selector = selector_between("10.2.0.0", "10.3.255.255"));
+    REFUSED(good, "remote selector", /* only UDP there */
+            e->policy.remote_selector = selector_between("10.3.0.0", "10.3.0.9"));
+    REFUSED(good, "remote selector", e->policy.remote_selector = selector_between("::", "::"));
+    REFUSED(good, "other policy", e->policy.policy = POLICY_PREFER);
+    REFUSED(good, "mode", e->policy.mode = CHILD_TRANSPORT);
+    REFUSED(good, "remote address", e->policy.remote = policy_address("192.0.2.4"));
+    REFUSED(good, "remote address", e->policy.remote = (struct address){0});
+    REFUSED(good, "reqid", e->policy.reqid = reqid_of("db", "web"));
+}
+
+static void peers_take_no_traffic_but_theirs(void **state)
+{
+    struct effect good = good_policy();
+    (void)state;
+
+    name_set(&good.policy.connection, "any");
+    name_set(&good.policy.child, "any");
+    good.policy.reqid = reqid_of("any", "any");
+    good.policy.mode = CHILD_TRANSPORT;
+    good.policy.remote = policy_address("198.51.100.7");
+    good.policy.local_selector = selector_between("192.0.2.1", "192.0.2.1");
+    good.policy.remote_selector = selector_between("198.51.100.7", "198.51.100.7");
+    assert_passes(&good);
+    /* The child says "the peer", so another host's traffic cannot be taken. */
+    REFUSED(good, "remote selector",
+            e->policy.remote_selector = selector_between("198.51.100.8", "198.51.100.8"));
+    REFUSED(good, "remote selector",
+            e->policy.remote_selector = selector_between("198.51.100.7", "198.51.100.8"));
+    REFUSED(good, "remote selector", e->policy.remote = policy_address("198.51.100.8"));
+    /* So does this one, in tunnel mode. */
+    name_set(&good.policy.connection, "road");
+    name_set(&good.policy.child, "all");
+    good.policy.reqid = reqid_of("road", "all");
+    good.policy.mode = CHILD_TUNNEL;
+    good.policy.local_selector = selector_between("0.0.0.0", "255.255.255.255");
+    assert_passes(&good);
+    REFUSED(good, "remote selector",
+            e->policy.remote_selector = selector_between("0.0.0.0", "255.255.255.255"));
+}
+
+static void selectors_in_use_are_not_taken_over(void **state)
+{
+    struct effect good = good_policy();
+    struct effect_policy held = good.policy;
+    (void)state;
+
+    name_set(&held.connection, "any");
+    name_set(&held.child, "any");
+    held.reqid = reqid_of("any", "any");
+    assert_non_null(ledger_set_policy(&room.ledger, &held));
+    assert_refused(&good, "in use by connection any");
+    /* Once its owner is configured no more, they are free. */
+    room_configure("connections: { lan: { local = \"192.0.2.1\"; remote = "
+                   "\"192.0.2.3\"; children: { net: { mode = \"tunnel\"; local = [ "
+                   "\"10.1.0.0/16\" ]; remote = [ \"10.2.0.0/16\" ]; }; }; }; };");
+    assert_passes(&good);
+}
+
+static void only_own_policies_are_removed(void **state)
+{
+    struct effect good = good_policy();
+    (void)state;
+
+    good.kind = EFFECT_REMOVE_POLICY;
+    good.policy.local_selector = selector_between("10.1.0.0", "10.1.0.255");
+    assert_refused(&good, "no such policy");
+    assert_non_null(ledger_set_policy(&room.ledger, &good.policy));
+    assert_passes(&good);
+    REFUSED(good, "no such policy", name_set(&e->policy.connection, "db"));
+    REFUSED(good, "no such policy",
+            e->policy.local_selector = selector_between("10.1.0.0", "10.1.255.255"));
+}
+
+/* Also while a reload is under way, and whatever the configuration before said. */
+static void configured_policies_are_not_removed(void **state)
+{
+    struct effect good = good_policy();
+    struct config *empty = policy_config("connections: { };");
+    (void)state;
+
+    good.kind = EFFECT_REMOVE_POLICY;
+    assert_non_null(ledger_set_policy(&room.ledger, &good.policy));
+    assert_refused(&good, "the configuration wants this policy");
+    gate_offer(&room.gate, empty);
+    assert_passes(&good);
+    gate_offer(&room.gate, room.config);
+    assert_refused(&good, "the configuration wants this policy");
+    config_free(empty);
+}
+
+/* on_dead = "clear", and only of what is not required. */
+static void policies_that_a_dead_peer_clears_may_go(void **state)
+{
+    struct effect good = good_policy();
+    (void)state;
+
+    room_configure("connections: { db: { local = \"192.0.2.1\"; remote = "
+                   "\"192.0.2.2\"; on_dead = \"clear\"; children: { web: { policy = "
+                   "\"prefer\"; }; }; }; };");
+    struct child_config *web = TAILQ_FIRST(&TAILQ_FIRST(&room.config->connections)->children);
+    name_set(&good.policy.connection, "db");
+    name_set(&good.policy.child, "web");
+    good.kind = EFFECT_REMOVE_POLICY;
+    good.policy.local_selector = web->local[0];
+    good.policy.remote_selector = web->remote[0];
+    assert_non_null(ledger_set_policy(&room.ledger, &good.policy));
+    assert_passes(&good);
+    web->policy = POLICY_REQUIRE;
+    assert_refused(&good, "the configuration wants this policy");
+}
+
+/* --- Where its ends are --- */
+
+/* Until an SA stands the kernel takes the address that the route says; an SA has one. */
+static void a_policy_may_leave_the_local_end_open(void **state)
+{
+    struct effect good = good_policy();
+    (void)state;
+
+    REFUSED(good, "local address", memset(e->policy.local.bytes, 0, 16));
+    open_local("lan");
+    assert_passes(&good);
+    memset(good.policy.local.bytes, 0, 16);
+    assert_passes(&good);
+    REFUSED(good, "local address", e->policy.local.family = FAMILY_NONE);
+    open_local("db");
+    struct effect spi = good_spi();
+    REFUSED(spi, "local address", memset(e->allocate_spi.destination.bytes, 0, 16));
+}
+
+/* RFC 4555: a peer that may move is where the negotiator says, in UDP or not. */
+static void a_mobile_peer_may_be_anywhere(void **state)
+{
+    struct effect good = good_policy();
+    (void)state;
+
+    good.policy.remote = policy_address("203.0.113.9");
+    assert_refused(&good, "remote address");
+    room_connection("lan")->mobike = true;
+    assert_passes(&good);
+    REFUSED(good, "remote address", e->policy.remote.family = FAMILY_NONE);
+}
+
+/* What the file says and what the resolver said, of this connection; policies may wait for it. */
+static void named_peers_are_where_they_are_known(void **state)
+{
+    struct address found[] = {policy_address("198.51.100.7"), policy_address("224.0.0.1")};
+    const struct places used = {0};
+    struct effect good = good_policy();
+    (void)state;
+
+    room_configure(
+        "connections: { lan: { local = \"192.0.2.1\"; remote = [ \"gw.example\", \"192.0.2.3\" ]; "
+        "children: { net: { mode = \"tunnel\"; local = [ \"10.1.0.0/16\" ]; remote = [ "
+        "\"10.2.0.0/16\" ]; }; host: { }; }; }; };");
+    assert_passes(&good);
+    REFUSED(good, "remote address", e->policy.remote = policy_address("198.51.100.7"));
+    config_learn(room.config, config_find(room.config, "lan"), found, 2, &used);
+    good.policy.remote = found[0];
+    assert_passes(&good);
+    REFUSED(good, "remote address", e->policy.remote = found[1]);
+    REFUSED(good, "remote address", e->policy.remote = policy_address("198.51.100.8"));
+    good.policy.remote = (struct address){.family = FAMILY_IPV4};
+    assert_passes(&good);
+    struct effect spi = {
+        .kind = EFFECT_ALLOCATE_SPI,
+        .allocate_spi = {.connection = {"lan"},
+                         .child = {"net"},
+                         .source = found[0],
+                         .destination = policy_address("192.0.2.1"),
+                         .protocol = V2_PROTOCOL_ESP,
+                         .mode = CHILD_TUNNEL,
+                         .reqid = reqid_of("lan", "net")},
+    };
+    assert_passes(&spi);
+    REFUSED(spi, "remote address",
+            e->allocate_spi.source = (struct address){.family = FAMILY_IPV4});
+    REFUSED(spi, "remote address", e->allocate_spi.source = policy_address("198.51.100.8"));
+    /* The other child protects traffic with each of these addresses, and the gate knows it. */
+    const struct owner owner = {.connection = {"lan"}, .child = {"host"}};
+    struct address us = policy_address("192.0.2.1");
+    struct selector local = selector_host(&us);
+    struct selector remote = selector_host(&found[0]);
+    assert_true(config_wants_pair(room.config, &owner, &local, &remote));
+    remote = selector_host(&found[1]);
+    assert_false(config_wants_pair(room.config, &owner, &local, &remote));
+}
+
+/* Policies and further SPIs follow an SA that has moved, and go nowhere else; selectors stay. */
+static void policies_follow_their_sas(void **state)
+{
+    struct effect policy = good_policy();
+    struct effect spi = good_spi();
+    struct sa_record *sa = grant_tunnel(false);
+    (void)state;
+
+    policy.policy.remote = policy_address("203.0.113.9");
+    name_set(&spi.allocate_spi.connection, "lan");
+    name_set(&spi.allocate_spi.child, "net");
+    spi.allocate_spi.reqid = reqid_of("lan", "net");
+    spi.allocate_spi.mode = CHILD_TUNNEL;
+    spi.allocate_spi.source = policy.policy.remote;
+    assert_refused(&policy, "remote address");
+    assert_refused(&spi, "remote address");
+    ledger_move_sa(&room.ledger, sa, &sa->source, &policy.policy.remote, true);
+    assert_passes(&policy);
+    assert_passes(&spi);
+    REFUSED(policy, "remote address", e->policy.remote = policy_address("203.0.113.8"));
+    REFUSED(policy, "remote selector",
+            e->policy.remote_selector = selector_between("203.0.113.9", "203.0.113.9"));
+    REFUSED(policy, "local selector",
+            e->policy.local_selector = selector_between("10.0.0.0", "10.255.255.255"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(policies_stay_within_the_child),        TEST(peers_take_no_traffic_but_theirs),
+        TEST(selectors_in_use_are_not_taken_over),   TEST(only_own_policies_are_removed),
+        TEST(configured_policies_are_not_removed),   TEST(policies_that_a_dead_peer_clears_may_go),
+        TEST(a_policy_may_leave_the_local_end_open), TEST(a_mobile_peer_may_be_anywhere),
+        TEST(named_peers_are_where_they_are_known),  TEST(policies_follow_their_sas),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
