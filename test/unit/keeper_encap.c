@@ -10,7 +10,6 @@
 #include "test/unit/netlink.h"
 #include "test/unit/policy.h"
 
-static uint8_t room[4096] __attribute__((aligned(8)));
 static uint8_t key[36];
 
 static struct effect_install_sa sa_of(bool inbound)
@@ -40,19 +39,18 @@ static bool encode(struct xfrm_batch *batch, const struct effect_install_sa *sa,
 {
     struct kernel_job job = {.verb = KERNEL_INSTALL_SA, .install_sa = sa};
 
-    memset(room, 0xa5, sizeof(room));
-    *batch = (struct xfrm_batch){.data = room, .capacity = sizeof(room)};
+    *batch = batch_new();
     return xfrm_encode_job(batch, &job, reason);
 }
 
-static const struct nlmsghdr *encoded(const struct effect_install_sa *sa)
+static struct nlmsghdr *encoded(const struct effect_install_sa *sa)
 {
     struct xfrm_batch batch;
     struct reason reason = {0};
 
     if (!encode(&batch, sa, &reason))
         fail_msg("%s", reason.text);
-    return message_at(&batch, 0);
+    return (struct nlmsghdr *)(void *)batch.data;
 }
 
 static void assert_encap(const struct nlmsghdr *message, uint16_t from, uint16_t to)
@@ -118,15 +116,14 @@ static void dumps_show_the_ports(void **state)
     struct kernel_sa found;
     (void)state;
 
-    (void)encoded(&sa);
-    struct nlmsghdr *message = (struct nlmsghdr *)(void *)room;
+    struct nlmsghdr *message = encoded(&sa);
     message->nlmsg_type = XFRM_MSG_NEWSA;
     assert_true(xfrm_decode_sa(message, &found));
     assert_true(found.encap);
     assert_int_equal(found.source.port, 10005);
     assert_int_equal(found.destination.port, 4500);
     sa.encap = false;
-    (void)encoded(&sa);
+    message = encoded(&sa);
     message->nlmsg_type = XFRM_MSG_NEWSA;
     assert_true(xfrm_decode_sa(message, &found));
     assert_false(found.encap);
@@ -148,11 +145,7 @@ static void mappings(void **state)
 
     assert_int_equal(inet_pton(AF_INET, "192.0.2.1", &mapping.id.daddr), 1);
     assert_int_equal(inet_pton(AF_INET, "198.51.100.8", &mapping.new_saddr), 1);
-    struct nlmsghdr *message = (struct nlmsghdr *)(void *)room;
-    memset(room, 0, sizeof(room));
-    message->nlmsg_type = XFRM_MSG_MAPPING;
-    message->nlmsg_len = sizeof(*message) + sizeof(mapping);
-    memcpy(room + sizeof(*message), &mapping, sizeof(mapping));
+    struct nlmsghdr *message = message_new(XFRM_MSG_MAPPING, &mapping, sizeof(mapping));
     assert_true(xfrm_decode_notice(message, &notice));
     assert_int_equal(notice.kind, NOTICE_MAPPING);
     assert_int_equal(notice.sa.spi, 0xc1020304);
@@ -164,9 +157,8 @@ static void mappings(void **state)
     assert_true(address_same_host(&notice.sa.source, &nat));
     message->nlmsg_len--;
     assert_false(xfrm_decode_notice(message, &notice));
-    message->nlmsg_len++;
     mapping.id.family = AF_UNIX;
-    memcpy(room + sizeof(*message), &mapping, sizeof(mapping));
+    message = message_new(XFRM_MSG_MAPPING, &mapping, sizeof(mapping));
     assert_false(xfrm_decode_notice(message, &notice));
 }
 

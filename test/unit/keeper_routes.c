@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "iked/keeper/watch.h"
+#include "test/unit/netlink.h"
 #include "test/unit/policy.h"
 
 static uint8_t room[1024] __attribute__((aligned(8)));
@@ -42,22 +43,11 @@ static void asks_for_one_destination(void **state)
 
 /* --- The answer --- */
 
-static struct nlmsghdr *message_of(uint16_t type, const void *body, size_t size)
-{
-    struct nlmsghdr *message = (struct nlmsghdr *)(void *)room;
-
-    memset(room, 0, sizeof(room));
-    message->nlmsg_type = type;
-    message->nlmsg_len = (uint32_t)(sizeof(*message) + size);
-    memcpy(room + sizeof(*message), body, size);
-    return message;
-}
-
 static struct nlmsghdr *route_of(uint8_t family, uint8_t type, const char *source, size_t size)
 {
     struct rtmsg head = {.rtm_family = family, .rtm_type = type};
     struct address address = policy_address(source);
-    struct nlmsghdr *message = message_of(RTM_NEWROUTE, &head, sizeof(head));
+    struct nlmsghdr *message = message_new(RTM_NEWROUTE, &head, sizeof(head));
 
     mnl_attr_put_u32(message, RTA_OIF, 7);
     mnl_attr_put(message, RTA_PREFSRC, size, address.bytes);
@@ -117,10 +107,10 @@ static void changes_are_told_from_what_was_learnt(void **state)
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct rtmsg head = {.rtm_family = AF_INET, .rtm_flags = rows[i].flags};
-        assert_int_equal(route_is_change(message_of(rows[i].type, &head, sizeof(head))),
+        assert_int_equal(route_is_change(message_new(rows[i].type, &head, sizeof(head))),
                          rows[i].change);
     }
-    assert_false(route_is_change(message_of(RTM_NEWROUTE, "", 0)));
+    assert_false(route_is_change(message_new(RTM_NEWROUTE, "", 0)));
 }
 
 /* After each change a rest is waited for, but a host that never rests is heard in the end, and more
