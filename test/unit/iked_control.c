@@ -1,35 +1,16 @@
 /*
- * The control server over a real socket and event loop, in front of an engine of cardboard.
+ * What clients of the control server are told (iked/control.h): answers, refusals, events, limits;
+ * and what a reload says that it changes.
  */
-#include <event2/event.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test/unit/control_server.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "config.h"
-#include "iked/control.h"
-#include "lib/control/message.h"
-
-#define GREETING   "{\"iked\":\"" IKED_VERSION "\",\"protocol\":1}\n"
-#define REPLY_SIZE 1048576
-
-/* --- The engine --- */
-
-struct engine {
-    struct config *config;
-    size_t up_sas; /* of "db" */
-    size_t shows;  /* how often somebody looked */
-};
+/* --- The engine: these stand before the library's --- */
 
 const struct config *engine_config(const struct engine *engine)
 {
@@ -91,184 +72,11 @@ size_t engine_half_open_count(const struct engine *engine)
     return 0;
 }
 
-/* --- The world around the server --- */
-
-struct world {
-    struct event_base *base;
-    struct control *control;
-    struct engine engine;
-    char folder[32];
-    struct sockaddr_un address;
-    struct command last_command;
-    size_t command_count;
-    bool answer_at_once; /* commands succeed before `run` returns */
-    uint64_t reload_number;
-    bool reload_dry_run;
-    char *reply; /* what a client read, REPLY_SIZE octets */
-};
-
-static uint64_t world_now_ms(void *context)
-{
-    (void)context;
-    return 5000;
-}
-
-static void world_run(void *context, const struct command *command)
-{
-    struct world *world = context;
-    struct effect_result result = {.command = command->number, .done = true, .text = "at once"};
-
-    world->last_command = *command;
-    world->command_count++;
-    if (world->answer_at_once)
-        control_result(world->control, &result);
-}
-
-static void world_reload(void *context, uint64_t number, bool dry_run)
-{
-    struct world *world = context;
-
-    world->reload_number = number;
-    world->reload_dry_run = dry_run;
-}
-
-static struct config *config_of(const char *text)
-{
-    const struct config_text one = {.path = "test.conf", .text = slice_text(text)};
-    char error[CONFIG_ERROR_MAX] = "";
-    struct config *config = config_parse(&one, 1, error);
-
-    if (config == NULL)
-        fail_msg("%s", error);
-    return config;
-}
-
-static int setup(void **state)
-{
-    struct world *world = calloc(1, sizeof(*world));
-    const struct control_hooks hooks = {
-        .engine = &world->engine,
-        .now_ms = world_now_ms,
-        .run = world_run,
-        .reload = world_reload,
-        .context = world,
-    };
-
-    signal(SIGPIPE, SIG_IGN);
-    world->reply = malloc(REPLY_SIZE);
-    strcpy(world->folder, "/tmp/iked-control-XXXXXX");
-    assert_non_null(mkdtemp(world->folder));
-    world->address.sun_family = AF_UNIX;
-    snprintf(world->address.sun_path, sizeof(world->address.sun_path), "%s/s", world->folder);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&world->address, sizeof(world->address)), 0);
-    assert_int_equal(listen(fd, 64), 0);
-    world->engine.config = config_of("connections: {\n"
-                                     " db: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; };\n"
-                                     " web: { local = \"192.0.2.1\"; remote = \"192.0.2.3\"; };\n"
-                                     "};\n");
-    world->base = event_base_new();
-    world->control = control_new(world->base, fd, &hooks);
-    assert_non_null(world->control);
-    *state = world;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *world = *state;
-
-    control_free(world->control);
-    event_base_free(world->base);
-    config_free(world->engine.config);
-    unlink(world->address.sun_path);
-    rmdir(world->folder);
-    free(world->reply);
-    free(world);
-    return 0;
-}
-
-static void turn(struct world *world)
-{
-    for (int i = 0; i < 8; i++)
-        event_base_loop(world->base, EVLOOP_NONBLOCK);
-}
-
-/* Lets the server work and reads until it has nothing more to say. */
-static const char *receive(struct world *world, int fd)
-{
-    size_t size = 0;
-
-    for (;;) {
-        turn(world);
-        ssize_t got = recv(fd, world->reply + size, REPLY_SIZE - 1 - size, MSG_DONTWAIT);
-        if (got <= 0)
-            break;
-        size += (size_t)got;
-    }
-    world->reply[size] = '\0';
-    return world->reply;
-}
-
-static void say(struct world *world, int fd, const char *text)
-{
-    while (*text != '\0') {
-        ssize_t sent = send(fd, text, strlen(text), MSG_DONTWAIT);
-        turn(world);
-        text += sent > 0 ? sent : 0;
-    }
-}
-
-static const char *ask(struct world *world, int fd, const char *text)
-{
-    say(world, fd, text);
-    return receive(world, fd);
-}
-
-static int connect_silently(struct world *world)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_int_equal(connect(fd, (struct sockaddr *)&world->address, sizeof(world->address)), 0);
-    return fd;
-}
-
-static int client_of(struct world *world)
-{
-    int fd = connect_silently(world);
-
-    assert_string_equal(receive(world, fd), GREETING);
-    return fd;
-}
-
-static bool at_end(struct world *world, int fd)
-{
-    char octet;
-
-    turn(world);
-    return recv(fd, &octet, 1, MSG_DONTWAIT) == 0;
-}
-
-/* One of the server's own counters, asked by a client of its own. */
-static long counter(struct world *world, const char *name)
-{
-    int fd = client_of(world);
-    const char *reply = ask(world, fd, "{\"id\":1,\"verb\":\"show\",\"what\":\"counters\"}\n");
-    char key[64];
-
-    snprintf(key, sizeof(key), "\"%s\":", name);
-    const char *found = strstr(reply, key);
-    assert_non_null(found);
-    close(fd);
-    turn(world);
-    return strtol(found + strlen(key), NULL, 10);
-}
-
 /* --- Show --- */
 
 static void connections_are_shown(void **state)
 {
-    struct world *world = *state;
+    struct control_world *world = *state;
     int fd = client_of(world);
 
     world->engine.up_sas = 1;
@@ -286,7 +94,7 @@ static void connections_are_shown(void **state)
 
 static void sas_and_policies_are_shown(void **state)
 {
-    struct world *world = *state;
+    struct control_world *world = *state;
     int fd = client_of(world);
 
     assert_string_equal(ask(world, fd, "{\"id\":1,\"verb\":\"show\",\"what\":\"sas\"}\n"),
@@ -310,7 +118,7 @@ static void sas_and_policies_are_shown(void **state)
 
 static void counters_are_shown(void **state)
 {
-    struct world *world = *state;
+    struct control_world *world = *state;
     int fd = client_of(world);
 
     world->engine.up_sas = 3;
@@ -334,7 +142,7 @@ static void unknown_names_get_the_nearest(void **state)
         "{\"id\":1,\"verb\":\"show\",\"what\":\"sas\"",
         "{\"id\":1,\"verb\":\"show\",\"what\":\"policies\"",
     };
-    struct world *world = *state;
+    struct control_world *world = *state;
     int fd = client_of(world);
     char line[128];
 
@@ -352,7 +160,7 @@ static void unknown_names_get_the_nearest(void **state)
 
 static void bad_lines_lose_nothing(void **state)
 {
-    struct world *world = *state;
+    struct control_world *world = *state;
     int fd = client_of(world);
     size_t long_size = 3 * CONTROL_REQUEST_MAX;
     char *long_line = malloc(long_size + 2);
@@ -381,7 +189,7 @@ static void bad_lines_lose_nothing(void **state)
 
 static void deep_json_is_refused(void **state)
 {
-    struct world *world = *state;
+    struct control_world *world = *state;
     int fd = client_of(world);
     char *deep = malloc(60002);
 
@@ -396,7 +204,7 @@ static void deep_json_is_refused(void **state)
 
 static void up_waits_for_its_result(void **state)
 {
-    struct world *world = *state;
+    struct control_world *world = *state;
     int fd = client_of(world);
     struct effect_result result = {.done = true, .text = "db is up"};
 
@@ -432,7 +240,7 @@ static void up_waits_for_its_result(void **state)
 
 static void result_may_come_at_once(void **state)
 {
-    struct world *world = *state;
+    struct control_world *world = *state;
     int fd = client_of(world);
 
     world->answer_at_once = true;
@@ -443,7 +251,7 @@ static void result_may_come_at_once(void **state)
 
 static void result_for_a_client_that_left_is_ignored(void **state)
 {
-    struct world *world = *state;
+    struct control_world *world = *state;
     int fd = client_of(world);
 
     ask(world, fd, "{\"id\":9,\"verb\":\"up\",\"name\":\"db\"}\n");
@@ -459,7 +267,7 @@ static void result_for_a_client_that_left_is_ignored(void **state)
 
 static void too_many_waiting_are_refused(void **state)
 {
-    struct world *world = *state;
+    struct control_world *world = *state;
     int fd = client_of(world);
     int other = client_of(world);
 
@@ -476,7 +284,7 @@ static void too_many_waiting_are_refused(void **state)
 
 static void reload_waits_for_its_result(void **state)
 {
-    struct world *world = *state;
+    struct control_world *world = *state;
     int fd = client_of(world);
 
     assert_string_equal(ask(world, fd, "{\"id\":1,\"verb\":\"reload\",\"dry_run\":true}\n"), "");
@@ -497,7 +305,7 @@ static void reload_waits_for_its_result(void **state)
 
 static void monitors_see_reports(void **state)
 {
-    struct world *world = *state;
+    struct control_world *world = *state;
     int fd = client_of(world);
     int other = client_of(world);
     const struct effect_report report = {
@@ -522,7 +330,7 @@ static void monitors_see_reports(void **state)
 
 static void clients_over_the_maximum_are_told(void **state)
 {
-    struct world *world = *state;
+    struct control_world *world = *state;
     int fds[CONTROL_CLIENTS_MAX];
 
     for (int i = 0; i < CONTROL_CLIENTS_MAX; i++)
@@ -544,7 +352,7 @@ static void clients_over_the_maximum_are_told(void **state)
 static void client_that_reads_late_gets_all(void **state)
 {
     static const char line[] = "{\"id\":1,\"verb\":\"show\",\"what\":\"connections\"}\n";
-    struct world *world = *state;
+    struct control_world *world = *state;
     int fd = client_of(world);
     size_t asked = 0;
     size_t answered = 0;
@@ -570,7 +378,7 @@ static void client_that_reads_late_gets_all(void **state)
 
 static void monitor_that_does_not_read_is_dropped(void **state)
 {
-    struct world *world = *state;
+    struct control_world *world = *state;
     int fd = client_of(world);
     struct effect_report report = {.severity = SEVERITY_INFO, .event = "test"};
 
@@ -589,7 +397,7 @@ static void monitor_that_does_not_read_is_dropped(void **state)
 
 static void client_that_only_listens_gets_its_answers(void **state)
 {
-    struct world *world = *state;
+    struct control_world *world = *state;
     int fd = client_of(world);
 
     say(world, fd,
@@ -608,12 +416,13 @@ static void client_that_only_listens_gets_its_answers(void **state)
 
 static void changes_are_named(void **state)
 {
-    struct world *world = *state;
-    struct config *after = config_of("daemon: { on_exit = \"clear\"; };\n"
-                                     "connections: {\n"
-                                     " db: { local = \"192.0.2.1\"; remote = \"192.0.2.9\"; };\n"
-                                     " new: { local = \"192.0.2.1\"; remote = \"192.0.2.4\"; };\n"
-                                     "};\n");
+    struct control_world *world = *state;
+    struct config *after =
+        policy_config("daemon: { on_exit = \"clear\"; };\n"
+                      "connections: {\n"
+                      " db: { local = \"192.0.2.1\"; remote = \"192.0.2.9\"; };\n"
+                      " new: { local = \"192.0.2.1\"; remote = \"192.0.2.4\"; };\n"
+                      "};\n");
 
     world->engine.up_sas = 2;
     char *text = control_changes(&world->engine, 0, after);
@@ -628,7 +437,7 @@ static void changes_are_named(void **state)
 
 static void no_change_is_said(void **state)
 {
-    struct world *world = *state;
+    struct control_world *world = *state;
     char *text = control_changes(&world->engine, 0, world->engine.config);
 
     assert_string_equal(text, "nothing changed, 2 connections unchanged");
@@ -637,7 +446,7 @@ static void no_change_is_said(void **state)
 
 static void many_changes_are_counted(void **state)
 {
-    struct world *world = *state;
+    struct control_world *world = *state;
     char *text = NULL;
     size_t size;
     FILE *file = open_memstream(&text, &size);
@@ -648,7 +457,7 @@ static void many_changes_are_counted(void **state)
                 i % 200 + 1);
     fputs("};\n", file);
     fclose(file);
-    struct config *after = config_of(text);
+    struct config *after = policy_config(text);
     char *changes = control_changes(&world->engine, 0, after);
     size_t lines = 1;
     for (const char *at = changes; (at = strchr(at, '\n')) != NULL; at++)
@@ -662,7 +471,6 @@ static void many_changes_are_counted(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(connections_are_shown),
         TEST(sas_and_policies_are_shown),
