@@ -200,13 +200,13 @@ void names_forget(struct names *names)
     names->count = 0;
 }
 
-bool names_reap(struct names *names)
+void names_reap(struct names *names)
 {
     char text[160];
     int status;
 
     if (names->pid <= 0 || waitpid(names->pid, &status, WNOHANG) != names->pid)
-        return false;
+        return;
     names->pid = 0;
     if (names->readable != NULL) { /* by itself */
         log_line(SEVERITY_ERROR, "the resolver %s", process_end_text(status, text, sizeof(text)));
@@ -215,7 +215,6 @@ bool names_reap(struct names *names)
             finish(names, NULL, "the resolver has failed");
     }
     go_on(names);
-    return true;
 }
 
 /* --- Life --- */

@@ -35,7 +35,7 @@ void names_ask(struct names *names, const struct effect *effect);
 /* The negotiator is gone, and with it who wanted to know. */
 void names_forget(struct names *names);
 
-/* A child of the keeper's has ended: true when it was the resolver. */
-bool names_reap(struct names *names);
+/* A child of the keeper's has ended, perhaps the resolver. */
+void names_reap(struct names *names);
 
 #endif

@@ -2,7 +2,8 @@
  * Negotiator and resolver as processes: starting them, and what to say of their end.
  *
  * They are iked itself, executed anew, so that nothing of the keeper's memory is in them.
- * Not here: when to start one (keeper.c, names.c), what they do first (iked/negotiator.c, iked/resolver.c).
+ * Not here: when to start one (session.h, names.h), what they do first (iked/negotiator.c,
+ * iked/resolver.c).
  */
 #ifndef IKED_KEEPER_PROCESS_H
 #define IKED_KEEPER_PROCESS_H

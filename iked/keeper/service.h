@@ -4,7 +4,7 @@
  * Requests come one by one and are gathered; service_flush carries the gathered ones out in one
  * batch of the kernel's, in order.  What the kernel says by itself, orphans and clean-up are in
  * upkeep.h, on the same struct.
- * Not here: the channel to the negotiator (keeper.c).
+ * Not here: the channel to the negotiator (tell.h).
  */
 #ifndef IKED_KEEPER_SERVICE_H
 #define IKED_KEEPER_SERVICE_H

@@ -5,7 +5,7 @@
  * Orphans are SAs of an earlier session: of a negotiator that died, or of an earlier keeper.  They
  * carry traffic until the new engine has replaced them (EFFECT_REMOVE_ORPHANS), their connection
  * is gone, or UPKEEP_ORPHAN_MS have passed.
- * Not here: requests (service.h), starting negotiators (keeper.c).
+ * Not here: requests (service.h), starting negotiators (session.h).
  */
 #ifndef IKED_KEEPER_UPKEEP_H
 #define IKED_KEEPER_UPKEEP_H

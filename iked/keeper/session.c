@@ -1,0 +1,331 @@
+/*
+ * Negotiators and their configuration: see session.h.
+ *
+ *   begin    HELLO (sockets), configuration, ORPHAN events -> COMMIT -> requests, events
+ *   reload   files -> configuration -> COMMIT; the gate allows both until then
+ *   death    SAs become orphans, policies stay, a new negotiator starts (with back-off)
+ *   stop     SHUTDOWN -> BYE -> the end of the process
+ */
+#include "iked/keeper/session.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "iked/clock.h"
+#include "iked/keeper/process.h"
+#include "iked/keeper/tell.h"
+#include "iked/keeper/upkeep.h"
+#include "iked/log.h"
+
+/* --- Configuration --- */
+
+/* Takes what was loaded; the one before stays good until the engine has the new one. */
+static void use_config(struct session *session, struct loaded *loaded)
+{
+    session->before = session->loaded.config;
+    if (session->before != NULL)
+        config_inherit(loaded->config, session->before);
+    session->loaded.config = NULL;
+    loaded_free(&session->loaded);
+    session->loaded = *loaded;
+    vault_set(&session->service->vault, session->loaded.secrets);
+    session->loaded.secrets = NULL;
+    gate_offer(&session->service->gate, session->loaded.config);
+    session->generation++;
+}
+
+static void give_config(struct session *session, const struct files *files, uint64_t number,
+                        bool dry_run)
+{
+    struct ipc_config_end end = {
+        .generation = session->generation, .number = number, .dry_run = dry_run};
+
+    tell_config(session->channel, files, &end);
+}
+
+static void refuse_reload(struct session *session, uint64_t number, const char *text)
+{
+    log_line(SEVERITY_ERROR, "not reloaded, the configuration stays as it was: %s", text);
+    tell_refused(session->channel, number, text);
+}
+
+static void reload(struct session *session, uint64_t number, bool dry_run)
+{
+    char error[FILES_ERROR_MAX];
+    struct loaded loaded;
+
+    if (session->before != NULL || !session->service->committed) {
+        refuse_reload(session, number, "the last configuration is not in use yet: try again");
+    } else if (!files_load(session->options->file, &loaded, error)) {
+        refuse_reload(session, number, error);
+    } else if (dry_run) {
+        give_config(session, &loaded.files, number, true);
+        loaded_free(&loaded);
+    } else {
+        use_config(session, &loaded);
+        give_config(session, &session->loaded.files, number, false);
+    }
+}
+
+void session_reload(struct session *session)
+{
+    log_line(SEVERITY_INFO, "reading the configuration anew");
+    reload(session, 0, false);
+    tell_now(session->channel);
+}
+
+/* --- Addresses and names --- */
+
+void session_addresses(struct session *session)
+{
+    session->addresses_due = !session->service->committed;
+    if (session->addresses_due)
+        return;
+    tell_event(session->channel, &(struct kernel_event){.kind = KERNEL_ADDRESSES});
+    tell_now(session->channel);
+}
+
+/* Not one of the service's requests: it takes its time, and touches neither kernel nor vault. */
+static void resolve(struct session *session, const struct effect *effect)
+{
+    struct answer answer = {.kind = EFFECT_RESOLVE,
+                            .ticket = effect->ticket,
+                            .connection = effect->resolve.connection,
+                            .status = STATUS_FAIL};
+
+    if (gate_check(&session->service->gate, effect, clock_now_ms(), &answer.reason) == STATUS_OK)
+        names_ask(session->names, effect);
+    else
+        tell_answer(session->channel, &answer);
+}
+
+/* The gate lets SAs go there from now on, in both configurations. */
+static void on_resolved(void *context, struct answer *answer)
+{
+    struct session *session = context;
+    struct config *configs[] = {session->loaded.config, session->before};
+
+    for (size_t i = 0; i < 2; i++)
+        if (configs[i] != NULL)
+            service_learn(session->service, configs[i], answer);
+    tell_answer(session->channel, answer);
+    tell_now(session->channel);
+}
+
+/* --- What the negotiator says --- */
+
+static bool on_effect(struct session *session, struct ipc_message *message)
+{
+    if (message->effect.kind == EFFECT_RESOLVE)
+        resolve(session, &message->effect);
+    else
+        service_take(session->service, &message->effect, clock_now_ms());
+    return true;
+}
+
+static bool on_reload(struct session *session, struct ipc_message *message)
+{
+    reload(session, message->reload.number, message->reload.dry_run);
+    return true;
+}
+
+static bool on_commit(struct session *session, struct ipc_message *message)
+{
+    size_t count = session->loaded.config->connection_count;
+
+    if (message->commit != session->generation)
+        return false;
+    service_flush(session->service);
+    upkeep_committed(session->service, clock_now_ms());
+    if (session->addresses_due)
+        session_addresses(session);
+    config_free(session->before);
+    session->before = NULL;
+    log_line(SEVERITY_INFO, "%zu connection%s configured", count, count == 1 ? "" : "s");
+    if (!session->was_ready)
+        session->hooks.ready(session->hooks.context);
+    session->was_ready = true;
+    return true;
+}
+
+static bool on_bye(struct session *session, struct ipc_message *message)
+{
+    (void)message;
+    return session->stopping;
+}
+
+static bool on_log(struct session *session, struct ipc_message *message)
+{
+    (void)session;
+    log_line(message->log.severity, "%s", message->log.text);
+    return true;
+}
+
+static bool (*const handlers[IPC_KIND_COUNT])(struct session *session,
+                                              struct ipc_message *message) = {
+    [IPC_EFFECT] = on_effect, [IPC_RELOAD] = on_reload, [IPC_COMMIT] = on_commit,
+    [IPC_BYE] = on_bye,       [IPC_LOG] = on_log,
+};
+
+static bool on_datagram(void *context, struct slice datagram, const int *fds, size_t fd_count)
+{
+    struct session *session = context;
+    struct reader reader = reader_of(datagram);
+    struct ipc_message message;
+    bool good = fd_count == 0;
+
+    for (size_t i = 0; i < fd_count; i++)
+        close(fds[i]);
+    while (good && reader_left(&reader) > 0) {
+        good = ipc_decode(&reader, IPC_NEGOTIATOR, &message) &&
+               handlers[message.kind](session, &message);
+        ipc_message_free(&message);
+    }
+    service_flush(session->service);
+    channel_flush(session->channel);
+    return good;
+}
+
+static void on_closed(void *context, const char *why)
+{
+    struct session *session = context;
+
+    if (why != NULL)
+        log_line(SEVERITY_ERROR, "the negotiator is cut off: %s", why);
+    /* An honest one that closes its end is about to leave; SIGCHLD tells, in any case. */
+    if (session->pid > 0 && !(session->stopping && why == NULL))
+        kill(session->pid, SIGKILL);
+}
+
+/* --- Life of negotiators --- */
+
+void session_begin(struct session *session)
+{
+    struct channel_hooks hooks = {
+        .received = on_datagram, .closed = on_closed, .context = session};
+    struct reason reason = {0};
+    int fd;
+
+    session->started_ms = clock_now_ms();
+    session->pid = process_start(session->options, PROCESS_NEGOTIATOR, &fd, &reason);
+    if (session->pid < 0) {
+        session->pid = 0;
+        log_line(SEVERITY_ERROR, "%s", reason.text);
+        return session->hooks.over(session->hooks.context, EXIT_FAILURE);
+    }
+    session->channel = channel_new(session->base, fd, &hooks);
+    if (session->channel == NULL ||
+        !tell_hello(session->channel, session->options->kernel, session->sockets)) {
+        log_line(SEVERITY_ERROR, "the negotiator cannot be talked to");
+        kill(session->pid, SIGKILL);
+        return;
+    }
+    give_config(session, &session->loaded.files, 0, false);
+    upkeep_tell_orphans(session->service);
+    channel_flush(session->channel);
+}
+
+static void on_restart(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    session_begin(context);
+}
+
+static void schedule_restart(struct session *session)
+{
+    bool steady = clock_now_ms() - session->started_ms >= SESSION_STEADY_MS;
+    uint64_t wait_ms = steady ? 0 : session->backoff_ms;
+    struct timeval wait = {
+        .tv_sec = (time_t)(wait_ms / 1000),
+        .tv_usec = (suseconds_t)(wait_ms % 1000 * 1000),
+    };
+
+    session->backoff_ms = wait_ms == 0 ? SESSION_BACKOFF_MIN_MS : wait_ms * 2;
+    if (session->backoff_ms > SESSION_BACKOFF_MAX_MS)
+        session->backoff_ms = SESSION_BACKOFF_MAX_MS;
+    event_add(session->restart, &wait);
+}
+
+static void on_death(struct session *session, int status)
+{
+    char text[160];
+
+    session->pid = 0;
+    names_forget(session->names);
+    if (session->channel != NULL)
+        channel_drain(session->channel);
+    channel_free(session->channel);
+    session->channel = NULL;
+    if (session->stopping)
+        return session->hooks.over(session->hooks.context, EXIT_SUCCESS);
+    log_line(SEVERITY_ERROR, "the negotiator %s", process_end_text(status, text, sizeof(text)));
+    upkeep_session_over(session->service, clock_now_ms());
+    if (session->was_ready)
+        schedule_restart(session);
+    else
+        session->hooks.over(session->hooks.context, EXIT_FAILURE);
+}
+
+void session_reap(struct session *session)
+{
+    int status;
+
+    names_reap(session->names);
+    if (session->pid > 0 && waitpid(session->pid, &status, WNOHANG) == session->pid)
+        on_death(session, status);
+}
+
+void session_stop(struct session *session)
+{
+    struct timeval patience = {.tv_sec = SESSION_SHUTDOWN_MS / 1000,
+                               .tv_usec = SESSION_SHUTDOWN_MS % 1000 * 1000};
+    bool again = session->stopping;
+
+    session->stopping = true;
+    if (again || session->pid == 0) {
+        if (session->pid > 0)
+            kill(session->pid, SIGKILL);
+        return session->hooks.over(session->hooks.context, EXIT_SUCCESS);
+    }
+    log_line(SEVERITY_INFO, "stopping");
+    event_add(session->patience, &patience);
+    tell_shutdown(session->channel);
+    tell_now(session->channel);
+}
+
+static void on_patience(evutil_socket_t fd, short what, void *context)
+{
+    struct session *session = context;
+
+    (void)fd;
+    (void)what;
+    log_line(SEVERITY_WARNING, "the negotiator does not come to an end");
+    if (session->pid > 0)
+        kill(session->pid, SIGKILL);
+}
+
+bool session_init(struct session *session, struct loaded *loaded)
+{
+    struct names_hooks hooks = {.answer = on_resolved, .context = session};
+
+    use_config(session, loaded);
+    session->names = names_new(session->base, session->options, &hooks);
+    session->restart = event_new(session->base, -1, 0, on_restart, session);
+    session->patience = event_new(session->base, -1, 0, on_patience, session);
+    return session->names != NULL && session->restart != NULL && session->patience != NULL;
+}
+
+void session_free(struct session *session)
+{
+    if (session->restart != NULL)
+        event_free(session->restart);
+    if (session->patience != NULL)
+        event_free(session->patience);
+    names_free(session->names);
+    channel_free(session->channel);
+    config_free(session->before);
+    loaded_free(&session->loaded);
+}
