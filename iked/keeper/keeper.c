@@ -65,8 +65,8 @@ static void on_trouble(void *context, const struct name *connection, const char 
     tell_trouble(keeper->session.channel, connection, text);
 }
 
-static enum status find_source(void *context, const struct address *remote,
-                               struct address *source, struct reason *reason)
+static enum status find_source(void *context, const struct address *remote, struct address *source,
+                               struct reason *reason)
 {
     struct keeper *keeper = context;
 
@@ -163,6 +163,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 
 static bool make_events(struct keeper *keeper)
 {
+    struct timeval period = {.tv_sec = UPKEEP_PERIOD_S};
     const struct {
         int fd;
         short what;
@@ -175,7 +176,7 @@ static bool make_events(struct keeper *keeper)
         [ON_CHILD] = {SIGCHLD, EV_SIGNAL | EV_PERSIST, on_child, NULL},
         [ON_NOTICE] = {keeper->service.kernel->ops->notice_fd(keeper->service.kernel),
                        EV_READ | EV_PERSIST, on_notice, NULL},
-        [ON_TICK] = {-1, EV_PERSIST, on_tick, &(struct timeval){.tv_sec = 1}},
+        [ON_TICK] = {-1, EV_PERSIST, on_tick, &period},
     };
 
     for (size_t i = 0; i < EVENT_COUNT; i++) {
@@ -292,8 +293,7 @@ static bool start(struct keeper *keeper, struct reason *reason)
     if (!sockets_open(&keeper->sockets, options->kernel == IPC_KERNEL_XFRM, reason))
         return false;
     upkeep_adopt(&keeper->service, clock_now_ms());
-    session_begin(&keeper->session);
-    return true;
+    return session_begin(&keeper->session);
 }
 
 static void clear(struct keeper *keeper)

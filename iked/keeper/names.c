@@ -29,7 +29,7 @@ struct names {
     struct event *readable; /* NULL: no resolver */
     struct event *patience;
     int fd;
-    pid_t pid; /* 0: none */
+    pid_t pid;       /* 0: none */
     uint32_t number; /* of the question that the resolver has */
     bool busy;       /* it has the first of them */
     size_t count;
@@ -92,8 +92,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     ssize_t size = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
     if (size < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (size <= 0 || !names->busy ||
-        !resolver_reply_read(slice_of(bytes, (size_t)size), &reply) ||
+    if (size <= 0 || !names->busy || !resolver_reply_read(slice_of(bytes, (size_t)size), &reply) ||
         reply.number != names->number) {
         log_line(SEVERITY_ERROR, "the resolver is cut off: %s",
                  size <= 0 ? "it is gone" : "its answer is not one");
@@ -129,8 +128,7 @@ static bool start(struct names *names)
         log_line(SEVERITY_ERROR, "%s", reason.text);
         return false;
     }
-    names->readable =
-        event_new(names->base, names->fd, EV_READ | EV_PERSIST, on_readable, names);
+    names->readable = event_new(names->base, names->fd, EV_READ | EV_PERSIST, on_readable, names);
     if (names->readable != NULL && event_add(names->readable, NULL) == 0)
         return true;
     stop(names);

@@ -201,10 +201,9 @@ static void on_closed(void *context, const char *why)
 
 /* --- Life of negotiators --- */
 
-void session_begin(struct session *session)
+bool session_begin(struct session *session)
 {
-    struct channel_hooks hooks = {
-        .received = on_datagram, .closed = on_closed, .context = session};
+    struct channel_hooks hooks = {.received = on_datagram, .closed = on_closed, .context = session};
     struct reason reason = {0};
     int fd;
 
@@ -213,25 +212,29 @@ void session_begin(struct session *session)
     if (session->pid < 0) {
         session->pid = 0;
         log_line(SEVERITY_ERROR, "%s", reason.text);
-        return session->hooks.over(session->hooks.context, EXIT_FAILURE);
+        return false;
     }
     session->channel = channel_new(session->base, fd, &hooks);
     if (session->channel == NULL ||
         !tell_hello(session->channel, session->options->kernel, session->sockets)) {
         log_line(SEVERITY_ERROR, "the negotiator cannot be talked to");
-        kill(session->pid, SIGKILL);
-        return;
+        kill(session->pid, SIGKILL); /* session_reap sees its end */
+        return true;
     }
     give_config(session, &session->loaded.files, 0, false);
     upkeep_tell_orphans(session->service);
     channel_flush(session->channel);
+    return true;
 }
 
 static void on_restart(evutil_socket_t fd, short what, void *context)
 {
+    struct session *session = context;
+
     (void)fd;
     (void)what;
-    session_begin(context);
+    if (!session_begin(session))
+        session->hooks.over(session->hooks.context, EXIT_FAILURE);
 }
 
 static void schedule_restart(struct session *session)

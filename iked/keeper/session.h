@@ -58,8 +58,8 @@ struct session {
 MUST_USE bool session_init(struct session *session, struct loaded *loaded);
 void session_free(struct session *session);
 
-/* Starts the first negotiator. */
-void session_begin(struct session *session);
+/* Starts the first negotiator.  False after a line in the log, when there is no process for it. */
+MUST_USE bool session_begin(struct session *session);
 
 /* Reads the files anew, because the operator said so. */
 void session_reload(struct session *session);

@@ -15,7 +15,7 @@
 #define UPKEEP_ORPHAN_MS  600000
 #define UPKEEP_ACQUIRE_MS 1000 /* at most one per child in this time */
 #define UPKEEP_MAPPING_MS 1000 /* at most one per SA in this time */
-#define UPKEEP_PERIOD_MS  1000
+#define UPKEEP_PERIOD_S   1
 
 /* At start: what an earlier keeper left becomes orphans, or goes when its child is gone. */
 void upkeep_adopt(struct service *service, uint64_t now_ms);
@@ -33,7 +33,7 @@ void upkeep_tell_orphans(struct service *service);
  * heard are found again. */
 void upkeep_committed(struct service *service, uint64_t now_ms);
 
-/* To be called every UPKEEP_PERIOD_MS. */
+/* To be called every UPKEEP_PERIOD_S. */
 void upkeep_tick(struct service *service, uint64_t now_ms);
 
 /* Removes all SAs, and the policies if asked to. */
