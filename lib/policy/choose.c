@@ -7,7 +7,6 @@
 #include "lib/policy/choose.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "lib/policy/suite.h"
 
@@ -83,7 +82,7 @@ bool proposals_have_group(const struct proposal_list *list, enum group group,
                           const struct crypto *crypto)
 {
     for (size_t i = 0; i < list->count; i++)
-        if (memchr(list->items[i].group.ids, (int)group, list->items[i].group.count) != NULL)
+        if (algorithm_list_has(&list->items[i].group, group))
             return crypto_has_group(crypto, group);
     return false;
 }
@@ -181,7 +180,7 @@ static bool group_pick(const struct algorithm_list *ours, const struct offered *
     if (ours->count == 0)
         return none_fits(offered, V2_TRANSFORM_KE);
     if (terms->prefer_group != GROUP_NONE &&
-        memchr(ours->ids, (int)terms->prefer_group, ours->count))
+        algorithm_list_has(ours, terms->prefer_group))
         *group = algorithm_pick(&preferred, offered, V2_TRANSFORM_KE, terms->crypto);
     if (*group == GROUP_NONE)
         *group = algorithm_pick(ours, offered, V2_TRANSFORM_KE, terms->crypto);

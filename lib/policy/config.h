@@ -32,6 +32,8 @@ struct algorithm_list {
     uint8_t ids[CONFIG_ALGORITHMS_MAX]; /* enum encr, prf, integ or group */
 };
 
+bool algorithm_list_has(const struct algorithm_list *list, unsigned id);
+
 struct proposal {
     struct algorithm_list encr;
     struct algorithm_list integ; /* empty with AEADs: AEAD and other ciphers are never mixed */

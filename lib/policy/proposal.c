@@ -87,6 +87,11 @@ static struct algorithm_list *list_of(struct proposal *proposal, const struct ki
     return (struct algorithm_list *)(void *)((char *)proposal + kind->offset);
 }
 
+bool algorithm_list_has(const struct algorithm_list *list, unsigned id)
+{
+    return memchr(list->ids, (int)id, list->count) != NULL;
+}
+
 /* --- Words --- */
 
 static bool word_unknown(const char *word, char wrong[PROPOSAL_WRONG_MAX])
@@ -104,9 +109,8 @@ static bool word_unknown(const char *word, char wrong[PROPOSAL_WRONG_MAX])
 static bool word_add(struct algorithm_list *list, unsigned id, const char *word,
                      char wrong[PROPOSAL_WRONG_MAX])
 {
-    for (size_t i = 0; i < list->count; i++)
-        if (list->ids[i] == id)
-            return wrong_set(wrong, "\"%s\" stands there twice; expected it once", word);
+    if (algorithm_list_has(list, id))
+        return wrong_set(wrong, "\"%s\" stands there twice; expected it once", word);
     if (list->count == CONFIG_ALGORITHMS_MAX)
         return wrong_set(wrong, "\"%s\" is one too many; expected at most %d of a kind", word,
                          CONFIG_ALGORITHMS_MAX);
