@@ -32,9 +32,9 @@ struct gate {
     /* Is it one of this host's own?  To be set after gate_init. */
     bool (*is_own_address)(void *context, const struct address *address);
     void *context;
-    uint64_t sign_credit;        /* thousandths of a signature */
-    uint64_t sign_ms;            /* when the credit was counted */
-    uint64_t refused;            /* counter */
+    uint64_t sign_credit; /* thousandths of a signature */
+    uint64_t sign_ms;     /* when the credit was counted */
+    uint64_t refused;     /* counter */
 };
 
 void gate_init(struct gate *gate, const struct ledger *ledger, const struct config *config,
