@@ -136,6 +136,17 @@ void client_close(struct client *client)
 
 /* --- Asking --- */
 
+bool name_take(const struct ikectl *ctl, struct name *name, const char *what, const char *text)
+{
+    if (text[0] == '\0' || strlen(text) >= sizeof(name->text)) {
+        (void)complain(ctl, EXIT_FAILED, "no %s \"%s\": names have 1 to %d letters", what, text,
+                       CONFIG_NAME_MAX);
+        return false;
+    }
+    snprintf(name->text, sizeof(name->text), "%s", text);
+    return true;
+}
+
 static enum exit_status client_send(struct client *client, const struct control_request *request)
 {
     char *line = control_request_encode(request);

@@ -29,6 +29,11 @@ struct client {
 MUST_USE enum exit_status client_open(struct client *client, const struct ikectl *ctl);
 void client_close(struct client *client);
 
+/* Puts a `what` ("connection") into a request.  False with a complaint, when nothing can have this
+ * name. */
+MUST_USE bool name_take(const struct ikectl *ctl, struct name *name, const char *what,
+                        const char *text);
+
 /* Sends the request with an id of its own and gives every item to `each` (its body is borrowed).
  * EXIT_DONE: `text` (an owned string, NULL when nobody wants it) is what it said.  EXIT_FAILED when
  * iked says so, EXIT_NO_DAEMON when it stops talking sense, each after a complaint (as JSON on

@@ -4,7 +4,6 @@
  * Whoever interrupts the waiting does not undo what was asked.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "ikectl/client.h"
 
@@ -23,19 +22,6 @@ static enum exit_status command(struct ikectl *ctl, struct control_request *requ
     free(text);
     client_close(&client);
     return status;
-}
-
-/* False with a complaint, when nothing can have this name. */
-static bool name_take(const struct ikectl *ctl, struct name *name, const char *what,
-                      const char *text)
-{
-    if (text[0] == '\0' || strlen(text) >= sizeof(name->text)) {
-        (void)complain(ctl, EXIT_FAILED, "no %s \"%s\": names have 1 to %d letters", what, text,
-                       CONFIG_NAME_MAX);
-        return false;
-    }
-    snprintf(name->text, sizeof(name->text), "%s", text);
-    return true;
 }
 
 /* A connection, and perhaps one of its children. */

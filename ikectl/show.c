@@ -4,7 +4,6 @@
  * JSON is one document: an array with an item a line, for counters an object, for the overview an
  * object of both arrays.
  */
-#include <string.h>
 
 #include "ikectl/client.h"
 #include "ikectl/show_text.h"
@@ -28,11 +27,8 @@ static enum exit_status ask_items(struct client *client, enum control_what what,
 {
     struct control_request request = {.verb = CONTROL_SHOW, .what = what};
 
-    if (name != NULL && strlen(name) >= sizeof(request.name.text))
-        return complain(client->ctl, EXIT_FAILED,
-                        "no connection \"%s\": names have at most %d letters", name,
-                        CONFIG_NAME_MAX);
-    snprintf(request.name.text, sizeof(request.name.text), "%s", name != NULL ? name : "");
+    if (name != NULL && !name_take(client->ctl, &request.name, "connection", name))
+        return EXIT_FAILED;
     return client_ask(client, &request, SILENCE_SHOW_S, collect, items, NULL);
 }
 

@@ -17,7 +17,7 @@
 
 struct verb {
     const char *name;
-    const char *arguments; /* for the usage */
+    const char *arguments; /* for the usage; those that must be there come first */
     const char *summary;
     int min;
     int max;
@@ -149,10 +149,14 @@ static enum exit_status verb_run(const struct verb *verb, struct ikectl *ctl, in
 {
     if (ctl->dry_run && !verb->dry_run)
         return complain(ctl, EXIT_MISUSE, "--dry-run does not go with %s", verb->name);
-    if (count < verb->min || count > verb->max)
-        return complain(ctl, EXIT_MISUSE, "%s; usage: ikectl %s %s",
-                        count < verb->min ? "something is missing" : "too much", verb->name,
+    if (count < verb->min)
+        return complain(ctl, EXIT_MISUSE, "%s: %.*s is missing; usage: ikectl %s %s", verb->name,
+                        (int)strcspn(verb->arguments, " "), verb->arguments, verb->name,
                         verb->arguments);
+    if (count > verb->max)
+        return complain(ctl, EXIT_MISUSE, "%s: nothing to do with \"%s\"; usage: ikectl %s%s%s",
+                        verb->name, arguments[verb->max], verb->name,
+                        verb->arguments[0] != '\0' ? " " : "", verb->arguments);
     return verb->run(ctl, count, arguments);
 }
 

@@ -107,9 +107,13 @@ static void misuse_is_explained(void **state)
     assert_int_equal(run_alone("", "show", "-s", NULL), EXIT_MISUSE);
     assert_string_equal(last.err, "ikectl: -s needs a path behind it\n");
     assert_int_equal(run_alone("", "up", NULL), EXIT_MISUSE);
-    assert_string_equal(last.err, "ikectl: something is missing; usage: ikectl up NAME\n");
+    assert_string_equal(last.err, "ikectl: up: NAME is missing; usage: ikectl up NAME\n");
     assert_int_equal(run_alone("", "down", "a", "b", NULL), EXIT_MISUSE);
-    assert_string_equal(last.err, "ikectl: too much; usage: ikectl down NAME\n");
+    assert_string_equal(last.err,
+                        "ikectl: down: nothing to do with \"b\"; usage: ikectl down NAME\n");
+    assert_int_equal(run_alone("", "monitor", "db", NULL), EXIT_MISUSE);
+    assert_string_equal(last.err,
+                        "ikectl: monitor: nothing to do with \"db\"; usage: ikectl monitor\n");
     assert_int_equal(run_alone("", "up", "a", "--dry-run", NULL), EXIT_MISUSE);
     assert_string_equal(last.err, "ikectl: --dry-run does not go with up\n");
     assert_int_equal(run_alone("", "show", "sa", NULL), EXIT_MISUSE);
@@ -248,6 +252,9 @@ static void long_names_are_refused_here(void **state)
     assert_int_equal(run(HELLO, "up", name, NULL), EXIT_FAILED);
     assert_non_null(strstr(last.err, "names have 1 to 63 letters"));
     assert_int_equal(run(HELLO, "show", "sas", name, NULL), EXIT_FAILED);
+    assert_string_equal(last.asked, "");
+    assert_int_equal(run(HELLO, "show", "sas", "", NULL), EXIT_FAILED);
+    assert_string_equal(last.err, "ikectl: no connection \"\": names have 1 to 63 letters\n");
     assert_string_equal(last.asked, "");
 }
 
