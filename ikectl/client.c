@@ -25,6 +25,8 @@ static enum exit_status socket_connect(struct client *client)
     if (client->fd >= 0 &&
         connect(client->fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
         return EXIT_DONE;
+    if (errno == EACCES)
+        return complain(client->ctl, EXIT_FAILED, "%s: %s; expected root", path, strerror(errno));
     return complain(client->ctl, EXIT_NO_DAEMON, "no iked at %s: %s", path, strerror(errno));
 }
 

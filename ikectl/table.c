@@ -249,7 +249,7 @@ static void print_columns(const struct table *table, const size_t *widths, FILE 
     }
 }
 
-/* The first column heads a row, the others are a line or more each. */
+/* The first column heads a row, the others are a line or more each; a blank line between rows. */
 static void print_stacked(const struct table *table, FILE *out)
 {
     size_t width = 0;
@@ -259,7 +259,7 @@ static void print_stacked(const struct table *table, FILE *out)
         width = max_size(width, strlen(table->headers[k]));
     for (size_t i = 0; i < table->row_count; i++) {
         const struct row *row = &table->rows[i];
-        fprintf(out, "%s\n", row->cells[0]);
+        fprintf(out, "%s%s\n", i > 0 ? "\n" : "", row->cells[0]);
         for (size_t k = 1; k < row->cell_count && k < table->column_count; k++) {
             for (size_t l = 0; l < cell_height(row->cells[k]); l++) {
                 size_t length = cell_line(row->cells[k], l, &line);

@@ -377,7 +377,8 @@ static void wide_tables_are_stacked(void **state)
         run(HELLO "{\"id\":1,\"policy\":{\"connection\":\"branch\",\"child\":\"lan\","
                   "\"reqid\":16385,\"mode\":\"tunnel\",\"local\":[\"2001:db8:1:2:3:4:5:6/128\"],"
                   "\"remote\":[\"2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff/128\",\"2001:db8::/32\"],"
-                  "\"policy\":\"require\",\"start\":\"traffic\"}}\n" DONE1,
+                  "\"policy\":\"require\",\"start\":\"traffic\"}}\n"
+                  "{\"id\":1,\"policy\":{\"connection\":\"db\",\"child\":\"db\"}}\n" DONE1,
             "show", "policies", NULL),
         EXIT_DONE);
     assert_string_equal(last.out, "branch\n"
@@ -388,7 +389,16 @@ static void wide_tables_are_stacked(void **state)
                                   "  remote  2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff/128\n"
                                   "          2001:db8::/32\n"
                                   "  policy  require\n"
-                                  "  start   traffic\n");
+                                  "  start   traffic\n"
+                                  "\n"
+                                  "db\n"
+                                  "  child   db\n"
+                                  "  reqid   0\n"
+                                  "  mode    \n"
+                                  "  local   the peer\n"
+                                  "  remote  the peer\n"
+                                  "  policy  \n"
+                                  "  start   \n");
 }
 
 static void counters_leave_out_zeroes(void **state)
