@@ -280,8 +280,9 @@ bool sockets_open(struct sockets *sockets, bool protects, struct reason *reason)
             log_line(SEVERITY_WARNING, "no IPv6: %s", strerror(errno));
             continue;
         }
-        reason_set(reason, STATUS_FAIL, 0, "UDP port %u for IPv%u: %s", listeners[i].port,
-                   listeners[i].family, strerror(errno));
+        reason_set(reason, STATUS_FAIL, 0, "UDP port %u for IPv%u: %s%s", listeners[i].port,
+                   listeners[i].family, strerror(errno),
+                   errno == EADDRINUSE ? "; expected no other IKE daemon on this host" : "");
         return false;
     }
     return open_control(sockets, reason);
