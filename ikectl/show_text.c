@@ -139,6 +139,33 @@ static void print_suite(FILE *out, const json_t *item, const char *first)
     free(weak);
 }
 
+/* What lies between the ends; usually nothing, and no line. */
+static void print_nat(FILE *out, const json_t *sa)
+{
+    bool here = item_flag(sa, "nat_local");
+    bool there = item_flag(sa, "nat_remote");
+    bool in_udp = item_flag(sa, "esp_in_udp");
+
+    if (here || there || in_udp)
+        fprintf(out, "  nat     %s%s\n",
+                here && there ? "both ends are behind one"
+                : here        ? "we are behind one"
+                : there       ? "the peer is behind one"
+                              : "none seen",
+                in_udp ? ", ESP goes in UDP" : "");
+}
+
+/* What both ends have agreed on besides. */
+static void print_uses(FILE *out, const json_t *sa)
+{
+    bool mobike = item_flag(sa, "mobike");
+    bool fragmentation = item_flag(sa, "fragmentation");
+
+    if (mobike || fragmentation)
+        fprintf(out, "  uses    %s%s%s\n", fragmentation ? "fragmentation" : "",
+                fragmentation && mobike ? ", " : "", mobike ? "MOBIKE" : "");
+}
+
 /* One a line, the first behind `first`. */
 static void print_selectors(FILE *out, const json_t *child, const char *first, const char *side)
 {
@@ -179,7 +206,9 @@ static void print_sa(FILE *out, const json_t *sa)
             item_flag(sa, "initiator") ? "us" : "the peer");
     print_end(out, sa, "local", "local");
     print_end(out, sa, "remote", "remote");
+    print_nat(out, sa);
     print_suite(out, sa, "  suite   ");
+    print_uses(out, sa);
     fprintf(out, "  spis    initiator %s, responder %s\n", item_text(sa, "spi_i"),
             item_text(sa, "spi_r"));
     if (established)

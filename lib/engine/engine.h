@@ -128,6 +128,11 @@ struct sa_view {
     uint64_t age_ms;
     uint64_t established_ms; /* ms since it was established, 0 when it is not */
     uint64_t heard_ms;       /* ms since the peer, once established, was last known to be there */
+    bool nat_local;          /* we are behind a NAT */
+    bool nat_remote;         /* the peer is */
+    bool encap;              /* ESP goes in UDP (RFC 3948) */
+    bool mobike;             /* both ends have agreed on it (RFC 4555) */
+    bool fragmentation;      /* the same (RFC 7383) */
     const struct child_view *children;
     size_t child_count;
 };

@@ -64,6 +64,11 @@ void engine_visit_sas(const struct engine *engine, uint64_t now_ms,
             .age_ms = now_ms - sa->created_ms,
             .established_ms = sa->established_ms == 0 ? 0 : now_ms - sa->established_ms,
             .heard_ms = now_ms - sa->heard_ms,
+            .nat_local = sa->nat_here,
+            .nat_remote = sa->nat_there,
+            .encap = sa->encap,
+            .mobike = sa->mobike,
+            .fragmentation = sa->fragments,
             .children = children,
         };
         if (sa->remote_id.size > 0) {

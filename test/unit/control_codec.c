@@ -412,6 +412,9 @@ static void sa_item_is_golden(void **state)
         .age_ms = 62000,
         .established_ms = 61500,
         .heard_ms = 1500,
+        .nat_remote = true,
+        .encap = true,
+        .fragmentation = true,
         .children = &child,
         .child_count = 1,
     };
@@ -423,7 +426,9 @@ static void sa_item_is_golden(void **state)
                 "\"remote_port\":4500,\"local_id\":\"192.0.2.1\",\"remote_id\":\"gw?[2J?\","
                 "\"spi_i\":\"0123456789abcdef\",\"spi_r\":\"000000000000fedc\","
                 "\"suite\":\"aes256gcm16-prfsha384-x25519\",\"weak\":[],\"age_ms\":62000,"
-                "\"established_ms\":61500,\"heard_ms\":1500,\"children\":[{\"name\":\"lan\",\"number\":5,"
+                "\"established_ms\":61500,\"heard_ms\":1500,\"nat_local\":false,"
+                "\"nat_remote\":true,\"esp_in_udp\":true,\"mobike\":false,"
+                "\"fragmentation\":true,\"children\":[{\"name\":\"lan\",\"number\":5,"
                 "\"protocol\":\"esp\",\"mode\":\"tunnel\",\"reqid\":16385,\"spi_in\":\"00c0ffee\","
                 "\"spi_out\":\"fedcba98\",\"suite\":\"aes128-sha1\",\"weak\":[\"sha1\"],"
                 "\"local\":[\"10.1.0.1/32\",\"2001:db8::1/128\"],\"remote\":[\"10.2.0.1/32\"],"

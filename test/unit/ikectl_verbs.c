@@ -275,7 +275,9 @@ static void long_names_are_refused_here(void **state)
     "\"local\":\"192.0.2.1\",\"local_port\":500,\"remote\":\"192.0.2.2\",\"remote_port\":4500,"    \
     "\"local_id\":\"192.0.2.1\",\"remote_id\":\"db2.example.net\",\"spi_i\":\"0123456789abcdef\"," \
     "\"spi_r\":\"fedcba9876543210\",\"suite\":\"aes256gcm16-prfsha384-x25519\",\"weak\":[],"       \
-    "\"age_ms\":7990000,\"established_ms\":7980000,\"heard_ms\":12000,\"children\":[{\"name\":\"db\",\"number\":2,"   \
+    "\"age_ms\":7990000,\"established_ms\":7980000,\"heard_ms\":12000,"           \
+    "\"nat_local\":false,\"nat_remote\":true,\"esp_in_udp\":true,\"mobike\":true,"             \
+    "\"fragmentation\":true,\"children\":[{\"name\":\"db\",\"number\":2,"                      \
     "\"protocol\":\"esp\",\"mode\":\"transport\",\"reqid\":16385,\"spi_in\":\"c1b2c3d4\","         \
     "\"spi_out\":\"0a0b0c0d\",\"suite\":\"aes128-sha1\",\"weak\":[\"sha1\"],"                      \
     "\"local\":[\"192.0.2.1/32\"],\"remote\":[\"10.0.0.0/24\",\"10.0.1.0/24 tcp/5432\"],"          \
@@ -329,7 +331,9 @@ static void sas_are_blocks(void **state)
                         "db: IKE SA 1, established 2h13m ago, started by us\n"
                         "  local   192.0.2.1\n"
                         "  remote  192.0.2.2 port 4500, id db2.example.net\n"
+                        "  nat     the peer is behind one, ESP goes in UDP\n"
                         "  suite   aes256gcm16-prfsha384-x25519\n"
+                        "  uses    fragmentation, MOBIKE\n"
                         "  spis    initiator 0123456789abcdef, responder fedcba9876543210\n"
                         "  heard   12s ago\n"
                         "  child db: ESP transport, reqid 16385, 45s old\n"
