@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "lib/crypto/provider.h"
 #include "lib/policy/proposal.h"
 
 #include "test/unit/policy.h"
@@ -375,6 +376,38 @@ static void both_ends_of_the_same_configuration_agree(void **state)
     crypto_free(crypto);
 }
 
+/* R22: neither offered nor chosen, and a proposal for which nothing is left is not made. */
+static void what_the_provider_lacks_is_left_out(void **state)
+{
+    struct proposal_list list =
+        ours(false, "aes256gcm16-aes128gcm16-prfsha384-prfsha256-x25519-ecp256",
+             "aes256gcm16-prfsha256-ecp256");
+    struct crypto *crypto = crypto_new();
+    struct v2_sa offer;
+    struct suite suite;
+    char text[300];
+    uint8_t number;
+    uint32_t spi;
+
+    (void)state;
+    assert_non_null(crypto);
+    EVP_CIPHER_CTX_free(crypto->ciphers[ENCR_AES256_GCM16]);
+    crypto->ciphers[ENCR_AES256_GCM16] = NULL;
+    mac_close(&crypto->macs[MAC_HMAC_SHA384]);
+    ke_close(&crypto->exchanges[GROUP_X25519]);
+    offer_from_proposals(&offer, &list, IKE, slice_of(NULL, 0), crypto, true);
+    assert_int_equal(offer.count, 1);
+    assert_string_equal(offer_text(&offer.proposals[0], text, sizeof(text)),
+                        "AES_GCM_16-128/PRF_HMAC_SHA2_256/ECP_256");
+    offer_from_proposals(&offer, &list, IKE, slice_of(NULL, 0), NULL, true);
+    assert_int_equal(choose_suite(&list, &offer, IKE, crypto, true, 0, &suite, &number, &spi, NULL),
+                     STATUS_OK);
+    assert_int_equal(suite.encr, ENCR_AES128_GCM16);
+    assert_int_equal(suite.prf, PRF_HMAC_SHA256);
+    assert_int_equal(suite.group, GROUP_ECP256);
+    crypto_free(crypto);
+}
+
 static void assert_answer(const struct proposal_list *list, const struct v2_sa *answer,
                           const char *reason_expected)
 {
@@ -498,6 +531,7 @@ int main(void)
         cmocka_unit_test(pfs_is_asked_for_where_it_can_be),
         cmocka_unit_test(offers_say_what_is_configured),
         cmocka_unit_test(both_ends_of_the_same_configuration_agree),
+        cmocka_unit_test(what_the_provider_lacks_is_left_out),
         cmocka_unit_test(answers_are_held_against_the_offer),
         cmocka_unit_test(exact_connections_come_before_any),
         cmocka_unit_test(identities_decide),
