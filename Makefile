@@ -207,14 +207,14 @@ asan_parts = check-unit check-scenario check-crossing simulate
 .PHONY: check $(check_parts) check-asan check-valgrind
 check:
 	@$(tally) --start
-	@for part in $(check_parts); do $(tally) --part $$part $(MAKE) $$part; done
+	@for part in $(check_parts); do $(tally) --part $$part $(MAKE) $$part || exit 1; done
 	@$(tally) --total
 
 check-asan:
 	@$(tally) --start
 	@for part in $(asan_parts); do \
 		$(tally) --part asan/$$part $(MAKE) B=$(B)/asan TALLY=$(TALLY) \
-			SANITIZE=address,undefined 'CFLAGS=-O1 -g' $$part; \
+			SANITIZE=address,undefined 'CFLAGS=-O1 -g' $$part || exit 1; \
 	done
 	@$(tally) --total
 
@@ -229,7 +229,7 @@ else
 check-unit: $(unit_programs) $(programs)
 	@$(tally) --start
 	@for program in $(unit_programs); do \
-		$(tally) -q unit/$${program##*/} timeout $(UNIT_TIMEOUT) $$program; \
+		$(tally) -q unit/$${program##*/} timeout $(UNIT_TIMEOUT) $$program || exit 1; \
 	done
 	@$(tally) --total
 
@@ -237,7 +237,7 @@ check-valgrind: $(unit_programs) $(programs)
 	@$(tally) --start
 	@for program in $(unit_programs); do \
 		$(tally) -q valgrind/$${program##*/} timeout $(UNIT_TIMEOUT) \
-			valgrind -q --error-exitcode=9 --leak-check=full $$program; \
+			valgrind -q --error-exitcode=9 --leak-check=full $$program || exit 1; \
 	done
 	@$(tally) --total
 endif
@@ -289,7 +289,7 @@ fuzz-smoke:
 			$(B)/fuzz/fuzz_$$program -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
 			-artifact_prefix=$(B)/fuzz/$$program- \
 			$$(test ! -f $$words || echo -dict=$$words) \
-			$(B)/fuzz/corpus/$$program $$(test ! -d $$seeds || echo $$seeds); \
+			$(B)/fuzz/corpus/$$program $$(test ! -d $$seeds || echo $$seeds) || exit 1; \
 	done
 	@$(tally) --total
 endif
