@@ -79,6 +79,8 @@ static bool number_of(const struct host *host, const char *what, uint64_t *numbe
 static bool expect_number(struct script *script, const char *what, uint64_t number,
                           const char *expected)
 {
+    if (*expected == '\0' || strspn(expected, "0123456789") != strlen(expected))
+        return script_fail(script, "\"%s\": expected a number", expected);
     return number == strtoull(expected, NULL, 10) ||
            script_fail(script, "%s: %llu", what, (unsigned long long)number);
 }
@@ -204,6 +206,8 @@ bool expect_run(struct script *script, char *const *words, size_t count)
         return expect_line(script, &script->packets, "sent", wanted, words + 1, count - 1);
     if (count > 0 && strcmp(words[0], "report") == 0)
         return expect_line(script, &script->reports, "reported", wanted, words + 1, count - 1);
+    if (!wanted)
+        return script_fail(script, "expect no: packets and reports only");
     if (count > 0 && (strcmp(words[0], "done") == 0 || strcmp(words[0], "failed") == 0))
         return expect_result(script, words[0][0] == 'd', words + 1, count - 1);
     if (count > 0 && strcmp(words[0], "pair") == 0)

@@ -148,10 +148,21 @@ struct score {
     unsigned failed;
 };
 
+/* A rule that no packet met is a scenario that did not take place. */
+static void check_rules(struct script *script)
+{
+    for (size_t i = 0; i < script->rule_count && script->error[0] == '\0'; i++)
+        if (!script->rules[i].met) {
+            script_fail(script, "no packet came that is \"%s\"", script->rules[i].words);
+            printf("%s:%u: at the end: %s\n", script->path, script->line, script->error);
+        }
+}
+
 static void count_end(struct script *script, struct score *score)
 {
     if (!script->running)
         return;
+    check_rules(script);
     if (script->error[0] == '\0')
         score->passed++;
     else
@@ -190,6 +201,8 @@ static bool run_file(struct script *script, struct score *score)
     if (file == NULL)
         return false;
     fclose(file);
+    if (size == sizeof(text) - 1)
+        return false; /* too large: what is cut off would not be run */
     text[size] = '\0';
     script->line = 0;
     script->block = block;

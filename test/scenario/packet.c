@@ -2,6 +2,7 @@
  * Packets on their way through a scenario: logged, and dropped, held, doubled or altered.
  * See scenario.h.
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,6 +85,22 @@ void log_clear(struct log *log)
     *log = (struct log){0};
 }
 
+static bool are_joined(char a, char b)
+{
+    return (isalnum((unsigned char)a) || a == '_') && (isalnum((unsigned char)b) || b == '_');
+}
+
+/* "1" is not in "a IKE_AUTH request 11", but "1/" is in "SKF 1/14". */
+static bool holds(const char *line, const char *word)
+{
+    size_t size = strlen(word);
+
+    for (const char *at = line; size > 0 && (at = strstr(at, word)) != NULL; at++)
+        if ((at == line || !are_joined(at[-1], at[0])) && !are_joined(at[size - 1], at[size]))
+            return true;
+    return false;
+}
+
 bool line_matches(const char *line, char *const *words, size_t count)
 {
     size_t first = count == 0 ? 0 : strlen(words[0]);
@@ -91,7 +108,7 @@ bool line_matches(const char *line, char *const *words, size_t count)
     if (count > 0 && (strncmp(line, words[0], first) != 0 || line[first] != ' '))
         return false;
     for (size_t i = 1; i < count; i++)
-        if (strstr(line, words[i]) == NULL)
+        if (!holds(line + first, words[i]))
             return false;
     return true;
 }
@@ -131,6 +148,7 @@ static bool apply_edits(struct script *script, struct flight *flight, const char
         if (!line_matches(line, words.at, count))
             continue;
         rule->left = 0;
+        rule->met = true;
         if (!opened && !tap_open(&tap, &script->world, flight)) {
             script_fail(script, "cannot open \"%s\" to edit it", line);
             return false;
@@ -169,6 +187,7 @@ enum fate script_packet(void *context, struct flight *flight)
             !line_matches(line, words.at, words.count))
             continue;
         rule->left--;
+        rule->met = true;
         if (rule->kind == RULE_DROP)
             return FATE_LOST;
         if (rule->kind == RULE_HOLD) {

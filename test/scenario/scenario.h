@@ -15,7 +15,7 @@
  *   ping HOST HOST [FROM TO]       one packet; FROM and TO are selectors ("10.1.0.1/32 tcp/80")
  *
  *   drop|hold|double N [MATCH]     the next N IKE packets (that match); all what is not due now
- *                                  happens at once
+ *                                  happens at once. Where none comes, the scenario has failed
  *   release [last]                 the held ones, first (or last) first
  *   edit MATCH: EDIT               the next packet that matches, before it is sealed:
  *       add [critical] PAYLOAD HEX | front PAYLOAD HEX | set PAYLOAD HEX | remove PAYLOAD |
@@ -56,7 +56,7 @@
  *   expect state HOST CONNECTION STATE      as `show` has it
  *   expect kept HOST               all its SAs with keys are as they were before the last forge
  *
- * MATCH: a host (the sender), then words that the packet's line must hold:
+ * MATCH: a host (the sender), then words that the packet's line must hold, not as parts of others:
  * "a IKE_AUTH request 4500>4500", "a keepalive", "a IKE_AUTH request 1", "b IKE_SA_INIT response COOKIE", "a IKE_AUTH request SKF 2/4".
  */
 #ifndef TEST_SCENARIO_SCENARIO_H
@@ -85,6 +85,7 @@ enum rule_kind { RULE_DROP, RULE_HOLD, RULE_DOUBLE, RULE_EDIT };
 /* What is to happen to packets to come. */
 struct rule {
     enum rule_kind kind;
+    bool met; /* a packet */
     size_t left;
     char words[LINE_MAX_]; /* MATCH, and behind a ':' the edit */
 };
@@ -134,7 +135,7 @@ bool script_selector(struct script *script, const struct host *host, const char 
 bool bytes_parse(struct script *script, const char *hex, uint8_t *octets, size_t room,
                  size_t *size);
 
-/* Does a line begin with the first word, and hold all the others? */
+/* Does a line begin with the first word, and hold all the others as they are? */
 bool line_matches(const char *line, char *const *words, size_t count);
 
 void log_add(struct log *log, const char *line, struct flight *packet);
