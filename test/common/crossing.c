@@ -192,23 +192,13 @@ static struct child_sa *find_child(const struct host *host, const char *name, st
     return NULL;
 }
 
-/* A limit is reached: a soft one makes a new child, a hard one deletes it. */
 static void expire_child(struct host *host, bool hard)
 {
     struct ike_sa *sa;
     const struct child_sa *child = find_child(host, "x", &sa);
 
-    if (child == NULL)
-        return;
-    struct kernel_event event = {
-        .kind = KERNEL_EXPIRE,
-        .destination = sa->local,
-        .spi = child->spi_in,
-        .protocol = child->protocol,
-        .hard = hard,
-    };
-    engine_kernel(host->engine, &event, host->world->now_ms + host->ahead_ms);
-    host_drain(host);
+    if (child != NULL)
+        host_expire(host, child, hard);
 }
 
 static void start(struct crossing *crossing, unsigned which)
@@ -229,96 +219,6 @@ static void start(struct crossing *crossing, unsigned which)
     case OP_CREATE_CHILD: crossing->up_commands[which] = host_up(host, "net"); return;
     case OP_COUNT: return;
     }
-}
-
-/* --- Events --- */
-
-size_t crossing_events(struct crossing *crossing, struct event events[CROSSING_EVENTS_MAX])
-{
-    size_t count = 0;
-
-    for (unsigned i = 0; i < 2; i++) {
-        if (!crossing->started[i])
-            events[count++] = (struct event){EVENT_START, i};
-        if (crossing->by_hand && !TAILQ_EMPTY(&crossing->hosts[i]->work))
-            events[count++] = (struct event){EVENT_WORK, i};
-    }
-    for (size_t i = 0; i < crossing->held_count; i++)
-        events[count++] = (struct event){EVENT_ARRIVE, crossing->held[i].number};
-    if (count == 0 && world_next_ms(&crossing->world) <= crossing->end_ms)
-        events[count++] = (struct event){EVENT_TIME, 0};
-    return count;
-}
-
-static struct flight *copy_of(const struct flight *flight)
-{
-    struct flight *copy = malloc(sizeof(*copy));
-
-    if (copy == NULL)
-        abort();
-    *copy = *flight;
-    copy->data = (struct buffer){0};
-    if (!buffer_copy(&copy->data, buffer_slice(&flight->data)))
-        abort();
-    return copy;
-}
-
-static void move_message(struct crossing *crossing, struct event event)
-{
-    size_t i = 0;
-
-    while (i < crossing->held_count && crossing->held[i].number != event.which)
-        i++;
-    if (i == crossing->held_count) {
-        crossing_fail(crossing, "message %u is not on its way", event.which);
-        return;
-    }
-    struct flight *flight = crossing->held[i].flight;
-    if (event.kind == EVENT_REPEAT) {
-        world_forward(&crossing->world, copy_of(flight), 0);
-        return;
-    }
-    crossing->held_count--;
-    memmove(&crossing->held[i], &crossing->held[i + 1],
-            (crossing->held_count - i) * sizeof(crossing->held[0]));
-    if (event.kind == EVENT_LOSE)
-        flight_free(flight);
-    else
-        world_forward(&crossing->world, flight, 0);
-}
-
-static void pass_time(struct crossing *crossing)
-{
-    struct world *world = &crossing->world;
-    uint64_t next_ms;
-
-    while (crossing->held_count == 0 && (next_ms = world_next_ms(world)) <= crossing->end_ms) {
-        world->now_ms = next_ms;
-        world_settle(world);
-        crossing_ping(crossing);
-        if (crossing->by_hand &&
-            (!TAILQ_EMPTY(&crossing->hosts[0]->work) || !TAILQ_EMPTY(&crossing->hosts[1]->work)))
-            return;
-    }
-}
-
-void crossing_do(struct crossing *crossing, struct event event)
-{
-    if (event.kind != EVENT_TIME) /* drawn when something comes of it */
-        ladder_event(crossing, event);
-    crossing->time_passes = event.kind == EVENT_TIME;
-    crossing->first_new = crossing->sent + 1;
-    switch (event.kind) {
-    case EVENT_START: start(crossing, event.which); break;
-    case EVENT_WORK: host_work(crossing->hosts[event.which]); break;
-    case EVENT_TIME: pass_time(crossing); break;
-    case EVENT_ARRIVE:
-    case EVENT_REPEAT:
-    case EVENT_LOSE: move_message(crossing, event); break;
-    }
-    settle(crossing);
-    crossing->time_passes = false;
-    crossing_ping(crossing);
 }
 
 /* --- Traffic --- */
@@ -379,13 +279,91 @@ static void ping_one(struct crossing *crossing, unsigned from, uint8_t protocol)
                       sender->name, spi, child_y ? "y" : "x");
 }
 
-void crossing_ping(struct crossing *crossing)
+/* One packet each way on each child: none is lost that was sealed. */
+static void ping(struct crossing *crossing)
 {
     for (unsigned from = 0; from < 2; from++) {
         ping_one(crossing, from, 17);
         if (has_op(crossing, OP_CREATE_CHILD))
             ping_one(crossing, from, 6);
     }
+}
+
+/* --- Events --- */
+
+size_t crossing_events(struct crossing *crossing, struct event events[CROSSING_EVENTS_MAX])
+{
+    size_t count = 0;
+
+    for (unsigned i = 0; i < 2; i++) {
+        if (!crossing->started[i])
+            events[count++] = (struct event){EVENT_START, i};
+        if (crossing->by_hand && !TAILQ_EMPTY(&crossing->hosts[i]->work))
+            events[count++] = (struct event){EVENT_WORK, i};
+    }
+    for (size_t i = 0; i < crossing->held_count; i++)
+        events[count++] = (struct event){EVENT_ARRIVE, crossing->held[i].number};
+    if (count == 0 && world_next_ms(&crossing->world) <= crossing->end_ms)
+        events[count++] = (struct event){EVENT_TIME, 0};
+    return count;
+}
+
+static void move_message(struct crossing *crossing, struct event event)
+{
+    size_t i = 0;
+
+    while (i < crossing->held_count && crossing->held[i].number != event.which)
+        i++;
+    if (i == crossing->held_count) {
+        crossing_fail(crossing, "message %u is not on its way", event.which);
+        return;
+    }
+    struct flight *flight = crossing->held[i].flight;
+    if (event.kind == EVENT_REPEAT) {
+        world_forward(&crossing->world, flight_copy(&crossing->world, flight), 0);
+        return;
+    }
+    crossing->held_count--;
+    memmove(&crossing->held[i], &crossing->held[i + 1],
+            (crossing->held_count - i) * sizeof(crossing->held[0]));
+    if (event.kind == EVENT_LOSE)
+        flight_free(flight);
+    else
+        world_forward(&crossing->world, flight, 0);
+}
+
+static void pass_time(struct crossing *crossing)
+{
+    struct world *world = &crossing->world;
+    uint64_t next_ms;
+
+    while (crossing->held_count == 0 && (next_ms = world_next_ms(world)) <= crossing->end_ms) {
+        world->now_ms = next_ms;
+        world_settle(world);
+        ping(crossing);
+        if (crossing->by_hand &&
+            (!TAILQ_EMPTY(&crossing->hosts[0]->work) || !TAILQ_EMPTY(&crossing->hosts[1]->work)))
+            return;
+    }
+}
+
+void crossing_do(struct crossing *crossing, struct event event)
+{
+    if (event.kind != EVENT_TIME) /* drawn when something comes of it */
+        ladder_event(crossing, event);
+    crossing->time_passes = event.kind == EVENT_TIME;
+    crossing->first_new = crossing->sent + 1;
+    switch (event.kind) {
+    case EVENT_START: start(crossing, event.which); break;
+    case EVENT_WORK: host_work(crossing->hosts[event.which]); break;
+    case EVENT_TIME: pass_time(crossing); break;
+    case EVENT_ARRIVE:
+    case EVENT_REPEAT:
+    case EVENT_LOSE: move_message(crossing, event); break;
+    }
+    settle(crossing);
+    crossing->time_passes = false;
+    ping(crossing);
 }
 
 /* --- Once it is quiet --- */

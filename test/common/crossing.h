@@ -95,9 +95,6 @@ void crossing_do(struct crossing *crossing, struct event event);
 /* Nothing can happen any more: is all as it must be? */
 void crossing_judge(struct crossing *crossing);
 
-/* One packet each way on each child: none is lost that was sealed. */
-void crossing_ping(struct crossing *crossing);
-
 /* Whose exchange was found redundant, as often as that host says. */
 uint64_t crossing_redundant(const struct crossing *crossing, unsigned host);
 

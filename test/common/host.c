@@ -444,6 +444,19 @@ void host_mapping(struct host *host, const struct fake_sa *sa, const struct addr
     tell_kernel(host, &event);
 }
 
+void host_expire(struct host *host, const struct child_sa *child, bool hard)
+{
+    struct kernel_event event = {
+        .kind = KERNEL_EXPIRE,
+        .destination = child->owner->local,
+        .spi = child->spi_in,
+        .protocol = child->protocol,
+        .hard = hard,
+    };
+
+    tell_kernel(host, &event);
+}
+
 enum fake_verdict host_traffic(struct host *host, const struct selector *source,
                                const struct selector *destination)
 {

@@ -9,7 +9,8 @@
 #include "lib/wire/ikev2.h"
 #include "test/common/host.h"
 
-#define STEPS_MAX 1000000 /* at one time: more is a loop */
+#define STEPS_MAX       1000000 /* at one time: more is a loop */
+#define FLIGHT_TEXT_MAX 160
 
 /* Nobody attacks a trace: this costs a tenth of a keyed hash. */
 static uint64_t mix(uint64_t digest, uint64_t value)
@@ -52,7 +53,8 @@ void world_free(struct world *world)
     }
 }
 
-void world_trace(struct world *world, struct slice bytes)
+/* Mixes something into the trace. */
+static void trace(struct world *world, struct slice bytes)
 {
     world->trace = mix_bytes(mix(world->trace, world->now_ms), bytes);
 }
@@ -168,7 +170,7 @@ static struct flight *flight_new(struct world *world, enum flight_kind kind)
     return flight;
 }
 
-static struct flight *flight_copy(struct world *world, const struct flight *flight)
+struct flight *flight_copy(struct world *world, const struct flight *flight)
 {
     struct flight *copy = flight_new(world, flight->kind);
     uint64_t number = copy->number;
@@ -201,7 +203,8 @@ static void add_fragment(const struct flight *flight, const struct ike_header *h
         snprintf(text + used, FLIGHT_TEXT_MAX - used, "  %u/%u", number, total);
 }
 
-char *flight_text(const struct flight *flight, char text[FLIGHT_TEXT_MAX])
+/* "IKE_SA_INIT request 0"; returns `text`. */
+static char *flight_text(const struct flight *flight, char text[FLIGHT_TEXT_MAX])
 {
     struct ike_header header;
     struct reason reason;
@@ -229,8 +232,8 @@ static void note(struct world *world, const struct flight *flight, const char *w
     char text[FLIGHT_TEXT_MAX];
     uint64_t parts[] = {flight->kind, flight->spi, flight->data.size, (uint64_t)what[0]};
 
-    world_trace(world, slice_of(parts, sizeof(parts)));
-    world_trace(world, buffer_slice(&flight->data));
+    trace(world, slice_of(parts, sizeof(parts)));
+    trace(world, buffer_slice(&flight->data));
     if (world->ladder != NULL)
         fprintf(world->ladder, "%9.3f s  %-8s -> %-8s %s%s\n", (double)world->now_ms / 1000,
                 host_name_at(world, &flight->source), host_name_at(world, &flight->destination),

@@ -198,11 +198,9 @@ void world_inject(struct world *world, const struct address *source,
 
 /* Lets a held packet go, after `delay_ms`. */
 void world_forward(struct world *world, struct flight *flight, uint64_t delay_ms);
+/* With a number of its own. */
+struct flight *flight_copy(struct world *world, const struct flight *flight);
 void flight_free(struct flight *flight);
-
-/* "IKE_SA_INIT request 0"; returns `text`. */
-#define FLIGHT_TEXT_MAX 160
-char *flight_text(const struct flight *flight, char text[FLIGHT_TEXT_MAX]);
 
 /* --- Time --- */
 
@@ -217,8 +215,5 @@ void world_settle(struct world *world);
 
 /* A line in the ladder. */
 void world_say(const struct world *world, const char *text);
-
-/* Mixes something into the trace. */
-void world_trace(struct world *world, struct slice bytes);
 
 #endif

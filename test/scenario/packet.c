@@ -25,7 +25,8 @@ static void add_notify(char *line, size_t size, struct slice body)
         snprintf(line + used, size - used, " %s(%u)", v2_notify_name(notify.type), notify.type);
 }
 
-void packet_line(const struct world *world, const struct flight *flight, char *line, size_t size)
+/* The line of a packet: "a IKE_AUTH response 1 IDr AUTH SA TSi TSr". */
+static void packet_line(const struct world *world, const struct flight *flight, char *line, size_t size)
 {
     struct ike_header header;
     struct reason reason;
@@ -54,20 +55,7 @@ void packet_line(const struct world *world, const struct flight *flight, char *l
     tap_free(&tap);
 }
 
-static struct flight *copy_of(const struct flight *flight)
-{
-    struct flight *copy = malloc(sizeof(*copy));
-
-    if (copy == NULL)
-        abort();
-    *copy = *flight;
-    copy->data = (struct buffer){0};
-    if (!buffer_copy(&copy->data, buffer_slice(&flight->data)))
-        abort();
-    return copy;
-}
-
-void log_add(struct log *log, const char *line, struct flight *packet)
+static void log_add(struct log *log, const char *line, struct flight *packet)
 {
     if (log->count == LINES_MAX)
         abort();
@@ -180,7 +168,7 @@ enum fate script_packet(void *context, struct flight *flight)
     packet_line(&script->world, flight, line, sizeof(line));
     if (apply_edits(script, flight, line))
         packet_line(&script->world, flight, line, sizeof(line));
-    log_add(&script->packets, line, copy_of(flight));
+    log_add(&script->packets, line, flight_copy(&script->world, flight));
     for (size_t i = 0; i < script->rule_count; i++) {
         struct rule *rule = &script->rules[i];
         if (rule->kind == RULE_EDIT || rule->left == 0 || !words_split(&words, rule->words) ||
@@ -194,7 +182,7 @@ enum fate script_packet(void *context, struct flight *flight)
             TAILQ_INSERT_TAIL(&script->held, flight, entry);
             return FATE_HELD;
         }
-        world_forward(&script->world, copy_of(flight), 0);
+        world_forward(&script->world, flight_copy(&script->world, flight), 0);
     }
     return outside_send(script, flight) ? FATE_LOST : FATE_PASS;
 }

@@ -138,7 +138,6 @@ bool bytes_parse(struct script *script, const char *hex, uint8_t *octets, size_t
 /* Does a line begin with the first word, and hold all the others as they are? */
 bool line_matches(const char *line, char *const *words, size_t count);
 
-void log_add(struct log *log, const char *line, struct flight *packet);
 void log_clear(struct log *log);
 
 /* --- command.c, edit.c, expect.c: one line each; false with an error --- */
@@ -163,8 +162,5 @@ bool outside_listen(struct script *script, uint64_t duration_ms, char *const *wo
 
 void script_effect(void *context, struct host *host, const struct effect *effect);
 enum fate script_packet(void *context, struct flight *flight);
-
-/* The line of a packet: "a IKE_AUTH response 1 IDr AUTH SA TSi TSr". */
-void packet_line(const struct world *world, const struct flight *flight, char *line, size_t size);
 
 #endif

@@ -175,7 +175,8 @@ static void end_unguard(struct end *end)
     memset(end->guarded, 0, sizeof(end->guarded));
 }
 
-void run_unguard(struct run *run, const struct host *host)
+/* What the ends of `host` were guarded by is gone. */
+static void host_unguard(struct run *run, const struct host *host)
 {
     for (size_t i = 0; i < 2 * run->pair_count; i++)
         if (run->pairs[i / 2].ends[i % 2].host == host)
@@ -280,7 +281,7 @@ static void reboot(struct run *run)
     struct host *host = say_end(run)->host;
 
     host_reboot(host);
-    run_unguard(run, host);
+    host_unguard(run, host);
     start_later(run, host);
 }
 

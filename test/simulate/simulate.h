@@ -97,9 +97,6 @@ void run_mend(struct run *run);
 /* New keys for something, from one end or from both at once. */
 void run_rekey(struct run *run);
 
-/* What the ends of `host` were guarded by is gone. */
-void run_unguard(struct run *run, const struct host *host);
-
 /* The hook for packets: severed pairs, and recording. */
 enum fate run_packet(void *context, struct flight *flight);
 

@@ -133,23 +133,6 @@ static void rekeying_each_new_child(void **state)
     world_free(&two.world);
 }
 
-static void expire_child(struct two *two, size_t which, bool hard)
-{
-    struct host *host = two->hosts[which];
-    const struct ike_sa *sa = probe_first(host->engine);
-    const struct child_sa *child = TAILQ_FIRST(&sa->children);
-    struct kernel_event event = {
-        .kind = KERNEL_EXPIRE,
-        .destination = sa->local,
-        .spi = child->spi_in,
-        .protocol = child->protocol,
-        .hard = hard,
-    };
-
-    engine_kernel(host->engine, &event, two->world.now_ms + host->ahead_ms);
-    host_drain(host);
-}
-
 /* The request would name no child, and so ask for one more. */
 static void a_child_is_deleted_before_its_rekeying_leaves(void **state)
 {
@@ -159,14 +142,15 @@ static void a_child_is_deleted_before_its_rekeying_leaves(void **state)
     two_up(&two);
     world_run(&two.world, 10000);
     const struct ike_sa *at_a = probe_first(two.hosts[0]->engine);
+    const struct ike_sa *at_b = probe_first(two.hosts[1]->engine);
     two.world.weather.work_min_ms = two.world.weather.work_max_ms = 1000;
-    expire_child(&two, 0, false);
+    host_expire(two.hosts[0], TAILQ_FIRST(&at_a->children), false);
     assert_int_equal(at_a->own->state, CREATE_AWAIT_KEY);
-    expire_child(&two, 1, true);
+    host_expire(two.hosts[1], TAILQ_FIRST(&at_b->children), true);
     world_run(&two.world, 10000);
     assert_null(at_a->own);
     assert_int_equal(ike_sa_child_count(at_a), 0);
-    assert_int_equal(ike_sa_child_count(probe_first(two.hosts[1]->engine)), 0);
+    assert_int_equal(ike_sa_child_count(at_b), 0);
     world_free(&two.world);
 }
 
