@@ -7,14 +7,7 @@
 
 #include "lib/base/reader.h"
 #include "lib/base/writer.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)  \
-    do {                  \
-        if (!(condition)) \
-            abort();      \
-    } while (0)
+#include "test/fuzz/fuzz.h"
 
 #define STEPS_MAX 64
 #define ROOM_MAX  256

@@ -12,11 +12,10 @@
 #include "lib/policy/choose.h"
 #include "lib/policy/proposal.h"
 #include "lib/policy/secrets.h"
+#include "test/fuzz/fuzz.h"
 
 #define FILES_MAX 4
 #define SEPARATOR 0x1e
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* What libconfig 1.5 does not free when it stops at an error is not ours to fix. */
 const char *__lsan_default_suppressions(void);

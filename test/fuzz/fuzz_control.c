@@ -9,22 +9,15 @@
 #include "lib/control/item.h"
 #include "lib/control/line.h"
 #include "lib/control/message.h"
+#include "test/fuzz/fuzz.h"
 
 #define LINE_MAX_FUZZ 512
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 static struct slice line_slice(const char *line)
 {
     size_t size = strlen(line);
 
-    must(size > 0 && memchr(line, '\n', size) == line + size - 1);
+    CHECK(size > 0 && memchr(line, '\n', size) == line + size - 1);
     return slice_of(line, size - 1);
 }
 
@@ -37,8 +30,8 @@ static void fuzz_request(struct slice line)
     if (!control_request_decode(line, &request, &reason))
         return;
     char *again = control_request_encode(&request);
-    must(again != NULL && control_request_decode(line_slice(again), &back, &reason));
-    must(back.id == request.id && back.verb == request.verb && back.what == request.what &&
+    CHECK(again != NULL && control_request_decode(line_slice(again), &back, &reason));
+    CHECK(back.id == request.id && back.verb == request.verb && back.what == request.what &&
          back.dry_run == request.dry_run && strcmp(back.name.text, request.name.text) == 0);
     free(again);
 }
@@ -51,8 +44,8 @@ static void fuzz_answer(struct slice line)
 
     if (control_answer_decode(line, &answer, &reason)) {
         char *again = control_answer_encode(&answer);
-        must(again != NULL && control_answer_decode(line_slice(again), &back, &reason));
-        must(back.id == answer.id && back.has_id == answer.has_id && back.item == answer.item &&
+        CHECK(again != NULL && control_answer_decode(line_slice(again), &back, &reason));
+        CHECK(back.id == answer.id && back.has_id == answer.has_id && back.item == answer.item &&
              back.done == answer.done && strcmp(back.text, answer.text) == 0 &&
              json_equal(back.body, answer.body) == json_equal(answer.body, answer.body));
         control_answer_free(&back);
@@ -70,8 +63,8 @@ static void fuzz_greeting(struct slice line)
     if (!control_greeting_decode(line, &greeting, &reason))
         return;
     char *again = control_greeting_encode(&greeting);
-    must(again != NULL && control_greeting_decode(line_slice(again), &back, &reason));
-    must(back.protocol == greeting.protocol && strcmp(back.version, greeting.version) == 0);
+    CHECK(again != NULL && control_greeting_decode(line_slice(again), &back, &reason));
+    CHECK(back.protocol == greeting.protocol && strcmp(back.version, greeting.version) == 0);
     free(again);
 }
 

@@ -13,14 +13,7 @@
 #include "test/common/probe.h"
 #include "test/common/tap.h"
 #include "test/common/world.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)  \
-    do {                  \
-        if (!(condition)) \
-            abort();      \
-    } while (0)
+#include "test/fuzz/fuzz.h"
 
 #define OPERATIONS_MAX 48
 #define EDITS_MAX      8

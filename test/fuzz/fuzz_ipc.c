@@ -12,6 +12,7 @@
 #include "iked/ipc.h"
 #include "iked/keeper/upkeep.h"
 #include "iked/log.h"
+#include "test/fuzz/fuzz.h"
 
 #define SPI_LAST 0xffffffffu /* stands for the SPI allocated last */
 
@@ -23,8 +24,6 @@ static const char text[] =
     "    mode = \"tunnel\"; local = [ \"10.1.0.0/16\", \"10.3.0.1-10.3.0.77 tcp/1-1000\" ];"
     "    remote = [ \"10.2.0.0/16\" ]; }; }; };"
     "};";
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct config *config;
 static struct service service; /* made once: trying all algorithms takes longer than a run */

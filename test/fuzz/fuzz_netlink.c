@@ -15,14 +15,7 @@
 #include "iked/keeper/routes.h"
 #include "iked/keeper/xfrm_decode.h"
 #include "iked/keeper/xfrm_move.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool holds)
-{
-    if (!holds)
-        abort();
-}
+#include "test/fuzz/fuzz.h"
 
 static void check_piece(const struct piece *piece)
 {
@@ -30,8 +23,8 @@ static void check_piece(const struct piece *piece)
     struct xfrm_batch batch = {.data = room, .capacity = sizeof(room)};
     struct kernel_job job = {.verb = KERNEL_REMOVE_PIECE, .piece = *piece, .mode = CHILD_TUNNEL};
 
-    require(xfrm_encode_job(&batch, &job, NULL));
-    require(batch.count == 3);
+    CHECK(xfrm_encode_job(&batch, &job, NULL));
+    CHECK(batch.count == 3);
 }
 
 /* Whatever an SA is said to be, it is told anew within the room that there is. */
@@ -54,7 +47,7 @@ static void check_move(const struct nlmsghdr *message, const struct kernel_sa *s
     move.new_destination.bytes[0] ^= (uint8_t)(sa->spi & 8);
     if (!move_encode(&batch, message, &move, NULL))
         return;
-    require(batch.count >= 1 && batch.size <= batch.capacity);
+    CHECK(batch.count >= 1 && batch.size <= batch.capacity);
 }
 
 static void check_message(const struct nlmsghdr *message)
@@ -67,20 +60,20 @@ static void check_message(const struct nlmsghdr *message)
     int error;
 
     if (xfrm_decode_sa(message, &sa)) {
-        require(sa.destination.family != FAMILY_NONE);
+        CHECK(sa.destination.family != FAMILY_NONE);
         check_move(message, &sa);
     }
     if (xfrm_decode_policy(message, &piece))
         check_piece(&piece.piece);
     if (xfrm_decode_notice(message, &notice))
-        require(notice.kind == NOTICE_ACQUIRE || notice.kind == NOTICE_EXPIRE ||
+        CHECK(notice.kind == NOTICE_ACQUIRE || notice.kind == NOTICE_EXPIRE ||
                 notice.kind == NOTICE_MAPPING);
     if (route_decode(message, &route))
-        require(route.source.family == FAMILY_NONE || address_size(route.source.family) > 0);
+        CHECK(route.source.family == FAMILY_NONE || address_size(route.source.family) > 0);
     if (route_is_change(message))
-        require(message->nlmsg_type >= RTM_BASE);
+        CHECK(message->nlmsg_type >= RTM_BASE);
     if (netlink_error(message, &error, text, sizeof(text)))
-        require(strlen(text) < sizeof(text));
+        CHECK(strlen(text) < sizeof(text));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

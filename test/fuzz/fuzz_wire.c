@@ -5,18 +5,10 @@
  * The chain is tried whatever the header says of the length, so that the fuzzer need not keep the
  * two in step.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/wire/ikev2.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)  \
-    do {                  \
-        if (!(condition)) \
-            abort();      \
-    } while (0)
+#include "test/fuzz/fuzz.h"
 
 static uint8_t room[2 * UINT16_MAX];
 static const struct ike_header some_header = {.spi_i = 1, .version = 0x20};
