@@ -59,17 +59,23 @@ class Background(threading.Thread):
         return self.value
 
 
-def flood(seconds=30, rate=10000):
+def alone(measure, *arguments):
+    """Runs `measure` on a responder in a place of its own."""
     place = Place()
     try:
         with tempfile.TemporaryDirectory(prefix="bench.", dir="/dev/shm") as folder:
-            return flood_in(place, IkedNoKernel(place.responder, Path(folder)), seconds, rate)
+            responder = IkedNoKernel(place.responder, Path(folder))
+            responder.start()
+            return measure(place, responder, *arguments)
     finally:
         place.close()
 
 
+def flood(seconds=30, rate=10000):
+    return alone(flood_in, seconds, rate)
+
+
 def flood_in(place, responder, seconds, rate):
-    responder.start()
     load(place, 0, 100, 10)
     pids = responder.pids()
     before, cpu = counters(responder), cpu_seconds(pids)
@@ -96,16 +102,10 @@ def flood_in(place, responder, seconds, rate):
 
 def hold(count=10000, seconds=80):
     """So long that a liveness check of each SA falls into it."""
-    place = Place()
-    try:
-        with tempfile.TemporaryDirectory(prefix="bench.", dir="/dev/shm") as folder:
-            return hold_in(place, IkedNoKernel(place.responder, Path(folder)), count, seconds)
-    finally:
-        place.close()
+    return alone(hold_in, count, seconds)
 
 
 def hold_in(place, responder, count, seconds):
-    responder.start()
     load(place, 0, 100, 10)
     pids = responder.pids()
     memory = memory_kb(pids)

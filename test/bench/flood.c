@@ -22,6 +22,7 @@
 
 #include "lib/wire/ikev2.h"
 #include "test/bench/initiators.h"
+#include "test/bench/tools.h"
 
 #define IKE_PORT    500
 #define BATCH       32
@@ -57,14 +58,6 @@ struct flood {
     uint64_t sent;
     int socket;
 };
-
-static double seconds_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 /* --- The message --- */
 
@@ -191,7 +184,7 @@ static void run(struct flood *flood)
 {
     const struct options *options = &flood->options;
     const struct timespec pause = {.tv_nsec = 1000000};
-    double begun = seconds_now();
+    double begun = clock_us(CLOCK_MONOTONIC);
     double past = 0;
 
     while (past < options->seconds) {
@@ -201,28 +194,13 @@ static void run(struct flood *flood)
             flood->sent += send_batch(flood, missing < BATCH ? missing : BATCH);
         else
             nanosleep(&pause, NULL);
-        past = seconds_now() - begun;
+        past = (clock_us(CLOCK_MONOTONIC) - begun) / 1e6;
     }
     printf("flood.sent %llu packets\n", (unsigned long long)flood->sent);
     printf("flood.rate %.0f /s\n", (double)flood->sent / past);
 }
 
 /* --- Arguments --- */
-
-static bool parse_number(const char *text, uint32_t max, uint32_t *number)
-{
-    char *end;
-
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    *number = (uint32_t)value;
-    return errno == 0 && *end == '\0' && end != text && value > 0 && value <= max;
-}
-
-static bool parse_ipv4(const char *text, struct address *address)
-{
-    return address_parse(address, text) && address->family == FAMILY_IPV4;
-}
 
 enum long_option { REMOTE = 256, RATE, SECONDS, FROM, SOURCES, IKE };
 
@@ -239,11 +217,11 @@ static const struct option long_options[] = {
 static bool take_option(int option, struct options *options)
 {
     switch (option) {
-    case REMOTE: return parse_ipv4(optarg, &options->remote);
-    case RATE: return parse_number(optarg, RATE_MAX, &options->rate);
-    case SECONDS: return parse_number(optarg, SECONDS_MAX, &options->seconds);
-    case FROM: return parse_ipv4(optarg, &options->from);
-    case SOURCES: return parse_number(optarg, UINT32_MAX, &options->sources);
+    case REMOTE: return ipv4_parse(optarg, &options->remote);
+    case RATE: return number_parse(optarg, 1, RATE_MAX, &options->rate);
+    case SECONDS: return number_parse(optarg, 1, SECONDS_MAX, &options->seconds);
+    case FROM: return ipv4_parse(optarg, &options->from);
+    case SOURCES: return number_parse(optarg, 1, UINT32_MAX, &options->sources);
     case IKE: options->ike = optarg; return true;
     default: return false;
     }
@@ -259,7 +237,7 @@ static bool parse_arguments(int argc, char **argv, struct options *options)
         .seconds = 5,
         .ike = "aes128gcm16-prfsha256-x25519",
     };
-    if (!parse_ipv4("198.18.0.1", &options->from))
+    if (!ipv4_parse("198.18.0.1", &options->from))
         return false;
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
         if (!take_option(option, options))

@@ -9,11 +9,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
+
+#include "test/bench/tools.h"
 
 #define RUNS               15
 #define HANDSHAKES_PER_RUN 200
@@ -184,14 +185,6 @@ static void work_free(struct work *work)
     EVP_PKEY_CTX_free(work->import);
 }
 
-static double cpu_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
 static int compare(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -205,10 +198,10 @@ int main(void)
     double runs[RUNS];
 
     for (uint32_t run = 0; run < RUNS; run++) {
-        double start = cpu_us();
+        double start = clock_us(CLOCK_PROCESS_CPUTIME_ID);
         for (uint32_t i = 0; i < HANDSHAKES_PER_RUN; i++)
             handshake(&work, run * HANDSHAKES_PER_RUN + i);
-        runs[run] = (cpu_us() - start) / HANDSHAKES_PER_RUN;
+        runs[run] = (clock_us(CLOCK_PROCESS_CPUTIME_ID) - start) / HANDSHAKES_PER_RUN;
     }
     work_free(&work);
     qsort(runs, RUNS, sizeof(runs[0]), compare);

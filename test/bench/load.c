@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "test/bench/initiators.h"
+#include "test/bench/tools.h"
 
 #define IKE_PORT        500
 #define COUNT_MAX       65536 /* a configuration has no more connections */
@@ -44,14 +45,6 @@ struct load {
     int socket;
     uint8_t datagram[DATAGRAM_MAX];
 };
-
-static double seconds(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static uint64_t clock_ms(void)
 {
@@ -228,21 +221,6 @@ static void show_report(void *context, const struct effect_report *report)
     fprintf(stderr, "load: %s: %s\n", report->connection.text, report->text);
 }
 
-static bool parse_number(const char *text, uint32_t max, uint32_t *number)
-{
-    char *end;
-
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    *number = (uint32_t)value;
-    return errno == 0 && *end == '\0' && end != text && value <= max;
-}
-
-static bool parse_ipv4(const char *text, struct address *address)
-{
-    return address_parse(address, text) && address->family == FAMILY_IPV4;
-}
-
 enum long_option { FIRST = 256, HOLD, INTERVAL, STAY, INNER, LOCAL, NETWORK, IKE, ESP, PSK };
 
 static const struct option long_options[] = {
@@ -267,15 +245,14 @@ static bool take_option(int option, const char *value, struct initiators_options
                         uint32_t *stay_s, bool *verbose)
 {
     switch (option) {
-    case 'r': return parse_ipv4(value, &options->remote);
-    case 'n': return parse_number(value, COUNT_MAX, &options->count) && options->count > 0;
-    case 'c':
-        return parse_number(value, COUNT_MAX, &options->concurrency) && options->concurrency > 0;
-    case FIRST: return parse_number(value, UINT32_MAX / 2, &options->first);
-    case STAY: return parse_number(value, STAY_MAX_S, stay_s);
-    case INTERVAL: return parse_number(value, INTERVAL_MAX_MS, &options->interval_ms);
-    case INNER: return parse_ipv4(value, &options->inner);
-    case LOCAL: return parse_ipv4(value, &options->local);
+    case 'r': return ipv4_parse(value, &options->remote);
+    case 'n': return number_parse(value, 1, COUNT_MAX, &options->count);
+    case 'c': return number_parse(value, 1, COUNT_MAX, &options->concurrency);
+    case FIRST: return number_parse(value, 0, UINT32_MAX / 2, &options->first);
+    case STAY: return number_parse(value, 0, STAY_MAX_S, stay_s);
+    case INTERVAL: return number_parse(value, 0, INTERVAL_MAX_MS, &options->interval_ms);
+    case INNER: return ipv4_parse(value, &options->inner);
+    case LOCAL: return ipv4_parse(value, &options->local);
     case 'v': *verbose = true; return true;
     case HOLD: options->hold = true; return true;
     case NETWORK: options->network = value; return true;
@@ -299,7 +276,7 @@ static bool parse_arguments(int argc, char **argv, struct initiators_options *op
         .count = 1000,
         .concurrency = 20,
     };
-    if (!parse_ipv4("10.64.0.1", &options->local) || !parse_ipv4("10.128.0.1", &options->inner))
+    if (!ipv4_parse("10.64.0.1", &options->local) || !ipv4_parse("10.128.0.1", &options->inner))
         return false;
     while ((option = getopt_long(argc, argv, "r:n:c:v", long_options, NULL)) != -1)
         if (!take_option(option, optarg, options, stay_s, verbose))
@@ -328,12 +305,12 @@ int main(int argc, char **argv)
         return 1;
     if (verbose)
         load.initiators.world.report = show_report;
-    double wall_s = seconds(CLOCK_MONOTONIC), cpu_s = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    double wall_us = clock_us(CLOCK_MONOTONIC), cpu_us = clock_us(CLOCK_PROCESS_CPUTIME_ID);
     run(&load);
-    wall_s = seconds(CLOCK_MONOTONIC) - wall_s;
-    cpu_s = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_s;
+    wall_us = clock_us(CLOCK_MONOTONIC) - wall_us;
+    cpu_us = clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu_us;
     stay(&load);
-    print_outcome(&load, wall_s, cpu_s);
+    print_outcome(&load, wall_us / 1e6, cpu_us / 1e6);
     int status = load.initiators.failed > 0;
     initiators_close(&load.initiators);
     close(load.socket);

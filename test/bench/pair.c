@@ -5,7 +5,8 @@
 
 #include <malloc.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "test/bench/tools.h"
 
 #define CONCURRENCY 20
 #define PSK         "correct horse battery staple"
@@ -17,14 +18,6 @@ static const char responder_text[] =
     " children: { net: { mode = \"tunnel\"; start = \"never\"; esp = [ \"aes128gcm16\" ];\n"
     "  local = [ \"10.1.0.0/16\" ]; remote = [ \"10.128.0.0/9\" ]; }; };\n"
     "}; };\n";
-
-static double cpu_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
 
 static void put(void *context, struct effect_send *send)
 {
@@ -109,11 +102,11 @@ bool pair_open(struct pair *pair, uint32_t count)
 static bool exchange(struct pair *pair)
 {
     bool busy = false;
-    double start = cpu_us();
+    double start = clock_us(CLOCK_PROCESS_CPUTIME_ID);
 
     while (deliver(&pair->to_responder, &pair->responder, pair->now_ms))
         busy = true;
-    pair->responder_us += cpu_us() - start;
+    pair->responder_us += clock_us(CLOCK_PROCESS_CPUTIME_ID) - start;
     while (deliver(&pair->to_initiators, &pair->initiators.world, pair->now_ms))
         busy = true;
     return busy;
@@ -146,9 +139,9 @@ void pair_advance(struct pair *pair, uint64_t until_ms)
         if (due_ms > until_ms)
             due_ms = until_ms;
         pair->now_ms = due_ms > pair->now_ms ? due_ms : pair->now_ms;
-        double start = cpu_us();
+        double start = clock_us(CLOCK_PROCESS_CPUTIME_ID);
         expire(&pair->responder, pair->now_ms);
-        pair->responder_us += cpu_us() - start;
+        pair->responder_us += clock_us(CLOCK_PROCESS_CPUTIME_ID) - start;
         expire(&pair->initiators.world, pair->now_ms);
         while (exchange(pair))
             continue;
