@@ -4,6 +4,8 @@
  */
 #include "test/unit/keeper.h"
 
+#include <errno.h>
+
 static struct effect move_sa(uint32_t spi, bool inbound, uint16_t port)
 {
     struct address us = policy_address("192.0.2.1");

@@ -3,6 +3,8 @@
  */
 #include "test/unit/keeper.h"
 
+#include <errno.h>
+
 /* --- Tests: requests --- */
 
 /* An answer with the kernel's count; what is not ours is not asked about. */
@@ -228,12 +230,12 @@ static void show_sas(uint32_t in, uint32_t out)
     toy.sas[0] = (struct kernel_sa){.source = policy_address("192.0.2.2"),
                                     .destination = policy_address("192.0.2.1"),
                                     .spi = in,
-                                    .reqid = reqid_of("db", "db"),
+                                    .reqid = keeper_reqid("db", "db"),
                                     .protocol = V2_PROTOCOL_ESP};
     toy.sas[1] = (struct kernel_sa){.source = policy_address("192.0.2.1"),
                                     .destination = policy_address("192.0.2.2"),
                                     .spi = out,
-                                    .reqid = reqid_of("db", "db"),
+                                    .reqid = keeper_reqid("db", "db"),
                                     .protocol = V2_PROTOCOL_ESP};
 }
 
@@ -347,7 +349,7 @@ static void what_an_earlier_keeper_left_is_adopted(void **state)
     toy.sas[0] = (struct kernel_sa){.source = policy_address("192.0.2.2"),
                                     .destination = policy_address("192.0.2.1"),
                                     .spi = 0xaaaa,
-                                    .reqid = reqid_of("db", "db"),
+                                    .reqid = keeper_reqid("db", "db"),
                                     .protocol = V2_PROTOCOL_ESP,
                                     .mode = CHILD_TRANSPORT};
     toy.sas[1] = toy.sas[0];
@@ -356,9 +358,9 @@ static void what_an_earlier_keeper_left_is_adopted(void **state)
     toy.sas[2] = toy.sas[0];
     toy.sas[2].spi = 0; /* an acquire under way: not before the engine is there */
     toy.piece_count = 3;
-    toy.pieces[0] = left_piece(reqid_of("db", "db"), 2);
-    toy.pieces[1] = left_piece(reqid_of("db", "db") ^ 0x100, 77); /* of a child that is gone */
-    toy.pieces[2] = left_piece(reqid_of("db", "db"), 3);          /* perhaps the orphan's */
+    toy.pieces[0] = left_piece(keeper_reqid("db", "db"), 2);
+    toy.pieces[1] = left_piece(keeper_reqid("db", "db") ^ 0x100, 77); /* of a child that is gone */
+    toy.pieces[2] = left_piece(keeper_reqid("db", "db"), 3);          /* perhaps the orphan's */
     upkeep_adopt(&service, 1000);
     assert_int_equal(jobs_of(KERNEL_REMOVE_SA), 1);
     assert_int_equal(toy.jobs[0].remove_sa.spi, 0xbbbb);
@@ -385,8 +387,8 @@ static void what_is_left_and_configured_stays(void **state)
 {
     (void)state;
     toy.piece_count = 2;
-    toy.pieces[0] = left_piece(reqid_of("db", "db"), 2); /* the configured pair */
-    toy.pieces[1] = left_piece(reqid_of("db", "db"), 3); /* not any more */
+    toy.pieces[0] = left_piece(keeper_reqid("db", "db"), 2); /* the configured pair */
+    toy.pieces[1] = left_piece(keeper_reqid("db", "db"), 3); /* not any more */
     upkeep_adopt(&service, 1000);
     upkeep_committed(&service, 2000);
     upkeep_tick(&service, 2000);
@@ -407,7 +409,7 @@ static void spis_may_be_filled_under_another_reqid(void **state)
     take(sa);
     service_flush(&service);
     assert_int_equal(heard.answers[1].status, STATUS_OK);
-    assert_null(ledger_reqid_owner(&service.ledger, reqid_of("db", "db")));
+    assert_null(ledger_reqid_owner(&service.ledger, keeper_reqid("db", "db")));
     assert_non_null(ledger_reqid_owner(&service.ledger, REQID_DYNAMIC + 7));
     take(remove_sa(heard.answers[0].spi, true));
     service_flush(&service);
@@ -432,22 +434,22 @@ static void acquires_reach_their_child(void **state)
     (void)state;
     take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
     service_flush(&service);
-    acquire(reqid_of("db", "db"));
+    acquire(keeper_reqid("db", "db"));
     upkeep_notices(&service, 500);
     assert_int_equal(heard.event_count, 0); /* the engine is not ready */
     upkeep_committed(&service, 600);
-    acquire(reqid_of("db", "db"));
-    acquire(reqid_of("db", "db")); /* at most one a second */
+    acquire(keeper_reqid("db", "db"));
+    acquire(keeper_reqid("db", "db")); /* at most one a second */
     acquire(0x69ffffff);           /* nobody's */
     upkeep_notices(&service, 1000);
     assert_int_equal(heard.event_count, 1);
     assert_int_equal(heard.events[0].kind, KERNEL_ACQUIRE);
     assert_string_equal(heard.events[0].connection.text, "db");
     assert_selector(heard.events[0].remote_packet, "192.0.2.2/32");
-    acquire(reqid_of("db", "db"));
+    acquire(keeper_reqid("db", "db"));
     upkeep_notices(&service, 1999);
     assert_int_equal(heard.event_count, 1);
-    acquire(reqid_of("db", "db"));
+    acquire(keeper_reqid("db", "db"));
     upkeep_notices(&service, 2000);
     assert_int_equal(heard.event_count, 2);
 }
@@ -460,7 +462,7 @@ static void acquires_are_found_again_at_the_commit(void **state)
     toy.sa_count = 1;
     toy.sas[0] = (struct kernel_sa){.source = policy_address("192.0.2.1"),
                                     .destination = policy_address("192.0.2.2"),
-                                    .reqid = reqid_of("db", "db"),
+                                    .reqid = keeper_reqid("db", "db"),
                                     .protocol = V2_PROTOCOL_ESP};
     upkeep_committed(&service, 1000);
     assert_int_equal(heard.event_count, 1);
@@ -531,7 +533,7 @@ static void lost_notices_are_made_up_for(void **state)
     toy.sas[0] = (struct kernel_sa){.source = policy_address("192.0.2.1"),
                                     .destination = policy_address("192.0.2.2"),
                                     .spi = 0x0badcafe,
-                                    .reqid = reqid_of("db", "db"),
+                                    .reqid = keeper_reqid("db", "db"),
                                     .protocol = V2_PROTOCOL_ESP};
     toy.notices[toy.notice_count++] = (struct kernel_notice){.kind = NOTICE_LOST};
     upkeep_notices(&service, 1000);

@@ -1,0 +1,283 @@
+/*
+ * What the tests of the keeper's service share (keeper.h).
+ */
+#include "test/unit/keeper.h"
+
+#include "iked/log.h"
+
+static const char configuration[] =
+    "connections: {"
+    "  db: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; };"
+    "  six: { local = \"2001:db8::1\"; remote = \"2001:db8::2\"; };"
+    "  net: { local = \"192.0.2.1\"; remote = \"192.0.2.3\"; children: {"
+    "    a: { mode = \"tunnel\"; local = [ \"10.1.0.1-10.1.0.6\" ];"
+    "      remote = [ \"10.2.0.0/16\" ]; };"
+    "    b: { mode = \"tunnel\"; local = [ \"10.1.0.1-10.1.0.5\" ];"
+    "      remote = [ \"10.2.0.0/16\" ]; }; }; };"
+    "};";
+
+struct toy toy;
+struct heard heard;
+struct service service;
+struct config *config;
+
+/* --- The kernel --- */
+
+static void toy_run(struct kernel *kernel, struct kernel_job *jobs, size_t count)
+{
+    (void)kernel;
+    toy.runs++;
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i].verb == toy.failing)
+            jobs[i].error = toy.error;
+        else if (jobs[i].verb == KERNEL_ALLOCATE_SPI)
+            jobs[i].spi = toy.next_spi++;
+        else if (jobs[i].verb == KERNEL_QUERY_SA)
+            jobs[i].packets = 42;
+        assert_true(toy.job_count < JOBS_MAX);
+        toy.jobs[toy.job_count++] = jobs[i];
+    }
+}
+
+static bool toy_dump_sas(struct kernel *kernel,
+                         void (*found)(void *context, const struct kernel_sa *sa), void *context)
+{
+    (void)kernel;
+    for (size_t i = 0; i < toy.sa_count; i++)
+        found(context, &toy.sas[i]);
+    return true;
+}
+
+static bool toy_dump_pieces(struct kernel *kernel,
+                            void (*found)(void *context, const struct kernel_piece *piece),
+                            void *context)
+{
+    (void)kernel;
+    for (size_t i = 0; i < toy.piece_count; i++)
+        found(context, &toy.pieces[i]);
+    return true;
+}
+
+static int toy_notice_fd(const struct kernel *kernel)
+{
+    (void)kernel;
+    return 0;
+}
+
+static void toy_read_notices(struct kernel *kernel,
+                             void (*notice)(void *context, const struct kernel_notice *notice),
+                             void *context)
+{
+    size_t count = toy.notice_count;
+
+    (void)kernel;
+    toy.notice_count = 0;
+    for (size_t i = 0; i < count; i++)
+        notice(context, &toy.notices[i]);
+}
+
+static void toy_free(struct kernel *kernel)
+{
+    (void)kernel;
+}
+
+static const struct kernel_ops toy_ops = {
+    toy_run, toy_dump_sas, toy_dump_pieces, toy_notice_fd, toy_read_notices, toy_free,
+};
+
+/* --- The negotiator --- */
+
+static void on_answer(void *context, struct answer *answer)
+{
+    (void)context;
+    heard.answers[heard.answer_count++] = *answer;
+}
+
+static void on_event(void *context, const struct kernel_event *event)
+{
+    (void)context;
+    heard.events[heard.event_count++] = *event;
+}
+
+static void on_trouble(void *context, const struct name *connection, const char *said)
+{
+    (void)context;
+    heard.trouble_count++;
+    snprintf(heard.trouble, sizeof(heard.trouble), "%s: %s", connection->text, said);
+}
+
+static enum status find_source(void *context, const struct address *remote, struct address *source,
+                               struct reason *reason)
+{
+    (void)context;
+    if (remote->family == FAMILY_IPV6)
+        return reason_set(reason, STATUS_REJECT, 0, "no route to it");
+    *source = policy_address("192.0.2.1");
+    return STATUS_OK;
+}
+
+static bool is_own_address(void *context, const struct address *address)
+{
+    struct address own = policy_address("192.0.2.1");
+
+    (void)context;
+    return address_same_host(address, &own);
+}
+
+static void no_log(void *context, enum severity severity, const char *line)
+{
+    (void)context;
+    (void)severity;
+    (void)line;
+}
+
+int set_up(void **state)
+{
+    struct service_hooks hooks = {on_answer,   on_event,       on_trouble,
+                                  find_source, is_own_address, NULL};
+
+    (void)state;
+    memset(&toy, 0, sizeof(toy));
+    memset(&heard, 0, sizeof(heard));
+    toy.kernel.ops = &toy_ops;
+    toy.next_spi = 0xc0000001;
+    config = policy_config(configuration);
+    log_divert(no_log, NULL);
+    assert_true(service_init(&service, &toy.kernel, &hooks));
+    gate_offer(&service.gate, config);
+    return 0;
+}
+
+int tear_down(void **state)
+{
+    (void)state;
+    service_free(&service);
+    config_free(config);
+    return 0;
+}
+
+/* --- Requests --- */
+
+uint32_t keeper_reqid(const char *connection, const char *child)
+{
+    return connection_find_child(config_find(config, connection), child)->reqid;
+}
+
+struct name name_of(const char *value)
+{
+    struct name name = {""};
+
+    memcpy(name.text, value, strlen(value));
+    return name;
+}
+
+void take(struct effect effect)
+{
+    service_take(&service, &effect, 1000);
+    assert_int_equal(effect.kind, 0); /* moved */
+}
+
+struct effect allocate_spi(uint32_t sequence)
+{
+    return (struct effect){
+        .kind = EFFECT_ALLOCATE_SPI,
+        .ticket = {.sa = 1, .sequence = sequence},
+        .allocate_spi = {.connection = {"db"},
+                         .child = {"db"},
+                         .source = policy_address("192.0.2.2"),
+                         .destination = policy_address("192.0.2.1"),
+                         .protocol = V2_PROTOCOL_ESP,
+                         .mode = CHILD_TRANSPORT,
+                         .reqid = keeper_reqid("db", "db")},
+    };
+}
+
+struct effect install_sa(uint32_t spi, bool inbound)
+{
+    struct address us = policy_address("192.0.2.1");
+    struct address peer = policy_address("192.0.2.2");
+    struct effect effect = {
+        .kind = EFFECT_INSTALL_SA,
+        .ticket = {.sa = 1, .sequence = 50},
+        .install_sa = {.connection = {"db"},
+                       .child = {"db"},
+                       .inbound = inbound,
+                       .source = inbound ? peer : us,
+                       .destination = inbound ? us : peer,
+                       .spi = spi,
+                       .reqid = keeper_reqid("db", "db"),
+                       .protocol = V2_PROTOCOL_ESP,
+                       .mode = CHILD_TRANSPORT,
+                       .encr = ENCR_AES256_GCM16,
+                       .esn = true,
+                       .replay_window = 128},
+    };
+
+    assert_true(secret_copy(&effect.install_sa.encr_key, bytes_fill(7, 36)));
+    return effect;
+}
+
+struct effect remove_sa(uint32_t spi, bool inbound)
+{
+    return (struct effect){
+        .kind = EFFECT_REMOVE_SA,
+        .remove_sa = {.source = policy_address(inbound ? "192.0.2.2" : "192.0.2.1"),
+                      .destination = policy_address(inbound ? "192.0.2.1" : "192.0.2.2"),
+                      .spi = spi,
+                      .protocol = V2_PROTOCOL_ESP},
+    };
+}
+
+struct effect policy_for(enum effect_kind kind, const char *connection, const char *child)
+{
+    const struct connection *found = config_find(config, connection);
+    const struct child_config *its = connection_find_child(found, child);
+
+    return (struct effect){
+        .kind = kind,
+        .policy = {.connection = name_of(connection),
+                   .child = name_of(child),
+                   .local = found->local,
+                   .remote = found->remote,
+                   .local_selector = its->local[0],
+                   .remote_selector = its->remote[0],
+                   .reqid = its->reqid,
+                   .protocol = V2_PROTOCOL_ESP,
+                   .mode = (uint8_t)its->mode,
+                   .policy = (uint8_t)its->policy},
+    };
+}
+
+struct effect narrow_policy_for(enum effect_kind kind, const char *connection, const char *child)
+{
+    struct effect effect = policy_for(kind, connection, child);
+
+    effect.policy.remote_selector.protocol = 6;
+    effect.policy.reqid = REQID_DYNAMIC + (uint32_t)strlen(connection) * 256 + (uint8_t)child[0];
+    return effect;
+}
+
+void establish(void)
+{
+    take(allocate_spi(1));
+    service_flush(&service);
+    take(install_sa(heard.answers[heard.answer_count - 1].spi, true));
+    take(install_sa(0x0badcafe, false));
+    take(policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    service_flush(&service);
+}
+
+size_t jobs_of(enum kernel_verb verb)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < toy.job_count; i++)
+        count += toy.jobs[i].verb == verb;
+    return count;
+}
+
+void forget_jobs(void)
+{
+    toy.job_count = 0;
+    toy.runs = 0;
+}
