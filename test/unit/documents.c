@@ -1,12 +1,14 @@
 /*
  * What README, HACKING and the manual pages claim, held against the tree: examples parse, every
- * key and counter has its place, and the tests that are named exist.
+ * key and counter has its place, and the files, functions and tests that are named exist.
  *
  * Not here: whether a sentence is true.
  */
 #include <ctype.h>
 #include <dirent.h>
+#include <glob.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "lib/policy/secrets.h"
@@ -17,25 +19,27 @@
 #define TEXT_MAX  131072
 #define LINE_SIZE 1024
 #define WORD_SIZE 64
-#define FILES_MAX 128
+#define FILES_MAX 512
 
 /* A whole file, read once. */
 static const char *text_of(const char *path)
 {
     static struct {
         char path[256];
-        char text[TEXT_MAX];
+        char *text;
     } files[FILES_MAX];
     size_t i = 0;
 
-    while (i < FILES_MAX && files[i].path[0] != '\0' && strcmp(files[i].path, path) != 0)
+    while (i < FILES_MAX && files[i].text != NULL && strcmp(files[i].path, path) != 0)
         i++;
     assert_in_range(i, 0, FILES_MAX - 1);
-    if (files[i].path[0] != '\0')
+    if (files[i].text != NULL)
         return files[i].text;
     FILE *file = fopen(path, "r");
     if (file == NULL)
         fail_msg("%s cannot be read", path);
+    files[i].text = calloc(1, TEXT_MAX);
+    assert_non_null(files[i].text);
     size_t size = fread(files[i].text, 1, TEXT_MAX, file);
     fclose(file);
     assert_in_range(size, 1, TEXT_MAX - 1);
@@ -404,12 +408,89 @@ static void what_measured_it_is_there(void **state)
     assert_in_range(count, 10, 99);
 }
 
+/* --- Files and functions that are named --- */
+
+static void path_is_there(const char *page, char *word)
+{
+    static const char *const rooms[] = {"lib/", "iked/", "ikectl/", "test/", "etc/", "man/"};
+    glob_t found;
+
+    word[strcspn(word, "'`(),;:")] = '\0';
+    size_t size = strlen(word);
+    if (size > 0 && word[size - 1] == '.')
+        word[size - 1] = '\0';
+    for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
+        if (!begins(word, rooms[i]))
+            continue;
+        if (glob(word, 0, NULL, &found) != 0)
+            fail_msg("%s: there is no %s", page, word);
+        globfree(&found);
+    }
+}
+
+static void files_that_are_named_are_there(void **state)
+{
+    static const char *const pages[] = {"README.md",         "HACKING.md",   "SECURITY.md",
+                                        "man/iked.8",        "man/ikectl.8", "man/iked.conf.5",
+                                        "man/iked-control.7"};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+        const char *rest = text_of(pages[i]);
+        char line[LINE_SIZE];
+        while (next_line(&rest, line)) {
+            char *words = line;
+            for (char *word; (word = strsep(&words, " |")) != NULL;)
+                path_is_there(pages[i], word + strspn(word, "(`"));
+        }
+    }
+}
+
+static bool source_has(const char *name)
+{
+    glob_t found;
+    bool has = false;
+
+    assert_int_equal(glob("lib/*/*.[ch]", 0, NULL, &found), 0);
+    assert_int_equal(glob("iked/*.[ch]", GLOB_APPEND, NULL, &found), 0);
+    assert_int_equal(glob("iked/keeper/*.[ch]", GLOB_APPEND, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc && !has; i++)
+        has = strstr(text_of(found.gl_pathv[i]), name) != NULL;
+    globfree(&found);
+    return has;
+}
+
+/* In `quotes`, one word with an underscore: a function or a member. */
+static void functions_that_are_named_are_there(void **state)
+{
+    const char *rest = text_of("HACKING.md");
+    char part[LINE_SIZE];
+    size_t count = 0;
+    (void)state;
+
+    for (bool quoted = false; next_part(&rest, '`', part); quoted = !quoted) {
+        size_t size = strlen(part);
+        if (!quoted || strchr(part, '_') == NULL || part[0] == '_' ||
+            strspn(part, "abcdefghijklmnopqrstuvwxyz_0123456789") != size)
+            continue;
+        count++;
+        if (!source_has(part))
+            fail_msg("HACKING.md: there is no %s", part);
+    }
+    assert_in_range(count, 20, 99);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(examples_parse),          cmocka_unit_test(values_in_the_page_parse),
-        cmocka_unit_test(every_key_has_its_place), cmocka_unit_test(every_counter_is_told),
-        cmocka_unit_test(what_turns_red_is_there), cmocka_unit_test(what_measured_it_is_there),
+        cmocka_unit_test(examples_parse),
+        cmocka_unit_test(values_in_the_page_parse),
+        cmocka_unit_test(every_key_has_its_place),
+        cmocka_unit_test(every_counter_is_told),
+        cmocka_unit_test(what_turns_red_is_there),
+        cmocka_unit_test(what_measured_it_is_there),
+        cmocka_unit_test(files_that_are_named_are_there),
+        cmocka_unit_test(functions_that_are_named_are_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
