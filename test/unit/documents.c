@@ -245,7 +245,7 @@ static bool page_has(const char *page, const char *macro, const char *name)
         char *words = line;
         if (!begins(line, macro))
             continue;
-        for (char *word; (word = strsep(&words, " ,")) != NULL;)
+        for (char *word; (word = strsep(&words, " ,:{")) != NULL;)
             if (strcmp(word, name) == 0)
                 return true;
     }
@@ -281,6 +281,9 @@ static void every_key_has_its_place(void **state)
     assert_in_range(rows_are_told("lib/policy/connection.c", page, ".It Ic"), 20, 99);
     assert_in_range(rows_are_told("lib/policy/child.c", page, ".It Ic"), 10, 99);
     assert_in_range(rows_are_told("lib/policy/config.c", page, ".I"), 10, 99);
+    /* The example says everything that could be left out. */
+    assert_in_range(rows_are_told("lib/policy/connection.c", "etc/iked.conf", "#"), 20, 99);
+    assert_in_range(rows_are_told("lib/policy/child.c", "etc/iked.conf", "#"), 10, 99);
 }
 
 static void every_counter_is_told(void **state)
