@@ -21,6 +21,9 @@ static inline bool reqid_is_ours(uint32_t reqid)
     return (reqid & REQID_TAG_MASK) == REQID_TAG;
 }
 
+/* The least SPI that is allocated: RFC 4303 reserves 1-255; the first octet stays nonzero. */
+#define KERNEL_SPI_MIN 0x01000000u
+
 enum kernel_verb {
     KERNEL_ALLOCATE_SPI = 1,
     KERNEL_INSTALL_SA,
@@ -47,11 +50,11 @@ struct kernel_job {
     struct piece piece; /* SET_PIECE, REMOVE_PIECE, REMOVE_FORWARD */
     uint8_t mode;       /* REMOVE_PIECE */
     /* Results. */
-    int error;     /* errno of the kernel, 0: done */
-    uint32_t spi;  /* ALLOCATE_SPI */
+    int error;        /* errno of the kernel, 0: done */
+    uint32_t spi;     /* ALLOCATE_SPI */
     uint64_t packets; /* QUERY_SA */
     uint64_t bytes;   /* QUERY_SA */
-    char text[96]; /* what the kernel said besides, or "" */
+    char text[96];    /* what the kernel said besides, or "" */
 };
 
 /* Something found in the kernel that bears our tag. */
@@ -62,7 +65,7 @@ struct kernel_sa {
     uint32_t reqid;
     uint8_t protocol;
     uint8_t mode;
-    bool encap;                   /* in UDP; then the ends have their ports */
+    bool encap;       /* in UDP; then the ends have their ports */
     uint64_t packets; /* so far */
     uint64_t bytes;
     struct selector local_packet; /* larval: the packet that asked for it */

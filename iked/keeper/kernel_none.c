@@ -12,14 +12,12 @@
 
 #include "iked/keeper/kernel.h"
 
-#define SPI_MIN 0x01000000u
-
 /* Random, so that two hosts of a test seldom share one; the ledger refuses what is taken. */
 static uint32_t random_spi(void)
 {
     uint32_t spi = 0;
 
-    while (spi < SPI_MIN)
+    while (spi < KERNEL_SPI_MIN)
         if (getrandom(&spi, sizeof(spi), 0) != sizeof(spi))
             return 0;
     return spi;

@@ -67,7 +67,7 @@ static enum status side_cut(const struct selector *selector, struct side *side,
     return STATUS_OK;
 }
 
-static bool is_icmp(uint8_t protocol)
+bool protocol_is_icmp(uint8_t protocol)
 {
     return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
 }
@@ -111,7 +111,7 @@ static void cut_ports(struct cutting *cutting, size_t local_at, size_t remote_at
 {
     const struct side *local = cutting->local;
     const struct side *remote = cutting->remote;
-    bool icmp = is_icmp(cutting->protocol);
+    bool icmp = protocol_is_icmp(cutting->protocol);
     /* ICMP's type and code stand in both selectors; one of them says it all. */
     size_t remote_ports = icmp ? 1 : remote->port_count;
 
@@ -156,7 +156,8 @@ enum status pieces_of(const struct selector *local_selector, const struct select
     *count = 0;
     if (local.family != remote.family || (remote.protocol != 0 && remote.protocol != protocol))
         return STATUS_OK;
-    if (is_icmp(protocol) && remote.port_start <= remote.port_end && !join_icmp(&local, &remote))
+    if (protocol_is_icmp(protocol) && remote.port_start <= remote.port_end &&
+        !join_icmp(&local, &remote))
         return STATUS_OK;
     enum status status = side_cut(&local, &local_side, reason);
     if (status == STATUS_OK)
@@ -164,7 +165,7 @@ enum status pieces_of(const struct selector *local_selector, const struct select
     if (status != STATUS_OK)
         return status;
     size_t needed = local_side.prefix_count * remote_side.prefix_count * local_side.port_count *
-                    (is_icmp(protocol) ? 1 : remote_side.port_count);
+                    (protocol_is_icmp(protocol) ? 1 : remote_side.port_count);
     if (needed > PIECES_MAX)
         return reason_set(reason, STATUS_REJECT, 0,
                           "the selectors need %zu policies in the kernel, at most %d are allowed",

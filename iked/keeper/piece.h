@@ -28,6 +28,9 @@ struct piece {
     uint8_t remote[16];
 };
 
+/* ICMP or ICMPv6: it has types and codes where others have ports. */
+bool protocol_is_icmp(uint8_t protocol);
+
 /* Writes the pieces of a pair, at most PIECES_MAX, and their number.  0 pieces: no packet can match
  * the pair (other families, other protocols).  STATUS_REJECT when the kernel cannot say it. */
 MUST_USE enum status pieces_of(const struct selector *local, const struct selector *remote,

@@ -48,7 +48,7 @@ static struct selector packet_end(const struct xfrm_selector *selector, bool sou
     uint8_t family = family_from(selector->family);
     struct address host = address_from(source ? &selector->saddr : &selector->daddr, family);
     struct selector end = selector_host(&host);
-    bool icmp = selector->proto == IPPROTO_ICMP || selector->proto == IPPROTO_ICMPV6;
+    bool icmp = protocol_is_icmp(selector->proto);
     uint16_t port = ntohs(source ? selector->sport : selector->dport);
     uint16_t mask = source ? selector->sport_mask : selector->dport_mask;
 
@@ -107,7 +107,7 @@ bool xfrm_decode_sa(const struct nlmsghdr *message, struct kernel_sa *sa)
 static void piece_from(const struct xfrm_selector *selector, uint8_t direction, struct piece *piece)
 {
     bool out = direction == XFRM_POLICY_OUT;
-    bool icmp = selector->proto == IPPROTO_ICMP || selector->proto == IPPROTO_ICMPV6;
+    bool icmp = protocol_is_icmp(selector->proto);
     bool straight = out || icmp;
 
     *piece = (struct piece){

@@ -12,10 +12,6 @@
 
 #include "lib/wire/ikev2.h"
 
-/* SPIs that the kernel picks from: RFC 4303 reserves 1-255; the first byte stays nonzero. */
-#define SPI_MIN 0x01000000u
-#define SPI_MAX 0xffffffffu
-
 /* An outbound SA checks no replay, yet the kernel wants a window with ESN. */
 #define OUTBOUND_ESN_WINDOW 32
 /* What the legacy field holds. */
@@ -75,8 +71,8 @@ static void encode_allocate_spi(struct xfrm_batch *batch, const struct kernel_jo
         .info.family = family_of(allocate->destination.family),
         .info.mode = mode_of(allocate->mode),
         .info.reqid = allocate->reqid,
-        .min = SPI_MIN,
-        .max = SPI_MAX,
+        .min = KERNEL_SPI_MIN,
+        .max = UINT32_MAX,
     };
 
     put_address(&info.info.saddr, &allocate->source);
@@ -305,7 +301,7 @@ static void put_selector(struct xfrm_selector *selector, const struct piece *pie
 {
     bool out = direction == XFRM_POLICY_OUT;
     /* ICMP: the type is the kernel's source port in both directions. */
-    bool icmp = piece->protocol == IPPROTO_ICMP || piece->protocol == IPPROTO_ICMPV6;
+    bool icmp = protocol_is_icmp(piece->protocol);
     bool straight = out || icmp;
 
     *selector = (struct xfrm_selector){
@@ -468,11 +464,15 @@ static bool policy_is_sayable(const struct effect_policy *policy, struct reason 
 }
 
 static void (*const encoders[])(struct xfrm_batch *batch, const struct kernel_job *job) = {
-    [KERNEL_ALLOCATE_SPI] = encode_allocate_spi, [KERNEL_INSTALL_SA] = encode_install_sa,
+    [KERNEL_ALLOCATE_SPI] = encode_allocate_spi,
+    [KERNEL_INSTALL_SA] = encode_install_sa,
     [KERNEL_QUERY_SA] = encode_query_sa,
-    [KERNEL_REMOVE_SA] = encode_remove_sa,       [KERNEL_SET_PIECE] = encode_set_piece,
-    [KERNEL_REMOVE_PIECE] = encode_remove_piece, [KERNEL_REMOVE_FORWARD] = encode_remove_forward,
-    [KERNEL_SET_BYPASS] = encode_set_bypass,     [KERNEL_REMOVE_BYPASS] = encode_remove_bypass,
+    [KERNEL_REMOVE_SA] = encode_remove_sa,
+    [KERNEL_SET_PIECE] = encode_set_piece,
+    [KERNEL_REMOVE_PIECE] = encode_remove_piece,
+    [KERNEL_REMOVE_FORWARD] = encode_remove_forward,
+    [KERNEL_SET_BYPASS] = encode_set_bypass,
+    [KERNEL_REMOVE_BYPASS] = encode_remove_bypass,
 };
 
 bool xfrm_encode_job(struct xfrm_batch *batch, const struct kernel_job *job, struct reason *reason)
