@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lib/base/writer.h"
 #include "lib/wire/ikev2.h"
 
 /* An outbound SA checks no replay, yet the kernel wants a window with ESN. */
@@ -125,53 +126,48 @@ static void put_replay(struct nlmsghdr *message, const struct effect_install_sa 
                  &replay);
 }
 
+/* An algorithm's head, a struct of the kernel's, and its key behind it. */
+static void put_keyed(struct nlmsghdr *message, uint16_t type, const void *head, size_t head_size,
+                      struct slice key)
+{
+    uint8_t octets[sizeof(struct xfrm_algo_auth) + UINT8_MAX];
+    struct writer writer = writer_of(octets, sizeof(octets));
+
+    writer_bytes(&writer, slice_of(head, head_size));
+    writer_bytes(&writer, key);
+    mnl_attr_put(message, type, writer.size, octets);
+    secret_wipe(octets, sizeof(octets));
+}
+
 static void put_aead(struct nlmsghdr *message, const struct encr_info *encr, struct slice key)
 {
-    union {
-        uint8_t room[sizeof(struct xfrm_algo_aead) + UINT8_MAX];
-        struct xfrm_algo_aead algorithm;
-    } attribute = {0};
+    struct xfrm_algo_aead head = {
+        .alg_key_len = (unsigned)key.size * 8,
+        .alg_icv_len = encr->icv_size * 8u,
+    };
 
-    snprintf(attribute.algorithm.alg_name, sizeof(attribute.algorithm.alg_name), "%s",
-             encr->kernel);
-    attribute.algorithm.alg_key_len = (unsigned)key.size * 8;
-    attribute.algorithm.alg_icv_len = encr->icv_size * 8u;
-    memcpy(attribute.room + sizeof(attribute.algorithm), key.data, key.size);
-    mnl_attr_put(message, XFRMA_ALG_AEAD, sizeof(attribute.algorithm) + key.size, &attribute);
-    secret_wipe(&attribute, sizeof(attribute));
+    snprintf(head.alg_name, sizeof(head.alg_name), "%s", encr->kernel);
+    put_keyed(message, XFRMA_ALG_AEAD, &head, sizeof(head), key);
 }
 
 static void put_cipher(struct nlmsghdr *message, const struct encr_info *encr, struct slice key)
 {
-    union {
-        uint8_t room[sizeof(struct xfrm_algo) + UINT8_MAX];
-        struct xfrm_algo algorithm;
-    } attribute = {0};
+    struct xfrm_algo head = {.alg_key_len = (unsigned)key.size * 8};
 
-    snprintf(attribute.algorithm.alg_name, sizeof(attribute.algorithm.alg_name), "%s",
-             encr->kernel);
-    attribute.algorithm.alg_key_len = (unsigned)key.size * 8;
-    if (key.size > 0)
-        memcpy(attribute.room + sizeof(attribute.algorithm), key.data, key.size);
-    mnl_attr_put(message, XFRMA_ALG_CRYPT, sizeof(attribute.algorithm) + key.size, &attribute);
-    secret_wipe(&attribute, sizeof(attribute));
+    snprintf(head.alg_name, sizeof(head.alg_name), "%s", encr->kernel);
+    put_keyed(message, XFRMA_ALG_CRYPT, &head, sizeof(head), key);
 }
 
 /* Always with the truncation named: the kernel's own for SHA-256 is 96 bits in old versions. */
 static void put_integ(struct nlmsghdr *message, const struct integ_info *integ, struct slice key)
 {
-    union {
-        uint8_t room[sizeof(struct xfrm_algo_auth) + UINT8_MAX];
-        struct xfrm_algo_auth algorithm;
-    } attribute = {0};
+    struct xfrm_algo_auth head = {
+        .alg_key_len = (unsigned)key.size * 8,
+        .alg_trunc_len = integ->icv_size * 8u,
+    };
 
-    snprintf(attribute.algorithm.alg_name, sizeof(attribute.algorithm.alg_name), "%s",
-             integ->kernel);
-    attribute.algorithm.alg_key_len = (unsigned)key.size * 8;
-    attribute.algorithm.alg_trunc_len = integ->icv_size * 8u;
-    memcpy(attribute.room + sizeof(attribute.algorithm), key.data, key.size);
-    mnl_attr_put(message, XFRMA_ALG_AUTH_TRUNC, sizeof(attribute.algorithm) + key.size, &attribute);
-    secret_wipe(&attribute, sizeof(attribute));
+    snprintf(head.alg_name, sizeof(head.alg_name), "%s", integ->kernel);
+    put_keyed(message, XFRMA_ALG_AUTH_TRUNC, &head, sizeof(head), key);
 }
 
 static bool sa_is_sayable(const struct effect_install_sa *sa, struct reason *reason)
