@@ -18,14 +18,16 @@
 #define IPC_SOCKETS_MAX  16
 #define IPC_PATH_MAX     512
 #define IPC_TEXT_MAX     1024
+#define IPC_FILES_MAX    4096  /* of a configuration */
 #define IPC_CHUNK_MAX    60000 /* of a configuration file, per record */
 #define IPC_OCTETS_MAX   24576 /* each of the octets to sign and to check */
 #define IPC_AUTH_MAX     4096
 #define IPC_KEY_MAX      128
 
 /* RFC 7296 section 2: on the second, IKE stands behind a marker beside ESP (RFC 3948). */
-#define IPC_PORT_IKE 500
-#define IPC_PORT_NAT 4500
+#define IPC_PORT_IKE    500
+#define IPC_PORT_NAT    4500
+#define IPC_MARKER_SIZE 4
 
 enum ipc_side { IPC_KEEPER, IPC_NEGOTIATOR };
 

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "iked/keeper/privilege.h"
 #include "iked/keeper/process.h"
 #include "iked/sandbox.h"
+#include "iked/sockaddr.h"
 
 /* --- Messages --- */
 
@@ -97,24 +97,6 @@ bool resolver_reply_read(struct slice bytes, struct resolver_reply *reply)
 
 /* --- Asking the system --- */
 
-static bool take_address(const struct sockaddr *from, struct address *to)
-{
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-
-    *to = (struct address){0};
-    if (from->sa_family == AF_INET) {
-        memcpy(&v4, from, sizeof(v4));
-        to->family = FAMILY_IPV4;
-        memcpy(to->bytes, &v4.sin_addr, 4);
-    } else if (from->sa_family == AF_INET6) {
-        memcpy(&v6, from, sizeof(v6));
-        to->family = FAMILY_IPV6;
-        memcpy(to->bytes, &v6.sin6_addr, 16);
-    }
-    return to->family != FAMILY_NONE;
-}
-
 static void answer(const struct resolver_question *question, struct resolver_reply *reply)
 {
     struct addrinfo hints = {
@@ -134,7 +116,7 @@ static void answer(const struct resolver_question *question, struct resolver_rep
         return;
     }
     for (item = list; item != NULL && reply->count < CONFIG_RESOLVED_MAX; item = item->ai_next)
-        if (take_address(item->ai_addr, &reply->addresses[reply->count]))
+        if (sockaddr_read(item->ai_addr, &reply->addresses[reply->count]))
             reply->count++;
     freeaddrinfo(list);
     if (reply->count == 0)

@@ -4,7 +4,6 @@
  */
 #include "iked/udp.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
@@ -15,9 +14,9 @@
 
 #include "iked/clock.h"
 #include "iked/log.h"
+#include "iked/sockaddr.h"
 
 #define COMPLAINT_MS 1000
-#define MARKER_SIZE  4
 #define BATCH        16    /* datagrams that one system call brings */
 #define DATAGRAM_MAX 65536 /* pages that no datagram reaches are never touched */
 
@@ -26,13 +25,6 @@ struct udp_socket {
     int fd;
     struct ipc_socket description;
     struct event *readable;
-};
-
-/* What the kernel says of an address, in either direction. */
-union sockaddr_any {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
 };
 
 union pktinfo_room {
@@ -58,36 +50,6 @@ struct udp {
     struct arrival arrivals[BATCH];
     struct mmsghdr headers[BATCH];
 };
-
-static bool address_from(const union sockaddr_any *from, struct address *address)
-{
-    *address = (struct address){0};
-    if (from->any.sa_family == AF_INET) {
-        address->family = FAMILY_IPV4;
-        address->port = ntohs(from->v4.sin_port);
-        memcpy(address->bytes, &from->v4.sin_addr, 4);
-    } else if (from->any.sa_family == AF_INET6) {
-        address->family = FAMILY_IPV6;
-        address->port = ntohs(from->v6.sin6_port);
-        memcpy(address->bytes, &from->v6.sin6_addr, 16);
-    }
-    return address->family != FAMILY_NONE;
-}
-
-static socklen_t address_to(const struct address *address, union sockaddr_any *to)
-{
-    *to = (union sockaddr_any){0};
-    if (address->family == FAMILY_IPV4) {
-        to->v4.sin_family = AF_INET;
-        to->v4.sin_port = htons(address->port);
-        memcpy(&to->v4.sin_addr, address->bytes, 4);
-        return sizeof(to->v4);
-    }
-    to->v6.sin6_family = AF_INET6;
-    to->v6.sin6_port = htons(address->port);
-    memcpy(&to->v6.sin6_addr, address->bytes, 16);
-    return sizeof(to->v6);
-}
 
 /* --- In --- */
 
@@ -117,16 +79,16 @@ static bool local_from(struct msghdr *header, const struct ipc_socket *descripti
  * keepalive. */
 static bool take_marker(struct udp *udp, struct datagram *datagram)
 {
-    static const uint8_t marker[MARKER_SIZE];
+    static const uint8_t marker[IPC_MARKER_SIZE];
 
     if (datagram->local.port != IPC_PORT_NAT)
         return true;
-    if (datagram->size < MARKER_SIZE || memcmp(datagram->data, marker, MARKER_SIZE) != 0) {
+    if (datagram->size < IPC_MARKER_SIZE || memcmp(datagram->data, marker, IPC_MARKER_SIZE) != 0) {
         udp->counts.unmarked++;
         return false;
     }
-    datagram->data += MARKER_SIZE;
-    datagram->size -= MARKER_SIZE;
+    datagram->data += IPC_MARKER_SIZE;
+    datagram->size -= IPC_MARKER_SIZE;
     return true;
 }
 
@@ -136,7 +98,7 @@ static void take_arrival(struct udp_socket *socket, struct mmsghdr *header, stru
     struct datagram datagram = {.data = arrival->data, .size = header->msg_len};
 
     if ((header->msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
-        address_from(&arrival->from, &datagram.remote) &&
+        sockaddr_read(&arrival->from.any, &datagram.remote) &&
         local_from(&header->msg_hdr, &socket->description, &datagram.local) &&
         take_marker(udp, &datagram))
         udp->hooks.packet(udp->hooks.context, &datagram);
@@ -227,7 +189,7 @@ static void complain(struct udp *udp, const struct effect_send *send, const char
 /* What goes out for `send`, in at most two parts; returns how many. */
 static size_t parts_of(const struct effect_send *send, struct iovec parts[2])
 {
-    static uint8_t marker[MARKER_SIZE];
+    static uint8_t marker[IPC_MARKER_SIZE];
     static uint8_t keepalive = 0xff;
     size_t count = 0;
 
@@ -252,7 +214,7 @@ void udp_send(struct udp *udp, const struct effect_send *send)
     if (socket == NULL || send->remote.family != send->local.family)
         return complain(udp, send, "no socket for it");
     header.msg_iovlen = parts_of(send, parts);
-    header.msg_namelen = address_to(&send->remote, &to);
+    header.msg_namelen = sockaddr_write(&send->remote, &to);
     header.msg_control = &room;
     header.msg_controllen = source_to(&send->local, &room);
     if (sendmsg(socket->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)

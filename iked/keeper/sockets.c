@@ -19,11 +19,11 @@
 #include <unistd.h>
 
 #include "iked/log.h"
+#include "iked/sockaddr.h"
 #include "lib/wire/ikev2.h"
 
 #define UDP_RCVBUF      (4 << 20) /* a burst of some thousand first packets */
 #define CONTROL_BACKLOG 16
-#define MARKER_SIZE     4 /* in front of IKE on port 4500 */
 
 /* What is listened on. */
 static const struct {
@@ -185,12 +185,11 @@ static bool share_port(int fd)
 
 static bool bind_any(int fd, uint8_t family, uint16_t port)
 {
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    const struct address any = {.family = family, .port = port};
+    union sockaddr_any address;
+    socklen_t size = sockaddr_write(&any, &address);
 
-    if (family == FAMILY_IPV4)
-        return bind(fd, (struct sockaddr *)&v4, sizeof(v4)) == 0;
-    return bind(fd, (struct sockaddr *)&v6, sizeof(v6)) == 0;
+    return bind(fd, &address.any, size) == 0;
 }
 
 /* From here on the kernel takes the ESP out of what comes in (RFC 3948 sections 3.3 and 3.5), and keepalives
@@ -232,7 +231,7 @@ static int open_udp(uint8_t family, uint16_t port, bool protects, bool second)
  * those whom we know get through even when we cannot keep up with it. */
 static bool split(int fd, uint16_t port)
 {
-    const uint32_t at = port == IPC_PORT_NAT ? MARKER_SIZE : 0;
+    const uint32_t at = port == IPC_PORT_NAT ? IPC_MARKER_SIZE : 0;
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | (at > 0 ? BPF_ABS : BPF_IMM), 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 7), /* ESP stands without the marker */
