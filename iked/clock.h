@@ -5,6 +5,7 @@
 #define IKED_CLOCK_H
 
 #include <stdint.h>
+#include <sys/time.h>
 #include <time.h>
 
 static inline uint64_t clock_now_ms(void)
@@ -13,6 +14,15 @@ static inline uint64_t clock_now_ms(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* As libevent's timers want it. */
+static inline struct timeval clock_timeval(uint64_t ms)
+{
+    return (struct timeval){
+        .tv_sec = (time_t)(ms / 1000),
+        .tv_usec = (suseconds_t)(ms % 1000 * 1000),
+    };
 }
 
 #endif

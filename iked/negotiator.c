@@ -23,8 +23,7 @@
 #include "iked/sandbox.h"
 #include "iked/shell.h"
 
-#define CONFIG_FILES_MAX 4096 /* the keeper's FILES_MAX */
-#define LINGER_MS        1000
+#define LINGER_MS 1000
 
 /* A configuration as it comes in. */
 struct arriving {
@@ -79,7 +78,7 @@ static bool arriving_begin(struct arriving *arriving, const char *path)
         return false;
     arriving->texts = texts;
     char *copy = strdup(path);
-    if (copy == NULL || arriving->count == CONFIG_FILES_MAX) {
+    if (copy == NULL || arriving->count == IPC_FILES_MAX) {
         free(copy);
         return false;
     }

@@ -124,10 +124,7 @@ static void set_timer(struct shell *shell)
     }
     /* libevent counts from the time at which it woke up: a millisecond more, never less. */
     uint64_t wait_ms = deadline_ms > now_ms ? deadline_ms - now_ms + 1 : 0;
-    struct timeval wait = {
-        .tv_sec = (time_t)(wait_ms / 1000),
-        .tv_usec = (suseconds_t)(wait_ms % 1000 * 1000),
-    };
+    struct timeval wait = clock_timeval(wait_ms);
     event_add(shell->timer, &wait);
 }
 

@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "iked/ipc.h"
 #include "iked/log.h"
 
-#define PATH_SIZE 512 /* what goes to the negotiator: IPC_PATH_MAX */
-#define SUFFIX    ".conf"
+#define SUFFIX ".conf"
 
 static bool fault(char error[FILES_ERROR_MAX], const char *path, const char *what)
 {
@@ -84,7 +84,7 @@ static bool file_read(struct files *files, const char *path, char error[FILES_ER
 {
     SECRET_AUTO text = {0};
 
-    if (files->count == FILES_MAX)
+    if (files->count == IPC_FILES_MAX)
         return fault(error, path, "one file too many");
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -110,13 +110,13 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static bool beside(const char *path, const char *name, char beside_path[PATH_SIZE],
+static bool beside(const char *path, const char *name, char beside_path[IPC_PATH_MAX],
                    char error[FILES_ERROR_MAX])
 {
     const char *slash = strrchr(path, '/');
     int directory = slash != NULL ? (int)(slash - path) + 1 : 0;
 
-    if (snprintf(beside_path, PATH_SIZE, "%.*s%s", directory, path, name) >= PATH_SIZE)
+    if (snprintf(beside_path, IPC_PATH_MAX, "%.*s%s", directory, path, name) >= IPC_PATH_MAX)
         return fault(error, path, "the path is too long");
     return true;
 }
@@ -124,8 +124,8 @@ static bool beside(const char *path, const char *name, char beside_path[PATH_SIZ
 /* All of conf.d in name order; a conf.d that is not there is an empty one. */
 static bool directory_read(struct files *files, const char *path, char error[FILES_ERROR_MAX])
 {
-    char directory[PATH_SIZE];
-    char file[PATH_SIZE];
+    char directory[IPC_PATH_MAX];
+    char file[IPC_PATH_MAX];
     struct dirent **entries = NULL;
     bool done = true;
 
@@ -136,7 +136,7 @@ static bool directory_read(struct files *files, const char *path, char error[FIL
         return errno == ENOENT || fault(error, directory, strerror(errno));
     for (int i = 0; i < count; i++) {
         if (done &&
-            snprintf(file, sizeof(file), "%s/%s", directory, entries[i]->d_name) >= PATH_SIZE)
+            snprintf(file, sizeof(file), "%s/%s", directory, entries[i]->d_name) >= IPC_PATH_MAX)
             done = fault(error, directory, "the path is too long");
         done = done && file_read(files, file, error);
         free(entries[i]);
@@ -167,7 +167,7 @@ static bool secrets_are_private(int fd, const char *path, char error[FILES_ERROR
 static bool secrets_read(const char *path, struct loaded *loaded, char error[FILES_ERROR_MAX])
 {
     SECRET_AUTO text = {0};
-    char secrets_path[PATH_SIZE];
+    char secrets_path[IPC_PATH_MAX];
 
     if (!beside(path, "secrets.conf", secrets_path, error))
         return false;
@@ -191,7 +191,7 @@ static bool secrets_read(const char *path, struct loaded *loaded, char error[FIL
 bool files_load(const char *path, struct loaded *loaded, char error[FILES_ERROR_MAX])
 {
     *loaded = (struct loaded){0};
-    if (strlen(path) >= PATH_SIZE)
+    if (strlen(path) >= IPC_PATH_MAX)
         return fault(error, path, "the path is too long");
     if (file_read(&loaded->files, path, error) && directory_read(&loaded->files, path, error) &&
         (loaded->config = config_parse(loaded->files.texts, loaded->files.count, error)) != NULL &&

@@ -11,7 +11,6 @@
 #include "lib/policy/config.h"
 #include "lib/policy/secrets.h"
 
-#define FILES_MAX       4096
 #define FILES_SIZE_MAX  (32u << 20) /* of all together */
 #define FILES_ERROR_MAX CONFIG_ERROR_MAX
 

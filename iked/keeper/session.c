@@ -241,10 +241,7 @@ static void schedule_restart(struct session *session)
 {
     bool steady = clock_now_ms() - session->started_ms >= SESSION_STEADY_MS;
     uint64_t wait_ms = steady ? 0 : session->backoff_ms;
-    struct timeval wait = {
-        .tv_sec = (time_t)(wait_ms / 1000),
-        .tv_usec = (suseconds_t)(wait_ms % 1000 * 1000),
-    };
+    struct timeval wait = clock_timeval(wait_ms);
 
     session->backoff_ms = wait_ms == 0 ? SESSION_BACKOFF_MIN_MS : wait_ms * 2;
     if (session->backoff_ms > SESSION_BACKOFF_MAX_MS)
@@ -283,8 +280,7 @@ void session_reap(struct session *session)
 
 void session_stop(struct session *session)
 {
-    struct timeval patience = {.tv_sec = SESSION_SHUTDOWN_MS / 1000,
-                               .tv_usec = SESSION_SHUTDOWN_MS % 1000 * 1000};
+    struct timeval patience = clock_timeval(SESSION_SHUTDOWN_MS);
     bool again = session->stopping;
 
     session->stopping = true;

@@ -45,8 +45,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
         watch->rest_ms = watch_rest_ms(watch->rest_ms, now_ms - watch->told_ms);
     }
     uint64_t wait_ms = watch_wait_ms(watch->rest_ms, now_ms - watch->first_ms);
-    struct timeval wait = {.tv_sec = (time_t)(wait_ms / 1000),
-                           .tv_usec = (suseconds_t)(wait_ms % 1000 * 1000)};
+    struct timeval wait = clock_timeval(wait_ms);
     event_add(watch->timer, &wait);
 }
 
