@@ -65,24 +65,9 @@ static const char *const code_names[] = {
     [CONTROL_BUSY] = "busy",
 };
 
-const char *control_verb_name(enum control_verb verb)
-{
-    return verb_rows[verb].name;
-}
-
-const char *control_what_name(enum control_what what)
-{
-    return what_rows[what].name;
-}
-
 bool control_what_has_names(enum control_what what)
 {
     return what_rows[what].has_names;
-}
-
-const char *control_code_name(enum control_code code)
-{
-    return code_names[code];
 }
 
 bool control_what_parse(const char *text, enum control_what *what, const char **nearest)

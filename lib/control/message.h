@@ -71,10 +71,6 @@ MUST_USE bool control_request_decode(struct slice line, struct control_request *
 /* By word, as in requests.  False when it is none; with `nearest` set to the nearest one. */
 MUST_USE bool control_what_parse(const char *text, enum control_what *what, const char **nearest);
 
-/* "show", "sas", for messages. */
-const char *control_verb_name(enum control_verb verb);
-const char *control_what_name(enum control_what what);
-
 /* May a name be given with it? */
 bool control_what_has_names(enum control_what what);
 
@@ -114,7 +110,5 @@ char *control_answer_encode(const struct control_answer *answer);
 MUST_USE bool control_answer_decode(struct slice line, struct control_answer *answer,
                                     struct reason *reason);
 void control_answer_free(struct control_answer *answer);
-
-const char *control_code_name(enum control_code code);
 
 #endif
