@@ -149,9 +149,9 @@ static void take_find_source(struct service *service, struct request *request)
 {
     struct answer *answer = &request->answer;
 
-    complete(request, service->hooks.find_source(service->hooks.context,
-                                                 &request->effect.find_source.remote,
-                                                 &answer->source, &answer->reason));
+    complete(request,
+             service->hooks.find_source(service->hooks.context, &request->effect.find_source.remote,
+                                        &answer->source, &answer->reason));
 }
 
 static void take_allocate_spi(struct service *service, struct request *request)
@@ -268,6 +268,16 @@ static void take_remove_policy(struct service *service, struct request *request)
                                                       &policy->remote_selector));
 }
 
+static struct owner *owner_of(const struct ledger *ledger, const struct child_config *child)
+{
+    struct name connection;
+    struct name name;
+
+    memcpy(connection.text, child->connection->name, sizeof(connection.text));
+    memcpy(name.text, child->name, sizeof(name.text));
+    return ledger_owner(ledger, &connection, &name);
+}
+
 static void remove_if_orphan(void *context, struct sa_record *sa)
 {
     struct service *service = context;
@@ -278,17 +288,14 @@ static void remove_if_orphan(void *context, struct sa_record *sa)
 
 static void take_remove_orphans(struct service *service, struct request *request)
 {
-    /* A copy, because so many jobs may need a flush, and with that the request is gone. */
-    struct name name = request->effect.orphans_of;
-    const struct connection *connection = config_find(service->gate.config, name.text);
+    const struct connection *connection =
+        config_find(service->gate.config, request->effect.orphans_of.text);
     const struct child_config *child;
 
     if (connection == NULL)
         return;
     TAILQ_FOREACH (child, &connection->children, entry) {
-        struct name child_name;
-        memcpy(child_name.text, child->name, sizeof(child_name.text));
-        struct owner *owner = ledger_owner(&service->ledger, &name, &child_name);
+        struct owner *owner = owner_of(&service->ledger, child);
         if (owner != NULL)
             owner_visit_sas(owner, remove_if_orphan, service);
     }
@@ -523,21 +530,18 @@ void service_flush(struct service *service)
 
 /* --- Names --- */
 
-static struct places places_of(const struct ledger *ledger, const struct connection *connection,
-                               const struct name *name)
+static struct places places_of(const struct ledger *ledger, const struct connection *connection)
 {
     struct places places = {0};
     const struct child_config *child;
     const struct sa_record *sa;
 
-    TAILQ_FOREACH(child, &connection->children, entry) {
-        struct name child_name;
-        memcpy(child_name.text, child->name, sizeof(child_name.text));
-        const struct owner *owner = ledger_owner(ledger, name, &child_name);
+    TAILQ_FOREACH (child, &connection->children, entry) {
+        const struct owner *owner = owner_of(ledger, child);
         if (owner == NULL)
             continue;
-        TAILQ_FOREACH(sa, &owner->sas, entry)
-        places_add(&places, sa->inbound ? &sa->source : &sa->destination);
+        TAILQ_FOREACH (sa, &owner->sas, entry)
+            places_add(&places, sa->inbound ? &sa->source : &sa->destination);
     }
     return places;
 }
@@ -549,6 +553,6 @@ void service_learn(const struct service *service, struct config *config,
 
     if (connection == NULL || answer->status != STATUS_OK)
         return;
-    struct places used = places_of(&service->ledger, connection, &answer->connection);
+    struct places used = places_of(&service->ledger, connection);
     config_learn(config, connection, answer->addresses, answer->address_count, &used);
 }

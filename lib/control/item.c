@@ -117,7 +117,7 @@ static json_t *remote_in_use(const struct connection *connection)
     return json_string(connection->peers[0].name);
 }
 
-/* Where else the peer may be; NULL when that is nowhere. */
+/* All places where the peer may be; NULL when there is the one address alone, or any. */
 static json_t *peers(const struct connection *connection)
 {
     json_t *array = connection->peer_count == 0 ? NULL : json_array();
