@@ -51,6 +51,44 @@ ssize_t netlink_receive(int fd, void *to, size_t size, int flags)
     }
 }
 
+bool netlink_send(int fd, const void *data, size_t size)
+{
+    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+
+    return sendto(fd, data, size, 0, (struct sockaddr *)&kernel, sizeof(kernel)) >= 0;
+}
+
+const struct nlmsghdr *netlink_ask(int fd, const void *question, size_t question_size,
+                                   uint32_t sequence, void *to, size_t size, int *error)
+{
+    const struct nlmsghdr *message = to;
+    char text[1];
+
+    ssize_t got = netlink_send(fd, question, question_size) ? 0 : -1;
+    while (got >= 0) {
+        got = netlink_receive(fd, to, size, 0);
+        /* An answer to an earlier question may have come too late. */
+        if (got < 0 || !netlink_fits(message, (int)got) || message->nlmsg_seq != sequence)
+            continue;
+        if (!netlink_error(message, error, text, sizeof(text)))
+            return message;
+        *error = *error != 0 ? *error : EIO;
+        return NULL;
+    }
+    *error = errno == EAGAIN ? ETIMEDOUT : errno;
+    return NULL;
+}
+
+uint8_t netlink_family(uint8_t family)
+{
+    return family == FAMILY_IPV6 ? AF_INET6 : AF_INET;
+}
+
+uint8_t netlink_family_from(uint16_t family)
+{
+    return family == AF_INET ? FAMILY_IPV4 : family == AF_INET6 ? FAMILY_IPV6 : FAMILY_NONE;
+}
+
 bool netlink_fits(const struct nlmsghdr *message, int left)
 {
     return mnl_nlmsg_ok(message, left) && message->nlmsg_len <= (uint32_t)left;

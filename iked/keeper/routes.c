@@ -29,17 +29,12 @@ struct routes {
 
 /* --- Messages --- */
 
-static uint8_t family_of(uint8_t family)
-{
-    return family == FAMILY_IPV6 ? AF_INET6 : AF_INET;
-}
-
 size_t route_encode(uint8_t octets[ROUTE_QUESTION_MAX], const struct address *remote,
                     uint32_t sequence)
 {
     struct nlmsghdr *message = mnl_nlmsg_put_header(octets);
     struct rtmsg route = {
-        .rtm_family = family_of(remote->family),
+        .rtm_family = netlink_family(remote->family),
         .rtm_dst_len = (uint8_t)(address_size(remote->family) * 8),
     };
 
@@ -57,10 +52,10 @@ bool route_decode(const struct nlmsghdr *message, struct route *route)
 
     *route = (struct route){0};
     if (!netlink_take(message, RTM_NEWROUTE, &head, sizeof(head)) ||
-        (head.rtm_family != AF_INET && head.rtm_family != AF_INET6) ||
+        netlink_family_from(head.rtm_family) == FAMILY_NONE ||
         (head.rtm_type != RTN_UNICAST && head.rtm_type != RTN_LOCAL))
         return false;
-    uint8_t family = head.rtm_family == AF_INET ? FAMILY_IPV4 : FAMILY_IPV6;
+    uint8_t family = netlink_family_from(head.rtm_family);
     const struct nlattr *source = netlink_attribute(message, sizeof(head), RTA_PREFSRC);
     route->own = head.rtm_type == RTN_LOCAL;
     if (source == NULL || mnl_attr_get_payload_len(source) != address_size(family))
@@ -90,38 +85,19 @@ bool route_is_change(const struct nlmsghdr *message)
 
 /* --- The sockets --- */
 
-/* The first message of the datagram that came; NULL when there is none. */
-static const struct nlmsghdr *first_message(const struct routes *routes, ssize_t size)
-{
-    const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)routes->in;
-
-    return netlink_fits(message, (int)size) ? message : NULL;
-}
-
 /* An errno: 0 with the route, or why there is none. */
 static int ask(struct routes *routes, const struct address *remote, struct route *route)
 {
-    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
     uint8_t question[ROUTE_QUESTION_MAX] __attribute__((aligned(8)));
     size_t size = route_encode(question, remote, ++routes->sequence);
-    char text[1];
     int error;
+    const struct nlmsghdr *answer =
+        netlink_ask(routes->request_fd, question, size, routes->sequence, routes->in,
+                    sizeof(routes->in), &error);
 
-    if (sendto(routes->request_fd, question, size, 0, (struct sockaddr *)&kernel, sizeof(kernel)) <
-        0)
-        return errno;
-    for (;;) {
-        ssize_t got = netlink_receive(routes->request_fd, routes->in, sizeof(routes->in), 0);
-        if (got < 0)
-            return errno == EAGAIN ? ETIMEDOUT : errno;
-        const struct nlmsghdr *message = first_message(routes, got);
-        /* An answer to an earlier question came too late. */
-        if (message == NULL || message->nlmsg_seq != routes->sequence)
-            continue;
-        if (netlink_error(message, &error, text, sizeof(text)))
-            return error != 0 ? error : EIO;
-        return route_decode(message, route) ? 0 : ENETUNREACH;
-    }
+    if (answer == NULL)
+        return error;
+    return route_decode(answer, route) ? 0 : ENETUNREACH;
 }
 
 enum status routes_find_source(struct routes *routes, const struct address *remote,

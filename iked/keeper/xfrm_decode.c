@@ -11,11 +11,6 @@
 #include "iked/keeper/netlink.h"
 #include "lib/wire/ikev2.h"
 
-static uint8_t family_from(uint16_t family)
-{
-    return family == AF_INET ? FAMILY_IPV4 : family == AF_INET6 ? FAMILY_IPV6 : FAMILY_NONE;
-}
-
 static uint8_t protocol_from(uint8_t protocol)
 {
     return protocol == IPPROTO_ESP  ? V2_PROTOCOL_ESP
@@ -45,7 +40,7 @@ static bool take_template(const struct nlmsghdr *message, size_t fixed,
 /* One end of a packet, as the kernel describes a flow. */
 static struct selector packet_end(const struct xfrm_selector *selector, bool source)
 {
-    uint8_t family = family_from(selector->family);
+    uint8_t family = netlink_family_from(selector->family);
     struct address host = address_from(source ? &selector->saddr : &selector->daddr, family);
     struct selector end = selector_host(&host);
     bool icmp = protocol_is_icmp(selector->proto);
@@ -62,7 +57,7 @@ static struct selector packet_end(const struct xfrm_selector *selector, bool sou
 
 static void sa_from(const struct xfrm_usersa_info *info, struct kernel_sa *sa)
 {
-    uint8_t family = family_from(info->family);
+    uint8_t family = netlink_family_from(info->family);
 
     *sa = (struct kernel_sa){
         .source = address_from(&info->saddr, family),
@@ -111,7 +106,7 @@ static void piece_from(const struct xfrm_selector *selector, uint8_t direction, 
     bool straight = out || icmp;
 
     *piece = (struct piece){
-        .family = family_from(selector->family),
+        .family = netlink_family_from(selector->family),
         .protocol = selector->proto,
         .local_bits = out ? selector->prefixlen_s : selector->prefixlen_d,
         .remote_bits = out ? selector->prefixlen_d : selector->prefixlen_s,
@@ -130,7 +125,7 @@ bool xfrm_decode_policy(const struct nlmsghdr *message, struct kernel_piece *pie
     struct xfrm_user_tmpl template;
 
     if (!netlink_take(message, XFRM_MSG_NEWPOLICY, &info, sizeof(info)) ||
-        family_from(info.sel.family) == FAMILY_NONE ||
+        netlink_family_from(info.sel.family) == FAMILY_NONE ||
         !take_template(message, sizeof(info), &template))
         return false;
     piece_from(&info.sel, info.dir, &piece->piece);
@@ -173,7 +168,7 @@ static bool decode_mapping(const struct nlmsghdr *message, struct kernel_notice 
 
     if (!netlink_take(message, XFRM_MSG_MAPPING, &mapping, sizeof(mapping)))
         return false;
-    uint8_t family = family_from(mapping.id.family);
+    uint8_t family = netlink_family_from(mapping.id.family);
     *notice = (struct kernel_notice){
         .kind = NOTICE_MAPPING,
         .sa.source = address_from(&mapping.new_saddr, family),

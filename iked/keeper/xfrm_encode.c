@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "iked/keeper/netlink.h"
 #include "lib/base/writer.h"
 #include "lib/wire/ikev2.h"
 
@@ -19,11 +20,6 @@
 #define SMALL_WINDOW_MAX 32
 /* Of a peer whose mapping has changed every packet would tell anew: a second apart is enough. */
 #define MAPPING_AGE_S 1
-
-static uint16_t family_of(uint8_t family)
-{
-    return family == FAMILY_IPV6 ? AF_INET6 : AF_INET;
-}
 
 static uint8_t protocol_of(uint8_t protocol)
 {
@@ -69,7 +65,7 @@ static void encode_allocate_spi(struct xfrm_batch *batch, const struct kernel_jo
     struct nlmsghdr *message = xfrm_begin(batch, XFRM_MSG_ALLOCSPI, NLM_F_ACK);
     struct xfrm_userspi_info info = {
         .info.id.proto = protocol_of(allocate->protocol),
-        .info.family = family_of(allocate->destination.family),
+        .info.family = netlink_family(allocate->destination.family),
         .info.mode = mode_of(allocate->mode),
         .info.reqid = allocate->reqid,
         .min = KERNEL_SPI_MIN,
@@ -222,7 +218,7 @@ void xfrm_put_encap(struct nlmsghdr *message, const struct address *source,
 void xfrm_put_ends(struct xfrm_usersa_info *info, const struct address *source,
                    const struct address *destination)
 {
-    info->family = family_of(destination->family);
+    info->family = netlink_family(destination->family);
     info->saddr = info->id.daddr = (xfrm_address_t){0};
     put_address(&info->saddr, source);
     put_address(&info->id.daddr, destination);
@@ -265,7 +261,7 @@ void xfrm_encode_sa_id(struct xfrm_batch *batch, uint16_t type, uint16_t flags,
     struct nlmsghdr *message = xfrm_begin(batch, type, flags);
     struct xfrm_usersa_id id = {
         .spi = htonl(sa->spi),
-        .family = family_of(sa->destination.family),
+        .family = netlink_family(sa->destination.family),
         .proto = protocol_of(sa->protocol),
     };
 
@@ -301,7 +297,7 @@ static void put_selector(struct xfrm_selector *selector, const struct piece *pie
     bool straight = out || icmp;
 
     *selector = (struct xfrm_selector){
-        .family = family_of(piece->family),
+        .family = netlink_family(piece->family),
         .proto = piece->protocol,
         .prefixlen_s = out ? piece->local_bits : piece->remote_bits,
         .prefixlen_d = out ? piece->remote_bits : piece->local_bits,
@@ -345,7 +341,7 @@ static void put_template(struct nlmsghdr *message, const struct effect_policy *p
     bool out = direction == XFRM_POLICY_OUT;
     struct xfrm_user_tmpl template = {
         .id.proto = protocol_of(policy->protocol),
-        .family = family_of(policy->local.family),
+        .family = netlink_family(policy->local.family),
         .reqid = policy->reqid,
         .mode = mode_of(policy->mode),
         .share = XFRM_SHARE_ANY,

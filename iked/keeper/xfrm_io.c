@@ -25,7 +25,6 @@
 #define REQUEST_RCVBUF  (4 << 20)
 #define NOTICE_RCVBUF   (8 << 20)
 #define NOTICES_MAX     256 /* datagrams per wakeup */
-#define ANSWER_WAIT_S   5   /* far more than the kernel takes: nothing here may hang */
 
 struct xfrm {
     struct kernel kernel;
@@ -45,14 +44,12 @@ static struct xfrm *xfrm_of(struct kernel *kernel)
 
 static bool send_batch(struct xfrm *xfrm, const struct xfrm_batch *batch)
 {
-    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-    ssize_t sent = sendto(xfrm->request_fd, batch->data, batch->size, 0, (struct sockaddr *)&kernel,
-                          sizeof(kernel));
+    bool sent = netlink_send(xfrm->request_fd, batch->data, batch->size);
     int error = errno;
 
     secret_wipe(batch->data, batch->size);
     errno = error;
-    return sent >= 0;
+    return sent;
 }
 
 static struct xfrm_batch batch_of(struct xfrm *xfrm)
@@ -150,28 +147,11 @@ static const struct nlmsghdr *read_sa(struct xfrm *xfrm, const struct effect_mov
                                       int *error)
 {
     struct xfrm_batch batch = batch_of(xfrm);
-    char text[1];
 
     move_encode_get(&batch, move);
     xfrm->sequence = batch.sequence;
-    if (!send_batch(xfrm, &batch)) {
-        *error = errno;
-        return NULL;
-    }
-    for (;;) {
-        ssize_t size = netlink_receive(xfrm->request_fd, xfrm->in, sizeof(xfrm->in), 0);
-        const struct nlmsghdr *message = (const struct nlmsghdr *)(void *)xfrm->in;
-        if (size < 0) {
-            *error = errno == EAGAIN ? ETIMEDOUT : errno;
-            return NULL;
-        }
-        if (!netlink_fits(message, (int)size) || message->nlmsg_seq != xfrm->sequence)
-            continue;
-        if (!netlink_error(message, error, text, sizeof(text)))
-            return message;
-        *error = *error != 0 ? *error : EIO;
-        return NULL;
-    }
+    return netlink_ask(xfrm->request_fd, batch.data, batch.size, batch.sequence, xfrm->in,
+                       sizeof(xfrm->in), error);
 }
 
 static void fail_job(struct kernel_job *job, int error, const struct reason *reason)
@@ -366,8 +346,8 @@ struct kernel *kernel_xfrm_new(struct reason *reason)
     }
     xfrm->kernel.ops = &xfrm_ops;
     xfrm->request_fd = netlink_open(NETLINK_XFRM, 0, REQUEST_RCVBUF);
-    xfrm->notice_fd =
-        netlink_open(NETLINK_XFRM, XFRMGRP_ACQUIRE | XFRMGRP_EXPIRE | XFRMGRP_MAPPING, NOTICE_RCVBUF);
+    xfrm->notice_fd = netlink_open(NETLINK_XFRM, XFRMGRP_ACQUIRE | XFRMGRP_EXPIRE | XFRMGRP_MAPPING,
+                                   NOTICE_RCVBUF);
     if (xfrm->request_fd >= 0 && xfrm->notice_fd >= 0)
         return &xfrm->kernel;
     reason_set(reason, STATUS_FAIL, 0,
