@@ -57,8 +57,8 @@ static void daemon_ready(void)
     waiting_fd = -1;
 }
 
-/* What we were started with beyond the standard three is not ours; and those three must be there, or
- * a socket would become stderr. */
+/* What we were started with beyond the standard three is not ours; and those three must be there,
+ * or a socket would become stderr. */
 static void tidy_descriptors(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

@@ -76,7 +76,8 @@ static enum options_result read_user(struct options *options, const char *text)
     if (*end != ':')
         return misuse("--negotiator and --resolver are for iked itself, not with", text);
     options->gid = (gid_t)strtoul(end + 1, &end, 10);
-    return *end == '\0' ? OPTIONS_GO : misuse("--negotiator and --resolver are for iked itself, not with", text);
+    return *end == '\0' ? OPTIONS_GO
+                        : misuse("--negotiator and --resolver are for iked itself, not with", text);
 }
 
 /* What getopt stumbled over: a letter, perhaps in the middle of a word, or a long option. */

@@ -1,8 +1,8 @@
 /*
  * The third process: asks the system for the addresses of names, one after the other.
  *
- * Resolving blocks, reads files and talks to servers of others, so neither the negotiator, which may
- * do none of that, nor the keeper's loop is the place for it.  This process has no right at all
+ * Resolving blocks, reads files and talks to servers of others, so neither the negotiator, which
+ * may do none of that, nor the keeper's loop is the place for it.  This process has no right at all
  * beyond its user's, and the keeper believes it nothing but addresses of names it asked about.
  * Not here: asking it (keeper/names.h).
  */

@@ -50,11 +50,11 @@ static bool owner_is_at(const struct owner *owner, const struct address *remote)
 
 /* The peer is where the configuration says, or anywhere if it does not.  There are two ways to be
  * elsewhere in the course of time: the peer moves (RFC 4555), or the NAT before it gets another
- * address (RFC 7296 section 2.23).  Which one is the truth only the negotiator can know, as it alone
- * verifies messages.  What a lie gains: packets of this child alone, sealed with keys that the liar
- * has anyway, go to another host.  Selectors, SPIs and reqids are held against the configuration as
- * ever, so nothing more enters that child, and nothing of another one.  In transport mode the peer's
- * address is the selector: there it stays the configured one. */
+ * address (RFC 7296 section 2.23).  Which one is the truth only the negotiator can know, as it
+ * alone verifies messages.  What a lie gains: packets of this child alone, sealed with keys that
+ * the liar has anyway, go to another host.  Selectors, SPIs and reqids are held against the
+ * configuration as ever, so nothing more enters that child, and nothing of another one.  In
+ * transport mode the peer's address is the selector: there it stays the configured one. */
 static bool remote_allowed(const struct claim *claim)
 {
     const struct address *configured = &claim->connection->remote;

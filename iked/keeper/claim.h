@@ -19,9 +19,9 @@ struct claim {
     uint8_t protocol;
     uint8_t mode;
     bool encap; /* it is about an SA in UDP */
-    bool
-        is_policy; /* may wait for a peer whose name is not resolved yet, and for an own address that
-                     * is left open: the kernel takes what the route says; nothing passes till then */
+    /* It may wait for a peer whose name is not resolved yet, and for an own address that is left
+     * open: the kernel takes what the route says; nothing passes till then. */
+    bool is_policy;
     /* Found. */
     const struct connection *connection;
     const struct child_config *child;

@@ -51,8 +51,8 @@ bool config_wants_pair(const struct config *config, const struct owner *owner,
                        const struct selector *local, const struct selector *remote);
 bool config_wants_piece(const struct config *config, uint32_t reqid, const struct piece *piece);
 
-/* May `address` be our end of the connection?  The configured one; where it leaves that open, any of
- * this host's own. */
+/* May `address` be our end of the connection?  The configured one; where it leaves that open, any
+ * of this host's own. */
 bool gate_is_local(const struct gate *gate, const struct connection *connection,
                    const struct address *address);
 

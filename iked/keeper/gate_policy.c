@@ -8,8 +8,8 @@
 
 /* --- What the configuration itself wants --- */
 
-/* on_dead = "clear" takes the policies away while the peer is dead; what is required to be protected
- * never has that, whatever the file says. */
+/* on_dead = "clear" takes the policies away while the peer is dead; what is required to be
+ * protected never has that, whatever the file says. */
 static bool may_be_cleared(const struct child_config *child)
 {
     return child->connection->on_dead == DEAD_CLEAR && child->policy == POLICY_PREFER;

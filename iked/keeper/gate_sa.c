@@ -1,6 +1,6 @@
 /*
- * The gate's rules about SPIs and SAs: a child's own, between its own ends, by its own algorithms, no
- * more than it can need.
+ * The gate's rules about SPIs and SAs: a child's own, between its own ends, by its own algorithms,
+ * no more than it can need.
  *
  * Not here: policies (gate_policy.c).
  */

@@ -83,8 +83,8 @@ enum kernel_notice_kind { NOTICE_ACQUIRE = 1, NOTICE_EXPIRE, NOTICE_MAPPING, NOT
 /* What the kernel says by itself. */
 struct kernel_notice {
     enum kernel_notice_kind kind; /* LOST: some were lost, look for yourself */
-    /* ACQUIRE: reqid and packet; EXPIRE and MAPPING: destination, spi, protocol.  MAPPING: the source
-     * is the one that packets come from now, with its port. */
+    /* ACQUIRE: reqid and packet; EXPIRE and MAPPING: destination, spi, protocol.  MAPPING: the
+     * source is the one that packets come from now, with its port. */
     struct kernel_sa sa;
     bool hard;
 };

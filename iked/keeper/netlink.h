@@ -11,8 +11,9 @@
 
 #include "lib/base/address.h"
 
-/* A socket of a family (NETLINK_XFRM, ...) that hears the `groups`, with `room` octets for what is not
- * read yet.  What waits for an answer waits no longer than a few seconds (EAGAIN).  -1 with errno. */
+/* A socket of a family (NETLINK_XFRM, ...) that hears the `groups`, with `room` octets for what is
+ * not read yet.  What waits for an answer waits no longer than a few seconds (EAGAIN).  -1 with
+ * errno. */
 int netlink_open(int family, uint32_t groups, int room);
 
 /* Octets of a datagram of the kernel's, -1 with errno.  What others send is skipped. */
@@ -30,7 +31,8 @@ const struct nlmsghdr *netlink_ask(int fd, const void *question, size_t question
  * and more for negative ones, which fit anywhere. */
 MUST_USE bool netlink_fits(const struct nlmsghdr *message, int left);
 
-/* Copies the fixed part of a message of a type out; false when it is not one, or does not hold it. */
+/* Copies the fixed part of a message of a type out; false when it is not one, or does not hold
+ * it. */
 MUST_USE bool netlink_take(const struct nlmsghdr *message, uint16_t type, void *to, size_t size);
 
 /* The first attribute of a type behind a fixed part of `fixed` octets; NULL when there is none. */

@@ -54,12 +54,8 @@ static _Noreturn void become(const struct options *options, enum process_kind ki
         [PROCESS_RESOLVER] = {"--resolver", "resolver"},
     };
     char who[32];
-    char *arguments[] = {(char[]){"iked"},
-                         (char *)(uintptr_t)kinds[kind].option,
-                         who,
-                         (char[]){"--run"},
-                         (char *)(uintptr_t)options->run_dir,
-                         NULL};
+    char *arguments[] = {(char[]){"iked"},  (char *)(uintptr_t)kinds[kind].option, who,
+                         (char[]){"--run"}, (char *)(uintptr_t)options->run_dir,   NULL};
     char *environment[] = {NULL};
     int null = open("/dev/null", O_RDWR);
 

@@ -1,8 +1,8 @@
 /*
  * What the kernel says of this host's addresses and routes, through rtnetlink.
  *
- * It is asked at the moment of need: an answer kept could be of another moment than the request that
- * it is held against.  Besides, it says by itself that something has changed.
+ * It is asked at the moment of need: an answer kept could be of another moment than the request
+ * that it is held against.  Besides, it says by itself that something has changed.
  * Not here: who asks (gate.h, service.h), what follows from a change (the engine).
  */
 #ifndef IKED_KEEPER_ROUTES_H

@@ -14,7 +14,8 @@
 
 #include "iked/log.h"
 
-/* A policy's jobs stay together: each piece set and its forward policy removed, and the bypasses. */
+/* A policy's jobs stay together: each piece set and its forward policy removed, and the
+ * bypasses. */
 #define POLICY_JOBS_MAX (2 * PIECES_MAX + 1)
 
 struct request {

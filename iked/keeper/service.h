@@ -24,8 +24,8 @@ struct service_hooks {
     /* An effect that has no answer failed. */
     void (*trouble)(void *context, const struct name *connection, const char *text);
     /* See routes.h. */
-    enum status (*find_source)(void *context, const struct address *remote,
-                               struct address *source, struct reason *reason);
+    enum status (*find_source)(void *context, const struct address *remote, struct address *source,
+                               struct reason *reason);
     bool (*is_own_address)(void *context, const struct address *address);
     void *context;
 };

@@ -2,10 +2,11 @@
  * The negotiators, one after the other: starting them, hearing them, outliving them; and which
  * configuration they are given.
  *
- * A session is one negotiator's life.  It begins with HELLO, the configuration and the orphans of the
- * session before, is under way from its first COMMIT on, and ends with the process: then the next
- * one starts, after a wait that grows when they die young.
- * Not here: signals, the host (keeper.h), what is carried out for it (service.h, upkeep.h, names.h).
+ * A session is one negotiator's life.  It begins with HELLO, the configuration and the orphans of
+ * the session before, is under way from its first COMMIT on, and ends with the process: then the
+ * next one starts, after a wait that grows when they die young.
+ * Not here: signals, the host (keeper.h), what is carried out for it (service.h, upkeep.h,
+ * names.h).
  */
 #ifndef IKED_KEEPER_SESSION_H
 #define IKED_KEEPER_SESSION_H

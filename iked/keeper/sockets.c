@@ -226,9 +226,9 @@ static int open_udp(uint8_t family, uint16_t port, bool protects, bool second)
     return -1;
 }
 
-/* A port has two sockets: the kernel brings requests without a responder's SPI, such as begin an IKE
- * SA, to the second, everything else to the first.  So a flood of them fills a queue of its own, and
- * those whom we know get through even when we cannot keep up with it. */
+/* A port has two sockets: the kernel brings requests without a responder's SPI, such as begin an
+ * IKE SA, to the second, everything else to the first.  So a flood of them fills a queue of its
+ * own, and those whom we know get through even when we cannot keep up with it. */
 static bool split(int fd, uint16_t port)
 {
     const uint32_t at = port == IPC_PORT_NAT ? IPC_MARKER_SIZE : 0;

@@ -20,10 +20,9 @@ struct sockets {
  * another iked has it. */
 MUST_USE bool sockets_lock(struct sockets *sockets, const char *run_dir, struct reason *reason);
 
-/* Opens UDP on IKE's two ports for both families, two sockets each (the first sends), and the control
- * socket.  IPv6 may be absent.
- * `protects`: with policies that let IKE's own packets pass by all others, and with the kernel
- * taking ESP out of what comes to the port for NAT. */
+/* Opens UDP on IKE's two ports for both families, two sockets each (the first sends), and the
+ * control socket.  IPv6 may be absent. `protects`: with policies that let IKE's own packets pass by
+ * all others, and with the kernel taking ESP out of what comes to the port for NAT. */
 MUST_USE bool sockets_open(struct sockets *sockets, bool protects, struct reason *reason);
 
 /* Closes all and removes what is in the run directory. */

@@ -23,8 +23,9 @@ struct xfrm_batch {
 /* More than any job needs; the bypasses, ten messages, are the largest. */
 #define XFRM_JOB_ROOM 4096
 
-/* Appends all messages of a job (one per direction for policies; MOVE_SA is in xfrm_move.h).  False with the reason when the
- * job cannot be said in netlink; nothing is appended then.  There must be XFRM_JOB_ROOM left. */
+/* Appends all messages of a job (one per direction for policies; MOVE_SA is in xfrm_move.h).  False
+ * with the reason when the job cannot be said in netlink; nothing is appended then.  There must be
+ * XFRM_JOB_ROOM left. */
 MUST_USE bool xfrm_encode_job(struct xfrm_batch *batch, const struct kernel_job *job,
                               struct reason *reason);
 

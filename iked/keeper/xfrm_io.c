@@ -2,8 +2,7 @@
  * The kernel through XFRM's netlink: sockets, batches, acknowledgements, dumps, notices.
  *
  * Requests are synchronous: the kernel carries a batch out within the send, so its answers wait
- * when that returns.  A second socket listens to acquires, expiries and
- * mappings.
+ * when that returns.  A second socket listens to acquires, expiries and mappings.
  * Not here: the messages (xfrm_encode.h, xfrm_move.h, xfrm_decode.h).
  */
 #include <errno.h>

@@ -26,8 +26,8 @@ static struct slice key_behind(const struct nlattr *attribute, size_t head)
 
     if (attribute == NULL)
         return slice_of(NULL, 0);
-    reader = reader_of(
-        slice_of(mnl_attr_get_payload(attribute), mnl_attr_get_payload_len(attribute)));
+    reader =
+        reader_of(slice_of(mnl_attr_get_payload(attribute), mnl_attr_get_payload_len(attribute)));
     reader_skip(&reader, head);
     return reader_rest(&reader);
 }

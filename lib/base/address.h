@@ -31,7 +31,7 @@ struct selector {
     uint8_t end[16];
 };
 
-#define ADDRESS_TEXT_MAX 56
+#define ADDRESS_TEXT_MAX  56
 #define SELECTOR_TEXT_MAX 136
 
 /* 4 or 16; 0 for FAMILY_NONE. */
@@ -60,8 +60,7 @@ struct selector selector_host(const struct address *address);
 bool selector_contains(const struct selector *outer, const struct selector *inner);
 
 /* What both allow, in *both; false when that is nothing. */
-bool selector_intersect(const struct selector *a, const struct selector *b,
-                        struct selector *both);
+bool selector_intersect(const struct selector *a, const struct selector *b, struct selector *both);
 
 bool selector_equal(const struct selector *a, const struct selector *b);
 

@@ -39,7 +39,6 @@ struct hash_node *hash_next(const struct hash_node *node);
 /* SipHash-2-4 of `bytes` under a 16-byte key. */
 uint64_t hash_keyed(const uint8_t key[16], struct slice bytes);
 
-#define HASH_OWNER(node, type, member) \
-    ((type *)(void *)((char *)(node)-offsetof(type, member)))
+#define HASH_OWNER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 #endif

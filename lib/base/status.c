@@ -25,18 +25,12 @@ enum status reason_set(struct reason *reason, enum status status, uint16_t notif
 const char *status_name(enum status status)
 {
     switch (status) {
-    case STATUS_OK:
-        return "ok";
-    case STATUS_DROP:
-        return "drop";
-    case STATUS_REJECT:
-        return "reject";
-    case STATUS_CLOSE:
-        return "close";
-    case STATUS_WAIT:
-        return "wait";
-    case STATUS_FAIL:
-        return "fail";
+    case STATUS_OK: return "ok";
+    case STATUS_DROP: return "drop";
+    case STATUS_REJECT: return "reject";
+    case STATUS_CLOSE: return "close";
+    case STATUS_WAIT: return "wait";
+    case STATUS_FAIL: return "fail";
     }
     return "?";
 }

@@ -161,19 +161,18 @@ json_t *control_item_sa(const struct sa_view *view)
 
     for (size_t i = 0; i < view->child_count; i++)
         json_array_append_new(children, child_item(&view->children[i]));
-    return json_pack("{s:o, s:s, s:s, s:b, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o,"
-                     " s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:o}",
-                     "number", number(view->number), "connection", view->connection, "state",
-                     view->state, "initiator", view->initiator, "local", address(&view->local),
-                     "local_port", view->local.port, "remote", address(&view->remote),
-                     "remote_port", view->remote.port, "local_id", printable(view->local_id),
-                     "remote_id", printable(view->remote_id), "spi_i", hex(view->spi_i, 16),
-                     "spi_r", hex(view->spi_r, 16), "suite", suite(&view->suite), "weak",
-                     weak_names(&view->suite), "age_ms", number(view->age_ms), "established_ms",
-                     number(view->established_ms), "heard_ms", number(view->heard_ms),
-                     "nat_local", view->nat_local, "nat_remote", view->nat_remote, "esp_in_udp",
-                     view->encap, "mobike", view->mobike, "fragmentation", view->fragmentation,
-                     "children", children);
+    return json_pack(
+        "{s:o, s:s, s:s, s:b, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o,"
+        " s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:o}",
+        "number", number(view->number), "connection", view->connection, "state", view->state,
+        "initiator", view->initiator, "local", address(&view->local), "local_port",
+        view->local.port, "remote", address(&view->remote), "remote_port", view->remote.port,
+        "local_id", printable(view->local_id), "remote_id", printable(view->remote_id), "spi_i",
+        hex(view->spi_i, 16), "spi_r", hex(view->spi_r, 16), "suite", suite(&view->suite), "weak",
+        weak_names(&view->suite), "age_ms", number(view->age_ms), "established_ms",
+        number(view->established_ms), "heard_ms", number(view->heard_ms), "nat_local",
+        view->nat_local, "nat_remote", view->nat_remote, "esp_in_udp", view->encap, "mobike",
+        view->mobike, "fragmentation", view->fragmentation, "children", children);
 }
 
 static const char *start_name(enum child_start start)

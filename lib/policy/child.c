@@ -228,15 +228,16 @@ static bool esn_check(struct reading *reading, config_setting_t *setting,
     return true;
 }
 
-/* The kernel has no optional template for outbound packets in tunnel mode: it could not tell where a
- * packet that nothing encloses should go. */
+/* The kernel has no optional template for outbound packets in tunnel mode: it could not tell where
+ * a packet that nothing encloses should go. */
 static bool policy_check(struct reading *reading, config_setting_t *setting,
                          const struct child_config *child)
 {
     if (child->policy != POLICY_PREFER || child->mode != CHILD_TUNNEL)
         return true;
-    return setting_fault(reading, config_setting_get_member(setting, "policy"),
-                         "\"prefer\" in tunnel mode; expected \"require\", or mode = \"transport\"");
+    return setting_fault(
+        reading, config_setting_get_member(setting, "policy"),
+        "\"prefer\" in tunnel mode; expected \"require\", or mode = \"transport\"");
 }
 
 static struct child_config *child_new(struct connection *connection)

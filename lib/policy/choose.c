@@ -17,8 +17,7 @@
 
 static bool is_local(const struct connection *connection, const struct address *local)
 {
-    return connection->local.family == FAMILY_NONE ||
-           address_same_host(&connection->local, local);
+    return connection->local.family == FAMILY_NONE || address_same_host(&connection->local, local);
 }
 
 static const struct connection *with_local(const struct connection *connection,
@@ -179,8 +178,7 @@ static bool group_pick(const struct algorithm_list *ours, const struct offered *
         return true;
     if (ours->count == 0)
         return none_fits(offered, V2_TRANSFORM_KE);
-    if (terms->prefer_group != GROUP_NONE &&
-        algorithm_list_has(ours, terms->prefer_group))
+    if (terms->prefer_group != GROUP_NONE && algorithm_list_has(ours, terms->prefer_group))
         *group = algorithm_pick(&preferred, offered, V2_TRANSFORM_KE, terms->crypto);
     if (*group == GROUP_NONE)
         *group = algorithm_pick(ours, offered, V2_TRANSFORM_KE, terms->crypto);
@@ -290,10 +288,11 @@ static enum status nothing_fits(const struct near_miss *near, struct reason *rea
     differs_text(near->differs, differs);
     offer_text(near->offer, offered, sizeof(offered));
     proposal_text(near->ours, allowed, sizeof(allowed));
-    return reason_set(reason, STATUS_REJECT, V2_N_NO_PROPOSAL_CHOSEN,
-                      "no proposal fits: the nearest differs in %s; peer offered %.160s; allowed is "
-                      "%.110s",
-                      differs, offered, allowed);
+    return reason_set(
+        reason, STATUS_REJECT, V2_N_NO_PROPOSAL_CHOSEN,
+        "no proposal fits: the nearest differs in %s; peer offered %.160s; allowed is "
+        "%.110s",
+        differs, offered, allowed);
 }
 
 enum status choose_suite(const struct proposal_list *ours, const struct v2_sa *offer,

@@ -108,8 +108,8 @@ struct connection {
     const struct connection *next_of_remote; /* in the file's order */
     char name[CONFIG_NAME_MAX + 1];
     struct address local; /* FAMILY_NONE: the one that the host's routes say */
-    /* FAMILY_NONE: any peer; we can then only answer.  With `peers` the one in use; unspecified (all
-     * zero) until there is one. */
+    /* FAMILY_NONE: any peer; we can then only answer.  With `peers` the one in use; unspecified
+     * (all zero) until there is one. */
     struct address remote;
     uint8_t peer_count; /* 0: `remote` is all there is */
     uint8_t known_count;
@@ -128,9 +128,9 @@ struct connection {
     bool childless;         /* the IKE SA first, RFC 6023, when the peer can, too */
     bool fragmentation;     /* RFC 7383, when the peer can, too */
     uint32_t fragment_size; /* the largest IP datagram that IKE sends */
-    uint32_t liveness_s; /* the peer's longest silence before it is asked; 0: it never is */
-    uint8_t on_dead;     /* enum on_dead */
-    bool weak; /* weak algorithms were allowed */
+    uint32_t liveness_s;    /* the peer's longest silence before it is asked; 0: it never is */
+    uint8_t on_dead;        /* enum on_dead */
+    bool weak;              /* weak algorithms were allowed */
     uint16_t child_count;
     struct child_config_list children; /* at least one */
     char file[256];                    /* where it was written, for messages */
@@ -140,14 +140,14 @@ TAILQ_HEAD(connection_list, connection);
 
 /* Daemon-wide settings, the group `daemon` in the file. */
 struct daemon_settings {
-    uint32_t half_open_max;    /* cap on half-open SAs of responders; default 1000 */
-    uint32_t cookie_threshold; /* half-open SAs from which COOKIE is asked; default 100 */
+    uint32_t half_open_max;           /* cap on half-open SAs of responders; default 1000 */
+    uint32_t cookie_threshold;        /* half-open SAs from which COOKIE is asked; default 100 */
     uint32_t source_half_open_max;    /* the same two for those of one source: default 200 ... */
     uint32_t source_cookie_threshold; /* ... and 10 */
-    uint32_t half_open_s;      /* their life; default 30 */
-    uint32_t retransmit_ms;    /* first wait; default 1000 */
-    uint32_t retransmit_tries; /* default 5 */
-    bool clear_on_exit;        /* on_exit = "clear": SIGTERM removes policies; default "keep" */
+    uint32_t half_open_s;             /* their life; default 30 */
+    uint32_t retransmit_ms;           /* first wait; default 1000 */
+    uint32_t retransmit_tries;        /* default 5 */
+    bool clear_on_exit; /* on_exit = "clear": SIGTERM removes policies; default "keep" */
 };
 
 struct config {
@@ -205,8 +205,9 @@ struct places {
 /* Once each; past the maximum they are passed over. */
 void places_add(struct places *places, const struct address *address);
 
-/* A name of the peer's was resolved: it is known by these, too.  Those that no peer can have are left
- * out.  Too many addresses make the oldest ones forgotten that are neither `used` nor in the file. */
+/* A name of the peer's was resolved: it is known by these, too.  Those that no peer can have are
+ * left out.  Too many addresses make the oldest ones forgotten that are neither `used` nor in the
+ * file. */
 void config_learn(struct config *config, const struct connection *connection,
                   const struct address *addresses, size_t count, const struct places *used);
 

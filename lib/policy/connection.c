@@ -15,9 +15,9 @@
 #define IKE_LIFETIME_S   (8 * 3600)
 #define LIFETIME_MIN_S   60
 #define LIFETIME_MAX_S   (365 * 86400)
-#define SAS_MAX          16   /* some peers behind a NAT call themselves by the same address */
+#define SAS_MAX          16 /* some peers behind a NAT call themselves by the same address */
 #define SAS_MAX_MAX      10000
-#define KEEPALIVE_S      20   /* RFC 3948 section 4 */
+#define KEEPALIVE_S      20 /* RFC 3948 section 4 */
 #define KEEPALIVE_MIN_S  5
 #define KEEPALIVE_MAX_S  3600
 #define FRAGMENT_SIZE    1280 /* what IPv6 asks of every link */
@@ -25,10 +25,10 @@
 #define LIVENESS_MAX_S   86400
 #define LABEL_MAX        63
 #define ADDRESS_EXPECTED "an address such as \"192.0.2.1\" or \"2001:db8::1\""
-#define REMOTE_EXPECTED                                                                            \
+#define REMOTE_EXPECTED \
     "an address such as \"192.0.2.1\" or \"2001:db8::1\", a host's name, or \"any\" alone"
-#define LOCAL_EXPECTED   ADDRESS_EXPECTED ", or \"any\""
-#define ID_EXPECTED      "an address, \"host.name\", \"user@host\", \"keyid:text\" or \"@#hex\""
+#define LOCAL_EXPECTED ADDRESS_EXPECTED ", or \"any\""
+#define ID_EXPECTED    "an address, \"host.name\", \"user@host\", \"keyid:text\" or \"@#hex\""
 
 static key_reader read_version;
 static key_reader read_auth;
@@ -95,8 +95,8 @@ static bool read_auth(struct reading *reading, config_setting_t *setting, const 
     return strcmp(text, "psk") == 0 || setting_expected(reading, setting, "\"psk\"");
 }
 
-static bool read_liveness(struct reading *reading, config_setting_t *setting,
-                          const struct key *key, void *target)
+static bool read_liveness(struct reading *reading, config_setting_t *setting, const struct key *key,
+                          void *target)
 {
     struct connection *connection = target;
     const char *text = config_setting_type(setting) == CONFIG_TYPE_STRING
@@ -338,9 +338,8 @@ static bool remote_read(struct reading *reading, config_setting_t *setting,
         if (connection->peer_count == 1 && first->name == NULL)
             peers_free(connection);
         else if (connection->remote.family == FAMILY_NONE)
-            connection->remote.family = connection->local.family == FAMILY_NONE
-                                            ? FAMILY_IPV4
-                                            : connection->local.family;
+            connection->remote.family =
+                connection->local.family == FAMILY_NONE ? FAMILY_IPV4 : connection->local.family;
     }
     return id == NULL || id_read(reading, id, true, &connection->remote_id);
 }

@@ -74,9 +74,9 @@ bool connection_equal(const struct connection *a, const struct connection *b)
            a->reauth_s == b->reauth_s && a->children_max == b->children_max &&
            a->sas_max == b->sas_max && a->fragmentation == b->fragmentation &&
            a->fragment_size == b->fragment_size && a->liveness_s == b->liveness_s &&
-           a->on_dead == b->on_dead && a->keepalive_s == b->keepalive_s &&
-           a->mobike == b->mobike && a->encapsulate == b->encapsulate &&
-           a->childless == b->childless && a->weak == b->weak && children_equal(a, b);
+           a->on_dead == b->on_dead && a->keepalive_s == b->keepalive_s && a->mobike == b->mobike &&
+           a->encapsulate == b->encapsulate && a->childless == b->childless && a->weak == b->weak &&
+           children_equal(a, b);
 }
 
 void config_diff(const struct config *before, const struct config *after,

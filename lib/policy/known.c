@@ -87,8 +87,7 @@ static void know(struct config *config, struct connection *connection,
         if (!address_same_host(&connection->known[i].address, address))
             kept[count++] = connection->known[i].address;
     }
-    size_t moved =
-        count == CONFIG_KNOWN_MAX ? least_needed(connection, kept, used) : count;
+    size_t moved = count == CONFIG_KNOWN_MAX ? least_needed(connection, kept, used) : count;
     if (count == CONFIG_KNOWN_MAX)
         count--;
     memmove(&kept[1], &kept[0], moved * sizeof(kept[0]));

@@ -183,8 +183,8 @@ MUST_USE enum status v2_payloads_parse(struct v2_payloads *payloads, uint8_t fir
                                        struct slice bytes, uint8_t *critical_type,
                                        struct reason *reason);
 
-/* The chain one payload at a time, and nothing is kept: for whoever looks before he believes.  False
- * at its end, and where it cannot be read. */
+/* The chain one payload at a time, and nothing is kept: for whoever looks before he believes.
+ * False at its end, and where it cannot be read. */
 struct v2_walk {
     struct reader reader;
     uint8_t next;
@@ -209,14 +209,13 @@ struct v2_payload_rule {
  * refused; VENDOR and NOTIFY must be named too where they may appear.  STATUS_REJECT with
  * INVALID_SYNTAX and a reason that names payload, count and bounds. */
 MUST_USE enum status v2_payloads_check(const struct v2_payloads *payloads,
-                                       const struct v2_payload_rule *rules,
-                                       struct reason *reason);
+                                       const struct v2_payload_rule *rules, struct reason *reason);
 
 /* --- Payload bodies --- */
 
-#define V2_PROPOSALS_MAX 16
+#define V2_PROPOSALS_MAX  16
 #define V2_TRANSFORMS_MAX 48
-#define V2_SPI_MAX 8
+#define V2_SPI_MAX        8
 
 struct v2_transform {
     uint8_t type;
@@ -267,8 +266,7 @@ MUST_USE enum status v2_auth_parse(struct v2_auth *auth, struct slice body, stru
 
 #define V2_NONCE_MIN 16
 #define V2_NONCE_MAX 256
-MUST_USE enum status v2_nonce_parse(struct slice *nonce, struct slice body,
-                                    struct reason *reason);
+MUST_USE enum status v2_nonce_parse(struct slice *nonce, struct slice body, struct reason *reason);
 
 /* Section 3.10. */
 struct v2_notify_body {
@@ -342,15 +340,14 @@ void v2_skf_begin(struct v2_writer *writer, size_t iv_size, uint8_t first, uint1
                   uint16_t total);
 
 /* Closes the last inner payload, pads the text (zeroes and the Pad Length octet) to a multiple of
- * `block_size`, appends room for the ICV and fills in the lengths of SK or SKF and of the message, so
- * that it is ready for seal_encrypt: aad_size is sk_text_at - iv_size, text_size is what lies
+ * `block_size`, appends room for the ICV and fills in the lengths of SK or SKF and of the message,
+ * so that it is ready for seal_encrypt: aad_size is sk_text_at - iv_size, text_size is what lies
  * between sk_text_at and the ICV.  False when the room ended. */
 MUST_USE bool v2_sk_end(struct v2_writer *writer, size_t block_size, size_t icv_size);
 
 /* The decrypted text of an SK payload without padding: checks the Pad Length octet.
  * STATUS_REJECT with INVALID_SYNTAX when it lies. */
-MUST_USE enum status v2_sk_unpad(struct slice text, struct slice *payloads,
-                                 struct reason *reason);
+MUST_USE enum status v2_sk_unpad(struct slice text, struct slice *payloads, struct reason *reason);
 
 /* Closes the last payload and fills in the header's length.  False when the room ended. */
 MUST_USE bool v2_message_end(struct v2_writer *writer);
@@ -366,7 +363,7 @@ void v2_write_notify(struct v2_writer *writer, uint8_t protocol, struct slice sp
                      struct slice data);
 void v2_write_delete(struct v2_writer *writer, uint8_t protocol, const uint32_t *spis,
                      size_t count);
-void v2_write_selectors(struct v2_writer *writer, uint8_t payload,
-                        const struct selector *selectors, size_t count);
+void v2_write_selectors(struct v2_writer *writer, uint8_t payload, const struct selector *selectors,
+                        size_t count);
 
 #endif
