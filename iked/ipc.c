@@ -354,7 +354,6 @@ static void code_hello(struct coder *coder, struct ipc_message *message)
 {
     struct ipc_hello *hello = &message->hello;
 
-    code_enum(coder, &hello->kernel, 0, IPC_KERNEL_COUNT);
     code_enum(coder, &hello->log_level, SEVERITY_DEBUG, SEVERITY_ERROR + 1);
     code_enum(coder, &hello->socket_count, 0, IPC_SOCKETS_MAX + 1);
     for (size_t i = 0; i < hello->socket_count && !coder->failed; i++) {

@@ -50,7 +50,6 @@ enum ipc_kind {
     IPC_KIND_COUNT
 };
 
-enum ipc_kernel { IPC_KERNEL_XFRM, IPC_KERNEL_NONE, IPC_KERNEL_COUNT };
 enum ipc_role { IPC_ROLE_UDP, IPC_ROLE_CONTROL, IPC_ROLE_COUNT };
 
 /* One of the descriptors that come with HELLO, in their order. */
@@ -61,7 +60,6 @@ struct ipc_socket {
 };
 
 struct ipc_hello {
-    uint8_t kernel;    /* enum ipc_kernel */
     uint8_t log_level; /* enum severity */
     uint8_t socket_count;
     struct ipc_socket sockets[IPC_SOCKETS_MAX];

@@ -59,9 +59,9 @@ static enum options_result misuse(const char *what, const char *given)
 static enum options_result read_kernel(struct options *options, const char *text)
 {
     if (strcmp(text, "xfrm") == 0)
-        options->kernel = IPC_KERNEL_XFRM;
+        options->kernel = OPTIONS_KERNEL_XFRM;
     else if (strcmp(text, "none") == 0)
-        options->kernel = IPC_KERNEL_NONE;
+        options->kernel = OPTIONS_KERNEL_NONE;
     else
         return misuse("--kernel is \"xfrm\" or \"none\", not", text);
     return OPTIONS_GO;

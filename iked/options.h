@@ -13,6 +13,8 @@
 
 #define EXIT_MISUSE 2
 
+enum options_kernel { OPTIONS_KERNEL_XFRM, OPTIONS_KERNEL_NONE };
+
 struct options {
     bool foreground;
     bool check_only;
@@ -20,7 +22,7 @@ struct options {
     const char *file;
     const char *run_dir;
     const char *user;
-    enum ipc_kernel kernel;
+    enum options_kernel kernel;
     /* For the processes that the keeper starts. */
     bool negotiator;
     bool resolver;

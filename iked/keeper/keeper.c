@@ -217,7 +217,7 @@ static bool open_kernel(struct keeper *keeper, struct reason *reason)
         .is_own_address = is_own_address,
         .context = keeper,
     };
-    bool none = keeper->options->kernel == IPC_KERNEL_NONE;
+    bool none = keeper->options->kernel == OPTIONS_KERNEL_NONE;
     struct kernel *kernel = none ? kernel_none_new(reason) : kernel_xfrm_new(reason);
 
     if (kernel == NULL)
@@ -290,7 +290,7 @@ static bool start(struct keeper *keeper, struct reason *reason)
         reason_set(reason, STATUS_FAIL, 0, "out of memory");
         return false;
     }
-    if (!sockets_open(&keeper->sockets, options->kernel == IPC_KERNEL_XFRM, reason))
+    if (!sockets_open(&keeper->sockets, options->kernel == OPTIONS_KERNEL_XFRM, reason))
         return false;
     upkeep_adopt(&keeper->service, clock_now_ms());
     return session_begin(&keeper->session);
@@ -301,7 +301,7 @@ static void clear(struct keeper *keeper)
     bool policies = keeper->session.loaded.config->daemon.clear_on_exit;
 
     upkeep_clear(&keeper->service, policies);
-    if (keeper->options->kernel == IPC_KERNEL_NONE)
+    if (keeper->options->kernel == OPTIONS_KERNEL_NONE)
         return;
     log_line(SEVERITY_INFO, policies
                                 ? "SAs and policies are removed: traffic passes in the clear"

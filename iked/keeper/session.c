@@ -215,8 +215,7 @@ bool session_begin(struct session *session)
         return false;
     }
     session->channel = channel_new(session->base, fd, &hooks);
-    if (session->channel == NULL ||
-        !tell_hello(session->channel, session->options->kernel, session->sockets)) {
+    if (session->channel == NULL || !tell_hello(session->channel, session->sockets)) {
         log_line(SEVERITY_ERROR, "the negotiator cannot be talked to");
         kill(session->pid, SIGKILL); /* session_reap sees its end */
         return true;

@@ -14,11 +14,10 @@ static void tell(struct channel *channel, struct ipc_message *message)
                  ipc_kind_name(message->kind));
 }
 
-bool tell_hello(struct channel *channel, enum ipc_kernel kernel, const struct sockets *sockets)
+bool tell_hello(struct channel *channel, const struct sockets *sockets)
 {
     struct ipc_message message = {
         .kind = IPC_HELLO,
-        .hello.kernel = (uint8_t)kernel,
         .hello.log_level = (uint8_t)log_level(),
         .hello.socket_count = (uint8_t)sockets->count,
     };

@@ -83,7 +83,7 @@ static _Noreturn void be_keeper(void)
     static char run_dir[128];
     struct options options = {
         .foreground = true,
-        .kernel = IPC_KERNEL_NONE,
+        .kernel = OPTIONS_KERNEL_NONE,
         .file = file,
         .run_dir = run_dir,
         .user = "nobody",

@@ -39,8 +39,7 @@ static struct ipc_message hello(void)
 {
     return (struct ipc_message){
         .kind = IPC_HELLO,
-        .hello = {.kernel = IPC_KERNEL_NONE,
-                  .log_level = SEVERITY_WARNING,
+        .hello = {.log_level = SEVERITY_WARNING,
                   .socket_count = 2,
                   .sockets = {{IPC_ROLE_UDP, FAMILY_IPV6, 4500}, {IPC_ROLE_CONTROL, 0, 0}}},
     };
@@ -404,7 +403,7 @@ static void layout_is_as_written(void **state)
     (void)state;
     assert_bytes(encoded(commit()), "0b 00000004 01020304");
     assert_bytes(encoded(config_end()), "03 0000000d 00000007 1122334455667788 01");
-    assert_bytes(encoded(hello()), "01 0000000b 01 02 02 00 06 1194 01 00 0000");
+    assert_bytes(encoded(hello()), "01 0000000a 02 02 00 06 1194 01 00 0000");
     assert_bytes(encoded(remove_sa()), "09 00000020 0a 000000000000000b 00000016"
                                        "04 0000 c0000202 04 0000 c0000201 c0c1c2c3 02");
 }
@@ -483,10 +482,9 @@ static void bent_values_are_refused(void **state)
         {commit, 0, 0},               /* no kind */
         {commit, 0, IPC_KIND_COUNT},  /* a kind past the end */
         {config_end, 17, 2},          /* a bool that is neither */
-        {hello, 5, IPC_KERNEL_COUNT}, /* enums past their ends */
-        {hello, 6, SEVERITY_ERROR + 1},
-        {hello, 7, IPC_SOCKETS_MAX + 1},
-        {hello, 9, 5},     /* a family */
+        {hello, 5, SEVERITY_ERROR + 1}, /* enums past their ends */
+        {hello, 6, IPC_SOCKETS_MAX + 1},
+        {hello, 8, 5},     /* a family */
         {remove_sa, 5, 0}, /* effects that are not the keeper's */
         {remove_sa, 5, EFFECT_SEND},
         {remove_sa, 5, EFFECT_REPORT},

@@ -35,7 +35,7 @@ static void defaults_hold(void **state)
     assert_int_equal(parse((const char *const[]){NULL}), OPTIONS_GO);
     assert_false(options.foreground || options.check_only || options.verbose);
     assert_false(options.negotiator);
-    assert_int_equal(options.kernel, IPC_KERNEL_XFRM);
+    assert_int_equal(options.kernel, OPTIONS_KERNEL_XFRM);
     assert_non_null(strstr(options.file, "/iked/iked.conf"));
     assert_non_null(strstr(options.run_dir, "/run/iked"));
     assert_null(options.user);
@@ -48,9 +48,9 @@ static void options_are_read(void **state)
 
     assert_int_equal(PARSE("-dv", "--kernel=none"), OPTIONS_GO);
     assert_true(options.foreground && options.verbose && !options.check_only);
-    assert_int_equal(options.kernel, IPC_KERNEL_NONE);
+    assert_int_equal(options.kernel, OPTIONS_KERNEL_NONE);
     assert_int_equal(PARSE("--kernel", "xfrm", "-n"), OPTIONS_GO);
-    assert_int_equal(options.kernel, IPC_KERNEL_XFRM);
+    assert_int_equal(options.kernel, OPTIONS_KERNEL_XFRM);
     assert_true(options.check_only);
     assert_int_equal(PARSE("-f", file, "--run", "d", "--user", "u"), OPTIONS_GO);
     assert_int_equal(PARSE("--negotiator", "12:34", "--run", "d"), OPTIONS_GO);
