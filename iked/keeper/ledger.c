@@ -393,11 +393,6 @@ struct policy_record *ledger_set_policy(struct ledger *ledger, const struct effe
         owner_put(ledger, owner);
         return NULL;
     }
-    policy->local = from->local;
-    policy->remote = from->remote;
-    policy->protocol = from->protocol;
-    policy->mode = from->mode;
-    policy->policy = from->policy;
     policy->session = ledger->session;
     return policy;
 }

@@ -77,14 +77,9 @@ struct policy_record {
     TAILQ_ENTRY(policy_record) entry;
     struct owner *owner;
     struct reqid_use *reqid;
-    struct address local;
-    struct address remote;
     struct selector local_selector;
     struct selector remote_selector;
     uint32_t session;
-    uint8_t protocol;
-    uint8_t mode;
-    uint8_t policy;
 };
 TAILQ_HEAD(policy_record_list, policy_record);
 
@@ -172,7 +167,7 @@ static inline bool sa_is_orphan(const struct ledger *ledger, const struct sa_rec
 struct policy_record *ledger_find_policy(const struct ledger *ledger, const struct selector *local,
                                          const struct selector *remote);
 
-/* Adds the pair, or gives the one that is there to a (new) owner with new ends.  NULL when memory
+/* Adds the pair, or gives the one that is there to a (new) owner.  NULL when memory
  * is out, LEDGER_POLICIES_MAX are there or the reqid is another owner's. */
 struct policy_record *ledger_set_policy(struct ledger *ledger, const struct effect_policy *policy);
 
