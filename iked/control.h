@@ -2,7 +2,7 @@
  * The control socket's server, in the negotiator: what ikectl and programs like it talk to.
  *
  * It accepts clients on a socket that the keeper opened, answers `show` by looking into the
- * engine, hands `up`, `down` and `reload` to the event loop, and streams reports to monitors.
+ * engine, hands `up`, `down`, `rekey` and `reload` to the event loop, and streams reports to monitors.
  * Everything runs in the caller's event_base; nothing here blocks, opens a file or needs a right.
  * Not here: the messages themselves (lib/control), reading the configuration (the keeper).
  */
@@ -16,7 +16,7 @@ struct control;
 struct udp_counts;
 
 #define CONTROL_CLIENTS_MAX   32       /* more are told so and let go */
-#define CONTROL_WAITING_MAX   64       /* up, down and reload of one client at the same time */
+#define CONTROL_WAITING_MAX   64       /* up, down, rekey, reload of one client at a time */
 #define CONTROL_PENDING_PAUSE 262144   /* octets unread by a client: no more requests are taken */
 #define CONTROL_PENDING_MAX   67108864 /* octets unread by a client: it is dropped */
 #define CONTROL_STALL_S       60       /* a client with unread octets that reads none: dropped */

@@ -41,7 +41,7 @@ static uint64_t table_key(struct slice bytes)
     return hash_keyed(no_key, bytes);
 }
 
-static uint64_t remote_key(const struct address *remote)
+uint64_t remote_key(const struct address *remote)
 {
     return table_key(address_bytes(remote));
 }

@@ -14,6 +14,9 @@ struct connection *connection_read(struct reading *reading, config_setting_t *se
 /* Frees it and its children; the caller has taken it out of lists and tables. */
 void connection_free(struct connection *connection);
 
+/* By which peers' addresses stand in the tables of a configuration. */
+uint64_t remote_key(const struct address *remote);
+
 /* Enters the addresses that stand in the file as known. */
 void config_know_peers(struct config *config, struct connection *connection);
 
