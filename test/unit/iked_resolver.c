@@ -65,9 +65,13 @@ static void a_reply_arrives(void **state)
     for (size_t size = 0; size < bytes.size; size++)
         assert_false(resolver_reply_read(slice_of(bytes.data, size), &read));
     assert_false(resolver_reply_read(slice_of(bytes.data, bytes.size + 1), &read));
-    room[4] = CONFIG_RESOLVED_MAX + 1;
-    assert_false(resolver_reply_read(bytes, &read));
-    room[4] = CONFIG_RESOLVED_MAX;
+    /* One address more than there is room for, before the text. */
+    size_t text_size = 2 + strlen("why not");
+    struct slice first = slice_of(bytes.data + 5, 1 + 4);
+    struct slice text = slice_of(bytes.data + bytes.size - text_size, text_size);
+    struct slice more = bytes_join(slice_of(bytes.data, bytes.size - text_size), first);
+    more = bytes_with(bytes_join(more, text), 4, CONFIG_RESOLVED_MAX + 1);
+    assert_false(resolver_reply_read(more, &read));
     room[5] = 5; /* a family */
     assert_false(resolver_reply_read(bytes, &read));
 }
