@@ -52,8 +52,10 @@ static enum fate take_packet(void *context, struct flight *flight)
 
     if (flight->kind != FLIGHT_IKE || !crossing->capturing)
         return FATE_PASS;
-    if (crossing->held_count == CROSSING_HELD_MAX)
+    if (crossing->held_count == CROSSING_HELD_MAX) {
+        crossing_fail(crossing, "more than %d messages are on their way", CROSSING_HELD_MAX);
         return FATE_LOST;
+    }
     if (crossing->time_passes)
         ladder_event(crossing, (struct event){EVENT_TIME, 0});
     crossing->time_passes = false;
