@@ -17,6 +17,7 @@ from peers.iked import Iked  # noqa: E402
 from peers.libreswan import Libreswan  # noqa: E402
 from peers.openiked import OpenIKED  # noqa: E402
 from peers.strongswan import StrongSwan  # noqa: E402
+from warm import LIST, warm  # noqa: E402
 
 KINDS = {kind.kind: kind for kind in (Iked, StrongSwan, Libreswan, OpenIKED)}
 SUBJECT = os.environ.get("LAB_SUBJECT", "iked")
@@ -24,7 +25,13 @@ SUBJECT = os.environ.get("LAB_SUBJECT", "iked")
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "iked_only: needs iked itself, no stand-in")
+    config.addinivalue_line("markers", "core: without it nothing is proven: it comes first, and always runs")
     config.addinivalue_line("markers", "long: many hosts, or a race against a clock: LAB_LONG=yes runs it")
+
+
+def pytest_sessionstart():
+    if LIST.exists():
+        print("lab: read {:.0f} MB of programs in {:.0f} s".format(*warm()), flush=True)
 
 
 @pytest.hookimpl(trylast=True)
@@ -33,15 +40,27 @@ def pytest_collection_modifyitems(items, config):
     if not os.environ.get("LAB_LONG"):
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
         items[:] = [item for item in items if not item.get_closest_marker("long")]
-    # One of several processes that share the scenarios (shards.py): every n-th is its own.
-    if shard := os.environ.get("LAB_SHARD"):
-        mine, count = map(int, shard.split("/"))
-        config.hook.pytest_deselected(items=[item for i, item in enumerate(items) if i % count != mine])
-        items[:] = items[mine::count]
+    items.sort(key=lambda item: not item.get_closest_marker("core"))
     if SUBJECT != "iked":
         for item in items:
             if item.get_closest_marker("iked_only"):
                 item.add_marker(pytest.mark.skip(reason=f"iked is played by {SUBJECT}"))
+
+
+def pytest_runtest_protocol(item):
+    """True passes over a test: another process of several (shards.py) has it, or it is late."""
+    if "LAB_SHARD" not in os.environ:
+        return None
+    late = not item.get_closest_marker("core") and (lab.RESULTS / "late").exists()
+    name = re.sub(r"[^\w.-]+", "_", item.nodeid)
+    try:
+        # Of all that try, one makes the folder.
+        (lab.RESULTS / "taken" / name).mkdir()
+    except FileExistsError:
+        return True
+    if late:
+        (lab.RESULTS / "taken" / name).rename(lab.RESULTS / "left" / name)
+    return True if late else None
 
 
 class Scenario:

@@ -20,10 +20,10 @@ REPO = Path(__file__).resolve().parent.parent.parent
 STORE = Path(os.environ.get("LAB_STORE") or REPO / "build/lab")
 RESULTS = Path("/results") if os.environ.get("LAB_IN_VM") else STORE / "out"
 
-# How much longer than on a good machine something may take. An emulated processor
-# is five to ten times slower than a real one, and the machine below it may be busy
-# and have read nothing yet. Waits are long only when something fails.
-PATIENCE = 12 if os.environ.get("LAB_IN_VM") else 2
+# How much longer than on a good machine something may take: the VM's processor
+# is a slow one (see vm), and a busy machine below it may have to read a file first.
+# Waits are long only when something fails.
+PATIENCE = 5 if os.environ.get("LAB_IN_VM") else 2
 
 
 def wait_until(check, seconds=10, what="", every=0.05):

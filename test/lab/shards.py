@@ -1,9 +1,15 @@
-# Runs the scenarios as several pytest processes side by side inside one machine:
-# a scenario waits more than it works, so two finish in little more than the time
-# of one. Prints each test's line as it comes, each process's report as one block,
-# and a last line with the sums; writes one lab.xml. Arguments go to pytest.
+# Shares the scenarios out among several machines side by side (see vm; where this
+# system's own kernel will do, among several processes), each of which takes the
+# next one that nobody has taken. Prints each test's line as it comes, each
+# machine's report as one block, and a last line with the sums; writes one
+# lab.xml. Arguments go to pytest.
+#
+# A test without which nothing is proven is marked `core`: those come first, and
+# run however long it takes. After LAB_BUDGET seconds no other begins: how many
+# there were is said, and `make check-lab` without a budget runs them all.
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -11,17 +17,18 @@ import time
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
-from warm import warm
-
 HERE = Path(__file__).resolve().parent
 COUNT = int(os.environ.get("LAB_SHARDS", "2"))
+BUDGET = float(os.environ.get("LAB_BUDGET") or "inf")
+TIMEOUT = os.environ.get("LAB_TIMEOUT") or "4200"
 
 
 def begin(number, results, arguments):
+    pytest = ["/usr/bin/python3", "-B", "-m", "pytest", "-v", "--no-header", "--tb=short", "--color=no",
+              "-p", "no:cacheprovider", f"--rootdir={HERE}", f"--junit-xml={results}/lab.{number}.xml", str(HERE)]
     return subprocess.Popen(
-        [sys.executable, "-B", "-m", "pytest", "-v", "--no-header", "--tb=short", "--color=no", "-p", "no:cacheprovider",
-         f"--rootdir={HERE}", f"--junit-xml={results}/lab.{number}.xml", *arguments],
-        cwd=HERE, env={**os.environ, "LAB_SHARD": f"{number}/{COUNT}", "COLUMNS": "80"},
+        [HERE / "vm", "--timeout", TIMEOUT, "--", *pytest, *arguments],
+        cwd=HERE, env={**os.environ, "LAB_SHARD": str(number)},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
 
 
@@ -39,12 +46,12 @@ def relay(process, lock):
         print("".join(line for line in rest if not line.startswith(("collecting", "=== test session"))), flush=True)
 
 
-def merge(results):
+def merge(out):
     """One junit file out of the shards'; returns the sums."""
     sums = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
     whole = xml.Element("testsuites")
     for number in range(COUNT):
-        path = Path(results) / f"lab.{number}.xml"
+        path = out / f"lab.{number}.xml"
         if not path.exists():
             sums["errors"] += 1
             continue
@@ -53,27 +60,35 @@ def merge(results):
             for key in sums:
                 sums[key] += int(suite.get(key, 0))
         path.unlink()
-    xml.ElementTree(whole).write(Path(results) / "lab.xml")
+    xml.ElementTree(whole).write(out / "lab.xml")
     return sums
 
 
 def main():
-    results, arguments = sys.argv[1], sys.argv[2:]
+    out, results, arguments = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
     begun = time.monotonic()
+    for folder in ("taken", "left"):
+        shutil.rmtree(out / folder, ignore_errors=True)
+        (out / folder).mkdir()
+    (out / "late").unlink(missing_ok=True)
     lock = threading.Lock()
-    print("lab: read {:.0f} MB of programs in {:.0f} s".format(*warm()), flush=True)
     processes = [begin(number, results, arguments) for number in range(COUNT)]
     threads = [threading.Thread(target=relay, args=(process, lock)) for process in processes]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
-    sums = merge(results)
+        while thread.is_alive():
+            thread.join(1)
+            if time.monotonic() - begun > BUDGET:
+                (out / "late").touch()
+    sums = merge(out)
     failed = sums["failures"] + sums["errors"]
     passed = sums["tests"] - failed - sums["skipped"]
+    if left := sorted(path.name for path in (out / "left").iterdir()):
+        print(f"lab: {len(left)} scenarios did not begin within {BUDGET:.0f} s:", *left, sep="\n  ")
     skipped = f", {sums['skipped']} skipped" if sums["skipped"] else ""
     print(f"lab: {passed} passed, {failed} failed{skipped} in {time.monotonic() - begun:.0f} s")
-    # 5: a shard to which no test fell.
+    # 5: a pattern that no test's name fits.
     states = {process.returncode for process in processes} - {0, 5}
     return max(states) if states else int(failed > 0 or passed + sums["skipped"] == 0)
 

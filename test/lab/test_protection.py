@@ -11,6 +11,8 @@ from lab import PATIENCE, live_states, wait_until, xfrm_policies
 from peers import Conn
 from scenario import Pair, settles, spis
 
+pytestmark = pytest.mark.core
+
 PINGS = 80
 SECRET_TROUBLE = re.compile(r"secret|psk|pre-shared|authentic", re.I)
 

@@ -9,7 +9,7 @@ import pytest
 from peers.iked import status_of
 from scenario import Pair
 
-pytestmark = pytest.mark.iked_only
+pytestmark = [pytest.mark.iked_only, pytest.mark.core]
 
 # SAs and policies, port 500; and what it takes to start a new negotiator as
 # another user in an empty root, and to end one.
