@@ -37,6 +37,7 @@ CONNECTION = """  {name} {{
     {ike}
     {life}
     {dpd}
+    {unique}
     local {{ auth = psk
       id = {local_id} }}
     remote {{ auth = psk
@@ -55,6 +56,9 @@ CONNECTION = """  {name} {{
 
 class StrongSwan(Peer):
     kind = "strongswan"
+    # Such as "never": INITIAL_CONTACT in an SA that crosses one of its own makes strongSwan drop
+    # that one without a word to the peer. Empty: its default.
+    unique = ""
 
     def __post_init__(self):
         super().__post_init__()
@@ -78,6 +82,7 @@ class StrongSwan(Peer):
                 ike=f"proposals = {c.ike}" if c.ike else "", esp=f"esp_proposals = {c.esp}" if c.esp else "",
                 life=f"rekey_time = {c.ike_seconds}s" if c.ike_seconds else "",
                 dpd=f"dpd_delay = {c.liveness}s" if c.liveness else "",
+                unique=f"unique = {self.unique}" if self.unique else "",
                 packets=f"rekey_packets = {c.packets}" if c.packets else "")
             secrets += f'  ike-{c.name} {{ id-1 = {local_id}\n id-2 = {remote_id}\n secret = "{c.psk}" }}\n'
         (self.folder / "swanctl.conf").write_text(text + "}\n" + secrets + "}\n")
