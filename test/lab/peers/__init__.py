@@ -36,6 +36,7 @@ class Conn:
     encapsulate: bool = False   # ESP in UDP, NAT or not
     keepalive: int = 0          # seconds of silence until one; 0: the daemon's own
     mobike: bool = False
+    childless: str = ""         # of strongSwan "allow", "prefer", "force" or "never"; of iked "prefer"; empty: its own
 
     def other_end(self, **changes):
         return replace(self, local=self.remote, remote=self.local, local_ts=self.remote_ts,

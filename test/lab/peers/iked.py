@@ -38,6 +38,8 @@ class Iked(Peer):
             rest += f"    fragment_size = {c.fragment_size};\n"
         if c.encapsulate:
             rest += "    encapsulate = true;\n"
+        if c.childless == "prefer":
+            rest += "    childless = true;\n"
         if c.mobike:
             rest += "    mobike = true;\n"
         if c.keepalive:

@@ -34,6 +34,7 @@ CONNECTION = """  {name} {{
     mobike = {mobike}
     encap = {encap}
     fragmentation = {fragments}
+    {childless}
     {ike}
     {life}
     {dpd}
@@ -80,6 +81,7 @@ class StrongSwan(Peer):
                 local_ts=",".join(c.local_ts) or "dynamic", remote_ts=",".join(c.remote_ts) or "dynamic",
                 start={"traffic": "trap", "never": "none", "immediate": "start"}[c.start],
                 ike=f"proposals = {c.ike}" if c.ike else "", esp=f"esp_proposals = {c.esp}" if c.esp else "",
+                childless=f"childless = {c.childless}" if c.childless else "",
                 life=f"rekey_time = {c.ike_seconds}s" if c.ike_seconds else "",
                 dpd=f"dpd_delay = {c.liveness}s" if c.liveness else "",
                 unique=f"unique = {self.unique}" if self.unique else "",
@@ -100,6 +102,10 @@ class StrongSwan(Peer):
 
     def up(self, name="lab", check=True):
         return self._swanctl("--initiate", "--child", name, "--timeout", TIMEOUT_S, check=check)
+
+    def up_alone(self, name="lab"):
+        """The IKE SA without a child."""
+        return self._swanctl("--initiate", "--ike", name, "--timeout", TIMEOUT_S)
 
     def down(self, name="lab", check=True):
         return self._swanctl("--terminate", "--ike", name, "--timeout", TIMEOUT_S, check=check)
