@@ -9,6 +9,8 @@
 #   make check                      all tests of CI, in the parts
 #                                   check-unit check-scenario check-crossing simulate
 #                                   fuzz-smoke check-lab
+#                                   within MINUTES=45: no scenario of the lab begins
+#                                   later, but for those that must be seen
 #   make simulate SEED=1 RUNS=1000
 #   make check-lab REKEYS=200      from each side, with each peer; a few by default
 #   make check-lab LONG=yes        also meshes, floods and hosts that move
@@ -19,6 +21,7 @@ B = build
 CLANG = clang
 SEED = 1
 RUNS = 200
+MINUTES = 45
 FUZZ_SECONDS = 5
 UNIT_TIMEOUT = 300
 V = 0
@@ -207,7 +210,8 @@ asan_parts = check-unit check-scenario check-crossing simulate
 .PHONY: check $(check_parts) check-asan check-valgrind
 check:
 	@$(tally) --start
-	@for part in $(check_parts); do $(tally) --part $$part $(MAKE) $$part || exit 1; done
+	@export LAB_UNTIL=$$(($$(date +%s) + 60 * $(MINUTES))); \
+	for part in $(check_parts); do $(tally) --part $$part $(MAKE) $$part || exit 1; done
 	@$(tally) --total
 
 check-asan:

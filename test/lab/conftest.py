@@ -21,6 +21,7 @@ from warm import LIST, warm  # noqa: E402
 
 KINDS = {kind.kind: kind for kind in (Iked, StrongSwan, Libreswan, OpenIKED)}
 SUBJECT = os.environ.get("LAB_SUBJECT", "iked")
+FIRST = ("test_pairs", "test_peers", "test_protection", "test_rekey")
 
 
 def pytest_configure(config):
@@ -40,7 +41,7 @@ def pytest_collection_modifyitems(items, config):
     if not os.environ.get("LAB_LONG"):
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
         items[:] = [item for item in items if not item.get_closest_marker("long")]
-    items.sort(key=lambda item: not item.get_closest_marker("core"))
+    items.sort(key=lambda item: (not item.get_closest_marker("core"), not item.nodeid.startswith(FIRST)))
     if SUBJECT != "iked":
         for item in items:
             if item.get_closest_marker("iked_only"):

@@ -9,7 +9,8 @@ from lab import expect_pair, live_states, wait_until, xfrm_policies
 from peers import conn_between
 
 # The same shape for every pair: which mode, which family.
-SHAPES = [pytest.param("transport", 4, id="transport-v4"), pytest.param("tunnel", 4, id="tunnel-v4"),
+SHAPES = [pytest.param("transport", 4, id="transport-v4", marks=pytest.mark.core),
+          pytest.param("tunnel", 4, id="tunnel-v4"),
           pytest.param("transport", 6, id="transport-v6"), pytest.param("tunnel", 6, id="tunnel-v6")]
 
 

@@ -7,7 +7,6 @@ import pytest
 from scenario import SHAPES, Pair, at_once, settles
 
 
-@pytest.mark.core
 @pytest.mark.parametrize("mode,family", SHAPES)
 def test_started_by_traffic(lab_scenario, mode, family):
     pair = Pair(lab_scenario, mode, family)

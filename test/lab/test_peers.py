@@ -14,7 +14,6 @@ SUITES = [("aes256gcm16-prfsha384-ecp384", "aes256gcm16"),
           ("aes256-sha512-ecp521", "aes256ctr-sha384")]
 
 
-@pytest.mark.core
 @pytest.mark.parametrize("mode,family", SHAPES)
 @pytest.mark.parametrize("peer", PEERS)
 def test_iked_initiates(lab_scenario, peer, mode, family):
@@ -32,7 +31,6 @@ def test_iked_initiates(lab_scenario, peer, mode, family):
     pair.goes_down(pair.one)
 
 
-@pytest.mark.core
 @pytest.mark.parametrize("mode,family", SHAPES)
 @pytest.mark.parametrize("peer", PEERS)
 def test_iked_responds(lab_scenario, peer, mode, family):

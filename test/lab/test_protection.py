@@ -11,8 +11,6 @@ from lab import PATIENCE, live_states, wait_until, xfrm_policies
 from peers import Conn
 from scenario import Pair, settles, spis
 
-pytestmark = pytest.mark.core
-
 PINGS = 80
 SECRET_TROUBLE = re.compile(r"secret|psk|pre-shared|authentic", re.I)
 
@@ -44,6 +42,7 @@ def test_nobody_at_the_other_end(lab_scenario, family):
     pair.nothing_was_clear()
 
 
+@pytest.mark.core
 @pytest.mark.iked_only
 def test_negotiator_is_killed(lab_scenario):
     pair = established(lab_scenario)

@@ -79,7 +79,6 @@ def rekey_all(pair, daemon):
 
 
 @pytest.mark.iked_only
-@pytest.mark.core
 @pytest.mark.parametrize("side", ["one", "two"])
 @pytest.mark.parametrize("peer", ["iked", "strongswan"])
 def test_many_under_traffic(lab_scenario, peer, side):
