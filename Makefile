@@ -9,7 +9,7 @@
 #   make check                      all tests of CI, in the parts
 #                                   check-unit check-scenario check-crossing simulate
 #                                   fuzz-smoke check-lab
-#                                   within MINUTES=45: no scenario of the lab begins
+#                                   within MINUTES=30: no scenario of the lab begins
 #                                   later, but for those that must be seen
 #   make simulate SEED=1 RUNS=1000
 #   make check-lab REKEYS=200      from each side, with each peer; a few by default
@@ -21,7 +21,7 @@ B = build
 CLANG = clang
 SEED = 1
 RUNS = 200
-MINUTES = 45
+MINUTES = 30
 FUZZ_SECONDS = 5
 UNIT_TIMEOUT = 300
 V = 0
