@@ -48,20 +48,29 @@ def pytest_collection_modifyitems(items, config):
                 item.add_marker(pytest.mark.skip(reason=f"iked is played by {SUBJECT}"))
 
 
-def pytest_runtest_protocol(item):
-    """True passes over a test: another process of several (shards.py) has it, or it is late."""
-    if "LAB_SHARD" not in os.environ:
+def to_run(items):
+    """One after the other, those that no other process of several (shards.py) has taken, while there is time."""
+    for item in items:
+        late = not item.get_closest_marker("core") and (lab.RESULTS / "late").exists()
+        name = re.sub(r"[^\w.-]+", "_", item.nodeid)
+        try:
+            # Of all that try, one makes the folder.
+            (lab.RESULTS / "taken" / name).mkdir()
+        except FileExistsError:
+            continue
+        if late:
+            (lab.RESULTS / "taken" / name).rename(lab.RESULTS / "left" / name)
+        else:
+            yield item
+
+
+def pytest_runtestloop(session):
+    if "LAB_SHARD" not in os.environ or session.testsfailed:
         return None
-    late = not item.get_closest_marker("core") and (lab.RESULTS / "late").exists()
-    name = re.sub(r"[^\w.-]+", "_", item.nodeid)
-    try:
-        # Of all that try, one makes the folder.
-        (lab.RESULTS / "taken" / name).mkdir()
-    except FileExistsError:
-        return True
-    if late:
-        (lab.RESULTS / "taken" / name).rename(lab.RESULTS / "left" / name)
-    return True if late else None
+    for item in to_run(session.items):
+        # Who comes next is not known yet: all that the item needed is taken down.
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+    return True
 
 
 class Scenario:
