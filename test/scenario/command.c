@@ -7,8 +7,6 @@
 #include "lib/policy/selector.h"
 #include "test/scenario/scenario.h"
 
-#define OCTETS_MAX 8192
-
 static const char config_ab[] =
     "connections: { ab: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };";
 static const char config_ba[] =
@@ -363,84 +361,6 @@ static bool do_send(struct script *script, char **words, size_t count)
     return true;
 }
 
-/* The words behind the exchange: [id N] {PAYLOAD HEX}. */
-static bool fill_message(struct script *script, struct tap *tap, char **words, size_t count)
-{
-    uint8_t octets[OCTETS_MAX];
-    size_t used;
-    size_t size;
-    uint8_t type;
-    size_t at = 0;
-
-    if (count > 1 && strcmp(words[0], "id") == 0) {
-        tap->header.message_id = (uint32_t)strtoul(words[1], NULL, 10);
-        at = 2;
-    }
-    for (; at < count; at += used)
-        if (!edit_payload(script, words + at, count - at, &used, &type, octets, sizeof(octets),
-                          &size) ||
-            !tap_insert(tap, tap->count, type, false, slice_of(octets, size)))
-            return false;
-    return true;
-}
-
-/* HOST EXCHANGE: an empty request of the host's first SA; that SA. */
-static struct ike_sa *begin_message(struct script *script, struct tap *tap, char **words,
-                                    size_t count)
-{
-    static const uint8_t exchanges[] = {V2_IKE_SA_INIT, V2_IKE_AUTH, V2_CREATE_CHILD_SA,
-                                        V2_INFORMATIONAL};
-    const struct host *host = script_host(script, words[0]);
-    struct ike_sa *sa = host == NULL ? NULL : probe_first(host->engine);
-    uint8_t exchange = 0;
-
-    for (size_t i = 0; count > 1 && i < sizeof(exchanges); i++)
-        if (strcmp(words[1], v2_exchange_name(exchanges[i])) == 0)
-            exchange = exchanges[i];
-    if (sa == NULL || exchange == 0) {
-        script_fail(script, "expected a host with an SA, and an exchange");
-        return NULL;
-    }
-    tap_request(tap, sa, exchange);
-    return sa;
-}
-
-static bool do_request(struct script *script, char **words, size_t count)
-{
-    struct tap tap;
-    struct ike_sa *sa = begin_message(script, &tap, words, count);
-
-    if (sa == NULL)
-        return false;
-    bool whole = fill_message(script, &tap, words + 2, count - 2) &&
-                 (tap_send(&tap, &script->world, sa) || script_fail(script, "cannot seal it"));
-    tap_free(&tap);
-    return whole;
-}
-
-static bool do_forge(struct script *script, char **words, size_t count)
-{
-    struct tap tap;
-    struct ike_sa *sa = begin_message(script, &tap, words, count);
-
-    if (sa == NULL)
-        return false;
-    tap.sealed = false;
-    if (strcmp(words[2], "response") == 0) {
-        tap.header.flags |= V2_FLAG_RESPONSE;
-        tap.header.message_id = sa->expected - (sa->expected > 0 ? 1 : 0);
-    }
-    bool whole = fill_message(script, &tap, words + 3, count - 3);
-    script->forged_to = world_host_at(&script->world, &sa->remote);
-    if (script->forged_to != NULL) {
-        probe_free(&script->before);
-        script->before = probe_take(script->forged_to->engine);
-    }
-    whole = whole && tap_send(&tap, &script->world, sa);
-    tap_free(&tap);
-    return whole;
-}
-
 /* What a peer says of a packet that it has no SA for: RFC 7296 section 1.5. */
 static bool do_forget(struct script *script, char **words, size_t count)
 {
@@ -537,7 +457,8 @@ static bool do_crossing(struct script *script, char **words, size_t count)
     (void)count;
     if (ops[0] == OP_COUNT || ops[1] == OP_COUNT)
         return script_fail(script, "no such operation");
-    crossing_begin(&crossing, crossing_seed(script->crypto, ops, loser), script->crypto, ops, false);
+    crossing_begin(&crossing, crossing_seed(script->crypto, ops, loser), script->crypto, ops,
+                   false);
     follow_ladder(&crossing, script->block);
     bool done = true;
     if (crossing.failure[0] != '\0')
@@ -555,18 +476,39 @@ bool command_run(struct script *script, struct words *words)
         size_t least; /* words behind it */
         bool (*run)(struct script *script, char **words, size_t count);
     } commands[] = {
-        {"host", 1, do_host},           {"two", 0, do_two},         {"secret", 1, do_secret},
-        {"start", 0, do_start},         {"crash", 1, do_crash},     {"reboot", 1, do_reboot},
-        {"configure", 1, do_configure}, {"up", 2, do_up},           {"down", 2, do_down},
-        {"rekey", 2, do_rekey},         {"advance", 1, do_advance}, {"ping", 2, do_ping},
-        {"drop", 1, do_drop},           {"hold", 1, do_hold},       {"double", 1, do_double},
-        {"release", 0, do_release},     {"edit", 2, do_edit},       {"request", 2, do_request},
-        {"replay", 1, do_replay},       {"flood", 2, do_flood},     {"send", 3, do_send},
-        {"move", 2, do_move},           {"nat", 2, do_nat},             {"rebind", 1, do_rebind},
-        {"expect", 1, do_expect},       {"mark", 0, do_mark},       {"forge", 3, do_forge},
-        {"spoil", 1, do_spoil},         {"shutdown", 1, do_shutdown},
-        {"forget", 1, do_forget},       {"resolve", 1, do_resolve},
-        {"outside", 1, do_outside},     {"listen", 2, do_listen},
+        {"host", 1, do_host},
+        {"two", 0, do_two},
+        {"secret", 1, do_secret},
+        {"start", 0, do_start},
+        {"crash", 1, do_crash},
+        {"reboot", 1, do_reboot},
+        {"configure", 1, do_configure},
+        {"up", 2, do_up},
+        {"down", 2, do_down},
+        {"rekey", 2, do_rekey},
+        {"advance", 1, do_advance},
+        {"ping", 2, do_ping},
+        {"drop", 1, do_drop},
+        {"hold", 1, do_hold},
+        {"double", 1, do_double},
+        {"release", 0, do_release},
+        {"edit", 2, do_edit},
+        {"request", 2, message_request},
+        {"replay", 1, do_replay},
+        {"flood", 2, do_flood},
+        {"send", 3, do_send},
+        {"move", 2, do_move},
+        {"nat", 2, do_nat},
+        {"rebind", 1, do_rebind},
+        {"expect", 1, do_expect},
+        {"mark", 0, do_mark},
+        {"forge", 3, message_forge},
+        {"spoil", 1, do_spoil},
+        {"shutdown", 1, do_shutdown},
+        {"forget", 1, do_forget},
+        {"resolve", 1, do_resolve},
+        {"outside", 1, do_outside},
+        {"listen", 2, do_listen},
         {"crossing", 3, do_crossing},
     };
 

@@ -1,5 +1,5 @@
 /*
- * Altering a message before it is sealed: see scenario.h.
+ * Altering a message before it is sealed, and making one: see scenario.h.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -212,13 +212,92 @@ bool edit_apply(struct script *script, struct tap *tap, char *const *words, size
     static const struct {
         const char *word;
         bool (*apply)(struct script *script, struct tap *tap, char *const *words, size_t count);
-    } edits[] = {{"add", add},     {"front", add},     {"set", set},
-                 {"remove", drop}, {"repeat", repeat}, {"flip", flip},
-                 {"cut", cut},     {"header", header}, {"mangle", mangle},
-                 {"pad", pad},     {"fragment", fragment}};
+    } edits[] = {{"add", add},       {"front", add}, {"set", set},          {"remove", drop},
+                 {"repeat", repeat}, {"flip", flip}, {"cut", cut},          {"header", header},
+                 {"mangle", mangle}, {"pad", pad},   {"fragment", fragment}};
 
     for (size_t i = 0; count > 0 && i < sizeof(edits) / sizeof(edits[0]); i++)
         if (strcmp(words[0], edits[i].word) == 0)
             return edits[i].apply(script, tap, words, count);
     return script_fail(script, "expected an edit");
+}
+
+/* --- Messages of its own --- */
+
+/* The words behind the exchange: [id N] {PAYLOAD HEX}. */
+static bool fill_message(struct script *script, struct tap *tap, char **words, size_t count)
+{
+    uint8_t octets[OCTETS_MAX];
+    size_t used;
+    size_t size;
+    uint8_t type;
+    size_t at = 0;
+
+    if (count > 1 && strcmp(words[0], "id") == 0) {
+        tap->header.message_id = (uint32_t)strtoul(words[1], NULL, 10);
+        at = 2;
+    }
+    for (; at < count; at += used)
+        if (!edit_payload(script, words + at, count - at, &used, &type, octets, sizeof(octets),
+                          &size) ||
+            !tap_insert(tap, tap->count, type, false, slice_of(octets, size)))
+            return false;
+    return true;
+}
+
+/* HOST EXCHANGE: an empty request of the host's first SA; that SA. */
+static struct ike_sa *begin_message(struct script *script, struct tap *tap, char **words,
+                                    size_t count)
+{
+    static const uint8_t exchanges[] = {V2_IKE_SA_INIT, V2_IKE_AUTH, V2_CREATE_CHILD_SA,
+                                        V2_INFORMATIONAL};
+    const struct host *host = script_host(script, words[0]);
+    struct ike_sa *sa = host == NULL ? NULL : probe_first(host->engine);
+    uint8_t exchange = 0;
+
+    for (size_t i = 0; count > 1 && i < sizeof(exchanges); i++)
+        if (strcmp(words[1], v2_exchange_name(exchanges[i])) == 0)
+            exchange = exchanges[i];
+    if (sa == NULL || exchange == 0) {
+        script_fail(script, "expected a host with an SA, and an exchange");
+        return NULL;
+    }
+    tap_request(tap, sa, exchange);
+    return sa;
+}
+
+bool message_request(struct script *script, char **words, size_t count)
+{
+    struct tap tap;
+    struct ike_sa *sa = begin_message(script, &tap, words, count);
+
+    if (sa == NULL)
+        return false;
+    bool whole = fill_message(script, &tap, words + 2, count - 2) &&
+                 (tap_send(&tap, &script->world, sa) || script_fail(script, "cannot seal it"));
+    tap_free(&tap);
+    return whole;
+}
+
+bool message_forge(struct script *script, char **words, size_t count)
+{
+    struct tap tap;
+    struct ike_sa *sa = begin_message(script, &tap, words, count);
+
+    if (sa == NULL)
+        return false;
+    tap.sealed = false;
+    if (strcmp(words[2], "response") == 0) {
+        tap.header.flags |= V2_FLAG_RESPONSE;
+        tap.header.message_id = sa->expected - (sa->expected > 0 ? 1 : 0);
+    }
+    bool whole = fill_message(script, &tap, words + 3, count - 3);
+    script->forged_to = world_host_at(&script->world, &sa->remote);
+    if (script->forged_to != NULL) {
+        probe_free(&script->before);
+        script->before = probe_take(script->forged_to->engine);
+    }
+    whole = whole && tap_send(&tap, &script->world, sa);
+    tap_free(&tap);
+    return whole;
 }

@@ -26,7 +26,8 @@ static void add_notify(char *line, size_t size, struct slice body)
 }
 
 /* The line of a packet: "a IKE_AUTH response 1 IDr AUTH SA TSi TSr". */
-static void packet_line(const struct world *world, const struct flight *flight, char *line, size_t size)
+static void packet_line(const struct world *world, const struct flight *flight, char *line,
+                        size_t size)
 {
     struct ike_header header;
     struct reason reason;

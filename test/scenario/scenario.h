@@ -19,7 +19,8 @@
  *   release [last]                 the held ones, first (or last) first
  *   edit MATCH: EDIT               the next packet that matches, before it is sealed:
  *       add [critical] PAYLOAD HEX | front PAYLOAD HEX | set PAYLOAD HEX | remove PAYLOAD |
- *       (remove notify TYPE, too) | repeat PAYLOAD | flip PAYLOAD OFFSET | cut PAYLOAD OCTETS | header FIELD VALUE |
+ *       (remove notify TYPE, too) | repeat PAYLOAD | flip PAYLOAD OFFSET | cut PAYLOAD OCTETS |
+ *       header FIELD VALUE |
  *       pad OCTETS              a Vendor ID payload of that size
  *       fragment NUMBER TOTAL   other numbers for a fragment
  *       mangle OFFSET           PAYLOAD: SA KE ... or a number; notify TYPE counts as one
@@ -49,7 +50,8 @@
  *   expect [no] report HOST WORDS...
  *   expect done|failed [WORDS...]  the last up, down, rekey, shutdown, configure
  *   expect ikes|half-open|children|larval|policies HOST N
- *   expect pair HOST HOST [transport|tunnel|udp|plain] [FROM TO]   what one sends by the other receives by
+ *   expect pair HOST HOST [transport|tunnel|udp|plain] [FROM TO]
+ *                                  what one sends by the other receives by
  *   expect ping VERDICT HOST HOST [FROM TO]              clear, sealed, held or acquire
  *   expect delivered|refused HOST N
  *   expect counter HOST NAME N     expect idle HOST (no timer is armed)
@@ -57,7 +59,8 @@
  *   expect kept HOST               all its SAs with keys are as they were before the last forge
  *
  * MATCH: a host (the sender), then words that the packet's line must hold, not as parts of others:
- * "a IKE_AUTH request 4500>4500", "a keepalive", "a IKE_AUTH request 1", "b IKE_SA_INIT response COOKIE", "a IKE_AUTH request SKF 2/4".
+ * "a IKE_AUTH request 4500>4500", "a keepalive", "a IKE_AUTH request 1",
+ * "b IKE_SA_INIT response COOKIE", "a IKE_AUTH request SKF 2/4".
  */
 #ifndef TEST_SCENARIO_SCENARIO_H
 #define TEST_SCENARIO_SCENARIO_H
@@ -67,10 +70,11 @@
 #include "test/common/tap.h"
 #include "test/common/world.h"
 
-#define WORDS_MAX 32
-#define LINE_MAX_ 2048
-#define LINES_MAX 1024
-#define RULES_MAX 32
+#define WORDS_MAX  32
+#define LINE_MAX_  2048
+#define LINES_MAX  1024
+#define RULES_MAX  32
+#define OCTETS_MAX 8192
 
 /* Lines about what happened, and the packets themselves. */
 struct log {
@@ -113,7 +117,7 @@ struct script {
     struct host *forged_to;
     struct host *asked; /* by the last command, and its number */
     uint64_t command;
-    int outside;              /* a socket, when ... */
+    int outside;               /* a socket, when ... */
     const struct host *inside; /* ... not NULL: whose */
     char secret[256];
     char error[1024]; /* "" while all is well */
@@ -146,6 +150,8 @@ bool command_run(struct script *script, struct words *words);
 bool edit_apply(struct script *script, struct tap *tap, char *const *words, size_t count);
 bool edit_payload(struct script *script, char *const *words, size_t count, size_t *used,
                   uint8_t *type, uint8_t *octets, size_t room, size_t *size);
+bool message_request(struct script *script, char **words, size_t count);
+bool message_forge(struct script *script, char **words, size_t count);
 bool expect_run(struct script *script, char *const *words, size_t count);
 
 /* --- outside.c --- */
