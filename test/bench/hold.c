@@ -1,6 +1,6 @@
 /*
- * What it takes the library to hold many SAs: a responder with COUNT of them, for so many minutes of
- * virtual time.
+ * What it takes the library to hold many SAs: a responder with COUNT of them, for so many minutes
+ * of virtual time.
  *
  * Prints hold.engine_cpu (the responder's CPU time for all of it) and hold.engine_sas (how many it
  * still has).  Nothing is sent by the SAs themselves: what there is are timers, liveness and

@@ -2,17 +2,18 @@
  * A load generator for IKEv2 responders: N initiators, C of them at work at once, IPv4.
  *
  *   load --remote ADDR [--count N] [--concurrency C] [--interval MS] [--first N] [--hold]
- *        [--stay SECONDS] [--psk TEXT] [--local ADDR] [--inner ADDR] [--network PREFIX] [--ike PROPOSAL] [--esp PROPOSAL] [-v]
+ *        [--stay SECONDS] [--psk TEXT] [--local ADDR] [--inner ADDR] [--network PREFIX]
+ *        [--ike PROPOSAL] [--esp PROPOSAL] [-v]
  *
  * Initiator number n speaks from address LOCAL + n (so a responder sees N hosts, as in life), port
  * 500, as iN.bench.example, and asks for the tunnel INNER + n/32 === NETWORK.  All go through one
  * socket; the addresses need no interface, only a route that calls them local and one back:
  *   ip route add local 10.64.0.0/10 dev lo          here
  *   ip route add 10.64.0.0/10 via THIS-HOST         on the responder
- * All goes over port 500: the initiators do not offer MOBIKE, which would leave it (RFC 4555 section
- * 3.3).  The generator installs nothing in a kernel.  Without --hold each SA is deleted once it stands;
- * with it the responder still has all of them when this program has gone.  With --stay it answers
- * for them so long after the last handshake, before it prints.
+ * All goes over port 500: the initiators do not offer MOBIKE, which would leave it (RFC 4555
+ * section 3.3).  The generator installs nothing in a kernel.  Without --hold each SA is deleted
+ * once it stands; with it the responder still has all of them when this program has gone.  With
+ * --stay it answers for them so long after the last handshake, before it prints.
  * Prints load.done, load.failed, load.wall, load.rate, load.cpu; failures by reason on stderr.
  * Status 0: all done; 1: some failed; 2: not understood.  The protocol is initiators.c's.
  */
@@ -294,8 +295,8 @@ int main(int argc, char **argv)
     if (!parse_arguments(argc, argv, &options, &load.stay_s, &verbose)) {
         fputs(
             "usage: load --remote ADDR [--count N] [--concurrency C] [--interval MS] [--first N]\n"
-            "            [--hold] [--stay SECONDS] [-v] [--psk TEXT] [--local ADDR] [--inner ADDR] [--network PREFIX]\n"
-            "            [--ike PROPOSAL] [--esp PROPOSAL]\n",
+            "            [--hold] [--stay SECONDS] [-v] [--psk TEXT] [--local ADDR]\n"
+            "            [--inner ADDR] [--network PREFIX] [--ike PROPOSAL] [--esp PROPOSAL]\n",
             stderr);
         return 2;
     }

@@ -36,8 +36,8 @@ void pair_run(struct pair *pair);
 /* Lets time pass at both ends. */
 void pair_advance(struct pair *pair, uint64_t until_ms);
 
-/* Octets that this process has allocated since the responder was empty: its SAs, once the initiators
- * are closed. */
+/* Octets that this process has allocated since the responder was empty: its SAs, once the
+ * initiators are closed. */
 size_t pair_sa_memory(const struct pair *pair);
 
 #endif

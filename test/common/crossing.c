@@ -10,7 +10,8 @@
 #include "test/common/host.h"
 #include "test/common/probe.h"
 
-#define PATIENCE_MS 25000 /* more than a lost message takes; an IKE SA without a child lives longer */
+#define PATIENCE_MS \
+    25000 /* more than a lost message takes; an IKE SA without a child lives longer */
 #define SEEDS_MAX   16
 #define SETTLING_MS 31000 /* until nobody remembers the packet that asked for the child */
 
@@ -85,8 +86,10 @@ static void settle(struct crossing *crossing)
 static const char config[] =
     "daemon: { retransmit = \"500ms\"; retransmit_tries = 6; };"
     "connections: { net: { local = \"192.0.2.%u\"; remote = \"192.0.2.%u\"; children: {"
-    "  x: { mode = \"transport\"; start = \"traffic\"; local = [ \"udp\" ]; remote = [ \"udp\" ]; };"
-    "  y: { mode = \"transport\"; start = \"traffic\"; local = [ \"tcp\" ]; remote = [ \"tcp\" ]; };"
+    "  x: { mode = \"transport\"; start = \"traffic\";"
+    "    local = [ \"udp\" ]; remote = [ \"udp\" ]; };"
+    "  y: { mode = \"transport\"; start = \"traffic\";"
+    "    local = [ \"tcp\" ]; remote = [ \"tcp\" ]; };"
     "}; }; };";
 
 /* No packet without an SA asks for one. */
@@ -266,8 +269,8 @@ static void ping_one(struct crossing *crossing, unsigned from, uint8_t protocol)
     source.port_start = source.port_end = destination.port_start = destination.port_end = 7;
     mute(sender);
     if (fake_kernel_output(&sender->kernel, &source, &destination,
-                           crossing->world.now_ms + sender->ahead_ms, &policy, &sa) !=
-        FAKE_SEALED) {
+                           crossing->world.now_ms + sender->ahead_ms, &policy,
+                           &sa) != FAKE_SEALED) {
         if (!child_y && !deletes)
             crossing_fail(crossing, "a packet of %s has no SA", sender->name);
         return;
@@ -393,10 +396,10 @@ static void judge_agreement(struct crossing *crossing, unsigned from)
     const struct fake_sa *out;
 
     TAILQ_FOREACH (out, &sender->kernel.sas, entry) {
-        const struct fake_sa *in = out->inbound ? NULL
-                                                : fake_kernel_find_sa(&receiver->kernel,
-                                                                      &out->destination, out->spi,
-                                                                      out->protocol);
+        const struct fake_sa *in = out->inbound
+                                       ? NULL
+                                       : fake_kernel_find_sa(&receiver->kernel, &out->destination,
+                                                             out->spi, out->protocol);
         if (out->larval && crossing->by_hand)
             continue; /* it came when nobody wanted it any more: the kernel forgets it by itself */
         if (out->larval)
@@ -414,7 +417,8 @@ static void judge_child(struct crossing *crossing, const char *name, size_t leas
         const struct host *host = crossing->hosts[i];
         size_t in = count_child(host, name, true);
         size_t out = count_child(host, name, false);
-        if (in != out || in < least || in > most || in != count_child(crossing->hosts[0], name, true))
+        if (in != out || in < least || in > most ||
+            in != count_child(crossing->hosts[0], name, true))
             crossing_fail(crossing, "%s has %zu SAs in and %zu out for %s, expected %zu to %zu",
                           host->name, in, out, name, least, most);
     }
@@ -447,8 +451,8 @@ static void judge_rekeyed(struct crossing *crossing)
 
     if (child == NULL)
         return; /* judge_child has said so */
-    if (has_op(crossing, OP_REKEY_CHILD) && (child->spi_in == crossing->child_spis[0] ||
-                                             child->spi_out == crossing->child_spis[1]))
+    if (has_op(crossing, OP_REKEY_CHILD) &&
+        (child->spi_in == crossing->child_spis[0] || child->spi_out == crossing->child_spis[1]))
         crossing_fail(crossing, "the child was not rekeyed");
     if (has_op(crossing, OP_REKEY_IKE) && sa->spi_i == crossing->ike_spi)
         crossing_fail(crossing, "the IKE SA was not rekeyed");

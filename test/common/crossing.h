@@ -26,12 +26,12 @@ const char *operation_name(enum operation op);
 enum operation operation_from_name(const char *name);
 
 enum event_kind {
-    EVENT_START,   /* `which`: the host; it starts its operation */
-    EVENT_ARRIVE,  /* `which`: the message; it arrives */
-    EVENT_REPEAT,  /* it arrives, and a copy of it stays on its way */
-    EVENT_LOSE,    /* it is lost */
-    EVENT_WORK,    /* `which`: the host; what it has asked of its kernel and its provider is done */
-    EVENT_TIME,    /* until something happens by itself */
+    EVENT_START,  /* `which`: the host; it starts its operation */
+    EVENT_ARRIVE, /* `which`: the message; it arrives */
+    EVENT_REPEAT, /* it arrives, and a copy of it stays on its way */
+    EVENT_LOSE,   /* it is lost */
+    EVENT_WORK,   /* `which`: the host; what it has asked of its kernel and its provider is done */
+    EVENT_TIME,   /* until something happens by itself */
 };
 
 struct event {
@@ -62,10 +62,10 @@ struct crossing {
     struct crossing_message held[CROSSING_HELD_MAX];
     size_t held_count;
     unsigned sent;
-    unsigned first_new; /* the first message sent by the last event */
-    uint64_t end_ms;    /* nothing is waited for any longer */
-    uint64_t ike_spi;      /* what stood at the beginning: the initiator's SPI ... */
-    uint32_t child_spis[2];/* ... and the inbound ones of x */
+    unsigned first_new;     /* the first message sent by the last event */
+    uint64_t end_ms;        /* nothing is waited for any longer */
+    uint64_t ike_spi;       /* what stood at the beginning: the initiator's SPI ... */
+    uint32_t child_spis[2]; /* ... and the inbound ones of x */
     uint64_t up_commands[2];
     uint64_t spis[8]; /* of IKE SAs in the ladder */
     size_t spi_count;

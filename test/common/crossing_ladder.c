@@ -213,8 +213,7 @@ static struct event arrival(const struct ladder_reader *reader, unsigned number,
     return (struct event){again ? EVENT_REPEAT : EVENT_ARRIVE, number};
 }
 
-bool ladder_read(struct ladder_reader *reader, const struct crossing *crossing,
-                 struct event *event)
+bool ladder_read(struct ladder_reader *reader, const struct crossing *crossing, struct event *event)
 {
     char line[256];
 

@@ -149,8 +149,8 @@ enum status fake_kernel_install(struct fake_kernel *kernel, const struct effect_
     return STATUS_OK;
 }
 
-enum status fake_kernel_query(const struct fake_kernel *kernel,
-                              const struct effect_query_sa *query, uint64_t *packets)
+enum status fake_kernel_query(const struct fake_kernel *kernel, const struct effect_query_sa *query,
+                              uint64_t *packets)
 {
     const struct fake_sa *sa =
         fake_kernel_find_sa(kernel, &query->destination, query->spi, query->protocol);
@@ -171,7 +171,8 @@ void fake_kernel_remove(struct fake_kernel *kernel, const struct effect_remove_s
         drop_sa(kernel, sa);
 }
 
-/* Linux refuses what is not there, and the negotiator's SAs are known by what they were moved to. */
+/* Linux refuses what is not there, and the negotiator's SAs are known by what they were moved to.
+ * */
 void fake_kernel_move(struct fake_kernel *kernel, const struct effect_move_sa *move)
 {
     struct fake_sa *sa = find(kernel, &move->destination, move->spi, move->protocol);
@@ -384,8 +385,7 @@ void fake_kernel_print(const struct fake_kernel *kernel, FILE *to)
         fprintf(to, "    SA %08x %s > %s reqid %08x %s/%s%s%s%s%s\n", sa->spi,
                 address_text(&sa->source, a), address_text(&sa->destination, b), sa->reqid,
                 sa->connection.text, sa->child.text, sa->inbound ? " in" : " out",
-                sa->encap ? " udp" : "",
-                sa->larval ? " larval" : "", sa->orphan ? " orphan" : "");
+                sa->encap ? " udp" : "", sa->larval ? " larval" : "", sa->orphan ? " orphan" : "");
     TAILQ_FOREACH (policy, &kernel->policies, entry)
         fprintf(to, "    policy %s === %s reqid %08x %s/%s\n",
                 selector_text(&policy->is.local_selector, a),

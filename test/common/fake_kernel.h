@@ -60,7 +60,7 @@ struct fake_kernel {
     struct chance chance; /* of SPIs */
     size_t sa_count;
     bool deadline_known;
-    uint64_t deadline_ms; /* the earliest limit of an SA, when it is known */
+    uint64_t deadline_ms;      /* the earliest limit of an SA, when it is known */
     uint64_t missing_removals; /* REMOVE_SA or REMOVE_POLICY of what was not there */
 };
 
@@ -76,8 +76,8 @@ enum status fake_kernel_allocate(struct fake_kernel *kernel,
 enum status fake_kernel_install(struct fake_kernel *kernel, const struct effect_install_sa *install,
                                 uint64_t now_ms, struct reason *reason);
 void fake_kernel_move(struct fake_kernel *kernel, const struct effect_move_sa *move);
-enum status fake_kernel_query(const struct fake_kernel *kernel,
-                              const struct effect_query_sa *query, uint64_t *packets);
+enum status fake_kernel_query(const struct fake_kernel *kernel, const struct effect_query_sa *query,
+                              uint64_t *packets);
 void fake_kernel_remove(struct fake_kernel *kernel, const struct effect_remove_sa *remove);
 void fake_kernel_install_policy(struct fake_kernel *kernel, const struct effect_policy *policy);
 void fake_kernel_remove_policy(struct fake_kernel *kernel, const struct effect_policy *policy);

@@ -3,8 +3,8 @@
  * a port of its own; what comes to a port without a mapping, or to one that was not used for too
  * long, is dropped.
  *
- * Mappings do not depend on the destination, and anyone who knows one may use it.  A static one keeps
- * the ports and lets anyone in.
+ * Mappings do not depend on the destination, and anyone who knows one may use it.  A static one
+ * keeps the ports and lets anyone in.
  */
 #ifndef TEST_COMMON_NAT_BOX_H
 #define TEST_COMMON_NAT_BOX_H
@@ -33,8 +33,8 @@ void nat_box_init(struct nat_box *box, const struct address *outside, bool is_st
 /* The source of a packet from the inside as it is outside. */
 void nat_box_out(struct nat_box *box, struct address *source, uint64_t now_ms);
 
-/* The destination of a packet from the outside as it is inside; false: it is dropped.  What comes in
- * keeps no mapping alive. */
+/* The destination of a packet from the outside as it is inside; false: it is dropped.  What comes
+ * in keeps no mapping alive. */
 bool nat_box_in(const struct nat_box *box, struct address *destination, uint64_t now_ms);
 
 /* Forgets all mappings; new ones get other ports. */

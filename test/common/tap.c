@@ -290,8 +290,8 @@ static void write_create(struct v2_writer *writer, struct world *world, const st
     chance_fill(&world->chance, nonce, sizeof(nonce));
     chance_fill(&world->chance, public, group->public_size);
     if (like == NULL)
-        offer_from_proposals(&offer, &sa->connection->proposals, V2_PROTOCOL_IKE,
-                             slice_of(spi, 8), world->crypto, true);
+        offer_from_proposals(&offer, &sa->connection->proposals, V2_PROTOCOL_IKE, slice_of(spi, 8),
+                             world->crypto, true);
     else
         offer_from_proposals(&offer, &like->config->esp, like->protocol, slice_of(spi, 4), NULL,
                              false);
@@ -337,8 +337,8 @@ bool tap_send(const struct tap *tap, struct world *world, struct ike_sa *sa)
     struct address destination = sa->remote;
     struct buffer last = {0};
     struct slice bytes;
-    bool whole = build(tap, world, sa, sa, &bytes) &&
-                 send_parts(world, &source, &destination, bytes, &last);
+    bool whole =
+        build(tap, world, sa, sa, &bytes) && send_parts(world, &source, &destination, bytes, &last);
 
     if (whole)
         world_inject(world, &source, &destination, buffer_slice(&last));

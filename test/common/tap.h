@@ -41,8 +41,8 @@ struct tap {
 MUST_USE bool tap_open(struct tap *tap, const struct world *world, const struct flight *flight);
 
 /* Puts it together again, in place of the packet.  The sender takes it for its own: what it sends
- * again, and what it signed of IKE_SA_INIT, is the altered message; except with a fragment.  What has
- * grown too large for a datagram is cut: all but the last fragment leave before the packet. */
+ * again, and what it signed of IKE_SA_INIT, is the altered message; except with a fragment.  What
+ * has grown too large for a datagram is cut: all but the last fragment leave before the packet. */
 MUST_USE bool tap_close(const struct tap *tap, struct world *world, struct flight *flight);
 
 /* An empty sealed request of an SA, with its next message ID. */

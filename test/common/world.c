@@ -388,8 +388,8 @@ static void receive_traffic(struct host *host, const struct flight *flight)
     struct fake_sa *sa = NULL;
 
     if (flight->kind == FLIGHT_ESP) {
-        sa = fake_kernel_find_sa(&host->kernel, &flight->destination, flight->spi,
-                                 flight->protocol);
+        sa =
+            fake_kernel_find_sa(&host->kernel, &flight->destination, flight->spi, flight->protocol);
         if (sa == NULL || key_digest(sa) != flight->key_digest || sa->encap != flight->encap) {
             host->unknown_spi++;
             world_say(host->world, "that ESP packet cannot be opened");

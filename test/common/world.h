@@ -124,8 +124,8 @@ struct world {
     uint64_t flights_made;
     struct weather weather;
     struct hooks hooks;
-    FILE *ladder; /* each packet and report as a line; NULL: none */
-    bool debug;   /* reports of SEVERITY_DEBUG, too */
+    FILE *ladder;      /* each packet and report as a line; NULL: none */
+    bool debug;        /* reports of SEVERITY_DEBUG, too */
     bool work_by_hand; /* what hosts ask of kernel and provider waits for host_work */
     bool toy_exchange; /* key exchanges that cost nothing (toy_exchange.h) */
     uint64_t trace;

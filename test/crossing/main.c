@@ -6,8 +6,8 @@
  * Every pair of operations, one on each host, is run in every order of starts and arrivals, with
  * each of the two hosts losing where nonces decide, and again with each message lost once; with
  * --repeats also with each one arriving twice.  --deep lets the kernel's and the provider's work be
- * late, too, with both operations started at the same time.  --draw prints the orders that differ in
- * what comes first as scenarios (test/scenario/crossing.scn).
+ * late, too, with both operations started at the same time.  --draw prints the orders that differ
+ * in what comes first as scenarios (test/scenario/crossing.scn).
  * A failure is printed with its ladder.  The last line is "N passed, N failed".
  *
  * The orders are walked by running each from the beginning: a run notes how many events were
@@ -23,9 +23,9 @@
 #include "test/common/crossing.h"
 #include "test/crossing/order.h"
 
-#define STEPS_MAX    512
-#define SHOWN_MAX    1
-#define DELAYS       2 /* how often work is late in one order */
+#define STEPS_MAX 512
+#define SHOWN_MAX 1
+#define DELAYS    2 /* how often work is late in one order */
 
 enum fault { FAULT_NONE, FAULT_LOSS, FAULT_REPEAT, FAULT_COUNT };
 
@@ -213,8 +213,7 @@ static void run_pair(struct crypto *crypto, const struct options *options, unsig
 }
 
 /* False when a process died. */
-static bool run_pairs(struct crypto *crypto, const struct options *options,
-                      struct results *results)
+static bool run_pairs(struct crypto *crypto, const struct options *options, struct results *results)
 {
     long processors = options->draw ? 1 : sysconf(_SC_NPROCESSORS_ONLN);
     unsigned processes = processors < 1               ? 1
@@ -292,8 +291,8 @@ int main(int count, char **arguments)
         return 2;
     }
     struct crypto *crypto = crypto_new();
-    struct results *results = mmap(NULL, sizeof(*results), PROT_READ | PROT_WRITE,
-                                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct results *results =
+        mmap(NULL, sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (crypto == NULL || results == MAP_FAILED)
         return 1;
     bool whole = run_pairs(crypto, &options, results);

@@ -94,8 +94,8 @@ void order_draw(const struct order *order, const struct crossing *crossing, unsi
         if (crossing_redundant(crossing, i) > 0)
             redundant = host_names[i];
     snprintf(name, sizeof(name), "%s meets %s: %s%s%s%s", operation_name(crossing->ops[0]),
-             operation_name(crossing->ops[1]), when, loss,
-             redundant[0] == '\0' ? "" : "; loser ", redundant);
+             operation_name(crossing->ops[1]), when, loss, redundant[0] == '\0' ? "" : "; loser ",
+             redundant);
     for (size_t i = 0; i < drawn->count; i++)
         if (strcmp(drawn->names[i], name) == 0)
             return;

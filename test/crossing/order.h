@@ -6,8 +6,8 @@
 
 #include "test/common/crossing.h"
 
-#define DRAWN_MAX  64
-#define NAME_SIZE  160
+#define DRAWN_MAX 64
+#define NAME_SIZE 160
 
 /* When things happened, counted from 1; 0: never. */
 struct order {

@@ -32,7 +32,7 @@ static void fuzz_request(struct slice line)
     char *again = control_request_encode(&request);
     CHECK(again != NULL && control_request_decode(line_slice(again), &back, &reason));
     CHECK(back.id == request.id && back.verb == request.verb && back.what == request.what &&
-         back.dry_run == request.dry_run && strcmp(back.name.text, request.name.text) == 0);
+          back.dry_run == request.dry_run && strcmp(back.name.text, request.name.text) == 0);
     free(again);
 }
 
@@ -46,8 +46,8 @@ static void fuzz_answer(struct slice line)
         char *again = control_answer_encode(&answer);
         CHECK(again != NULL && control_answer_decode(line_slice(again), &back, &reason));
         CHECK(back.id == answer.id && back.has_id == answer.has_id && back.item == answer.item &&
-             back.done == answer.done && strcmp(back.text, answer.text) == 0 &&
-             json_equal(back.body, answer.body) == json_equal(answer.body, answer.body));
+              back.done == answer.done && strcmp(back.text, answer.text) == 0 &&
+              json_equal(back.body, answer.body) == json_equal(answer.body, answer.body));
         control_answer_free(&back);
         free(again);
     }

@@ -125,7 +125,8 @@ static void edit_tap(const struct edit *edit, struct tap *tap)
         }
         return;
     case EDIT_PAD: /* too large for one datagram */
-        tap_insert(tap, tap->count, V2_VENDOR, false, slice_of(padding, edit->at % sizeof(padding)));
+        tap_insert(tap, tap->count, V2_VENDOR, false,
+                   slice_of(padding, edit->at % sizeof(padding)));
         return;
     case EDIT_NUMBERS:
         tap->number = (uint16_t)((edit->at & 0xff) | (edit->value >> 4) << 8);
@@ -251,9 +252,8 @@ static void create(struct fuzz *fuzz, const struct host *host, struct reader *in
     if (sa == NULL || sa->keys.size == 0)
         return;
     enum creation_kind kind = (choices >> 2 & 3) % 3;
-    const struct child_sa *like = (choices & 16) != 0
-                                      ? TAILQ_LAST(&sa->children, child_sa_list)
-                                      : TAILQ_FIRST(&sa->children);
+    const struct child_sa *like =
+        (choices & 16) != 0 ? TAILQ_LAST(&sa->children, child_sa_list) : TAILQ_FIRST(&sa->children);
     if (like == NULL && kind != CREATE_REKEY_IKE)
         return;
     CHECK(tap_create(&tap, &fuzz->world, sa, kind, kind == CREATE_REKEY_IKE ? NULL : like));

@@ -2,8 +2,8 @@
  * What XFRM and rtnetlink say, as any octets (iked/keeper/xfrm_decode.h, routes.h).
  *
  * The kernel is no enemy, but its structs grow from version to version, and a decoder that reads
- * past a message would read the keeper's memory.  A policy that is decoded can be removed, so it must
- * encode.
+ * past a message would read the keeper's memory.  A policy that is decoded can be removed, so it
+ * must encode.
  */
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
@@ -67,7 +67,7 @@ static void check_message(const struct nlmsghdr *message)
         check_piece(&piece.piece);
     if (xfrm_decode_notice(message, &notice))
         CHECK(notice.kind == NOTICE_ACQUIRE || notice.kind == NOTICE_EXPIRE ||
-                notice.kind == NOTICE_MAPPING);
+              notice.kind == NOTICE_MAPPING);
     if (route_decode(message, &route))
         CHECK(route.source.family == FAMILY_NONE || address_size(route.source.family) > 0);
     if (route_is_change(message))

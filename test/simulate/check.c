@@ -33,13 +33,13 @@ void run_fail(struct run *run, const char *format, ...)
 
 /* --- At every step --- */
 
-/* An initiator sends through an SA only once the responder can receive by it. */
+/* An initiator sends through an SA only once the responder can receive by it (RFC 7296 section
+ * 2.8). Before all is calm the responder may have lost it since. */
 static void check_outbound(struct run *run, const struct host *host, const struct effect *effect)
 {
     const struct effect_install_sa *install = &effect->install_sa;
     const struct host *peer = world_host_at(&run->world, &install->destination);
-    const struct address *at =
-        install->destination.family == FAMILY_IPV6 ? &peer->v6 : &peer->v4;
+    const struct address *at = install->destination.family == FAMILY_IPV6 ? &peer->v6 : &peer->v4;
     const struct ike_sa *sa;
 
     for (sa = probe_first(host->engine); sa != NULL; sa = TAILQ_NEXT(sa, entry))
@@ -100,11 +100,11 @@ static bool holds(const struct host *host, const struct fake_sa *other)
 }
 
 /* The SAs of one child between the two ends in one direction, as the host of `holder` has them.
- * One for any peer cannot replace what it held in an earlier life, and lets it serve on; that counts
- * as long as there is nothing newer and the other end has it: else it was another one's behind the
- * same NAT, or of a life before. */
-static size_t count_sas(const struct run *run, const struct pair *pair, size_t holder,
-                        size_t from, size_t child, const struct fake_sa **found)
+ * One for any peer cannot replace what it held in an earlier life, and lets it serve on; that
+ * counts as long as there is nothing newer and the other end has it: else it was another one's
+ * behind the same NAT, or of a life before. */
+static size_t count_sas(const struct run *run, const struct pair *pair, size_t holder, size_t from,
+                        size_t child, const struct fake_sa **found)
 {
     const struct fake_sa *sa;
     size_t count = 0;
@@ -152,8 +152,8 @@ static void check_direction(struct run *run, const struct pair *pair, size_t fro
         run_fail(run, "%s c%zu: an orphan was kept", pair->ends[from].name, child);
 }
 
-/* One for any peer that serves by what its earlier life has left: the other end hears packets, so it
- * has no reason to doubt its own IKE SA (RFC 7296 section 2.4). */
+/* One for any peer that serves by what its earlier life has left: the other end hears packets, so
+ * it has no reason to doubt its own IKE SA (RFC 7296 section 2.4). */
 static bool serves_by_orphans(const struct run *run, const struct pair *pair)
 {
     const struct fake_sa *sa = NULL;

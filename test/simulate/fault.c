@@ -54,11 +54,7 @@ static void change_weather(struct run *run)
     static const struct weather skies[] = {
         {.delay_min_ms = 1, .delay_max_ms = 5},
         {.loss = 100, .delay_min_ms = 1, .delay_max_ms = 40, .work_max_ms = 3},
-        {.loss = 300,
-         .duplication = 100,
-         .delay_min_ms = 1,
-         .delay_max_ms = 200,
-         .work_max_ms = 5},
+        {.loss = 300, .duplication = 100, .delay_min_ms = 1, .delay_max_ms = 200, .work_max_ms = 5},
         {.loss = 400,
          .duplication = 200,
          .delay_min_ms = 1,

@@ -6,9 +6,9 @@
 
 #include "test/simulate/simulate.h"
 
-#define SHORT_IKE_S 70 /* a short life of IKE SAs, so that rekeyings of both kinds meet */
-#define CROWD_SIZE  20
-#define CROWD_EVERY 500 /* they take their time */
+#define SHORT_IKE_S     70 /* a short life of IKE SAs, so that rekeyings of both kinds meet */
+#define CROWD_SIZE      20
+#define CROWD_EVERY     500 /* they take their time */
 #define TEXT_MAX        65536
 #define SUBNET_TEXT_MAX 96
 
@@ -23,8 +23,10 @@ static const char cbc_proposal[] = "aes128-sha256-prfsha256-x25519";      /* agr
 static const char large_proposal[] = "aes128gcm16-prfsha256-modp6144";    /* and this, too */
 static const char foreign_proposal[] = "chacha20poly1305-prfsha512-x448"; /* ... with none */
 
-/* The first is what is chosen; the others make messages large, and with the group rekeyings, too. */
-#define AEADS "aes256gcm16-aes256gcm12-aes256gcm8-aes192gcm16-aes256ccm16-aes256ccm12-chacha20poly1305"
+/* The first is what is chosen; the others make messages large, and with the group rekeyings, too.
+ * */
+#define AEADS \
+    "aes256gcm16-aes256gcm12-aes256gcm8-aes192gcm16-aes256ccm16-aes256ccm12-chacha20poly1305"
 static const char small_esp[] = "\"aes128gcm16\"";
 static const char large_esp[] = "\"aes128gcm16-modp6144\", \"" AEADS "-modp6144\", \"" AEADS
                                 "-modp4096\", \"" AEADS "-x25519\", \"" AEADS "\"";
@@ -258,8 +260,8 @@ static void add_child(const struct run *run, const struct pair *pair, size_t sid
     char local[SUBNET_TEXT_MAX];
     char remote[SUBNET_TEXT_MAX];
 
-    add(text, size, "      c%zu: { mode = \"%s\"; start = \"%s\"; esp = [ %s ];\n", child, end->mode,
-        end->any ? "never" : end->start, pair->large ? large_esp : small_esp);
+    add(text, size, "      c%zu: { mode = \"%s\"; start = \"%s\"; esp = [ %s ];\n", child,
+        end->mode, end->any ? "never" : end->start, pair->large ? large_esp : small_esp);
     if (run->short_life_s != 0)
         add(text, size, "        lifetime = \"%us\";\n", run->short_life_s);
     if (strcmp(end->mode, "tunnel") == 0) {
@@ -297,9 +299,11 @@ static void add_connection(const struct run *run, const struct pair *pair, size_
     char id[ADDRESS_TEXT_MAX];
 
     add(text, size,
-        "  %s: { local = { address = \"%s\"; id = \"%s\"; }; remote = \"%s\"; proposals = [ \"%s\" ]; lifetime = \"%u%s\";\n",
+        "  %s: { local = { address = \"%s\"; id = \"%s\"; }; remote = \"%s\"; "
+        "proposals = [ \"%s\" ]; lifetime = \"%u%s\";\n",
         end->name, end->roams ? "any" : address_text(address_of(pair, end->host), local),
-        id_text(pair, side, id), end->any ? "any" : address_text(address_of(pair, pair->ends[!side].host), remote),
+        id_text(pair, side, id),
+        end->any ? "any" : address_text(address_of(pair, pair->ends[!side].host), remote),
         end->proposal, run->short_ike ? SHORT_IKE_S + end->lifetime_h : end->lifetime_h,
         run->short_ike ? "s" : "h");
     if (end->fragment_size == 0)

@@ -25,13 +25,13 @@ struct end {
     char name[16]; /* of the connection */
     const char *proposal;
     const char *start;
-    const char *mode;      /* "transport" or "tunnel" */
-    enum narrowing narrow; /* this end allows less */
-    bool any;              /* the remote is "any" */
-    bool roams;            /* local is "any": its host's address may change ... */
-    bool mobike;           /* ... and its SAs with it */
+    const char *mode;       /* "transport" or "tunnel" */
+    enum narrowing narrow;  /* this end allows less */
+    bool any;               /* the remote is "any" */
+    bool roams;             /* local is "any": its host's address may change ... */
+    bool mobike;            /* ... and its SAs with it */
     uint32_t fragment_size; /* 0: no fragments */
-    bool left_out;         /* for a while the connection is not configured */
+    bool left_out;          /* for a while the connection is not configured */
     bool wrong_secret;
     bool wrong_secret_planned;
     bool guarded[CHILDREN_MAX]; /* a policy stood: no packet may pass in the clear any more */
@@ -66,8 +66,8 @@ struct run {
     size_t pair_count;
     uint32_t cookie_threshold;
     uint32_t short_life_s; /* of children, 0: the default */
-    bool crowd;     /* many hosts that all start at once */
-    bool short_ike; /* so have IKE SAs */
+    bool crowd;            /* many hosts that all start at once */
+    bool short_ike;        /* so have IKE SAs */
     struct recorded recorded[RECORDED_MAX];
     size_t recorded_count;              /* ever */
     uint64_t start_ms[WORLD_HOSTS_MAX]; /* when a host that is off starts */

@@ -396,8 +396,7 @@ static void computes_the_shared_vectors(void **state)
     (void)state;
 
     assert_non_null(rows);
-    json_array_foreach(rows, at, row)
-    {
+    json_array_foreach (rows, at, row) {
         struct slice out = row_compute(row);
         if (out.size == 0)
             continue;

@@ -70,8 +70,8 @@ static void rekeying_one_child_again_and_again(void **state)
     world_free(&two.world);
 }
 
-/* The SPI of an outbound SA is the peer's choice.  One that is there already is refused, and with the
- * new child the standing one must not go. */
+/* The SPI of an outbound SA is the peer's choice.  One that is there already is refused, and with
+ * the new child the standing one must not go. */
 static void a_child_with_the_spi_of_another(void **state)
 {
     (void)state;
@@ -92,13 +92,13 @@ static void a_child_with_the_spi_of_another(void **state)
     tap_free(&tap);
     world_settle(&two.world);
     assert_int_equal(ike_sa_child_count(at_a), 1);
-    assert_non_null(fake_kernel_find_sa(&two.hosts[0]->kernel, &standing->remote,
-                                        standing->spi_out, standing->protocol));
+    assert_non_null(fake_kernel_find_sa(&two.hosts[0]->kernel, &standing->remote, standing->spi_out,
+                                        standing->protocol));
     world_free(&two.world);
 }
 
-/* The policies that went with a dead peer come back with any child, also with one that is made in an
- * IKE SA which had none. */
+/* The policies that went with a dead peer come back with any child, also with one that is made in
+ * an IKE SA which had none. */
 static void a_later_child_brings_the_policies_back(void **state)
 {
     (void)state;
@@ -261,8 +261,7 @@ static void a_child_being_deleted_is_inherited(void **state)
     struct engine *engine = two.hosts[0]->engine;
     struct ike_sa *sa = probe_first(engine);
     struct child_sa *child = TAILQ_FIRST(&sa->children);
-    struct ike_sa *heir =
-        ike_sa_new(&engine->context, sa->connection, &sa->local, &sa->remote, 0);
+    struct ike_sa *heir = ike_sa_new(&engine->context, sa->connection, &sa->local, &sa->remote, 0);
     assert_non_null(heir);
     child->delete_due = true;
     sa_wishes(engine, sa);
@@ -276,8 +275,8 @@ static void a_child_being_deleted_is_inherited(void **state)
     world_free(&two.world);
 }
 
-/* A Delete that comes before the children it names is dropped, and taken when it comes again.  Until
- * then its bytes say nothing new: whoever has seen them could keep a dead peer alive. */
+/* A Delete that comes before the children it names is dropped, and taken when it comes again.
+ * Until then its bytes say nothing new: whoever has seen them could keep a dead peer alive. */
 static void a_dropped_delete_is_heard_once(void **state)
 {
     (void)state;

@@ -275,9 +275,9 @@ static void long_names_are_refused_here(void **state)
     "\"local\":\"192.0.2.1\",\"local_port\":500,\"remote\":\"192.0.2.2\",\"remote_port\":4500,"    \
     "\"local_id\":\"192.0.2.1\",\"remote_id\":\"db2.example.net\",\"spi_i\":\"0123456789abcdef\"," \
     "\"spi_r\":\"fedcba9876543210\",\"suite\":\"aes256gcm16-prfsha384-x25519\",\"weak\":[],"       \
-    "\"age_ms\":7990000,\"established_ms\":7980000,\"heard_ms\":12000,"           \
-    "\"nat_local\":false,\"nat_remote\":true,\"esp_in_udp\":true,\"mobike\":true,"             \
-    "\"fragmentation\":true,\"children\":[{\"name\":\"db\",\"number\":2,"                      \
+    "\"age_ms\":7990000,\"established_ms\":7980000,\"heard_ms\":12000,"                            \
+    "\"nat_local\":false,\"nat_remote\":true,\"esp_in_udp\":true,\"mobike\":true,"                 \
+    "\"fragmentation\":true,\"children\":[{\"name\":\"db\",\"number\":2,"                          \
     "\"protocol\":\"esp\",\"mode\":\"transport\",\"reqid\":16385,\"spi_in\":\"c1b2c3d4\","         \
     "\"spi_out\":\"0a0b0c0d\",\"suite\":\"aes128-sha1\",\"weak\":[\"sha1\"],"                      \
     "\"local\":[\"192.0.2.1/32\"],\"remote\":[\"10.0.0.0/24\",\"10.0.1.0/24 tcp/5432\"],"          \
@@ -457,27 +457,27 @@ static void empty_overview_is_a_line(void **state)
 }
 
 /* An IKE SA that waits for a child to be wanted is no trouble. */
-#define LONE                                                                                      \
+#define LONE \
     "{\"name\":\"web\",\"state\":\"childless\",\"remote\":\"192.0.2.2\",\"children\":[\"web\"]}"
-#define LONE_SA                                                                                   \
-    "{\"number\":3,\"connection\":\"web\",\"state\":\"established\",\"initiator\":true,"         \
-    "\"local\":\"192.0.2.1\",\"local_port\":500,\"remote\":\"192.0.2.2\",\"remote_port\":500,"    \
-    "\"local_id\":\"192.0.2.1\",\"remote_id\":\"192.0.2.2\",\"spi_i\":\"0123456789abcdef\","      \
-    "\"spi_r\":\"fedcba9876543210\",\"suite\":\"aes256gcm16-prfsha384-x25519\",\"weak\":[],"      \
+#define LONE_SA                                                                                \
+    "{\"number\":3,\"connection\":\"web\",\"state\":\"established\",\"initiator\":true,"       \
+    "\"local\":\"192.0.2.1\",\"local_port\":500,\"remote\":\"192.0.2.2\",\"remote_port\":500," \
+    "\"local_id\":\"192.0.2.1\",\"remote_id\":\"192.0.2.2\",\"spi_i\":\"0123456789abcdef\","   \
+    "\"spi_r\":\"fedcba9876543210\",\"suite\":\"aes256gcm16-prfsha384-x25519\",\"weak\":[],"   \
     "\"age_ms\":60000,\"established_ms\":60000,\"heard_ms\":12000,\"children\":[]}"
 
 static void an_ike_sa_without_a_child_is_told(void **state)
 {
     (void)state;
-    assert_int_equal(run(OVERVIEW_OF("{\"id\":1,\"connection\":" LONE "}\n",
-                                     "{\"id\":2,\"sa\":" LONE_SA "}\n"),
-                         "show", NULL),
-                     EXIT_DONE);
-    assert_string_equal(last.out,
-                        "iked 0.1.0: 1 connection, 1 childless; 1 IKE SA\n"
-                        "\n"
-                        "NAME  STATE      REMOTE     CHILDREN  FOR    SUITE\n"
-                        "web   childless  192.0.2.2  0/1       1m00s  aes256gcm16-prfsha384-x25519\n");
+    assert_int_equal(
+        run(OVERVIEW_OF("{\"id\":1,\"connection\":" LONE "}\n", "{\"id\":2,\"sa\":" LONE_SA "}\n"),
+            "show", NULL),
+        EXIT_DONE);
+    assert_string_equal(
+        last.out, "iked 0.1.0: 1 connection, 1 childless; 1 IKE SA\n"
+                  "\n"
+                  "NAME  STATE      REMOTE     CHILDREN  FOR    SUITE\n"
+                  "web   childless  192.0.2.2  0/1       1m00s  aes256gcm16-prfsha384-x25519\n");
     assert_int_equal(run(HELLO "{\"id\":1,\"sa\":" LONE_SA "}\n" DONE1, "show", "sas", NULL),
                      EXIT_DONE);
     assert_non_null(strstr(last.out, "\n  heard   12s ago\n  child   none\n"));
@@ -536,16 +536,27 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(misuse_is_explained),         TEST(help_and_version_go_to_out),
-        TEST(no_daemon_is_said),           TEST(nonsense_is_told_from_iked),
-        TEST(other_protocol_is_named),     TEST(full_server_is_quoted),
-        TEST(up_prints_the_outcome),       TEST(rekey_may_name_a_part),
-        TEST(failure_goes_to_err),         TEST(reload_prints_the_changes),
-        TEST(long_names_are_refused_here), TEST(connections_are_a_table),
-        TEST(connections_are_json),        TEST(sas_are_blocks),
-        TEST(policies_are_a_table),        TEST(wide_tables_are_stacked),
-        TEST(counters_leave_out_zeroes),   TEST(overview_is_one_screen),
-        TEST(empty_overview_is_a_line), TEST(an_ike_sa_without_a_child_is_told),    TEST(crowded_overview_counts_the_rest),
+        TEST(misuse_is_explained),
+        TEST(help_and_version_go_to_out),
+        TEST(no_daemon_is_said),
+        TEST(nonsense_is_told_from_iked),
+        TEST(other_protocol_is_named),
+        TEST(full_server_is_quoted),
+        TEST(up_prints_the_outcome),
+        TEST(rekey_may_name_a_part),
+        TEST(failure_goes_to_err),
+        TEST(reload_prints_the_changes),
+        TEST(long_names_are_refused_here),
+        TEST(connections_are_a_table),
+        TEST(connections_are_json),
+        TEST(sas_are_blocks),
+        TEST(policies_are_a_table),
+        TEST(wide_tables_are_stacked),
+        TEST(counters_leave_out_zeroes),
+        TEST(overview_is_one_screen),
+        TEST(empty_overview_is_a_line),
+        TEST(an_ike_sa_without_a_child_is_told),
+        TEST(crowded_overview_counts_the_rest),
         TEST(monitor_prints_events),
     };
 

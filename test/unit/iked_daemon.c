@@ -242,7 +242,8 @@ static void names_are_looked_up_elsewhere(void **state)
     (void)state;
 
     need_root();
-    put("iked.conf", "connections: { n: { local = \"192.0.2.1\"; remote = \"name.invalid\"; }; };\n");
+    put("iked.conf",
+        "connections: { n: { local = \"192.0.2.1\"; remote = \"name.invalid\"; }; };\n");
     start();
     wait_for_log("name.invalid cannot be resolved", 2);
     read_file(path_of("log"), log, sizeof(log));

@@ -1,6 +1,6 @@
 /*
- * The keeper's service on a kernel that is a list of what it was told, before a negotiator that is a
- * list of what it heard; and requests that pass the gate.
+ * The keeper's service on a kernel that is a list of what it was told, before a negotiator that is
+ * a list of what it heard; and requests that pass the gate.
  */
 #ifndef TEST_UNIT_KEEPER_H
 #define TEST_UNIT_KEEPER_H

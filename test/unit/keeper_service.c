@@ -440,7 +440,7 @@ static void acquires_reach_their_child(void **state)
     upkeep_committed(&service, 600);
     acquire(keeper_reqid("db", "db"));
     acquire(keeper_reqid("db", "db")); /* at most one a second */
-    acquire(0x69ffffff);           /* nobody's */
+    acquire(0x69ffffff);               /* nobody's */
     upkeep_notices(&service, 1000);
     assert_int_equal(heard.event_count, 1);
     assert_int_equal(heard.events[0].kind, KERNEL_ACQUIRE);

@@ -50,9 +50,8 @@ static void put_aead(struct nlmsghdr *message, uint8_t octet)
 
 static void put_encap(struct nlmsghdr *message)
 {
-    struct xfrm_encap_tmpl encap = {.encap_type = UDP_ENCAP_ESPINUDP,
-                                    .encap_sport = htons(4500),
-                                    .encap_dport = htons(10005)};
+    struct xfrm_encap_tmpl encap = {
+        .encap_type = UDP_ENCAP_ESPINUDP, .encap_sport = htons(4500), .encap_dport = htons(10005)};
 
     mnl_attr_put(message, XFRMA_ENCAP, sizeof(encap), &encap);
     mnl_attr_put_u32(message, XFRMA_MTIMER_THRESH, 1);

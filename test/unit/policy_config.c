@@ -103,7 +103,8 @@ static const char long_form[] =
     "        policy = \"require\";\n"
     "        replay_window = 4096;\n"
     "      };\n"
-    "      ssh: { local = \"tcp/22\"; remote = \"203.0.113.9  tcp\"; start = \"never\"; policy = \"prefer\"; };\n"
+    "      ssh: { local = \"tcp/22\"; remote = \"203.0.113.9  tcp\"; start = \"never\";"
+    " policy = \"prefer\"; };\n"
     "    };\n"
     "  };\n"
     "};\n"
@@ -365,12 +366,12 @@ static void many_connections_are_found_by_name_and_remote(void **state)
     config_free(config);
 }
 
-/* A name that brings ever new addresses: neither the one in use is forgotten nor one of the file. */
+/* A name that brings ever new addresses: neither the one in use is forgotten nor one of the file.
+ * */
 static void what_is_in_use_stays_known(void **state)
 {
-    struct config *config = policy_config(
-        "connections: { c: { local = \"192.0.2.1\"; "
-        "remote = [ \"gw.example\", \"192.0.2.3\" ]; }; };");
+    struct config *config = policy_config("connections: { c: { local = \"192.0.2.1\"; "
+                                          "remote = [ \"gw.example\", \"192.0.2.3\" ]; }; };");
     const struct connection *c = config_find(config, "c");
     struct address in_file = {.family = FAMILY_IPV4, .bytes = {192, 0, 2, 3}};
     struct address in_use = {.family = FAMILY_IPV4, .bytes = {198, 51, 100, 1}};
