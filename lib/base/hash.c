@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_BUCKETS 64
+#define FIRST_BUCKETS    64
+#define NODES_PER_BUCKET 2 /* on average: an SA stands in five tables */
 
 bool hash_init(struct hash_table *table)
 {
@@ -55,7 +56,7 @@ static void grow(struct hash_table *table)
 
 void hash_insert(struct hash_table *table, struct hash_node *node, uint64_t key)
 {
-    if (table->count >= table->bucket_count)
+    if (table->count >= table->bucket_count * NODES_PER_BUCKET)
         grow(table);
     struct hash_node **bucket = bucket_of(table, key);
     node->key = key;
