@@ -63,7 +63,7 @@ static bool trying(const struct link *link, const struct child_config *config, b
     const struct ike_sa *sa;
 
     TAILQ_FOREACH (sa, &link->sas, of_link)
-        if (sa->initiator && sa->handshake != NULL && sa->wanted == config &&
+        if (sa->initiator && sa->handshake != NULL && sa->handshake->wanted == config &&
             (sa->replaces == 0 || replacing))
             return true;
     return false;
@@ -96,7 +96,7 @@ void link_abandon(struct engine *engine, struct link *link, struct ike_sa *stays
         if (!sa->initiator || !unproven || sa->replaces != 0)
             continue;
         sa_take_wishes(stays, sa);
-        sa_want_child(stays, sa->wanted);
+        sa_want_child(stays, sa->handshake->wanted);
         sa_end(engine, sa);
     }
 }
@@ -127,7 +127,7 @@ void link_call(struct engine *engine, struct link *link, const struct child_conf
         link_failed(engine, link, "out of memory");
         return;
     }
-    sa->wanted = child;
+    sa->handshake->wanted = child;
     sa->replaces = replaces;
     sa->hasty = has_more;
     link_adopt(engine, sa);
@@ -427,6 +427,7 @@ static void rebind_creation(struct creation *creation, const struct connection *
 /* The same configuration has moved to new memory: each SA follows by name. */
 static void rebind_sa(struct ike_sa *sa, const struct connection *connection)
 {
+    struct handshake *handshake = sa->handshake;
     struct child_sa *child;
 
     sa->connection = connection;
@@ -434,10 +435,10 @@ static void rebind_sa(struct ike_sa *sa, const struct connection *connection)
         rebind_child(child, connection);
     TAILQ_FOREACH (child, &sa->gone, entry)
         rebind_child(child, connection);
-    if (sa->wanted != NULL)
-        sa->wanted = connection_find_child(connection, sa->wanted->name);
-    if (sa->handshake != NULL)
-        rebind_child(sa->handshake->child, connection);
+    if (handshake != NULL && handshake->wanted != NULL)
+        handshake->wanted = connection_find_child(connection, handshake->wanted->name);
+    if (handshake != NULL)
+        rebind_child(handshake->child, connection);
     rebind_creation(sa->own, connection);
     rebind_creation(sa->theirs, connection);
 }

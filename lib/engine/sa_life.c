@@ -174,11 +174,11 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     bool initial_contact = sa->handshake->initial_contact && !sa->initiator;
     struct reason refusal = sa->handshake->refusal;
     uint16_t child_error = sa->handshake->child_error;
+    const struct child_config *wanted = sa->handshake->wanted;
 
     sa->established_ms = sa->line_ms = context->now_ms;
     sa_limit_authentication(sa, sa->handshake->auth_life_s);
-    handshake_free(sa->handshake);
-    sa->handshake = NULL;
+    ike_sa_end_handshake(sa);
     sa_table_add_id(&engine->sas, sa);
     count(context, COUNTER_ESTABLISHED);
     sa_arm_lifetime(engine, sa);
@@ -208,7 +208,7 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
         link_serves(engine, link);
     sa_replace_begin(engine, sa);
     if (sa->lone && sa->replaces == 0) /* else it is to have what the old one had */
-        sa_want_child(sa, sa->wanted);
+        sa_want_child(sa, wanted);
     if (sa->delete_asked) {
         sa_close(engine, sa);
     } else {
@@ -385,8 +385,7 @@ static void fail(struct engine *engine, struct ike_sa *sa, enum status status,
         sa->handshake->step.awaited = 0;
         if (sa->handshake->child != NULL)
             child_remove(context, sa, sa->handshake->child);
-        handshake_free(sa->handshake);
-        sa->handshake = NULL;
+        ike_sa_end_handshake(sa);
         if (informational_close(context, sa, reason->notify, &unused) != STATUS_OK)
             sa_end(engine, sa);
     } else {

@@ -110,7 +110,7 @@ static void earlier(uint64_t *due_ms, uint64_t other_ms)
 static bool is_forgotten(const struct engine *engine, const struct child_sa *child)
 {
     return child->replaced && !child->delete_due &&
-           child->replaced_ms + REPLACED_MS <= engine->context.now_ms;
+           child->leaves_ms <= engine->context.now_ms;
 }
 
 /* For the first of all that is put off. */
@@ -125,14 +125,14 @@ static void arm_later(struct engine *engine, struct ike_sa *sa)
     if (sa->wishes_ms > context->now_ms)
         earlier(&due_ms, sa->wishes_ms);
     TAILQ_FOREACH (child, &sa->children, entry)
-        if (child->held_encr.size > 0)
-            earlier(&due_ms, child->held_until_ms);
+        if (child->held != NULL)
+            earlier(&due_ms, child->held->until_ms);
     TAILQ_FOREACH (child, &sa->children, entry)
         if ((child->delete_due || child->rekey_due) && !is_proven(engine, child))
             earlier(&due_ms, child->created_ms + PROVEN_MS);
     TAILQ_FOREACH (child, &sa->children, entry)
         if (child->replaced && !child->delete_due)
-            earlier(&due_ms, child->replaced_ms + REPLACED_MS);
+            earlier(&due_ms, child->leaves_ms);
     if (due_ms == UINT64_MAX)
         ike_sa_timer_stop(context, &sa->later);
     else
@@ -171,8 +171,7 @@ void sa_later(struct engine *engine, struct ike_sa *sa)
     if (sa->follow_due)
         ike_sa_follow(&engine->context, sa, &sa->local, &sa->remote);
     TAILQ_FOREACH (child, &sa->children, entry)
-        if (child->held_encr.size > 0 &&
-            child->held_until_ms <= engine->context.now_ms)
+        if (child->held != NULL && child->held->until_ms <= engine->context.now_ms)
             child_release_outbound(&engine->context, sa, child);
     TAILQ_FOREACH (child, &sa->children, entry)
         if (is_forgotten(engine, child))
@@ -283,7 +282,7 @@ static void child_rekeyed(struct engine *engine, struct ike_sa *sa, const struct
     if (old != NULL) {
         old->rekey_due = false;
         old->replaced = true;
-        old->replaced_ms = engine->context.now_ms;
+        old->leaves_ms = engine->context.now_ms + REPLACED_MS;
         old->delete_due = own != NULL && !own_loses;
     }
     if (own_loses) {

@@ -43,7 +43,7 @@ enum status auth_start(struct context *context, struct ike_sa *sa, struct reason
 
     ike_sa_step(sa, IKE_AWAIT_SIGN);
     if (!sa->lone) {
-        sa->handshake->child = child_propose(context, sa, sa->wanted);
+        sa->handshake->child = child_propose(context, sa, sa->handshake->wanted);
         if (sa->handshake->child == NULL ||
             child_ask_spi(context, sa, &sa->handshake->step, sa->handshake->child) != STATUS_OK)
             return reason_set(reason, STATUS_FAIL, 0, "out of memory");

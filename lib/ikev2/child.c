@@ -3,6 +3,7 @@
  */
 #include "lib/ikev2/child.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/ikev2/nat.h"
@@ -476,6 +477,18 @@ static void set_sending(struct context *context, struct child_sa *child)
     child->out_order = ++context->out_order;
 }
 
+static enum status hold(const struct context *context, const struct ike_sa *sa,
+                        struct child_sa *child, const struct child_keys *keys)
+{
+    struct held_outbound *held = child->held = calloc(1, sizeof(*held));
+
+    if (held == NULL || !secret_copy(&held->encr_key, keys->encr_out) ||
+        !secret_copy(&held->integ_key, keys->integ_out))
+        return STATUS_FAIL;
+    held->until_ms = context->now_ms + (sa->handshake != NULL ? HELD_FIRST_MS : HELD_REKEYED_MS);
+    return STATUS_OK;
+}
+
 enum status child_install(struct context *context, struct ike_sa *sa, struct step *step,
                           struct child_sa *child, const struct child_seed *seed, bool hold_outbound)
 {
@@ -490,13 +503,8 @@ enum status child_install(struct context *context, struct ike_sa *sa, struct ste
         status = install_one(context, sa, step, child, true, keys.encr_in, keys.integ_in);
     if (status == STATUS_OK) {
         child->in_kernel = true;
-        child->held_until_ms =
-            context->now_ms + (sa->handshake != NULL ? HELD_FIRST_MS : HELD_REKEYED_MS);
         if (hold_outbound)
-            status = secret_copy(&child->held_encr, keys.encr_out) &&
-                             secret_copy(&child->held_integ, keys.integ_out)
-                         ? STATUS_OK
-                         : STATUS_FAIL;
+            status = hold(context, sa, child, &keys);
         else
             status = install_one(context, sa, step, child, false, keys.encr_out, keys.integ_out);
     }
@@ -508,17 +516,16 @@ enum status child_install(struct context *context, struct ike_sa *sa, struct ste
 
 void child_release_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
-    if (child->out_kernel || child->held_encr.size == 0)
+    if (child->out_kernel || child->held == NULL)
         return;
     struct ticket ticket = {.sa = ike_sa_own_spi(sa), .sequence = ++sa->steps};
     struct effect *effect = effect_append(context->effects, EFFECT_INSTALL_SA, ticket);
     child->releasing = ticket.sequence;
     if (effect == NULL ||
-        fill_install(context, sa, child, false, secret_slice(&child->held_encr),
-                     secret_slice(&child->held_integ), &effect->install_sa) != STATUS_OK)
+        fill_install(context, sa, child, false, secret_slice(&child->held->encr_key),
+                     secret_slice(&child->held->integ_key), &effect->install_sa) != STATUS_OK)
         count(context, COUNTER_FAILURES);
     else
         set_sending(context, child);
-    secret_free(&child->held_encr);
-    secret_free(&child->held_integ);
+    child_drop_held(child);
 }

@@ -114,8 +114,7 @@ enum status heir_establish(struct context *context, const struct ike_sa *old, st
     heir->lone = old->lone;
     if (!buffer_copy(&heir->remote_id, buffer_slice(&old->remote_id)))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
-    handshake_free(heir->handshake);
-    heir->handshake = NULL;
+    ike_sa_end_handshake(heir);
     heir->state = IKE_ESTABLISHED;
     heir->established_ms = context->now_ms;
     sa_table_add_id(context->sas, heir);

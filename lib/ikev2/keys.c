@@ -15,7 +15,7 @@ static enum status expand(struct context *context, struct ike_sa *sa, struct sli
     writer_u64(&spi_writer, sa->spi_r);
     struct slice parts[] = {buffer_slice(&sa->handshake->nonce_i),
                             buffer_slice(&sa->handshake->nonce_r), writer_slice(&spi_writer)};
-    if (!secret_new(&sa->keys, ike_keys_size(&sa->suite)))
+    if (!secret_new(&sa->keys, ike_keys_size(&sa->suite, KEY_COUNT)))
         return STATUS_FAIL;
     return crypto_prf_plus(context->crypto, sa->suite.prf, seed, parts, 3, sa->keys.data,
                            sa->keys.size);

@@ -121,7 +121,7 @@ void child_retire_outbound(struct context *context, struct ike_sa *sa, struct ch
 
 static uint64_t sweep_due_ms(const struct child_sa *child)
 {
-    return child->out_kernel ? child->gone_ms - LINGER_MS + SILENCE_MS : child->gone_ms;
+    return child->out_kernel ? child->leaves_ms - LINGER_MS + SILENCE_MS : child->leaves_ms;
 }
 
 uint64_t child_sweep_ms(const struct ike_sa *sa)
@@ -140,7 +140,7 @@ void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *c
     make_room(context, sa);
     child_retire_outbound(context, sa, child);
     unlist(context, sa, child);
-    child->gone_ms = context->now_ms + LINGER_MS;
+    child->leaves_ms = context->now_ms + LINGER_MS;
     TAILQ_INSERT_TAIL(&sa->gone, child, entry);
     ike_sa_timer(context, &sa->later, child_sweep_ms(sa));
 }
@@ -149,7 +149,7 @@ void child_sweep(struct context *context, struct ike_sa *sa)
 {
     struct child_sa *child;
 
-    while ((child = TAILQ_FIRST(&sa->gone)) != NULL && child->gone_ms <= context->now_ms) {
+    while ((child = TAILQ_FIRST(&sa->gone)) != NULL && child->leaves_ms <= context->now_ms) {
         TAILQ_REMOVE(&sa->gone, child, entry);
         child_remove(context, sa, child);
     }
@@ -160,13 +160,22 @@ void child_sweep(struct context *context, struct ike_sa *sa)
         ike_sa_timer(context, &sa->later, child_sweep_ms(sa));
 }
 
+void child_drop_held(struct child_sa *child)
+{
+    if (child->held == NULL)
+        return;
+    secret_free(&child->held->encr_key);
+    secret_free(&child->held->integ_key);
+    free(child->held);
+    child->held = NULL;
+}
+
 void child_free(struct child_sa *child)
 {
     if (child == NULL)
         return;
     free(child->selectors);
-    secret_free(&child->held_encr);
-    secret_free(&child->held_integ);
+    child_drop_held(child);
     free(child);
 }
 
@@ -481,8 +490,7 @@ void child_remove_outbound(struct context *context, struct child_sa *child)
     if (child->out_kernel)
         remove_sa(context, &child->local, &child->remote, child->spi_out, child->protocol);
     child->out_kernel = false;
-    secret_free(&child->held_encr); /* one that waited comes no more */
-    secret_free(&child->held_integ);
+    child_drop_held(child);
 }
 
 void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *child)

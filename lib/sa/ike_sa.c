@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What grows here grows a hundred thousand times. */
+_Static_assert(sizeof(struct ike_sa) <= 592, "an IKE SA is small");
+_Static_assert(sizeof(struct child_sa) <= 200, "a child is small");
+
 static const char *const state_names[IKE_STATE_COUNT] = {
     [IKE_AWAIT_KEY] = "await-key",
     [IKE_AWAIT_INIT_REPLY] = "await-init-reply",
@@ -87,9 +91,9 @@ struct ike_sa *sa_table_find_half_open(const struct sa_table *table, const struc
     struct hash_node *node = hash_find(&table->by_peer, peer_key(table, remote, spi_i));
 
     for (; node != NULL; node = hash_next(node)) {
-        struct ike_sa *sa = HASH_OWNER(node, struct ike_sa, by_peer);
-        if (sa->spi_i == spi_i && address_equal(&sa->handshake->came_from, remote))
-            return sa;
+        const struct handshake *handshake = HASH_OWNER(node, struct handshake, by_peer);
+        if (handshake->sa->spi_i == spi_i && address_equal(&handshake->came_from, remote))
+            return handshake->sa;
     }
     return NULL;
 }
@@ -187,6 +191,7 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
     sa->watch.kind = TIMER_WATCH;
     sa->keepalive.kind = TIMER_KEEPALIVE;
     sa->handshake = handshake;
+    handshake->sa = sa;
     sa->retransmit.kind = TIMER_RETRANSMIT;
     sa->expire.kind = TIMER_EXPIRE;
     sa->number = table->next_number++;
@@ -208,7 +213,7 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
         handshake->came_from = *remote;
         handshake->source = source_of(table->hash_key, remote);
         source_add(&table->half_open_of, handshake->source);
-        hash_insert(&table->by_peer, &sa->by_peer, peer_key(table, remote, spi_i));
+        hash_insert(&table->by_peer, &handshake->by_peer, peer_key(table, remote, spi_i));
     }
     hash_insert(&table->by_spi, &sa->by_spi, ike_sa_own_spi(sa));
     TAILQ_INSERT_TAIL(&table->all, sa, entry);
@@ -223,10 +228,10 @@ void ike_sa_leave_half_open(struct context *context, struct ike_sa *sa)
     sa->half_open = false;
     context->sas->half_open--;
     source_remove(&context->sas->half_open_of, sa->handshake->source);
-    hash_remove(&context->sas->by_peer, &sa->by_peer);
+    hash_remove(&context->sas->by_peer, &sa->handshake->by_peer);
 }
 
-void handshake_free(struct handshake *handshake)
+static void handshake_free(struct handshake *handshake)
 {
     if (handshake == NULL)
         return;
@@ -242,6 +247,17 @@ void handshake_free(struct handshake *handshake)
     buffer_free(&handshake->auth);
     child_free(handshake->child);
     free(handshake);
+}
+
+void ike_sa_end_handshake(struct ike_sa *sa)
+{
+    struct reader reader = reader_of(secret_slice(&sa->keys));
+    struct secret kept = {0};
+
+    if (secret_copy(&kept, reader_bytes(&reader, ike_keys_size(&sa->suite, KEY_PI))))
+        secret_take(&sa->keys, &kept);
+    handshake_free(sa->handshake);
+    sa->handshake = NULL;
 }
 
 void ike_sa_free(struct context *context, struct ike_sa *sa)
@@ -482,11 +498,11 @@ static size_t key_size(const struct suite *suite, enum ike_key key)
     return 0;
 }
 
-size_t ike_keys_size(const struct suite *suite)
+size_t ike_keys_size(const struct suite *suite, enum ike_key end)
 {
     size_t size = 0;
 
-    for (enum ike_key key = 0; key < KEY_COUNT; key++)
+    for (enum ike_key key = 0; key < end; key++)
         size += key_size(suite, key);
     return size;
 }
@@ -495,8 +511,7 @@ struct slice ike_sa_key(const struct ike_sa *sa, enum ike_key wanted)
 {
     struct reader reader = reader_of(secret_slice(&sa->keys));
 
-    for (enum ike_key key = 0; key < wanted; key++)
-        reader_skip(&reader, key_size(&sa->suite, key));
+    reader_skip(&reader, ike_keys_size(&sa->suite, wanted));
     return reader_bytes(&reader, key_size(&sa->suite, wanted));
 }
 

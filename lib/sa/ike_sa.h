@@ -36,6 +36,13 @@ const char *ike_state_name(enum ike_state state);
 
 struct ike_sa;
 
+/* An outbound SA that waits until the peer can receive (child_release_outbound). */
+struct held_outbound {
+    uint64_t until_ms; /* released at the latest */
+    struct secret encr_key;
+    struct secret integ_key;
+};
+
 struct child_sa {
     TAILQ_ENTRY(child_sa) entry;
     struct ike_sa *owner;        /* while it is listed: in whose list, ... */
@@ -43,40 +50,38 @@ struct child_sa {
     struct hash_node by_spi_out;
     struct hash_node by_remote;  /* until it ends: by what it protects, keyed (sa_table_remote_key) */
     const struct child_config *config;
+    struct selector *selectors; /* the local ones, then the remote ones */
+    struct held_outbound *held; /* NULL: nothing waits */
+    uint64_t created_ms;
+    uint64_t leaves_ms;  /* replaced: when we delete it, if the peer has not; deleted: when the kernel
+                          * may forget it */
+    uint64_t packets_in; /* as the kernel counted when it was last asked */
     uint32_t number;
     uint32_t spi_in; /* 0: not allocated yet */
     uint32_t spi_out;
     uint32_t reqid;
-    uint8_t protocol; /* enum v2_protocol */
-    uint8_t mode;     /* enum child_mode */
-    bool in_kernel;   /* inbound, and ... */
-    bool out_kernel;  /* ... outbound were handed to the kernel */
-    bool listed;       /* in its SA's list */
-    bool ours;         /* the first of its line was made by an exchange that we asked for */
-    bool unproven;     /* the peer asked for it, and may not have our answer yet */
-    bool standing;     /* was listed once: its own policies, if any, were asked for */
-    bool rekey_due;    /* a soft limit was reached */
-    bool replaced;     /* rekeyed by the peer, whose Delete is to come */
-    bool delete_due;   /* to be deleted when the window is free */
     uint32_t releasing; /* number of the answer that says whether the held outbound SA came; 0: none */
     uint32_t line;      /* the inbound SPI of whoever asked for that, the same number at both ends; 0:
                          * itself is the first */
     uint32_t out_order; /* of outbound SAs handed to the kernel, which takes the latest */
-    uint64_t replaced_ms;   /* when it was rekeyed by the peer */
-    uint64_t held_until_ms; /* what is held is released at the latest */
-    uint64_t gone_ms;  /* when the kernel may forget a deleted one */
     struct address local;  /* the ends by which the kernel knows its SAs, with the ports ... */
     struct address remote;
-    bool encap;            /* ... that matter in UDP (RFC 3948) */
-    bool own_policies; /* narrower than configured (or for any peer): policies of its own */
+    bool encap : 1;        /* ... that matter in UDP (RFC 3948) */
+    bool own_policies : 1; /* narrower than configured (or for any peer): policies of its own */
+    bool in_kernel : 1;    /* inbound, and ... */
+    bool out_kernel : 1;   /* ... outbound were handed to the kernel */
+    bool listed : 1;       /* in its SA's list */
+    bool standing : 1;     /* was listed once: its own policies, if any, were asked for */
+    bool ours : 1;         /* the first of its line was made by an exchange that we asked for */
+    bool unproven : 1;     /* the peer asked for it, and may not have our answer yet */
+    bool rekey_due : 1;    /* a soft limit was reached */
+    bool replaced : 1;     /* rekeyed by the peer, whose Delete is to come */
+    bool delete_due : 1;   /* to be deleted when the window is free */
+    uint8_t protocol;      /* enum v2_protocol */
+    uint8_t mode;          /* enum child_mode */
     uint8_t local_count;
     uint8_t remote_count;
     struct suite suite;
-    struct selector *selectors; /* the local ones, then the remote ones */
-    struct secret held_encr;    /* keys of an outbound SA that waits (child_release_outbound) */
-    struct secret held_integ;
-    uint64_t created_ms;
-    uint64_t packets_in; /* as the kernel counted when it was last asked */
 };
 TAILQ_HEAD(child_sa_list, child_sa);
 
@@ -91,6 +96,9 @@ struct step {
 /* What the first two exchanges need and nothing after them. */
 struct handshake {
     struct step step;
+    struct ike_sa *sa;        /* whose it is */
+    struct hash_node by_peer; /* half-open responders: the peer's address and SPI, keyed */
+    const struct child_config *wanted; /* initiator: the child to negotiate */
     struct secret private; /* our key exchange octets */
     struct secret shared;
     struct buffer public;
@@ -187,94 +195,100 @@ struct movement {
 struct link;       /* the engine's run-time state of a connection */
 struct reassembly; /* reassembly.h */
 
+/* There are many: what is rare, or over with the handshake, stands elsewhere. */
 struct ike_sa {
     TAILQ_ENTRY(ike_sa) entry;
     TAILQ_ENTRY(ike_sa) of_link;
     struct link *link; /* in whose list it stands; NULL: none yet */
-    struct hash_node by_spi;  /* our own SPI */
-    struct hash_node by_peer; /* half-open responders: the peer's address and SPI, keyed */
-    struct hash_node by_id;   /* established ones: the peer's identity, keyed */
-    struct timer retransmit;
-    struct timer expire;
-    struct timer keepalive; /* behind a NAT */
-    struct timer later; /* wishes put off, deleted children that linger */
-    struct timer watch; /* when the peer may have been silent for too long */
+    struct hash_node by_spi; /* our own SPI */
+    struct hash_node by_id;  /* established ones: the peer's identity, keyed */
     uint64_t number;
     uint64_t spi_i;
     uint64_t spi_r;
-    bool initiator; /* the original one */
-    bool half_open; /* counted as such: a responder whose peer is not authenticated */
-    bool delete_asked; /* close it as soon as nothing else is outstanding */
-    bool superseded;   /* a newer one carries the same child */
-    bool peer_wants_pfs; /* it refused a child without a key exchange of its own */
-    bool expecting;    /* an heir: whether it gets the children is decided by our own rekeying */
-    bool lone;         /* made without a child (RFC 6023): it may stay without one */
-    bool childless;    /* `expire` is armed for an IKE SA without a child */
-    bool probe_due;    /* a liveness check is to be sent */
-    bool hasty;        /* fewer tries will do: somebody says that the peer has forgotten us, or there
-                        * are other addresses */
-    bool inherited;    /* rekeyed: its heir has the children, the Delete is to come */
-    uint8_t state;     /* enum ike_state */
-    uint8_t tries;     /* of the outstanding request */
-    uint8_t remote_id_type;
-    uint32_t steps;    /* how many steps were begun: the number of the last one */
     const struct connection *connection; /* a responder's may change in IKE_AUTH */
+    struct handshake *handshake;         /* NULL: over */
+    struct secret keys;
+    struct buffer remote_id;
+
+    /* Messages */
+    struct buffer request; /* ours, unanswered; its fragments one behind the other ... */
+    struct buffer reply;   /* ... as those of the reply to the peer's last request */
+    uint64_t request_digest;     /* keyed hash of the peer's last request */
+    struct reassembly *parts[2]; /* of the peer's next request, and of the response to ours */
+    uint64_t iv_counter;
+
+    /* Children */
+    struct child_sa_list children;
+    struct child_sa_list gone; /* deleted; the kernel still receives on them for a moment */
+    struct child_sa *deleting; /* the child our outstanding Delete is about */
+    struct creation *own;      /* the CREATE_CHILD_SA exchange that we asked for */
+    struct creation *theirs;   /* and the peer */
+    uint64_t wanted_children;  /* bits: children (by their place in the connection) to be made */
+    uint64_t replaces; /* our SPI of the IKE SA to close once this one stands; 0: none */
+    struct movement *movement; /* NULL: never moved */
+
+    uint64_t created_ms;
+    uint64_t established_ms;
+    uint64_t reauth_ms;    /* the peers' authentication is over; 0: never */
+    uint64_t line_ms;      /* when the first of those was that it is an heir of */
+    uint64_t heard_ms;     /* the last authenticated message, or use of an inbound SA */
+    uint64_t sent_ms;      /* when a message of ours last left */
+    uint64_t elsewhere_ms; /* when the reply was last sent to somewhere else than the peer */
+    uint64_t followed_ms;  /* when it last followed the peer to another address or port */
+    uint64_t hinted_ms;    /* when a hint was last heeded, 0: never */
+    uint64_t refused_ms;   /* when a child that the peer asked for was last reported as refused */
+    uint64_t wishes_ms;    /* no exchange of our own before that */
+    struct timer retransmit;
+    struct timer expire;
+    struct timer keepalive; /* behind a NAT */
+    struct timer later;     /* wishes put off, deleted children that linger */
+    struct timer watch;     /* when the peer may have been silent for too long */
+
+    uint32_t next_request; /* message ID of our next request */
+    uint32_t expected;     /* message ID of the peer's next request */
+    uint32_t steps; /* how many steps were begun: the number of the last one */
+    uint32_t asked; /* the kernel was asked about the children's use under this number ... */
+    uint8_t asked_count; /* ... and so many answers are missing */
+    uint8_t state;       /* enum ike_state */
+    uint8_t tries;       /* of the outstanding request */
+    uint8_t repeats;     /* how often the reply was asked for again */
+    uint8_t serving;     /* exchange of the peer's last request */
+    uint8_t remote_id_type;
+    uint16_t datagram_max; /* what the path seems to carry, 0: what is configured */
+    struct suite suite;
     struct address local;
     struct address remote;
     struct address proven;     /* where the peer surely was: the first message or reply went there */
     struct address asked_at;   /* where the peer's last request came to ... */
     struct address asked_from; /* ... and from: there its reply goes (RFC 7296 section 2.11) */
-    bool nat_known;     /* the peer takes part in NAT detection */
-    bool nat_here;      /* we are behind a NAT */
-    bool nat_there;     /* the peer is */
-    bool nat_pretended; /* the configuration wants the peer to believe that we are */
-    bool mobike;        /* both ends have agreed on it (RFC 4555); it is led by ... */
-    bool leads;         /* ... who made the first IKE SA of the line (section 1.3), whoever rekeys */
-    bool update_due;    /* the peer is to learn our new address ... */
-    bool updating;      /* ... and is being told */
-    bool announce_due;  /* the initiator is to learn the responder's */
-    bool check_due;     /* whether the peer is where it says ... */
-    bool checking;      /* ... is being asked */
-    struct movement *movement; /* NULL: never moved */
-    uint64_t sent_ms;   /* when a message of ours last left */
-    uint64_t followed_ms; /* when it last followed the peer to another address or port */
-    bool follow_due;      /* it has moved again since; the kernel's SAs are to follow */
-    bool encap;         /* ESP goes in UDP, between the ports of `local` and `remote` */
-    struct suite suite;
-    struct buffer remote_id;
-    struct secret keys;
-    uint32_t next_request; /* message ID of our next request */
-    uint32_t expected;     /* message ID of the peer's next request */
-    uint64_t request_digest; /* keyed hash of the peer's last request */
-    uint8_t serving;         /* its exchange */
-    struct buffer request;   /* ours, unanswered; its fragments one behind the other ... */
-    struct buffer reply;     /* ... as those of the reply to the peer's last request */
-    uint8_t repeats;         /* how often that reply was asked for again */
-    uint64_t elsewhere_ms;   /* when it was last sent to somewhere else than the peer */
-    bool fragments;          /* both ends have agreed on fragments (RFC 7383) */
-    uint16_t datagram_max;   /* what the path seems to carry, 0: what is configured */
-    struct reassembly *parts[2]; /* of the peer's next request, and of the response to ours */
-    uint64_t iv_counter;
-    uint64_t created_ms;
-    uint64_t established_ms;
-    uint64_t reauth_ms; /* the peers' authentication is over; 0: never */
-    uint64_t line_ms; /* when the first of those was that it is an heir of */
-    uint64_t heard_ms; /* the last authenticated message, or use of an inbound SA */
-    uint64_t hinted_ms; /* when a hint was last heeded, 0: never */
-    uint64_t refused_ms; /* when a child that the peer asked for was last reported as refused */
-    uint32_t asked;     /* the kernel was asked about the children's use under this number ... */
-    uint8_t asked_count; /* ... and so many answers are missing */
-    struct child_sa_list children;
-    struct child_sa *deleting; /* the child our outstanding Delete is about */
-    struct handshake *handshake;
-    struct creation *own;    /* the CREATE_CHILD_SA exchange that we asked for */
-    struct creation *theirs; /* and the peer */
-    bool rekey_due;          /* the IKE SA's soft lifetime is over */
-    uint64_t wanted_children; /* bits: children (by their place in the connection) to be made */
-    uint64_t wishes_ms;      /* no exchange of our own before that */
-    struct child_sa_list gone; /* deleted; the kernel still receives on them for a moment */
-    const struct child_config *wanted; /* initiator: the child to negotiate */
-    uint64_t replaces; /* our SPI of the IKE SA to close once this one stands; 0: none */
+
+    bool initiator : 1;    /* the original one */
+    bool half_open : 1;    /* counted as such: a responder whose peer is not authenticated */
+    bool delete_asked : 1; /* close it as soon as nothing else is outstanding */
+    bool superseded : 1;   /* a newer one carries the same child */
+    bool inherited : 1;    /* rekeyed: its heir has the children, the Delete is to come */
+    bool expecting : 1;    /* an heir: whether it gets the children is decided by our own rekeying */
+    bool lone : 1;         /* made without a child (RFC 6023): it may stay without one */
+    bool childless : 1;    /* `expire` is armed for an IKE SA without a child */
+    bool rekey_due : 1;    /* the IKE SA's soft lifetime is over */
+    bool probe_due : 1;    /* a liveness check is to be sent */
+    bool hasty : 1;        /* fewer tries will do: somebody says that the peer has forgotten us, or
+                            * there are other addresses */
+    bool peer_wants_pfs : 1; /* it refused a child without a key exchange of its own */
+    bool fragments : 1;      /* both ends have agreed on fragments (RFC 7383) */
+    bool encap : 1;          /* ESP goes in UDP, between the ports of `local` and `remote` */
+    bool nat_known : 1;      /* the peer takes part in NAT detection */
+    bool nat_here : 1;       /* we are behind a NAT */
+    bool nat_there : 1;      /* the peer is */
+    bool nat_pretended : 1;  /* the configuration wants the peer to believe that we are */
+    bool mobike : 1;         /* both ends have agreed on it (RFC 4555); it is led by ... */
+    bool leads : 1;          /* ... who made the first IKE SA of the line (section 1.3), whoever rekeys */
+    bool follow_due : 1;   /* the peer has moved again within FOLLOW_MS; the kernel's SAs are to follow */
+    bool update_due : 1;   /* the peer is to learn our new address ... */
+    bool updating : 1;     /* ... and is being told */
+    bool announce_due : 1; /* the initiator is to learn the responder's */
+    bool check_due : 1;    /* whether the peer is where it says ... */
+    bool checking : 1;     /* ... is being asked */
 };
 TAILQ_HEAD(ike_sa_list, ike_sa);
 
@@ -411,18 +425,19 @@ void ike_sa_free(struct context *context, struct ike_sa *sa);
 /* It is no longer half-open: an authenticated peer, or the end. */
 void ike_sa_leave_half_open(struct context *context, struct ike_sa *sa);
 
-void handshake_free(struct handshake *handshake);
+/* It has done its part: wiped and freed, and SK_pi and SK_pr with it, which only AUTH needs. */
+void ike_sa_end_handshake(struct ike_sa *sa);
 
 static inline uint64_t ike_sa_own_spi(const struct ike_sa *sa)
 {
     return sa->initiator ? sa->spi_i : sa->spi_r;
 }
 
-/* A slice of sa->keys. */
+/* A slice of sa->keys; empty when it is there no more (ike_sa_end_handshake). */
 struct slice ike_sa_key(const struct ike_sa *sa, enum ike_key key);
 
-/* Octets that all seven keys take for a suite. */
-size_t ike_keys_size(const struct suite *suite);
+/* Octets that the keys before `end` take for a suite; KEY_COUNT: all seven. */
+size_t ike_keys_size(const struct suite *suite, enum ike_key end);
 
 struct identity ike_sa_remote_id(const struct ike_sa *sa);
 
@@ -457,7 +472,7 @@ struct child_sa *child_find(const struct ike_sa *sa, uint32_t number);
  * section 2.3), and so the children that it asked for. */
 void child_prove_all(struct ike_sa *sa);
 
-/* A deleted child leaves the list; the kernel receives on it until `gone_ms`, and for a moment it
+/* A deleted child leaves the list; the kernel receives on it until `leaves_ms`, and for a moment it
  * sends what was on its way when the successor came. */
 void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *child);
 
@@ -480,6 +495,9 @@ void child_follow(struct context *context, const struct ike_sa *sa, struct child
  * outbound SAs came, since the kernel takes the latest. */
 void children_follow(struct context *context, const struct ike_sa *holder,
                      const struct ike_sa *sa);
+
+/* What waits is not to come; harmless when nothing does. */
+void child_drop_held(struct child_sa *child);
 
 /* Asks the kernel to forget the outbound SA, so that packets take another one. */
 void child_remove_outbound(struct context *context, struct child_sa *child);

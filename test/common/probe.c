@@ -148,7 +148,7 @@ static bool is_restless(const struct ike_sa *sa)
         sa->request.size > 0 || !TAILQ_EMPTY(&sa->gone))
         return true;
     TAILQ_FOREACH (child, &sa->children, entry)
-        if (child->held_encr.size > 0 || child->delete_due || child->replaced)
+        if (child->held != NULL || child->delete_due || child->replaced)
             return true;
     return false;
 }
