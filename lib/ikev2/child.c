@@ -495,6 +495,7 @@ enum status child_install(struct context *context, struct ike_sa *sa, struct ste
     struct child_keys keys;
     enum status status = keys_child(context, sa, &child->suite, seed, &keys);
 
+    sa_table_claim(context->sas, sa, child);
     if (child->line == 0) {
         child->ours = seed->initiator;
         child->line = child->ours ? child->spi_in : child->spi_out;

@@ -193,6 +193,7 @@ static enum status create_child(struct context *context, struct ike_sa *sa,
         (group != GROUP_NONE &&
          creation_compute(context, sa, creation, public) != STATUS_OK))
         return fail(context, sa, reason);
+    sa_table_claim(context->sas, sa, child); /* until it is installed another request may come */
     return STATUS_OK;
 }
 

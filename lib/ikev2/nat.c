@@ -171,36 +171,29 @@ static bool overlap(const struct child_sa *a, const struct child_sa *b)
     return local && remote;
 }
 
-static bool claims(const struct ike_sa *other, const struct child_sa *child)
+/* With another peer whose address here is the same? */
+static bool is_rival(const struct child_sa *other, const struct ike_sa *sa)
 {
-    const struct child_sa *theirs;
+    const struct ike_sa *owner = other->owner;
 
-    TAILQ_FOREACH (theirs, &other->children, entry)
-        if (theirs->mode == CHILD_TRANSPORT && overlap(theirs, child))
-            return true;
-    theirs = other->handshake != NULL && other->state == IKE_AWAIT_INSTALL
-                 ? other->handshake->child
-             : other->theirs != NULL ? other->theirs->child
-                                     : NULL;
-    return theirs != NULL && theirs->mode == CHILD_TRANSPORT && overlap(theirs, child);
+    return other->mode == CHILD_TRANSPORT && !child_is_gone(other) &&
+           address_same_host(&owner->remote, &sa->remote) && !ike_sa_same_identity(owner, sa);
 }
 
 enum status nat_check_rivals(const struct context *context, const struct ike_sa *sa,
                              const struct child_sa *child, struct reason *reason)
 {
-    const struct ike_sa *other;
+    const struct selector *remote = child->selectors + child->local_count;
+    const struct child_sa *other = NULL;
     char address[ADDRESS_TEXT_MAX];
     char id[128];
 
     if (child->mode != CHILD_TRANSPORT || !sa->nat_there)
         return STATUS_OK;
-    TAILQ_FOREACH (other, &context->sas->all, entry) {
-        struct identity other_id = ike_sa_remote_id(other);
-        bool same_peer = other->remote_id_type == sa->remote_id_type &&
-                         slice_equal(buffer_slice(&other->remote_id), buffer_slice(&sa->remote_id));
-        if (other == sa || same_peer || !address_same_host(&other->remote, &sa->remote) ||
-            !claims(other, child))
+    while ((other = sa_table_next_claim(context->sas, remote, other)) != NULL) {
+        if (!is_rival(other, sa) || !overlap(other, child))
             continue;
+        struct identity other_id = ike_sa_remote_id(other->owner);
         return reason_set(reason, STATUS_REJECT, V2_N_TS_UNACCEPTABLE,
                           "child %s: %s, behind the same NAT at %s, has this traffic already; "
                           "expected other ports, or tunnel mode",

@@ -36,13 +36,9 @@ static bool is_away(const struct child_sa *child)
 void child_list(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
     child_follow(context, sa, child);
+    sa_table_claim(context->sas, sa, child);
+    sa_table_list_child(context->sas, child);
     child->listed = true;
-    child->owner = sa;
-    hash_insert(&context->sas->children_in, &child->by_spi_in, child->spi_in);
-    hash_insert(&context->sas->children_out, &child->by_spi_out, child->spi_out);
-    hash_insert(&context->sas->children_remote, &child->by_remote,
-                sa_table_remote_key(context->sas, child->selectors + child->local_count,
-                                    child->remote_count));
     child->standing = true;
     if (child->own_policies || is_away(child) || sa->connection->peer_count > 0)
         child_install_policies(context, child);
@@ -51,8 +47,7 @@ void child_list(struct context *context, struct ike_sa *sa, struct child_sa *chi
 
 static void unlist(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
-    hash_remove(&context->sas->children_in, &child->by_spi_in);
-    hash_remove(&context->sas->children_out, &child->by_spi_out);
+    sa_table_unlist_child(context->sas, child);
     TAILQ_REMOVE(&sa->children, child, entry);
     child->listed = false;
 }
@@ -286,35 +281,30 @@ const struct child_config *connection_find_pair(const struct connection *connect
     return NULL;
 }
 
-static bool is_sibling(const struct child_sa *child, const struct child_sa *leaving,
-                       const struct connection *connection, const struct selector *local,
+/* Has it a policy, of its own or of its own ends, for this pair? */
+static bool has_policy(const struct child_sa *child, const struct selector *local,
                        const struct selector *remote)
 {
-    return child != leaving && child->listed && (child->own_policies || is_away(child)) && child->in_kernel &&
-           child->owner->connection == connection &&
+    return (child->own_policies || is_away(child)) &&
            has_pair(child->selectors, child->local_count, child->selectors + child->local_count,
                     child->remote_count, local, remote);
 }
 
-/* The newest child of the connection other than the leaving one that has a policy of its own, or
- * of its own ends, for the pair.  Its peer may be another one: behind one NAT they have the same address. */
+/* The newest child of the connection other than the leaving one that has a policy for the pair.  Its
+ * peer may be another one: behind one NAT they have the same address. */
 static const struct child_sa *find_sibling(const struct context *context, const struct ike_sa *sa,
                                            const struct child_sa *leaving,
                                            const struct selector *local,
                                            const struct selector *remote)
 {
     const struct child_sa *newest = NULL;
+    const struct child_sa *child = NULL;
 
-    for (size_t count = 1; count <= 2; count++) { /* remote selectors: one, or several */
-        struct hash_node *node = hash_find(&context->sas->children_remote,
-                                           sa_table_remote_key(context->sas, remote, count));
-        for (; node != NULL; node = hash_next(node)) {
-            const struct child_sa *child = HASH_OWNER(node, struct child_sa, by_remote);
-            if (is_sibling(child, leaving, sa->connection, local, remote) &&
-                (newest == NULL || child->number > newest->number))
-                newest = child;
-        }
-    }
+    while ((child = sa_table_next_claim(context->sas, remote, child)) != NULL)
+        if (child != leaving && child->listed && child->in_kernel &&
+            child->owner->connection == sa->connection && has_policy(child, local, remote) &&
+            (newest == NULL || child->number > newest->number))
+            newest = child;
     return newest;
 }
 
@@ -340,19 +330,12 @@ static const struct child_config *standing_rival(const struct context *context,
                                                  const struct selector *local,
                                                  const struct selector *remote)
 {
-    for (size_t count = 1; count <= 2; count++) { /* remote selectors: one, or several */
-        struct hash_node *node = hash_find(&context->sas->children_remote,
-                                           sa_table_remote_key(context->sas, remote, count));
-        for (; node != NULL; node = hash_next(node)) {
-            const struct child_sa *other = HASH_OWNER(node, struct child_sa, by_remote);
-            if (other->config != child->config && (other->own_policies || is_away(other)) &&
-                has_pair(other->selectors, other->local_count,
-                         other->selectors + other->local_count, other->remote_count, local,
-                         remote) &&
-                config_find(context->config, other->config->connection->name) != NULL)
-                return other->config;
-        }
-    }
+    const struct child_sa *other = NULL;
+
+    while ((other = sa_table_next_claim(context->sas, remote, other)) != NULL)
+        if (other->config != child->config && has_policy(other, local, remote) &&
+            config_find(context->config, other->config->connection->name) != NULL)
+            return other->config;
     return NULL;
 }
 
@@ -502,8 +485,7 @@ void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *c
         return_policies(context, sa, child);
     if (child->listed)
         unlist(context, sa, child);
-    if (child->standing)
-        hash_remove(&context->sas->children_remote, &child->by_remote);
+    sa_table_remove_child(context->sas, child);
     if (sa->handshake != NULL && sa->handshake->child == child)
         sa->handshake->child = NULL;
     if (sa->own != NULL && sa->own->child == child)

@@ -1,5 +1,5 @@
 /*
- * IKE SAs and the table of them: see ike_sa.h.
+ * IKE SAs: see ike_sa.h.
  */
 #include "lib/sa/reassembly.h"
 
@@ -30,136 +30,6 @@ static const char *const state_names[IKE_STATE_COUNT] = {
 const char *ike_state_name(enum ike_state state)
 {
     return state < IKE_STATE_COUNT ? state_names[state] : "?";
-}
-
-bool sa_table_init(struct sa_table *table, struct context *context)
-{
-    *table = (struct sa_table){.next_number = 1};
-    TAILQ_INIT(&table->all);
-    context->random(context->random_context, table->hash_key, sizeof(table->hash_key));
-    bool whole = hash_init(&table->by_spi);
-    whole = hash_init(&table->by_peer) && whole;
-    whole = hash_init(&table->by_id) && whole;
-    whole = hash_init(&table->children_in) && whole;
-    whole = hash_init(&table->children_out) && whole;
-    whole = hash_init(&table->children_remote) && whole;
-    if (!whole)
-        sa_table_free(table, context);
-    return whole;
-}
-
-void sa_table_free(struct sa_table *table, struct context *context)
-{
-    struct ike_sa *sa;
-
-    while ((sa = TAILQ_FIRST(&table->all)) != NULL)
-        ike_sa_free(context, sa);
-    hash_free(&table->by_spi);
-    hash_free(&table->by_peer);
-    hash_free(&table->by_id);
-    hash_free(&table->children_in);
-    hash_free(&table->children_out);
-    hash_free(&table->children_remote);
-}
-
-struct ike_sa *sa_table_find(const struct sa_table *table, uint64_t spi)
-{
-    struct hash_node *node = hash_find(&table->by_spi, spi);
-
-    return node == NULL ? NULL : HASH_OWNER(node, struct ike_sa, by_spi);
-}
-
-static uint64_t peer_key(const struct sa_table *table, const struct address *remote,
-                         uint64_t spi_i)
-{
-    struct {
-        uint64_t spi;
-        struct address remote;
-    } key;
-
-    memset(&key, 0, sizeof(key)); /* padding is hashed too */
-    key.spi = spi_i;
-    key.remote.family = remote->family;
-    key.remote.port = remote->port;
-    memcpy(key.remote.bytes, remote->bytes, sizeof(key.remote.bytes));
-    return hash_keyed(table->hash_key, slice_of(&key, sizeof(key)));
-}
-
-struct ike_sa *sa_table_find_half_open(const struct sa_table *table, const struct address *remote,
-                                       uint64_t spi_i)
-{
-    struct hash_node *node = hash_find(&table->by_peer, peer_key(table, remote, spi_i));
-
-    for (; node != NULL; node = hash_next(node)) {
-        const struct handshake *handshake = HASH_OWNER(node, struct handshake, by_peer);
-        if (handshake->sa->spi_i == spi_i && address_equal(&handshake->came_from, remote))
-            return handshake->sa;
-    }
-    return NULL;
-}
-
-static uint64_t id_key(const struct sa_table *table, const struct ike_sa *sa)
-{
-    return hash_keyed(table->hash_key, buffer_slice(&sa->remote_id)) ^ sa->remote_id_type;
-}
-
-void sa_table_add_id(struct sa_table *table, struct ike_sa *sa)
-{
-    hash_insert(&table->by_id, &sa->by_id, id_key(table, sa));
-}
-
-struct ike_sa *sa_table_same_peer(const struct sa_table *table, const struct ike_sa *sa,
-                                  const struct ike_sa *after)
-{
-    struct hash_node *node = after == NULL ? hash_find(&table->by_id, id_key(table, sa))
-                                           : hash_next(&after->by_id);
-
-    for (; node != NULL; node = hash_next(node)) {
-        struct ike_sa *other = HASH_OWNER(node, struct ike_sa, by_id);
-        if (other != sa && other->remote_id_type == sa->remote_id_type &&
-            slice_equal(buffer_slice(&other->remote_id), buffer_slice(&sa->remote_id)))
-            return other;
-    }
-    return NULL;
-}
-
-struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t protocol, uint32_t spi,
-                                     const struct address *destination)
-{
-    struct hash_node *node = hash_find(&table->children_in, spi);
-
-    for (; node != NULL; node = hash_next(node)) {
-        struct child_sa *child = HASH_OWNER(node, struct child_sa, by_spi_in);
-        if (child->protocol == protocol && address_same_host(&child->local, destination))
-            return child;
-    }
-    for (node = hash_find(&table->children_out, spi); node != NULL; node = hash_next(node)) {
-        struct child_sa *child = HASH_OWNER(node, struct child_sa, by_spi_out);
-        if (child->protocol == protocol && address_same_host(&child->remote, destination))
-            return child;
-    }
-    return NULL;
-}
-
-bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa *child,
-                             const struct address *remote)
-{
-    struct hash_node *node = hash_find(&table->children_out, child->spi_out);
-
-    for (; node != NULL; node = hash_next(node)) {
-        const struct child_sa *other = HASH_OWNER(node, struct child_sa, by_spi_out);
-        if (other != child && other->protocol == child->protocol &&
-            (address_same_host(&other->remote, remote) ||
-             address_same_host(&other->owner->remote, remote))) /* where it is about to follow */
-            return true;
-    }
-    return false;
-}
-
-uint64_t sa_table_remote_key(const struct sa_table *table, const struct selector *remote,
-                             size_t count)
-{
-    return count == 1 ? hash_keyed(table->hash_key, slice_of(remote, sizeof(*remote))) : 0;
 }
 
 static uint64_t fresh_spi(struct context *context)
@@ -209,26 +79,10 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
         sa->spi_i = spi_i;
         sa->spi_r = fresh_spi(context);
         sa->half_open = true;
-        table->half_open++;
         handshake->came_from = *remote;
-        handshake->source = source_of(table->hash_key, remote);
-        source_add(&table->half_open_of, handshake->source);
-        hash_insert(&table->by_peer, &handshake->by_peer, peer_key(table, remote, spi_i));
     }
-    hash_insert(&table->by_spi, &sa->by_spi, ike_sa_own_spi(sa));
-    TAILQ_INSERT_TAIL(&table->all, sa, entry);
-    table->count++;
+    sa_table_add(table, sa);
     return sa;
-}
-
-void ike_sa_leave_half_open(struct context *context, struct ike_sa *sa)
-{
-    if (!sa->half_open)
-        return;
-    sa->half_open = false;
-    context->sas->half_open--;
-    source_remove(&context->sas->half_open_of, sa->handshake->source);
-    hash_remove(&context->sas->by_peer, &sa->handshake->by_peer);
 }
 
 static void handshake_free(struct handshake *handshake)
@@ -269,21 +123,18 @@ void ike_sa_free(struct context *context, struct ike_sa *sa)
     TAILQ_CONCAT(&sa->children, &sa->gone, entry);
     while ((child = TAILQ_FIRST(&sa->children)) != NULL) {
         TAILQ_REMOVE(&sa->children, child, entry);
-        hash_remove(&context->sas->children_in, &child->by_spi_in);
-        hash_remove(&context->sas->children_out, &child->by_spi_out);
-        hash_remove(&context->sas->children_remote, &child->by_remote);
+        sa_table_remove_child(context->sas, child);
         child_free(child);
     }
+    if (sa->handshake != NULL && sa->handshake->child != NULL)
+        sa_table_remove_child(context->sas, sa->handshake->child);
     ike_sa_leave_half_open(context, sa);
     heap_remove(context->timers, &sa->retransmit.node);
     heap_remove(context->timers, &sa->expire.node);
     heap_remove(context->timers, &sa->later.node);
     heap_remove(context->timers, &sa->watch.node);
     heap_remove(context->timers, &sa->keepalive.node);
-    hash_remove(&context->sas->by_spi, &sa->by_spi);
-    hash_remove(&context->sas->by_id, &sa->by_id);
-    TAILQ_REMOVE(&context->sas->all, sa, entry);
-    context->sas->count--;
+    sa_table_remove(context->sas, sa);
     handshake_free(sa->handshake);
     buffer_free(&sa->remote_id);
     buffer_free(&sa->request);
@@ -513,6 +364,12 @@ struct slice ike_sa_key(const struct ike_sa *sa, enum ike_key wanted)
 
     reader_skip(&reader, ike_keys_size(&sa->suite, wanted));
     return reader_bytes(&reader, key_size(&sa->suite, wanted));
+}
+
+bool ike_sa_same_identity(const struct ike_sa *a, const struct ike_sa *b)
+{
+    return a->remote_id_type == b->remote_id_type &&
+           slice_equal(buffer_slice(&a->remote_id), buffer_slice(&b->remote_id));
 }
 
 struct identity ike_sa_remote_id(const struct ike_sa *sa)

@@ -45,10 +45,10 @@ struct held_outbound {
 
 struct child_sa {
     TAILQ_ENTRY(child_sa) entry;
-    struct ike_sa *owner;        /* while it is listed: in whose list, ... */
-    struct hash_node by_spi_in;  /* ... and found by what the kernel calls it */
+    struct ike_sa *owner;       /* until it is deleted */
+    struct hash_node by_spi_in; /* while it is listed: by what the kernel calls it */
     struct hash_node by_spi_out;
-    struct hash_node by_remote;  /* until it ends: by what it protects, keyed (sa_table_remote_key) */
+    struct hash_node by_remote; /* by what it protects (sa_table_claim) */
     const struct child_config *config;
     struct selector *selectors; /* the local ones, then the remote ones */
     struct held_outbound *held; /* NULL: nothing waits */
@@ -70,6 +70,7 @@ struct child_sa {
     bool own_policies : 1; /* narrower than configured (or for any peer): policies of its own */
     bool in_kernel : 1;    /* inbound, and ... */
     bool out_kernel : 1;   /* ... outbound were handed to the kernel */
+    bool claiming : 1;     /* found by what it protects, until it ends */
     bool listed : 1;       /* in its SA's list */
     bool standing : 1;     /* was listed once: its own policies, if any, were asked for */
     bool ours : 1;         /* the first of its line was made by an exchange that we asked for */
@@ -299,7 +300,7 @@ struct sa_table {
     struct hash_table by_id;
     struct hash_table children_in; /* listed children by their SPIs */
     struct hash_table children_out;
-    struct hash_table children_remote;
+    struct hash_table children_remote; /* claiming ones by the addresses, keyed */
     uint8_t hash_key[16];
     size_t count;
     size_t half_open;
@@ -344,6 +345,10 @@ struct ike_sa *sa_table_find(const struct sa_table *table, uint64_t spi);
 struct ike_sa *sa_table_find_half_open(const struct sa_table *table, const struct address *remote,
                                        uint64_t spi_i);
 
+/* Enters a new SA; takes out one that ends. */
+void sa_table_add(struct sa_table *table, struct ike_sa *sa);
+void sa_table_remove(struct sa_table *table, struct ike_sa *sa);
+
 /* Enters an SA whose peer is authenticated under the peer's identity. */
 void sa_table_add_id(struct sa_table *table, struct ike_sa *sa);
 
@@ -363,9 +368,19 @@ struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t proto
 bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa *child,
                              const struct address *remote);
 
-/* Listed children are found by their remote selector; those with several share one number. */
-uint64_t sa_table_remote_key(const struct sa_table *table, const struct selector *remote,
-                             size_t count);
+/* A child's selectors are settled and its peer is authenticated: from now on it stands in the way of
+ * others that want the same traffic. */
+void sa_table_claim(struct sa_table *table, struct ike_sa *sa, struct child_sa *child);
+
+/* A child is found by the names of its SAs, or no more; or by nothing any more. */
+void sa_table_list_child(struct sa_table *table, struct child_sa *child);
+void sa_table_unlist_child(struct sa_table *table, struct child_sa *child);
+void sa_table_remove_child(struct sa_table *table, struct child_sa *child);
+
+/* The next child that claims traffic with the addresses of a remote selector, and maybe with others;
+ * `after` continues (NULL: the first). */
+struct child_sa *sa_table_next_claim(const struct sa_table *table, const struct selector *remote,
+                                     const struct child_sa *after);
 
 /* --- An IKE SA --- */
 
@@ -441,6 +456,9 @@ size_t ike_keys_size(const struct suite *suite, enum ike_key end);
 
 struct identity ike_sa_remote_id(const struct ike_sa *sa);
 
+/* Is their peer the same, by its identity? */
+bool ike_sa_same_identity(const struct ike_sa *a, const struct ike_sa *b);
+
 /* Arms or moves a timer. A failure for want of memory is counted: the SA's other timer, or its
  * peer, ends it. */
 void ike_sa_timer(struct context *context, struct timer *timer, uint64_t due_ms);
@@ -461,6 +479,12 @@ void report(struct context *context, const struct ike_sa *sa, enum severity seve
             const char *event, const char *format, ...) PRINTF_LIKE(5, 6);
 
 /* --- Children --- */
+
+/* Was it deleted, though the kernel still receives on it? */
+static inline bool child_is_gone(const struct child_sa *child)
+{
+    return child->standing && !child->listed;
+}
 
 /* Puts a child that the kernel holds into its SA's list, and asks for its own policies. */
 void child_list(struct context *context, struct ike_sa *sa, struct child_sa *child);

@@ -1,0 +1,230 @@
+/*
+ * The table of IKE SAs, and of their children by what they are called and what they protect: see
+ * ike_sa.h.
+ */
+#include <string.h>
+
+#include "lib/sa/ike_sa.h"
+
+bool sa_table_init(struct sa_table *table, struct context *context)
+{
+    *table = (struct sa_table){.next_number = 1};
+    TAILQ_INIT(&table->all);
+    context->random(context->random_context, table->hash_key, sizeof(table->hash_key));
+    bool whole = hash_init(&table->by_spi);
+    whole = hash_init(&table->by_peer) && whole;
+    whole = hash_init(&table->by_id) && whole;
+    whole = hash_init(&table->children_in) && whole;
+    whole = hash_init(&table->children_out) && whole;
+    whole = hash_init(&table->children_remote) && whole;
+    if (!whole)
+        sa_table_free(table, context);
+    return whole;
+}
+
+void sa_table_free(struct sa_table *table, struct context *context)
+{
+    struct ike_sa *sa;
+
+    while ((sa = TAILQ_FIRST(&table->all)) != NULL)
+        ike_sa_free(context, sa);
+    hash_free(&table->by_spi);
+    hash_free(&table->by_peer);
+    hash_free(&table->by_id);
+    hash_free(&table->children_in);
+    hash_free(&table->children_out);
+    hash_free(&table->children_remote);
+}
+
+struct ike_sa *sa_table_find(const struct sa_table *table, uint64_t spi)
+{
+    struct hash_node *node = hash_find(&table->by_spi, spi);
+
+    return node == NULL ? NULL : HASH_OWNER(node, struct ike_sa, by_spi);
+}
+
+static uint64_t peer_key(const struct sa_table *table, const struct address *remote,
+                         uint64_t spi_i)
+{
+    struct {
+        uint64_t spi;
+        struct address remote;
+    } key;
+
+    memset(&key, 0, sizeof(key)); /* padding is hashed too */
+    key.spi = spi_i;
+    key.remote.family = remote->family;
+    key.remote.port = remote->port;
+    memcpy(key.remote.bytes, remote->bytes, sizeof(key.remote.bytes));
+    return hash_keyed(table->hash_key, slice_of(&key, sizeof(key)));
+}
+
+struct ike_sa *sa_table_find_half_open(const struct sa_table *table, const struct address *remote,
+                                       uint64_t spi_i)
+{
+    struct hash_node *node = hash_find(&table->by_peer, peer_key(table, remote, spi_i));
+
+    for (; node != NULL; node = hash_next(node)) {
+        const struct handshake *handshake = HASH_OWNER(node, struct handshake, by_peer);
+        if (handshake->sa->spi_i == spi_i && address_equal(&handshake->came_from, remote))
+            return handshake->sa;
+    }
+    return NULL;
+}
+
+void sa_table_add(struct sa_table *table, struct ike_sa *sa)
+{
+    struct handshake *handshake = sa->handshake;
+
+    hash_insert(&table->by_spi, &sa->by_spi, ike_sa_own_spi(sa));
+    TAILQ_INSERT_TAIL(&table->all, sa, entry);
+    table->count++;
+    if (!sa->half_open)
+        return;
+    table->half_open++;
+    handshake->source = source_of(table->hash_key, &handshake->came_from);
+    source_add(&table->half_open_of, handshake->source);
+    hash_insert(&table->by_peer, &handshake->by_peer,
+                peer_key(table, &handshake->came_from, sa->spi_i));
+}
+
+void sa_table_remove(struct sa_table *table, struct ike_sa *sa)
+{
+    hash_remove(&table->by_spi, &sa->by_spi);
+    hash_remove(&table->by_id, &sa->by_id);
+    TAILQ_REMOVE(&table->all, sa, entry);
+    table->count--;
+}
+
+void ike_sa_leave_half_open(struct context *context, struct ike_sa *sa)
+{
+    if (!sa->half_open)
+        return;
+    sa->half_open = false;
+    context->sas->half_open--;
+    source_remove(&context->sas->half_open_of, sa->handshake->source);
+    hash_remove(&context->sas->by_peer, &sa->handshake->by_peer);
+}
+
+static uint64_t id_key(const struct sa_table *table, const struct ike_sa *sa)
+{
+    return hash_keyed(table->hash_key, buffer_slice(&sa->remote_id)) ^ sa->remote_id_type;
+}
+
+void sa_table_add_id(struct sa_table *table, struct ike_sa *sa)
+{
+    hash_insert(&table->by_id, &sa->by_id, id_key(table, sa));
+}
+
+struct ike_sa *sa_table_same_peer(const struct sa_table *table, const struct ike_sa *sa,
+                                  const struct ike_sa *after)
+{
+    struct hash_node *node = after == NULL ? hash_find(&table->by_id, id_key(table, sa))
+                                           : hash_next(&after->by_id);
+
+    for (; node != NULL; node = hash_next(node)) {
+        struct ike_sa *other = HASH_OWNER(node, struct ike_sa, by_id);
+        if (other != sa && ike_sa_same_identity(other, sa))
+            return other;
+    }
+    return NULL;
+}
+
+struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t protocol, uint32_t spi,
+                                     const struct address *destination)
+{
+    struct hash_node *node = hash_find(&table->children_in, spi);
+
+    for (; node != NULL; node = hash_next(node)) {
+        struct child_sa *child = HASH_OWNER(node, struct child_sa, by_spi_in);
+        if (child->protocol == protocol && address_same_host(&child->local, destination))
+            return child;
+    }
+    for (node = hash_find(&table->children_out, spi); node != NULL; node = hash_next(node)) {
+        struct child_sa *child = HASH_OWNER(node, struct child_sa, by_spi_out);
+        if (child->protocol == protocol && address_same_host(&child->remote, destination))
+            return child;
+    }
+    return NULL;
+}
+
+bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa *child,
+                             const struct address *remote)
+{
+    struct hash_node *node = hash_find(&table->children_out, child->spi_out);
+
+    for (; node != NULL; node = hash_next(node)) {
+        const struct child_sa *other = HASH_OWNER(node, struct child_sa, by_spi_out);
+        if (other != child && other->protocol == child->protocol &&
+            (address_same_host(&other->remote, remote) ||
+             address_same_host(&other->owner->remote, remote))) /* where it is about to follow */
+            return true;
+    }
+    return false;
+}
+
+static bool same_range(const struct selector *a, const struct selector *b)
+{
+    return a->family == b->family && memcmp(a->start, b->start, sizeof(a->start)) == 0 &&
+           memcmp(a->end, b->end, sizeof(a->end)) == 0;
+}
+
+/* Children with selectors of several ranges of addresses share one number. */
+#define KEY_OF_SEVERAL 0
+
+/* By the addresses alone: protocols and ports of two claims can overlap without being the same. */
+static uint64_t claim_key(const struct sa_table *table, const struct selector *remote, size_t count)
+{
+    uint8_t range[1 + sizeof(remote->start) + sizeof(remote->end)];
+    struct writer writer = writer_of(range, sizeof(range));
+
+    for (size_t i = 1; i < count; i++)
+        if (!same_range(&remote[0], &remote[i]))
+            return KEY_OF_SEVERAL;
+    writer_u8(&writer, remote->family);
+    writer_bytes(&writer, slice_of(remote->start, sizeof(remote->start)));
+    writer_bytes(&writer, slice_of(remote->end, sizeof(remote->end)));
+    return hash_keyed(table->hash_key, writer_slice(&writer)) | 1; /* never the other number */
+}
+
+struct child_sa *sa_table_next_claim(const struct sa_table *table, const struct selector *remote,
+                                     const struct child_sa *after)
+{
+    const struct hash_table *children = &table->children_remote;
+    uint64_t key = claim_key(table, remote, 1);
+    struct hash_node *node = after == NULL ? hash_find(children, key) : hash_next(&after->by_remote);
+
+    if (node == NULL && (after == NULL || after->by_remote.key == key))
+        node = hash_find(children, KEY_OF_SEVERAL);
+    return node == NULL ? NULL : HASH_OWNER(node, struct child_sa, by_remote);
+}
+
+void sa_table_claim(struct sa_table *table, struct ike_sa *sa, struct child_sa *child)
+{
+    child->owner = sa;
+    if (child->claiming)
+        return;
+    child->claiming = true;
+    hash_insert(&table->children_remote, &child->by_remote,
+                claim_key(table, child->selectors + child->local_count, child->remote_count));
+}
+
+void sa_table_list_child(struct sa_table *table, struct child_sa *child)
+{
+    hash_insert(&table->children_in, &child->by_spi_in, child->spi_in);
+    hash_insert(&table->children_out, &child->by_spi_out, child->spi_out);
+}
+
+void sa_table_unlist_child(struct sa_table *table, struct child_sa *child)
+{
+    hash_remove(&table->children_in, &child->by_spi_in);
+    hash_remove(&table->children_out, &child->by_spi_out);
+}
+
+void sa_table_remove_child(struct sa_table *table, struct child_sa *child)
+{
+    if (child->claiming)
+        hash_remove(&table->children_remote, &child->by_remote);
+    if (child->listed)
+        sa_table_unlist_child(table, child);
+}
