@@ -12,7 +12,6 @@
 #define JITTER_PART   4     /* of the interval: SAs do not fall into step, and one end asks first */
 #define GRID_PART     64    /* of the interval: and yet many share a wakeup, the keeper's too */
 #define HINT_PAUSE_MS 60000 /* per SA: a forger brings about no more than one early check in that */
-#define HINT_SCAN_MS  100   /* per engine: looking for the SA that a hint means takes time */
 
 static uint64_t interval_ms(const struct ike_sa *sa)
 {
@@ -140,37 +139,21 @@ static bool heed(struct engine *engine, struct ike_sa *sa)
 
 /* RFC 7296 section 1.5: an INFORMATIONAL outside of any SA tells the SPI of an ESP packet that the
  * peer has no SA for. */
-static struct ike_sa *find_by_outbound(const struct engine *engine,
-                                       const struct ike_message *message, uint32_t spi)
-{
-    struct ike_sa *sa;
-    const struct child_sa *child;
-
-    TAILQ_FOREACH (sa, &engine->sas.all, entry) {
-        if (!address_same_host(&sa->remote, &message->remote))
-            continue;
-        TAILQ_FOREACH (child, &sa->children, entry)
-            if (child->out_kernel && child->spi_out == spi)
-                return sa;
-    }
-    return NULL;
-}
-
 static void hint_of_spi(struct engine *engine, const struct ike_message *message)
 {
-    uint64_t now_ms = engine->context.now_ms;
     struct v2_notify_body notify;
 
     if (message->header.exchange != V2_INFORMATIONAL || ike_message_is_response(message) ||
-        !message_find_notify(message, V2_N_INVALID_SPI, &notify) ||
-        (engine->hint_ms != 0 && now_ms - engine->hint_ms < HINT_SCAN_MS))
+        !message_find_notify(message, V2_N_INVALID_SPI, &notify))
         return;
-    engine->hint_ms = now_ms;
     struct reader reader = reader_of(notify.data);
     uint32_t spi = reader_u32(&reader);
-    struct ike_sa *sa = reader_done(&reader) ? find_by_outbound(engine, message, spi) : NULL;
-    if (sa != NULL && heed(engine, sa))
-        probe(engine, sa);
+    if (!reader_done(&reader))
+        return;
+    const struct child_sa *child =
+        sa_table_find_outbound(&engine->sas, V2_PROTOCOL_ESP, spi, &message->remote);
+    if (child != NULL && child->out_kernel && heed(engine, child->owner))
+        probe(engine, child->owner);
 }
 
 /* RFC 7296 section 2.21.4: a request of ours came back with INVALID_IKE_SPI, unprotected.  That

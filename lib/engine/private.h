@@ -64,7 +64,6 @@ struct admission {
 
 struct engine {
     uint32_t questions;     /* to the resolver: the number of the last one */
-    uint64_t hint_ms;       /* when an unprotected hint was last looked at */
     struct context context; /* first of all the means that exchanges get */
     struct config *config;
     struct sa_table sas;

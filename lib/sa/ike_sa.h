@@ -362,6 +362,10 @@ struct ike_sa *sa_table_same_peer(const struct sa_table *table, const struct ike
 struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t protocol, uint32_t spi,
                                      const struct address *destination);
 
+/* The same for outbound SAs alone. */
+struct child_sa *sa_table_find_outbound(const struct sa_table *table, uint8_t protocol,
+                                        uint32_t spi, const struct address *remote);
+
 /* Is there another listed child to whose outbound SA the kernel would give the same name, were the
  * peer of `child` at `remote`?  SPIs are the peer's choice: of two such SAs the kernel takes only the
  * first, and the end of one would be that of the other. */

@@ -130,6 +130,19 @@ struct ike_sa *sa_table_same_peer(const struct sa_table *table, const struct ike
     return NULL;
 }
 
+struct child_sa *sa_table_find_outbound(const struct sa_table *table, uint8_t protocol,
+                                        uint32_t spi, const struct address *remote)
+{
+    struct hash_node *node = hash_find(&table->children_out, spi);
+
+    for (; node != NULL; node = hash_next(node)) {
+        struct child_sa *child = HASH_OWNER(node, struct child_sa, by_spi_out);
+        if (child->protocol == protocol && address_same_host(&child->remote, remote))
+            return child;
+    }
+    return NULL;
+}
+
 struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t protocol, uint32_t spi,
                                      const struct address *destination)
 {
@@ -140,12 +153,7 @@ struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t proto
         if (child->protocol == protocol && address_same_host(&child->local, destination))
             return child;
     }
-    for (node = hash_find(&table->children_out, spi); node != NULL; node = hash_next(node)) {
-        struct child_sa *child = HASH_OWNER(node, struct child_sa, by_spi_out);
-        if (child->protocol == protocol && address_same_host(&child->remote, destination))
-            return child;
-    }
-    return NULL;
+    return sa_table_find_outbound(table, protocol, spi, destination);
 }
 
 bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa *child,
