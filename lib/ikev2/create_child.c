@@ -121,16 +121,6 @@ enum status heir_establish(struct context *context, const struct ike_sa *old, st
     return STATUS_OK;
 }
 
-struct child_sa *child_find_outbound(const struct ike_sa *sa, uint8_t protocol, uint32_t spi_out)
-{
-    struct child_sa *child;
-
-    TAILQ_FOREACH (child, &sa->children, entry)
-        if (child->spi_out == spi_out && child->protocol == protocol)
-            return child;
-    return NULL;
-}
-
 enum status creation_parse_ke(const struct ike_message *message, enum group group,
                               struct slice *public, struct reason *reason)
 {

@@ -37,9 +37,6 @@ void heir_proposals(const struct ike_sa *sa, struct proposal_list *list);
 MUST_USE enum status heir_establish(struct context *context, const struct ike_sa *old,
                                     struct ike_sa *heir, struct reason *reason);
 
-/* The child rekeyed by the peer's request, by the peer's inbound SPI. */
-struct child_sa *child_find_outbound(const struct ike_sa *sa, uint8_t protocol, uint32_t spi_out);
-
 /* Parses KE for a group: STATUS_REJECT when it is missing, for another group or of wrong length. */
 MUST_USE enum status creation_parse_ke(const struct ike_message *message, enum group group,
                                        struct slice *public, struct reason *reason);

@@ -13,16 +13,6 @@
 
 #define DELETES_MAX 64 /* SPIs answered in one response */
 
-static struct child_sa *find_child(struct ike_sa *sa, uint8_t protocol, uint32_t spi_out)
-{
-    struct child_sa *child;
-
-    TAILQ_FOREACH (child, &sa->children, entry)
-        if (child->spi_out == spi_out && child->protocol == protocol)
-            return child;
-    return NULL;
-}
-
 static void child_gone(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
     report(context, sa, SEVERITY_INFO, "child-deleted", "child %s deleted by the peer",
@@ -52,7 +42,7 @@ static size_t delete_children(struct context *context, struct ike_sa *sa,
     size_t found = count_so_far;
 
     for (size_t i = 0; i < delete->count; i++) {
-        struct child_sa *child = find_child(sa, delete->protocol, reader_u32(&reader));
+        struct child_sa *child = child_find_outbound(sa, delete->protocol, reader_u32(&reader));
         if (child == NULL || found == DELETES_MAX)
             continue;
         if (child != sa->deleting)

@@ -62,6 +62,16 @@ struct child_sa *child_find(const struct ike_sa *sa, uint32_t number)
     return NULL;
 }
 
+struct child_sa *child_find_outbound(const struct ike_sa *sa, uint8_t protocol, uint32_t spi_out)
+{
+    struct child_sa *child;
+
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if (child->spi_out == spi_out && child->protocol == protocol)
+            return child;
+    return NULL;
+}
+
 void child_prove_all(struct ike_sa *sa)
 {
     struct child_sa *child;

@@ -496,6 +496,9 @@ void child_list(struct context *context, struct ike_sa *sa, struct child_sa *chi
 /* By its number; NULL when it is gone. */
 struct child_sa *child_find(const struct ike_sa *sa, uint32_t number);
 
+/* The one that the peer means by its own inbound SPI. */
+struct child_sa *child_find_outbound(const struct ike_sa *sa, uint8_t protocol, uint32_t spi_out);
+
 /* The peer sends its next request: with a window of one it has our answer to the last (RFC 7296
  * section 2.3), and so the children that it asked for. */
 void child_prove_all(struct ike_sa *sa);
