@@ -44,11 +44,8 @@ static void up(struct engine *engine, struct link *link, const struct command *c
 {
     const struct child_config *child;
     struct waiting *waiting;
-    bool whole = true;
 
-    TAILQ_FOREACH (child, &link->connection->children, entry)
-        whole = whole && link_covers(link, child);
-    if (whole) {
+    if (link_is_whole(link)) {
         result(engine, command->number, true, "%s: already established", link->connection->name);
         return;
     }

@@ -41,19 +41,55 @@ void link_adopt(struct engine *engine, struct ike_sa *sa)
     sa->link = link;
 }
 
+/* --- Sets of a connection's children --- */
+
+uint64_t child_bit(const struct child_config *config)
+{
+    const struct child_config *other;
+    unsigned place = 0;
+
+    TAILQ_FOREACH (other, &config->connection->children, entry) {
+        if (other == config)
+            break;
+        place++;
+    }
+    return UINT64_C(1) << place;
+}
+
+const struct child_config *child_of_bits(const struct connection *connection, uint64_t bits)
+{
+    const struct child_config *config = TAILQ_FIRST(&connection->children);
+
+    for (int place = __builtin_ctzll(bits); config != NULL && place > 0; place--)
+        config = TAILQ_NEXT(config, entry);
+    return config;
+}
+
+/* --- What stands --- */
+
 bool link_covers(const struct link *link, const struct child_config *config)
 {
     const struct ike_sa *sa;
-    const struct child_sa *child;
 
-    TAILQ_FOREACH (sa, &link->sas, of_link) {
-        if (sa->state != IKE_ESTABLISHED || sa->delete_asked)
-            continue;
-        TAILQ_FOREACH (child, &sa->children, entry)
-            if (child->config == config)
-                return true;
-    }
+    TAILQ_FOREACH (sa, &link->sas, of_link)
+        if (sa->state == IKE_ESTABLISHED && !sa->delete_asked && ike_sa_carries(sa, config))
+            return true;
     return false;
+}
+
+size_t link_covered(const struct link *link)
+{
+    const struct child_config *config;
+    size_t covered = 0;
+
+    TAILQ_FOREACH (config, &link->connection->children, entry)
+        covered += link_covers(link, config);
+    return covered;
+}
+
+bool link_is_whole(const struct link *link)
+{
+    return link_covered(link) == link->connection->child_count;
 }
 
 /* Is an attempt of ours for this child on its way?  One that replaces another SA makes what that one
@@ -189,16 +225,6 @@ static void answer_waiting(struct engine *engine, struct link *link, enum comman
     }
 }
 
-static bool covers_all(const struct link *link)
-{
-    const struct child_config *child;
-
-    TAILQ_FOREACH (child, &link->connection->children, entry)
-        if (!link_covers(link, child))
-            return false;
-    return true;
-}
-
 bool link_is_at_work(const struct link *link)
 {
     const struct ike_sa *sa;
@@ -220,7 +246,7 @@ void link_up(struct engine *engine, struct link *link)
 {
     if (TAILQ_EMPTY(&link->waiting) && link->last_error == NULL && link->failures == 0)
         return;
-    if (!covers_all(link)) {
+    if (!link_is_whole(link)) {
         link_stalled(engine, link, "a child that stood has gone down");
         return;
     }

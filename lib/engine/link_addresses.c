@@ -137,15 +137,6 @@ bool dial_has_unknown(const struct link *link)
 
 /* --- Calling --- */
 
-static const struct child_config *child_at(const struct connection *connection, unsigned place)
-{
-    const struct child_config *config = TAILQ_FIRST(&connection->children);
-
-    while (config != NULL && place-- > 0)
-        config = TAILQ_NEXT(config, entry);
-    return config;
-}
-
 static void dial_go(struct engine *engine, struct link *link);
 
 static bool has_more(const struct link *link)
@@ -167,8 +158,7 @@ static void call(struct engine *engine, struct link *link)
     dial->replaces = 0;
     config_use(engine->config, link->connection, remote);
     for (bool first = true; left != 0; left &= left - 1, first = false) {
-        const struct child_config *child =
-            child_at(link->connection, (unsigned)__builtin_ctzll(left));
+        const struct child_config *child = child_of_bits(link->connection, left);
         if (child != NULL && first)
             link_call(engine, link, child, remote, replaces, has_more(link));
         else if (child != NULL)
@@ -218,11 +208,8 @@ void dial_start(struct engine *engine, struct link *link, const struct child_con
                 uint64_t replaces)
 {
     struct dial *dial = link->dial;
-    unsigned place = 0;
 
-    while (child_at(link->connection, place) != child)
-        place++;
-    dial->wanted |= UINT64_C(1) << place;
+    dial->wanted |= child_bit(child);
     if (replaces != 0)
         dial->replaces = replaces;
     dial_go(engine, link);

@@ -10,19 +10,6 @@
  */
 #include "lib/engine/private.h"
 
-static uint64_t place_bit(const struct child_config *config)
-{
-    const struct child_config *other;
-    unsigned place = 0;
-
-    TAILQ_FOREACH (other, &config->connection->children, entry) {
-        if (other == config)
-            return UINT64_C(1) << place;
-        place++;
-    }
-    return 0;
-}
-
 /* What the SA carried, or was to. */
 static uint64_t children_of(const struct ike_sa *sa)
 {
@@ -30,15 +17,15 @@ static uint64_t children_of(const struct ike_sa *sa)
     uint64_t places = sa->wanted_children;
 
     TAILQ_FOREACH (child, &sa->children, entry)
-        places |= place_bit(child->config);
+        places |= child_bit(child->config);
     if (sa->own != NULL && sa->own->kind == CREATE_CHILD)
-        places |= place_bit(sa->own->config);
+        places |= child_bit(sa->own->config);
     return places;
 }
 
 bool link_restarts(const struct link *link, const struct child_config *config)
 {
-    return (link->lost_children & place_bit(config)) != 0 && !link_covers(link, config);
+    return (link->lost_children & child_bit(config)) != 0 && !link_covers(link, config);
 }
 
 static void restart(struct engine *engine, struct link *link)
@@ -48,17 +35,6 @@ static void restart(struct engine *engine, struct link *link)
     TAILQ_FOREACH (config, &link->connection->children, entry)
         if (link_restarts(link, config))
             link_start(engine, link, config, NULL);
-}
-
-/* No other SA of the link's carries anything. */
-static bool is_bare(const struct link *link)
-{
-    const struct child_config *config;
-
-    TAILQ_FOREACH (config, &link->connection->children, entry)
-        if (link_covers(link, config))
-            return false;
-    return true;
 }
 
 void link_dead(struct engine *engine, struct ike_sa *sa, const char *why)
@@ -76,7 +52,7 @@ void link_dead(struct engine *engine, struct ike_sa *sa, const char *why)
     sa_end(engine, sa);
     if (link->connection->on_dead == DEAD_RESTART) {
         restart(engine, link);
-    } else if (link->connection->on_dead == DEAD_CLEAR && !link->cleared && is_bare(link)) {
+    } else if (link->connection->on_dead == DEAD_CLEAR && !link->cleared && link_covered(link) == 0) {
         link->cleared = true;
         link_policies(engine, link->connection, EFFECT_REMOVE_POLICY, NULL);
     }

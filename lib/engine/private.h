@@ -246,8 +246,14 @@ bool link_first_contact(const struct ike_sa *sa);
  * them for established; `stays` is to make what they were for. */
 void link_abandon(struct engine *engine, struct link *link, struct ike_sa *stays);
 
-/* Does an established SA of the link carry this child? */
+/* Does an established SA of the link carry this child?  How many are carried?  All of them? */
 bool link_covers(const struct link *link, const struct child_config *child);
+size_t link_covered(const struct link *link);
+bool link_is_whole(const struct link *link);
+
+/* A child's bit in a set of its connection's; the first child of a set that is not empty. */
+uint64_t child_bit(const struct child_config *config);
+const struct child_config *child_of_bits(const struct connection *connection, uint64_t bits);
 
 /* Installs or removes the policies that stand as long as the connection is configured.  `kept_by`:
  * pairs that this configuration protects are left out, NULL: none are. */

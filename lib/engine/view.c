@@ -86,17 +86,13 @@ void engine_visit_sas(const struct engine *engine, uint64_t now_ms,
 static const char *link_state(const struct link *link, size_t sa_count)
 {
     const struct ike_sa *sa;
-    const struct child_config *child;
-    size_t covered = 0;
     bool lone = false;
 
-    TAILQ_FOREACH (child, &link->connection->children, entry)
-        covered += link_covers(link, child);
     TAILQ_FOREACH (sa, &link->sas, of_link)
         lone = lone || (sa->lone && sa->state == IKE_ESTABLISHED && !sa->delete_asked);
-    if (covered == link->connection->child_count)
+    if (link_is_whole(link))
         return "up";
-    if (lone && covered == 0 && !link_is_at_work(link))
+    if (lone && link_covered(link) == 0 && !link_is_at_work(link))
         return "childless";
     return sa_count > 0 ? "connecting" : dial_is_resolving(link) ? "resolving" : "down";
 }

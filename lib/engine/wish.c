@@ -25,25 +25,10 @@ static void put_off(struct engine *engine, struct ike_sa *sa)
     sa->wishes_ms = context->now_ms + AGAIN_MS + chance % AGAIN_MS;
 }
 
-static const struct child_config *child_at(const struct connection *connection, unsigned place)
-{
-    const struct child_config *config = TAILQ_FIRST(&connection->children);
-
-    while (config != NULL && place-- > 0)
-        config = TAILQ_NEXT(config, entry);
-    return config;
-}
-
 void sa_want_child(struct ike_sa *sa, const struct child_config *wanted)
 {
-    const struct child_config *config;
-    unsigned place = 0;
-
-    TAILQ_FOREACH (config, &sa->connection->children, entry) {
-        if (config == wanted)
-            sa->wanted_children |= UINT64_C(1) << place;
-        place++;
-    }
+    if (wanted != NULL)
+        sa->wanted_children |= child_bit(wanted);
 }
 
 void sa_take_wishes(struct ike_sa *sa, const struct ike_sa *from)
@@ -86,8 +71,7 @@ static bool next_wish(struct engine *engine, struct ike_sa *sa, enum status *sta
             return true;
         }
     while (sa->wanted_children != 0) {
-        unsigned place = (unsigned)__builtin_ctzll(sa->wanted_children);
-        const struct child_config *config = child_at(sa->connection, place);
+        const struct child_config *config = child_of_bits(sa->connection, sa->wanted_children);
         sa->wanted_children &= sa->wanted_children - 1;
         /* What is replaced as a whole goes only when all of it is there again. */
         if (config == NULL ||
