@@ -227,19 +227,6 @@ static void resolve_twins(struct engine *engine, struct ike_sa *sa, struct child
     }
 }
 
-/* Does the other end's exchange, still at work here, cross this one of ours that is done?  Then it
- * decides when it is done itself, and is told what to hold itself against. */
-static void leave_to_theirs(struct ike_sa *sa, const struct creation *own)
-{
-    struct creation *theirs = sa->theirs;
-
-    if (theirs == NULL || theirs->kind != own->kind || theirs->old_child != own->old_child ||
-        !buffer_copy(&theirs->rival_nonce, lower_nonce(own)))
-        return;
-    theirs->rival_child = own->child == NULL ? 0 : own->child->number;
-    theirs->rival_ike = own->heir == NULL ? 0 : ike_sa_own_spi(own->heir);
-}
-
 /* Of two crossing exchanges the one with the lowest of the four nonces loses (RFC 7296 section
  * 2.8.1): is that `creation`? */
 static bool loses(const struct creation *creation)
@@ -262,7 +249,7 @@ static void child_rekeyed(struct engine *engine, struct ike_sa *sa, const struct
     bool own_loses = crossed && loses(creation) == creation->ours;
 
     if (creation->ours)
-        leave_to_theirs(sa, creation);
+        creation_note_rival(sa->theirs, creation); /* still at work, it decides when it is done */
     if (old != NULL) {
         old->rekey_due = false;
         old->replaced = true;
@@ -323,7 +310,7 @@ static void ike_done(struct engine *engine, struct ike_sa *sa, struct creation *
     bool closing = sa->delete_asked && !sa->inherited; /* `down` came in between */
 
     if (creation->ours)
-        leave_to_theirs(sa, creation);
+        creation_note_rival(sa->theirs, creation); /* still at work, it decides when it is done */
     creation->heir = NULL;
     link_adopt(engine, made);
     sa_arm_lifetime(engine, made);

@@ -60,9 +60,8 @@ enum status auth_request_send(struct context *context, struct ike_sa *sa, struct
     const struct connection *connection = sa->connection;
     struct handshake *handshake = sa->handshake;
     struct v2_writer writer;
-    struct slice bytes;
 
-    message_begin_sealed(context, sa, &writer, V2_IKE_AUTH, false, sa->next_request);
+    message_begin_sealed(context, sa, &writer, V2_IKE_AUTH, false);
     v2_write_id(&writer, V2_IDI, connection->local_id.type,
                 slice_of(connection->local_id.data, connection->local_id.size));
     if (handshake->initial_contact)
@@ -76,11 +75,8 @@ enum status auth_request_send(struct context *context, struct ike_sa *sa, struct
         child_write_offer(&writer, handshake->child, slice_of(NULL, 0), GROUP_NONE);
     if (mobike_wanted(sa))
         mobike_offer(&writer);
-    enum status status = message_seal(context, sa, &writer, &bytes, reason);
-    if (status != STATUS_OK)
-        return status;
     sa->state = IKE_AWAIT_AUTH_REPLY;
-    return message_send_request(context, sa, bytes);
+    return message_finish_request(context, sa, &writer, reason);
 }
 
 /* The identity in a message's IDi or IDr. */

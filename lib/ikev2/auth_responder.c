@@ -161,9 +161,8 @@ enum status auth_respond(struct context *context, struct ike_sa *sa, struct reas
     struct handshake *handshake = sa->handshake;
     const struct identity *local_id = &sa->connection->local_id;
     struct v2_writer writer;
-    struct slice bytes;
 
-    message_begin_sealed(context, sa, &writer, V2_IKE_AUTH, true, sa->expected);
+    message_begin_sealed(context, sa, &writer, V2_IKE_AUTH, true);
     v2_write_id(&writer, V2_IDR, local_id->type, slice_of(local_id->data, local_id->size));
     v2_write_auth(&writer, V2_AUTH_PSK, buffer_slice(&handshake->auth));
     write_lifetime(&writer, sa->connection->reauth_s);
@@ -175,9 +174,6 @@ enum status auth_respond(struct context *context, struct ike_sa *sa, struct reas
                         slice_of(NULL, 0));
     if (sa->mobike)
         mobike_offer(&writer);
-    enum status status = message_seal(context, sa, &writer, &bytes, reason);
-    if (status != STATUS_OK)
-        return status;
     sa->state = IKE_ESTABLISHED;
-    return message_send_response(context, sa, bytes);
+    return message_finish_response(context, sa, &writer, reason);
 }

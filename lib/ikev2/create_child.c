@@ -83,6 +83,16 @@ struct slice lower_nonce(const struct creation *creation)
     return nonce_below(i, r) ? i : r;
 }
 
+void creation_note_rival(struct creation *creation, const struct creation *rival)
+{
+    if (creation == NULL || creation->kind != rival->kind || rival->kind == CREATE_CHILD ||
+        creation->old_child != rival->old_child)
+        return;
+    bool noted = buffer_copy(&creation->rival_nonce, lower_nonce(rival));
+    creation->rival_child = noted && rival->child != NULL ? rival->child->number : 0;
+    creation->rival_ike = noted && rival->heir != NULL ? ike_sa_own_spi(rival->heir) : 0;
+}
+
 void heir_proposals(const struct ike_sa *sa, struct proposal_list *list)
 {
     const struct proposal_list *all = &sa->connection->proposals;

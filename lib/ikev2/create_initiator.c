@@ -116,20 +116,16 @@ static enum status send_request(struct context *context, struct ike_sa *sa,
                                 struct creation *creation, struct reason *reason)
 {
     struct v2_writer writer;
-    struct slice bytes;
 
-    message_begin_sealed(context, sa, &writer, V2_CREATE_CHILD_SA, false, sa->next_request);
+    message_begin_sealed(context, sa, &writer, V2_CREATE_CHILD_SA, false);
     if (creation->kind == CREATE_REKEY_IKE)
         write_ike(context, sa, creation, &writer);
     else
         write_child(sa, creation, &writer);
     if (creation->group != GROUP_NONE)
         v2_write_ke(&writer, group_info(creation->group)->wire, buffer_slice(&creation->public));
-    enum status status = message_seal(context, sa, &writer, &bytes, reason);
-    if (status != STATUS_OK)
-        return status;
     creation->state = CREATE_AWAIT_REPLY;
-    return message_send_request(context, sa, bytes);
+    return message_finish_request(context, sa, &writer, reason);
 }
 
 /* The SPI of the one proposal in an answer about an IKE SA. */

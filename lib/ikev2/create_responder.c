@@ -256,9 +256,8 @@ static enum status respond(struct context *context, struct ike_sa *sa, struct cr
                            struct reason *reason)
 {
     struct v2_writer writer;
-    struct slice bytes;
 
-    message_begin_sealed(context, sa, &writer, V2_CREATE_CHILD_SA, true, sa->expected);
+    message_begin_sealed(context, sa, &writer, V2_CREATE_CHILD_SA, true);
     if (creation->kind == CREATE_REKEY_IKE)
         write_ike(creation, &writer);
     else
@@ -266,27 +265,8 @@ static enum status respond(struct context *context, struct ike_sa *sa, struct cr
                            buffer_slice(&creation->nonce_r), creation->group != GROUP_NONE);
     if (creation->group != GROUP_NONE)
         v2_write_ke(&writer, group_info(creation->group)->wire, buffer_slice(&creation->public));
-    enum status status = message_seal(context, sa, &writer, &bytes, reason);
-    if (status == STATUS_OK)
-        status = message_send_response(context, sa, bytes);
     creation->state = CREATE_DONE;
-    return status;
-}
-
-/* The peer's exchange crosses one of ours about the same thing: ours decides when it is done. */
-static void note_rival(struct ike_sa *sa, const struct creation *creation)
-{
-    struct creation *own = sa->own;
-
-    if (own == NULL || own->kind != creation->kind || own->old_child != creation->old_child ||
-        creation->kind == CREATE_CHILD)
-        return;
-    own->rival_child = creation->child == NULL ? 0 : creation->child->number;
-    own->rival_ike = creation->heir == NULL ? 0 : ike_sa_own_spi(creation->heir);
-    if (!buffer_copy(&own->rival_nonce, lower_nonce(creation))) {
-        own->rival_child = 0;
-        own->rival_ike = 0;
-    }
+    return message_finish_response(context, sa, &writer, reason);
 }
 
 enum status create_their_continue(struct context *context, struct ike_sa *sa,
@@ -303,7 +283,7 @@ enum status create_their_continue(struct context *context, struct ike_sa *sa,
     }
     if (creation->state == CREATE_AWAIT_SHARED && creation->kind != CREATE_REKEY_IKE)
         return creation_install(context, sa, creation, creation->kind == CREATE_REKEY_CHILD);
-    note_rival(sa, creation);
+    creation_note_rival(sa->own, creation); /* ours decides when it is done */
     if (creation->kind == CREATE_REKEY_IKE) {
         secret_take(&creation->heir->handshake->shared, &creation->shared);
         status = heir_establish(context, sa, creation->heir, reason);

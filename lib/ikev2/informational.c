@@ -79,18 +79,14 @@ static enum status respond(struct context *context, struct ike_sa *sa,
                            size_t spi_count, struct reason *reason)
 {
     struct v2_writer writer;
-    struct slice bytes;
 
-    message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, true, sa->expected);
+    message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, true);
     if (spi_count > 0)
         v2_write_delete(&writer, V2_PROTOCOL_ESP, spis, spi_count);
     if (error != 0)
         v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), error, slice_of(NULL, 0));
     mobike_answer(context, sa, message, &writer);
-    enum status status = message_seal(context, sa, &writer, &bytes, reason);
-    if (status == STATUS_OK)
-        status = message_send_response(context, sa, bytes);
-    return status;
+    return message_finish_response(context, sa, &writer, reason);
 }
 
 enum status informational_request(struct context *context, struct ike_sa *sa,
@@ -148,53 +144,41 @@ enum status informational_close(struct context *context, struct ike_sa *sa, uint
                                 struct reason *reason)
 {
     struct v2_writer writer;
-    struct slice bytes;
     struct child_sa *child;
 
     creation_end(context, sa, &sa->own);
-    message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false, sa->next_request);
+    message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false);
     if (error != 0)
         v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), error, slice_of(NULL, 0));
     else
         v2_write_delete(&writer, V2_PROTOCOL_IKE, NULL, 0);
-    enum status status = message_seal(context, sa, &writer, &bytes, reason);
-    if (status != STATUS_OK)
-        return status;
     TAILQ_FOREACH (child, &sa->children, entry)
         child_remove_outbound(context, child);
     TAILQ_FOREACH (child, &sa->gone, entry)
         child_remove_outbound(context, child);
     sa->state = IKE_AWAIT_DELETE_REPLY;
-    return message_send_request(context, sa, bytes);
+    return message_finish_request(context, sa, &writer, reason);
 }
 
 enum status informational_probe(struct context *context, struct ike_sa *sa,
                                 struct reason *reason)
 {
     struct v2_writer writer;
-    struct slice bytes;
 
-    message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false, sa->next_request);
+    message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false);
     mobike_ask_mapping(context, sa, &writer);
-    enum status status = message_seal(context, sa, &writer, &bytes, reason);
-    if (status != STATUS_OK)
-        return status;
     count(context, COUNTER_PROBES);
-    return message_send_request(context, sa, bytes);
+    return message_finish_request(context, sa, &writer, reason);
 }
 
 enum status informational_delete_child(struct context *context, struct ike_sa *sa,
                                        struct child_sa *child, struct reason *reason)
 {
     struct v2_writer writer;
-    struct slice bytes;
 
-    message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false, sa->next_request);
+    message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false);
     v2_write_delete(&writer, child->protocol, &child->spi_in, 1);
-    enum status status = message_seal(context, sa, &writer, &bytes, reason);
-    if (status != STATUS_OK)
-        return status;
     child_retire_outbound(context, sa, child);
     sa->deleting = child;
-    return message_send_request(context, sa, bytes);
+    return message_finish_request(context, sa, &writer, reason);
 }

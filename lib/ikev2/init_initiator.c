@@ -66,7 +66,7 @@ static enum status send_request(struct context *context, struct ike_sa *sa, stru
     struct v2_writer writer;
     struct v2_sa offer;
 
-    message_begin(context, sa, &writer, V2_IKE_SA_INIT, false, 0);
+    message_begin(context, sa, &writer, V2_IKE_SA_INIT, false);
     if (handshake->cookie.size > 0)
         v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_COOKIE,
                         buffer_slice(&handshake->cookie));

@@ -145,7 +145,7 @@ enum status init_respond(struct context *context, struct ike_sa *sa, struct reas
     struct v2_writer writer;
     struct v2_sa answer;
 
-    message_begin(context, sa, &writer, V2_IKE_SA_INIT, true, 0);
+    message_begin(context, sa, &writer, V2_IKE_SA_INIT, true);
     offer_from_suite(&answer, &sa->suite, handshake->init_proposal, V2_PROTOCOL_IKE,
                      slice_of(NULL, 0), true);
     v2_write_sa(&writer, &answer);

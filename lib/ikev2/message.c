@@ -18,7 +18,7 @@
 #define SIZE_TRIES 2
 
 void message_begin(struct context *context, const struct ike_sa *sa, struct v2_writer *writer,
-                   uint8_t exchange, bool response, uint32_t message_id)
+                   uint8_t exchange, bool response)
 {
     struct ike_header header = {
         .spi_i = sa->spi_i,
@@ -27,16 +27,16 @@ void message_begin(struct context *context, const struct ike_sa *sa, struct v2_w
         .exchange = exchange,
         .flags = (uint8_t)((sa->initiator ? V2_FLAG_INITIATOR : 0) |
                            (response ? V2_FLAG_RESPONSE : 0)),
-        .message_id = message_id,
+        .message_id = response ? sa->expected : sa->next_request,
     };
 
     v2_message_begin(writer, context->scratch, IKE_MESSAGE_MAX, &header);
 }
 
 void message_begin_sealed(struct context *context, struct ike_sa *sa, struct v2_writer *writer,
-                          uint8_t exchange, bool response, uint32_t message_id)
+                          uint8_t exchange, bool response)
 {
-    message_begin(context, sa, writer, exchange, response, message_id);
+    message_begin(context, sa, writer, exchange, response);
     sealed_begin(context, sa, writer);
 }
 
@@ -151,6 +151,24 @@ enum status message_send_request(struct context *context, struct ike_sa *sa, str
     return STATUS_OK;
 }
 
+enum status message_finish_request(struct context *context, struct ike_sa *sa,
+                                   struct v2_writer *writer, struct reason *reason)
+{
+    struct slice bytes;
+    enum status status = message_seal(context, sa, writer, &bytes, reason);
+
+    return status == STATUS_OK ? message_send_request(context, sa, bytes) : status;
+}
+
+enum status message_finish_response(struct context *context, struct ike_sa *sa,
+                                    struct v2_writer *writer, struct reason *reason)
+{
+    struct slice bytes;
+    enum status status = message_seal(context, sa, writer, &bytes, reason);
+
+    return status == STATUS_OK ? message_send_response(context, sa, bytes) : status;
+}
+
 void message_send_again(struct context *context, struct ike_sa *sa)
 {
     if (sa->request.size == 0)
@@ -203,14 +221,11 @@ enum status message_respond_notify(struct context *context, struct ike_sa *sa, u
                                    uint16_t type, struct slice data)
 {
     struct v2_writer writer;
-    struct slice bytes;
     struct reason reason;
 
-    message_begin_sealed(context, sa, &writer, exchange, true, sa->expected);
+    message_begin_sealed(context, sa, &writer, exchange, true);
     v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), type, data);
-    enum status status = message_seal(context, sa, &writer, &bytes, &reason);
-    if (status == STATUS_OK)
-        status = message_send_response(context, sa, bytes);
+    enum status status = message_finish_response(context, sa, &writer, &reason);
     if (type < V2_N_FIRST_STATUS)
         count(context, COUNTER_ERRORS_SENT);
     return status;

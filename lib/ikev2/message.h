@@ -28,13 +28,13 @@ static inline bool ike_message_is_response(const struct ike_message *message)
     return (message->header.flags & V2_FLAG_RESPONSE) != 0;
 }
 
-/* Starts a message of `sa` in the context's scratch memory. */
+/* Starts the next request of ours, or the response that we owe, in the context's scratch memory. */
 void message_begin(struct context *context, const struct ike_sa *sa, struct v2_writer *writer,
-                   uint8_t exchange, bool response, uint32_t message_id);
+                   uint8_t exchange, bool response);
 
 /* The same, and opens its SK payload. */
 void message_begin_sealed(struct context *context, struct ike_sa *sa, struct v2_writer *writer,
-                          uint8_t exchange, bool response, uint32_t message_id);
+                          uint8_t exchange, bool response);
 
 /* Closes and seals what message_begin_sealed opened.  *bytes is borrowed until the next message is
  * begun: one datagram, or one behind the other when it had to be cut. */
@@ -44,8 +44,8 @@ MUST_USE enum status message_seal(struct context *context, struct ike_sa *sa,
 
 /* Verifies and decrypts in place, and replaces message->payloads by the inner ones.  STATUS_DROP
  * when there is no SK or SKF payload or it does not verify; then nothing about the SA may change.
- * STATUS_WAIT for a fragment that is not the last to come.  STATUS_REJECT when it verifies and its payloads cannot be read: *critical_type as in
- * v2_payloads_parse. */
+ * STATUS_WAIT for a fragment that is not the last to come.  STATUS_REJECT when it verifies and its
+ * payloads cannot be read: *critical_type as in v2_payloads_parse. */
 MUST_USE enum status message_open(struct context *context, struct ike_sa *sa,
                                   struct ike_message *message, uint8_t *critical_type,
                                   struct reason *reason);
@@ -75,7 +75,14 @@ void message_request_done(struct context *context, struct ike_sa *sa);
 MUST_USE enum status message_send_response(struct context *context, struct ike_sa *sa,
                                            struct slice bytes);
 
-/* Sends the kept response again, to where the repeated request came from; smaller, where it may have been too large for the path. */
+/* Closes and seals what message_begin_sealed opened, and sends it as a request or a response. */
+MUST_USE enum status message_finish_request(struct context *context, struct ike_sa *sa,
+                                            struct v2_writer *writer, struct reason *reason);
+MUST_USE enum status message_finish_response(struct context *context, struct ike_sa *sa,
+                                             struct v2_writer *writer, struct reason *reason);
+
+/* Sends the kept response again, to where the repeated request came from; smaller, where it may have
+ * been too large for the path. */
 void message_repeat_response(struct context *context, struct ike_sa *sa,
                              const struct ike_message *request);
 

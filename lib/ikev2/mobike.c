@@ -103,11 +103,10 @@ enum status mobike_send(struct context *context, struct ike_sa *sa, struct reaso
 {
     struct movement *movement = ike_sa_movement(sa);
     struct v2_writer writer;
-    struct slice bytes;
 
     if (movement == NULL)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
-    message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false, sa->next_request);
+    message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false);
     if (sa->update_due) {
         write_empty(&writer, V2_N_UPDATE_SA_ADDRESSES);
         nat_write_detection(context, sa, &writer, &sa->local, &sa->remote);
@@ -119,13 +118,10 @@ enum status mobike_send(struct context *context, struct ike_sa *sa, struct reaso
         v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_COOKIE2,
                         slice_of(movement->cookie, sizeof(movement->cookie)));
     }
-    enum status status = message_seal(context, sa, &writer, &bytes, reason);
-    if (status != STATUS_OK)
-        return status;
     sa->updating = sa->update_due;
     sa->checking = sa->check_due;
     sa->update_due = sa->announce_due = sa->check_due = false;
-    return message_send_request(context, sa, bytes);
+    return message_finish_request(context, sa, &writer, reason);
 }
 
 void mobike_ask_mapping(struct context *context, const struct ike_sa *sa, struct v2_writer *writer)

@@ -274,7 +274,7 @@ static struct slice make(struct two *two, struct ike_sa *sa, struct slice body)
     struct slice datagrams;
     struct reason reason;
 
-    message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false, sa->next_request);
+    message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false);
     v2_payload_begin(&writer, V2_VENDOR);
     writer_bytes(&writer.bytes, body);
     assert_int_equal(message_seal(context, sa, &writer, &datagrams, &reason), STATUS_OK);
