@@ -205,23 +205,31 @@ static bool same_selectors(const struct child_sa *a, const struct child_sa *b)
     return true;
 }
 
+/* What is left of an offer for a configured child. */
+struct narrowed {
+    struct selector local[CONFIG_SELECTORS_MAX];
+    struct selector remote[CONFIG_SELECTORS_MAX];
+    size_t local_count;
+    size_t remote_count;
+};
+
 /* How well a configured child suits an offer: 0 not at all, higher is better. */
 static unsigned fitness(const struct ike_sa *sa, const struct child_config *config,
-                        const struct child_offer *offer, struct selector *local,
-                        size_t *local_count, struct selector *remote, size_t *remote_count)
+                        const struct child_offer *offer, struct narrowed *left)
 {
     const struct selector *allowed;
     struct selector own;
     size_t allowed_count = child_allowed_remote(sa, config, &own, &allowed);
 
-    *local_count = narrow_selectors(config->local, config->local_count, offer->tsr.items,
-                                    offer->tsr.count, local);
-    *remote_count =
-        narrow_selectors(allowed, allowed_count, offer->tsi.items, offer->tsi.count, remote);
-    if (*local_count == 0 || *remote_count == 0)
+    left->local_count = narrow_selectors(config->local, config->local_count, offer->tsr.items,
+                                         offer->tsr.count, left->local);
+    left->remote_count =
+        narrow_selectors(allowed, allowed_count, offer->tsi.items, offer->tsi.count, left->remote);
+    if (left->local_count == 0 || left->remote_count == 0)
         return 0;
-    bool whole = selectors_within(local, *local_count, config->local, config->local_count) &&
-                 selectors_within(remote, *remote_count, allowed, allowed_count);
+    bool whole =
+        selectors_within(left->local, left->local_count, config->local, config->local_count) &&
+        selectors_within(left->remote, left->remote_count, allowed, allowed_count);
     bool same_mode = (config->mode == CHILD_TRANSPORT) == offer->transport;
     return 1u + (whole ? 1u : 0u) + (same_mode ? 2u : 0u);
 }
@@ -231,10 +239,7 @@ static const struct child_config *most_fitting(const struct ike_sa *sa,
                                                const struct child_offer *offer,
                                                const struct child_config *only)
 {
-    struct selector local[CONFIG_SELECTORS_MAX];
-    struct selector remote[CONFIG_SELECTORS_MAX];
-    size_t local_count;
-    size_t remote_count;
+    struct narrowed unused;
     const struct child_config *best = NULL;
     const struct child_config *config;
     unsigned best_fitness = 0;
@@ -242,8 +247,7 @@ static const struct child_config *most_fitting(const struct ike_sa *sa,
     TAILQ_FOREACH (config, &sa->connection->children, entry) {
         if (only != NULL && config != only)
             continue;
-        unsigned fits =
-            fitness(sa, config, offer, local, &local_count, remote, &remote_count);
+        unsigned fits = fitness(sa, config, offer, &unused);
         if (fits > best_fitness) {
             best = config;
             best_fitness = fits;
@@ -257,16 +261,14 @@ static struct child_sa *narrowed_child(struct context *context, const struct ike
                                        const struct child_config *config,
                                        const struct child_offer *offer)
 {
-    struct selector local[CONFIG_SELECTORS_MAX];
-    struct selector remote[CONFIG_SELECTORS_MAX];
-    size_t local_count;
-    size_t remote_count;
+    struct narrowed left;
     struct child_sa *child = child_new(context, config);
 
     if (child == NULL)
         return NULL;
-    if (fitness(sa, config, offer, local, &local_count, remote, &remote_count) == 0 ||
-        !child_set_selectors(child, local, local_count, remote, remote_count)) {
+    if (fitness(sa, config, offer, &left) == 0 ||
+        !child_set_selectors(child, left.local, left.local_count, left.remote,
+                             left.remote_count)) {
         child_free(child);
         return NULL;
     }

@@ -135,22 +135,14 @@ enum status creation_parse_ke(const struct ike_message *message, enum group grou
                               struct slice *public, struct reason *reason)
 {
     const struct v2_payload_item *item = v2_payloads_find(&message->payloads, V2_KE, NULL);
-    const struct group_info *info = group_info(group);
     struct v2_ke ke;
 
     if (item == NULL)
         return reason_set(reason, STATUS_REJECT, V2_N_INVALID_KE_PAYLOAD, "KE for %s is missing",
-                          info->name);
+                          group_info(group)->name);
     enum status status = v2_ke_parse(&ke, item->body, reason);
     if (status != STATUS_OK)
         return status;
-    if (ke.group != info->wire)
-        return reason_set(reason, STATUS_REJECT, V2_N_INVALID_KE_PAYLOAD,
-                          "KE is for group %u, chosen is %s", ke.group, info->name);
-    if (ke.data.size != info->public_size)
-        return reason_set(reason, STATUS_REJECT, V2_N_INVALID_SYNTAX,
-                          "KE for %s has %zu octets, expected %u", info->name, ke.data.size,
-                          info->public_size);
     *public = ke.data;
-    return STATUS_OK;
+    return message_check_ke(&ke, group, reason);
 }

@@ -78,17 +78,13 @@ static enum status rekey_ike(struct context *context, struct ike_sa *sa,
                              const struct ike_message *message, struct slice nonce,
                              const struct v2_sa *offer, struct reason *reason)
 {
-    const struct v2_payload_item *item = v2_payloads_find(&message->payloads, V2_KE, NULL);
+    enum group prefer = message_find_group(message);
     struct slice public;
     struct proposal_list proposals;
     struct suite suite;
-    struct v2_ke ke;
     uint8_t number;
     uint32_t unused;
 
-    enum group prefer = GROUP_NONE;
-    if (item != NULL && v2_ke_parse(&ke, item->body, reason) == STATUS_OK)
-        prefer = group_from_wire(ke.group);
     heir_proposals(sa, &proposals);
     enum status status = choose_suite(&proposals, offer, V2_PROTOCOL_IKE, context->crypto, true,
                                       prefer, &suite, &number, &unused, reason);
@@ -140,26 +136,21 @@ static enum status create_child(struct context *context, struct ike_sa *sa,
                                 const struct ike_message *message, struct slice nonce,
                                 struct child_sa *old, struct reason *reason)
 {
-    const struct v2_payload_item *item = v2_payloads_find(&message->payloads, V2_KE, NULL);
     struct child_offer offer;
     struct child_sa *child;
     struct slice public = slice_of(NULL, 0);
-    struct v2_ke ke;
     uint8_t number;
-
     enum status status = child_offer_parse(&offer, message, reason);
-    enum group prefer = GROUP_NONE;
-    if (item != NULL && v2_ke_parse(&ke, item->body, reason) == STATUS_OK)
-        prefer = group_from_wire(ke.group);
     struct child_request request = {
         .offer = &offer,
         .old = old,
         .with_group = true,
-        .group = prefer,
+        .group = message_find_group(message),
     };
     if (status == STATUS_OK)
         status = child_choose(context, sa, &request, &child, &number, reason);
-    if (status == STATUS_OK && (status = child_check_rivals(context, sa, child, reason)) != STATUS_OK)
+    if (status == STATUS_OK &&
+        (status = child_check_rivals(context, sa, child, reason)) != STATUS_OK)
         child_free(child);
     if (status == STATUS_REJECT) {
         report_refused(context, sa, reason);

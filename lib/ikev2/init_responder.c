@@ -117,17 +117,10 @@ enum status init_request(struct context *context, const struct ike_message *mess
             count(context, COUNTER_DROP_NO_CONNECTION);
         return reason->notify == 0 ? STATUS_DROP : STATUS_REJECT;
     }
-    const struct group_info *info = group_info(suite.group);
-    if (info->wire != ke.group) {
-        *group = info->wire;
-        return reason_set(reason, STATUS_REJECT, V2_N_INVALID_KE_PAYLOAD,
-                          "the peer's KE is for group %u, chosen is %s", ke.group, info->name);
-    }
-    if (ke.data.size != info->public_size)
-        return reason_set(reason, STATUS_REJECT, V2_N_INVALID_SYNTAX,
-                          "KE for %s has %zu octets, expected %u", info->name, ke.data.size,
-                          info->public_size);
-
+    *group = group_info(suite.group)->wire;
+    status = message_check_ke(&ke, suite.group, reason);
+    if (status != STATUS_OK)
+        return status;
     *sa = ike_sa_new(context, connection, &message->local, &message->remote,
                      message->header.spi_i);
     if (*sa == NULL)

@@ -261,6 +261,31 @@ bool message_retransmit(struct context *context, struct ike_sa *sa)
     return true;
 }
 
+enum group message_find_group(const struct ike_message *message)
+{
+    const struct v2_payload_item *item = v2_payloads_find(&message->payloads, V2_KE, NULL);
+    struct reason unused;
+    struct v2_ke ke;
+
+    return item != NULL && v2_ke_parse(&ke, item->body, &unused) == STATUS_OK
+               ? group_from_wire(ke.group)
+               : GROUP_NONE;
+}
+
+enum status message_check_ke(const struct v2_ke *ke, enum group group, struct reason *reason)
+{
+    const struct group_info *info = group_info(group);
+
+    if (ke->group != info->wire)
+        return reason_set(reason, STATUS_REJECT, V2_N_INVALID_KE_PAYLOAD,
+                          "the peer's KE is for group %u, chosen is %s", ke->group, info->name);
+    if (ke->data.size != info->public_size)
+        return reason_set(reason, STATUS_REJECT, V2_N_INVALID_SYNTAX,
+                          "KE for %s has %zu octets, expected %u", info->name, ke->data.size,
+                          info->public_size);
+    return STATUS_OK;
+}
+
 bool message_find_notify(const struct ike_message *message, uint16_t type,
                          struct v2_notify_body *notify)
 {

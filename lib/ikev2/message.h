@@ -93,6 +93,14 @@ MUST_USE enum status message_respond_notify(struct context *context, struct ike_
 /* Sends the request again, with exponential back-off; false when the tries are used up. */
 bool message_retransmit(struct context *context, struct ike_sa *sa);
 
+/* The group of the message's KE payload; GROUP_NONE when none or an unreadable one is there. */
+enum group message_find_group(const struct ike_message *message);
+
+/* Is the peer's KE payload for this group, and of its length?  STATUS_REJECT: the notify says what is
+ * wrong. */
+MUST_USE enum status message_check_ke(const struct v2_ke *ke, enum group group,
+                                      struct reason *reason);
+
 /* The first notify of `type`; false when there is none.  Malformed ones are passed over. */
 bool message_find_notify(const struct ike_message *message, uint16_t type,
                          struct v2_notify_body *notify);
