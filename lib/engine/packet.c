@@ -239,31 +239,62 @@ static void refuse_opened(struct engine *engine, struct ike_sa *sa,
         sa_settle(engine, sa, status == STATUS_OK ? STATUS_CLOSE : status, reason);
 }
 
+/* Is it worth opening?  All that can be asked before: the window, the state, the fragments there are. */
+static bool is_awaited(struct engine *engine, struct ike_sa *sa, const struct ike_message *message,
+                       bool *sealed)
+{
+    bool busy = sa->handshake != NULL && sa->handshake->step.awaited > 0;
+    struct reason reason = {0};
+
+    if (!in_window(engine, sa, message))
+        return false;
+    if (!ike_message_is_response(message) && sa->theirs != NULL) {
+        drop(engine, COUNTER_DROP_BUSY, message, "a request of the peer's is being worked on");
+        return false;
+    }
+    if (!exchange_expected(sa, &message->header, sealed)) {
+        drop(engine, busy ? COUNTER_DROP_BUSY : COUNTER_DROP_STATE, message,
+             ike_state_name(sa->state));
+        return false;
+    }
+    if (*sealed && fragment_check(sa, message, &reason) != STATUS_OK) {
+        drop(engine, COUNTER_DROP_FRAGMENT, message, reason.text);
+        return false;
+    }
+    return true;
+}
+
+/* The exchange's part. */
+static void handle(struct engine *engine, struct ike_sa *sa, const struct exchange_row *row,
+                   struct ike_message *message)
+{
+    struct reason reason = {0};
+
+    if (!ike_message_is_response(message)) {
+        sa->request_digest = message->digest;
+        sa->serving = message->header.exchange;
+    }
+    enum status status = row->handle(&engine->context, sa, message, &reason);
+    if (status == STATUS_DROP) {
+        drop(engine, COUNTER_DROP_SYNTAX, message, reason.text);
+        if (sa->handshake != NULL && !sa->handshake->init_refused)
+            sa->handshake->refusal = reason;
+        return;
+    }
+    sa_settle(engine, sa, status, &reason);
+}
+
 static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike_message *message)
 {
-    struct context *context = &engine->context;
     struct reason reason = {0};
     uint8_t critical_type = 0;
     bool sealed;
 
-    if (!in_window(engine, sa, message))
+    if (!is_awaited(engine, sa, message, &sealed))
         return;
-    if (!ike_message_is_response(message) && sa->theirs != NULL) {
-        drop(engine, COUNTER_DROP_BUSY, message, "a request of the peer's is being worked on");
-        return;
-    }
-    if (!exchange_expected(sa, &message->header, &sealed)) {
-        drop(engine, sa->handshake != NULL && sa->handshake->step.awaited > 0 ? COUNTER_DROP_BUSY : COUNTER_DROP_STATE, message,
-             ike_state_name(sa->state));
-        return;
-    }
-    if (sealed && fragment_check(sa, message, &reason) != STATUS_OK) {
-        drop(engine, COUNTER_DROP_FRAGMENT, message, reason.text);
-        return;
-    }
     message->digest = digest(engine, message); /* before it is decrypted in place */
     enum status status =
-        sealed ? message_open(context, sa, message, &critical_type, &reason) : STATUS_OK;
+        sealed ? message_open(&engine->context, sa, message, &critical_type, &reason) : STATUS_OK;
     if (status == STATUS_DROP) {
         drop(engine, COUNTER_DROP_AUTH, message, reason.text);
         return;
@@ -277,29 +308,15 @@ static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike
     if (sealed && !again && status != STATUS_FAIL)
         path_take(engine, sa, message);
     const struct exchange_row *row = exchange_find(sa, message);
-    if (status == STATUS_OK && row != NULL)
-        status = v2_payloads_check(&message->payloads, row->rules, &reason);
-    else if (status == STATUS_OK)
-        status = STATUS_DROP;
-    if (status != STATUS_OK) {
-        if (sealed && status == STATUS_REJECT)
-            refuse_opened(engine, sa, message, critical_type, &reason);
-        else
-            drop(engine, COUNTER_DROP_SYNTAX, message, reason.text);
-        return;
-    }
-    if (!ike_message_is_response(message)) {
-        sa->request_digest = message->digest;
-        sa->serving = message->header.exchange;
-    }
-    status = row->handle(context, sa, message, &reason);
-    if (status == STATUS_DROP) {
+    if (status == STATUS_OK)
+        status = row == NULL ? STATUS_DROP
+                             : v2_payloads_check(&message->payloads, row->rules, &reason);
+    if (status == STATUS_OK)
+        handle(engine, sa, row, message);
+    else if (sealed && status == STATUS_REJECT)
+        refuse_opened(engine, sa, message, critical_type, &reason);
+    else
         drop(engine, COUNTER_DROP_SYNTAX, message, reason.text);
-        if (sa->handshake != NULL && !sa->handshake->init_refused)
-            sa->handshake->refusal = reason;
-        return;
-    }
-    sa_settle(engine, sa, status, &reason);
 }
 
 static bool version_known(struct engine *engine, const struct ike_message *message)

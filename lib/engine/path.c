@@ -53,8 +53,7 @@ void path_take(struct engine *engine, struct ike_sa *sa, const struct ike_messag
         sa->remote = message->remote;
         sa->encap = sa->encap && sa->local.port == NAT_PORT_BOTH;
     } else if (!sa->mobike && may_follow(engine, sa, &message->remote)) {
-        sa->followed_ms = engine->context.now_ms;
-        ike_sa_move(&engine->context, sa, &sa->local, &message->remote);
+        ike_sa_follow(&engine->context, sa, &sa->local, &message->remote);
     }
 }
 
@@ -65,11 +64,9 @@ void path_mapping(struct engine *engine, const struct kernel_event *event)
     struct ike_sa *sa = child == NULL ? NULL : child->owner;
 
     if (sa == NULL || child->spi_in != event->spi || !child->encap || event->source.port == 0 ||
-        !address_is_host(&event->source) ||
-        !may_follow(engine, sa, &event->source))
+        !address_is_host(&event->source) || !may_follow(engine, sa, &event->source))
         return;
-    sa->followed_ms = engine->context.now_ms;
-    ike_sa_move(&engine->context, sa, &sa->local, &event->source);
+    ike_sa_follow(&engine->context, sa, &sa->local, &event->source);
 }
 
 /* --- Our own address --- */
