@@ -1,6 +1,6 @@
 /*
- * Admission: which IKE_SA_INIT requests may make state here, and which unprotected errors may leave.
- * RFC 7296 sections 2.6 and 2.21.4, RFC 8019 sections 4.1-4.3.
+ * Admission: which IKE_SA_INIT requests may make state here, and which unprotected errors may
+ * leave.  RFC 7296 sections 2.6 and 2.21.4, RFC 8019 sections 4.1-4.3.
  *
  *   few half-open SAs            let in
  *   above a threshold            COOKIE, stateless: version | hash(secret, Ni | IPi | SPIi)
@@ -10,21 +10,22 @@
  *
  * Sources.  What comes from one address may be one sender, many honest peers behind one NAT, or
  * nobody who ever was there.  So above its threshold a source is not refused: it must return a
- * cookie.  Whoever forges the address cannot, and takes no more than the threshold's few; whoever is
- * behind the NAT can.  Only the cap is absolute.  It is twenty times as high by default, because
+ * cookie.  Whoever forges the address cannot, and takes no more than the threshold's few; whoever
+ * is behind the NAT can.  Only the cap is absolute.  It is twenty times as high by default, because
  * those of one NAT who come at the same moment are half-open for a round trip each, and still a
  * part of the cap for all, so that it takes several real addresses to lock others out.
  *
- * Floods.  Above the threshold for all, everybody is asked.  Then the half-open SAs of those who never
- * return expire, and nothing that the number of them says tells a flood that is over from one that
- * the cookies hold off.  So the mode ends only when for CALM_S seconds there were few half-open
- * SAs and few requests whose senders did not come back: so few that all of them, let in, would not
- * reach the threshold again.  A flood of requests that only make errors ends in the same mode when
- * the errors' allowance is used up: what is left of it is then for those who return cookies.
+ * Floods.  Above the threshold for all, everybody is asked.  Then the half-open SAs of those who
+ * never return expire, and nothing that the number of them says tells a flood that is over from one
+ * that the cookies hold off.  So the mode ends only when for CALM_S seconds there were few
+ * half-open SAs and few requests whose senders did not come back: so few that all of them, let in,
+ * would not reach the threshold again.  A flood of requests that only make errors ends in the same
+ * mode when the errors' allowance is used up: what is left of it is then for those who return
+ * cookies.
  *
  * The order is from cheap to dear: caps, a walk over the generic headers for nonce and cookie, two
- * keyed hashes; the chain is parsed only for whom is let in.  Nothing is allocated for a stranger but
- * the reply, which is never larger than what he sent (init_respond_notify).
+ * keyed hashes; the chain is parsed only for whom is let in.  Nothing is allocated for a stranger
+ * but the reply, which is never larger than what he sent (init_respond_notify).
  */
 #include <stdio.h>
 

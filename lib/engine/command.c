@@ -177,19 +177,12 @@ void engine_command(struct engine *engine, const struct command *command, uint64
     switch (command->kind) {
     case COMMAND_CONFIGURE:
         links_configure(engine, command->config);
-        result(engine, command->number, true, "%zu connections",
-               engine->config->connection_count);
+        result(engine, command->number, true, "%zu connections", engine->config->connection_count);
         return;
-    case COMMAND_UP:
-        up(engine, link, command);
-        return;
-    case COMMAND_DOWN:
-        down(engine, link, command);
-        return;
+    case COMMAND_UP: up(engine, link, command); return;
+    case COMMAND_DOWN: down(engine, link, command); return;
     case COMMAND_REKEY: rekey(engine, link, command); return;
-    case COMMAND_SHUTDOWN:
-        shut_down(engine, command);
-        return;
+    case COMMAND_SHUTDOWN: shut_down(engine, command); return;
     }
 }
 

@@ -28,7 +28,8 @@ struct engine *engine_new(const struct engine_options *options, uint64_t now_ms)
     };
     TAILQ_INIT(&engine->links);
     if (engine->context.effects == NULL || engine->context.scratch == NULL ||
-        engine->context.cuttings == NULL || !sa_table_init(&engine->sas, &engine->context) || !hash_init(&engine->links_by_name)) {
+        engine->context.cuttings == NULL || !sa_table_init(&engine->sas, &engine->context) ||
+        !hash_init(&engine->links_by_name)) {
         engine_free(engine);
         return NULL;
     }
@@ -74,24 +75,16 @@ static void timer_due(struct engine *engine, struct timer *timer)
     case TIMER_EXPIRE:
         sa_timer_due(engine, HASH_OWNER(timer, struct ike_sa, expire), TIMER_EXPIRE);
         return;
-    case TIMER_LATER:
-        sa_later(engine, HASH_OWNER(timer, struct ike_sa, later));
-        return;
-    case TIMER_CALM:
-        admission_calm(engine);
-        return;
+    case TIMER_LATER: sa_later(engine, HASH_OWNER(timer, struct ike_sa, later)); return;
+    case TIMER_CALM: admission_calm(engine); return;
     case TIMER_REASSEMBLY:
         reassembly_expire(&engine->context, HASH_OWNER(timer, struct reassembly, timer));
         return;
-    case TIMER_WATCH:
-        sa_watch_due(engine, HASH_OWNER(timer, struct ike_sa, watch));
-        return;
+    case TIMER_WATCH: sa_watch_due(engine, HASH_OWNER(timer, struct ike_sa, watch)); return;
     case TIMER_KEEPALIVE:
         path_keepalive_due(engine, HASH_OWNER(timer, struct ike_sa, keepalive));
         return;
-    case TIMER_RETRY:
-        link_retry(engine, HASH_OWNER(timer, struct link, retry));
-        return;
+    case TIMER_RETRY: link_retry(engine, HASH_OWNER(timer, struct link, retry)); return;
     }
 }
 
@@ -131,12 +124,12 @@ static struct results find_step(struct ike_sa *sa, uint32_t number)
 
     if (handshake != NULL && handshake->step.number == number && handshake->step.awaited > 0)
         return (struct results){&handshake->step, &handshake->public, &handshake->shared,
-                                &handshake->auth, handshake->child, &sa->local};
+                                &handshake->auth, handshake->child,   &sa->local};
     for (size_t i = 0; i < 2; i++) {
         struct creation *creation = creations[i];
         if (creation != NULL && creation->step.number == number && creation->step.awaited > 0)
-            return (struct results){&creation->step, &creation->public, &creation->shared, NULL,
-                                    creation->child, NULL};
+            return (struct results){
+                &creation->step, &creation->public, &creation->shared, NULL, creation->child, NULL};
     }
     if (sa->movement != NULL && sa->movement->step.number == number &&
         sa->movement->step.awaited > 0)

@@ -122,7 +122,7 @@ struct sa_view {
     const char *state;      /* "established", "await-auth-reply", ... */
     struct address local;
     struct address remote;
-    const char *local_id;  /* text; "" before it is known */
+    const char *local_id; /* text; "" before it is known */
     const char *remote_id;
     struct suite suite;
     uint64_t age_ms;
@@ -141,7 +141,7 @@ void engine_visit_sas(const struct engine *engine, uint64_t now_ms,
 
 struct connection_view {
     const struct connection *connection;
-    const char *state; /* "up", "childless", "connecting", "resolving", "down" */
+    const char *state;      /* "up", "childless", "connecting", "resolving", "down" */
     const char *last_error; /* "" when the last try did well */
     uint64_t last_error_age_ms;
     size_t sa_count;

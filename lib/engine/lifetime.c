@@ -9,11 +9,11 @@
  */
 #include "lib/engine/private.h"
 
-#define SOFT_INITIATOR  18 /* twentieths of the lifetime: the initiator rekeys from here on ... */
-#define SOFT_RESPONDER  19 /* ... the responder a little later */
-#define SOFT_REAUTH     17 /* and authenticates again, which takes longer, still earlier */
-#define REAUTH_TRIES    8  /* in what is left */
-#define TOLD_MIN_S      60 /* no peer has us authenticate more often */
+#define SOFT_INITIATOR    18 /* twentieths of the lifetime: the initiator rekeys from here on ... */
+#define SOFT_RESPONDER    19 /* ... the responder a little later */
+#define SOFT_REAUTH       17 /* and authenticates again, which takes longer, still earlier */
+#define REAUTH_TRIES      8  /* in what is left */
+#define TOLD_MIN_S        60 /* no peer has us authenticate more often */
 #define CHILDLESS_LIFE_MS 30000 /* an IKE SA without a child serves nobody */
 
 static uint64_t twentieths(uint64_t from_ms, uint64_t to_ms, unsigned parts)

@@ -8,7 +8,7 @@
 
 #include "lib/engine/private.h"
 
-#define RETRY_FIRST_MS 1000
+#define RETRY_FIRST_MS      1000
 #define RETRY_DOUBLINGS_MAX 6
 
 static uint64_t name_key(const struct engine *engine, const char *name)
@@ -92,8 +92,8 @@ bool link_is_whole(const struct link *link)
     return link_covered(link) == link->connection->child_count;
 }
 
-/* Is an attempt of ours for this child on its way?  One that replaces another SA makes what that one
- * had, and is the answer only to who wants a replacement. */
+/* Is an attempt of ours for this child on its way?  One that replaces another SA makes what that
+ * one had, and is the answer only to who wants a replacement. */
 static bool trying(const struct link *link, const struct child_config *config, bool replacing)
 {
     const struct ike_sa *sa;
@@ -304,7 +304,8 @@ static void schedule_retry(struct engine *engine, struct link *link)
     wait_ms += chance % (wait_ms / 4);
     bool traffic = context->now_ms + wait_ms < link->retry_until_ms;
     if (engine->shutting_down || link->connection->remote.family == FAMILY_NONE ||
-        (!immediate && !traffic && !link->orphans && !dial_has_unknown(link)) || heap_has(&link->retry.node))
+        (!immediate && !traffic && !link->orphans && !dial_has_unknown(link)) ||
+        heap_has(&link->retry.node))
         return;
     ike_sa_timer(context, &link->retry, context->now_ms + wait_ms);
 }
@@ -502,8 +503,8 @@ struct changes {
     enum phase phase;
 };
 
-static void apply_change(void *context, enum config_change change,
-                         const struct connection *before, const struct connection *after)
+static void apply_change(void *context, enum config_change change, const struct connection *before,
+                         const struct connection *after)
 {
     struct changes *changes = context;
     struct engine *engine = changes->engine;

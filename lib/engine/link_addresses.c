@@ -262,8 +262,8 @@ static void unresolved(struct engine *engine, struct link *link, const char *why
 
     reason_set(&reason, STATUS_FAIL, 0, "%s cannot be resolved: %.200s",
                link->connection->peers[dial->asked].name, why);
-    report(&engine->context, NULL, SEVERITY_WARNING, "unresolved", "%s: %s",
-           link->connection->name, reason.text);
+    report(&engine->context, NULL, SEVERITY_WARNING, "unresolved", "%s: %s", link->connection->name,
+           reason.text);
     if (dial->wanted == 0 || dial->asked != dial->peer) {
         link_failed(engine, link, reason.text);
         return;
@@ -293,7 +293,7 @@ void dial_answer(struct engine *engine, const struct answer *answer)
                                                : answer->reason.text);
         return;
     }
-    dial->unknown &= (uint8_t)~(1u << dial->asked);
+    dial->unknown &= (uint8_t) ~(1u << dial->asked);
     if (dial->wanted != 0 && dial->asked == dial->peer)
         call(engine, link);
     else if (dial->wanted != 0)

@@ -52,7 +52,8 @@ void link_dead(struct engine *engine, struct ike_sa *sa, const char *why)
     sa_end(engine, sa);
     if (link->connection->on_dead == DEAD_RESTART) {
         restart(engine, link);
-    } else if (link->connection->on_dead == DEAD_CLEAR && !link->cleared && link_covered(link) == 0) {
+    } else if (link->connection->on_dead == DEAD_CLEAR && !link->cleared &&
+               link_covered(link) == 0) {
         link->cleared = true;
         link_policies(engine, link->connection, EFFECT_REMOVE_POLICY, NULL);
     }

@@ -38,8 +38,7 @@ static void drop(struct engine *engine, enum counter counter, const struct ike_m
     if (!engine->context.debug)
         return;
     report(&engine->context, NULL, SEVERITY_DEBUG, "dropped", "%s from %s: %s",
-           v2_exchange_name(message->header.exchange), address_text(&message->remote, remote),
-           why);
+           v2_exchange_name(message->header.exchange), address_text(&message->remote, remote), why);
 }
 
 static uint64_t digest(const struct engine *engine, const struct ike_message *message)
@@ -49,8 +48,7 @@ static uint64_t digest(const struct engine *engine, const struct ike_message *me
 
 /* Is it the peer's last request?  By its bytes, those of its first fragment when it has several;
  * cut anew it has other bytes, and must verify (RFC 7383 section 2.6.1). */
-static bool is_repeated(struct engine *engine, struct ike_sa *sa,
-                        const struct ike_message *message)
+static bool is_repeated(struct engine *engine, struct ike_sa *sa, const struct ike_message *message)
 {
     uint64_t this_digest = digest(engine, message);
 
@@ -78,9 +76,8 @@ static void report_stranger(struct engine *engine, const struct ike_message *mes
 {
     char remote[ADDRESS_TEXT_MAX];
 
-    report(&engine->context, NULL,
-           admission_report(engine) ? SEVERITY_WARNING : SEVERITY_DEBUG, event,
-           "IKE_SA_INIT from %s: %s", address_text(&message->remote, remote), why);
+    report(&engine->context, NULL, admission_report(engine) ? SEVERITY_WARNING : SEVERITY_DEBUG,
+           event, "IKE_SA_INIT from %s: %s", address_text(&message->remote, remote), why);
 }
 
 static void init_request_reject(struct engine *engine, const struct ike_message *message,
@@ -127,8 +124,7 @@ static bool is_news(struct engine *engine, const struct ike_message *message)
         drop(engine, COUNTER_DROP_SYNTAX, message, "not the first message of an initiator");
         return false;
     }
-    struct ike_sa *known =
-        sa_table_find_half_open(&engine->sas, &message->remote, header->spi_i);
+    struct ike_sa *known = sa_table_find_half_open(&engine->sas, &message->remote, header->spi_i);
     if (known != NULL) {
         repeat_reply(engine, known, message);
         return false;
@@ -170,8 +166,7 @@ static struct ike_sa *find_sa(const struct engine *engine, const struct ike_mess
 {
     const struct ike_header *header = &message->header;
     bool from_initiator = (header->flags & V2_FLAG_INITIATOR) != 0;
-    struct ike_sa *sa =
-        sa_table_find(&engine->sas, from_initiator ? header->spi_r : header->spi_i);
+    struct ike_sa *sa = sa_table_find(&engine->sas, from_initiator ? header->spi_r : header->spi_i);
 
     if (sa == NULL || sa->initiator == from_initiator)
         return NULL;
@@ -239,7 +234,7 @@ static void refuse_opened(struct engine *engine, struct ike_sa *sa,
         sa_settle(engine, sa, status == STATUS_OK ? STATUS_CLOSE : status, reason);
 }
 
-/* Is it worth opening?  All that can be asked before: the window, the state, the fragments there are. */
+/* Is it worth opening?  Asked before: window, state, and the fragments that are there. */
 static bool is_awaited(struct engine *engine, struct ike_sa *sa, const struct ike_message *message,
                        bool *sealed)
 {
@@ -309,8 +304,8 @@ static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike
         path_take(engine, sa, message);
     const struct exchange_row *row = exchange_find(sa, message);
     if (status == STATUS_OK)
-        status = row == NULL ? STATUS_DROP
-                             : v2_payloads_check(&message->payloads, row->rules, &reason);
+        status =
+            row == NULL ? STATUS_DROP : v2_payloads_check(&message->payloads, row->rules, &reason);
     if (status == STATUS_OK)
         handle(engine, sa, row, message);
     else if (sealed && status == STATUS_REJECT)

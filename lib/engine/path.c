@@ -25,9 +25,8 @@ static bool may_follow(const struct engine *engine, const struct ike_sa *sa,
                        const struct address *remote)
 {
     return sa->state == IKE_ESTABLISHED && sa->nat_there && !sa->nat_here &&
-           !ike_sa_rests(&engine->context, sa) &&
-           remote->family == sa->remote.family && !address_equal(&sa->remote, remote) &&
-           ike_sa_can_move(&engine->sas, sa, remote);
+           !ike_sa_rests(&engine->context, sa) && remote->family == sa->remote.family &&
+           !address_equal(&sa->remote, remote) && ike_sa_can_move(&engine->sas, sa, remote);
 }
 
 /* Only messages of IKE count as sent: nobody tells when ESP last was. */
@@ -59,8 +58,8 @@ void path_take(struct engine *engine, struct ike_sa *sa, const struct ike_messag
 
 void path_mapping(struct engine *engine, const struct kernel_event *event)
 {
-    struct child_sa *child = sa_table_find_child(&engine->sas, event->protocol, event->spi,
-                                                 &event->destination);
+    struct child_sa *child =
+        sa_table_find_child(&engine->sas, event->protocol, event->spi, &event->destination);
     struct ike_sa *sa = child == NULL ? NULL : child->owner;
 
     if (sa == NULL || child->spi_in != event->spi || !child->encap || event->source.port == 0 ||

@@ -35,7 +35,7 @@ struct link {
 TAILQ_HEAD(link_list, link);
 
 #define COOKIE_SECRET_SIZE 16
-#define COOKIE_SIZE 17 /* version | two keyed hashes */
+#define COOKIE_SIZE        17 /* version | two keyed hashes */
 
 /* Events in the second that began at start_ms. */
 struct second {
@@ -52,11 +52,11 @@ struct admission {
     uint8_t secrets[2][2 * COOKIE_SECRET_SIZE]; /* the running one and the one before */
     uint8_t version;
     uint64_t rotated_ms;
-    bool flooded;       /* everybody is asked for a cookie, until it has been quiet for a while */
-    struct timer calm;  /* looks every second whether it is */
-    uint32_t quiet_s;   /* for how long it has been */
-    uint32_t asked;     /* for cookies in this second ... */
-    uint32_t returned;  /* ... and how many came back */
+    bool flooded;      /* everybody is asked for a cookie, until it has been quiet for a while */
+    struct timer calm; /* looks every second whether it is */
+    uint32_t quiet_s;  /* for how long it has been */
+    uint32_t asked;    /* for cookies in this second ... */
+    uint32_t returned; /* ... and how many came back */
     struct second errors[ERROR_KIND_COUNT];
     struct second errors_to[ADMISSION_SOURCES]; /* by source; some sources share one */
     struct second reports;
@@ -120,8 +120,7 @@ void path_mapping(struct engine *engine, const struct kernel_event *event);
 /* --- sa_life.c --- */
 
 /* After every event of an SA: status and reason of what happened to it.  May free it. */
-void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status,
-               struct reason *reason);
+void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status, struct reason *reason);
 
 /* A responder's attempt was answered by an error: the answer stays for a while, to be repeated. */
 void sa_refused(struct engine *engine, struct ike_sa *sa);
@@ -143,7 +142,8 @@ bool sa_is_superseded(const struct engine *engine, const struct ike_sa *sa);
 
 /* --- lifetime.c --- */
 
-/* Arms the timer for the end of an established SA's life; and, without a child, for an early one. */
+/* Arms the timer for the end of an established SA's life; and, without a child, for an early
+ * one. */
 void sa_arm_lifetime(struct engine *engine, struct ike_sa *sa);
 void sa_arm_childless(struct engine *engine, struct ike_sa *sa);
 
@@ -232,8 +232,8 @@ void link_lost(struct engine *engine, struct link *link);
 void link_stalled(struct engine *engine, struct link *link, const char *why);
 /* Will anything come of the link without another word from outside? */
 bool link_is_at_work(const struct link *link);
-/* Answers who waits for a rekeying, when nothing is due any more; when it cannot be done (`link` may
- * be NULL). */
+/* Answers who waits for a rekeying, when nothing is due any more; when it cannot be done (`link`
+ * may be NULL). */
 void link_rekeyed(struct engine *engine, struct link *link);
 void link_rekey_failed(struct engine *engine, struct link *link, const char *why);
 void link_retry(struct engine *engine, struct link *link);
@@ -286,8 +286,8 @@ void dial_stop(struct link *link);
 /* What a name was resolved to. */
 void dial_answer(struct engine *engine, const struct answer *answer);
 
-/* Starts an IKE SA at an address; `replaces`: our SPI of the one that it is for, 0: none; `has_more`:
- * there are other addresses, so that this one need not be tried for long. */
+/* Starts an IKE SA at an address; `replaces`: our SPI of the one that it is for, 0: none;
+ * `has_more`: there are other addresses, so that this one need not be tried for long. */
 void link_call(struct engine *engine, struct link *link, const struct child_config *child,
                const struct address *remote, uint64_t replaces, bool has_more);
 
@@ -300,8 +300,8 @@ void link_dead(struct engine *engine, struct ike_sa *sa, const char *why);
 /* Is a child that died with its peer to be made anew? */
 bool link_restarts(const struct link *link, const struct child_config *config);
 
-/* A child stands: what an earlier life left is forgotten, and the policies that went with a dead peer
- * come back. */
+/* A child stands: what an earlier life left is forgotten, and the policies that went with a dead
+ * peer come back. */
 void link_serves(struct engine *engine, struct link *link);
 
 /* --- command.c: engine_command, engine_kernel --- */

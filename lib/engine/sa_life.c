@@ -8,11 +8,11 @@
 
 #include "lib/ikev2/child.h"
 
-#define REFUSED_LIFE_MS 10000   /* how long a refusal is repeated to a repeated request */
-#define OTHER_ADDRESS_TRIES 3   /* then a peer that has said others is tried there */
-#define DELETE_TRIES 3          /* a peer that does not answer a Delete is let go */
-#define HASTY_TRIES 3          /* the same where ike_sa.hasty says so */
-#define SUPERSEDED_LIFE_MS 10000 /* a peer's time to close what a newer SA has replaced */
+#define REFUSED_LIFE_MS     10000 /* how long a refusal is repeated to a repeated request */
+#define OTHER_ADDRESS_TRIES 3     /* then a peer that has said others is tried there */
+#define DELETE_TRIES        3     /* a peer that does not answer a Delete is let go */
+#define HASTY_TRIES         3     /* the same where ike_sa.hasty says so */
+#define SUPERSEDED_LIFE_MS  10000 /* a peer's time to close what a newer SA has replaced */
 
 static void report_established(struct engine *engine, const struct ike_sa *sa)
 {
@@ -161,8 +161,7 @@ bool sa_is_superseded(const struct engine *engine, const struct ike_sa *sa)
     const struct ike_sa *other = NULL;
 
     while ((other = sa_table_same_peer(&engine->sas, sa, other)) != NULL)
-        if (same_service(sa, other) && !other->delete_asked &&
-            other->line_ms >= sa->line_ms)
+        if (same_service(sa, other) && !other->delete_asked && other->line_ms >= sa->line_ms)
             return true;
     return false;
 }
@@ -323,17 +322,14 @@ void sa_close(struct engine *engine, struct ike_sa *sa)
     case IKE_AWAIT_INSTALL:
     case IKE_AWAIT_REKEY:
         return; /* the peer may hold it for established: it is closed when it is */
-    case IKE_AWAIT_DELETE_REPLY:
-        return;
+    case IKE_AWAIT_DELETE_REPLY: return;
     case IKE_AWAIT_KEY:
     case IKE_AWAIT_INIT_REPLY:
     case IKE_AWAIT_SHARED:
     case IKE_AWAIT_SIGN:
     case IKE_AWAIT_AUTH_REQUEST:
     case IKE_REFUSED:
-    case IKE_STATE_COUNT:
-        sa_end(engine, sa);
-        return;
+    case IKE_STATE_COUNT: sa_end(engine, sa); return;
     }
 }
 
@@ -376,8 +372,7 @@ static void fail(struct engine *engine, struct ike_sa *sa, enum status status,
 
     if (status == STATUS_FAIL)
         count(context, COUNTER_FAILURES);
-    report(context, sa,
-           attempt || status == STATUS_FAIL ? SEVERITY_WARNING : SEVERITY_INFO,
+    report(context, sa, attempt || status == STATUS_FAIL ? SEVERITY_WARNING : SEVERITY_INFO,
            attempt ? "ike-failed" : "ike-closed", "%s", reason->text);
     struct link *link = sa->link;
     bool failed = sa->initiator && attempt;
@@ -397,22 +392,16 @@ static void fail(struct engine *engine, struct ike_sa *sa, enum status status,
         link_stalled(engine, link, reason->text);
 }
 
-void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status,
-               struct reason *reason)
+void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status, struct reason *reason)
 {
     link_adopt(engine, sa);
     switch (status) {
-    case STATUS_REJECT:
-        refuse(engine, sa, reason);
-        return;
+    case STATUS_REJECT: refuse(engine, sa, reason); return;
     case STATUS_CLOSE:
-    case STATUS_FAIL:
-        fail(engine, sa, status, reason);
-        return;
+    case STATUS_FAIL: fail(engine, sa, status, reason); return;
     case STATUS_OK:
     case STATUS_WAIT:
-    case STATUS_DROP:
-        break;
+    case STATUS_DROP: break;
     }
     if (sa->state == IKE_ESTABLISHED && sa->handshake != NULL) {
         sa_established(engine, sa);
@@ -487,11 +476,8 @@ void sa_timer_due(struct engine *engine, struct ike_sa *sa, enum timer_kind kind
         fail(engine, sa, STATUS_CLOSE, &reason);
         return;
     }
-    case IKE_ESTABLISHED:
-        sa_lifetime_over(engine, sa);
-        return;
-    case IKE_AWAIT_DELETE_REPLY:
-        return; /* its retransmissions end it */
+    case IKE_ESTABLISHED: sa_lifetime_over(engine, sa); return;
+    case IKE_AWAIT_DELETE_REPLY: return; /* its retransmissions end it */
     case IKE_AWAIT_AUTH_REQUEST:
         count(context, COUNTER_HALF_OPEN_EXPIRED);
         report(context, sa, SEVERITY_DEBUG, "half-open-expired", "no IKE_AUTH came");
@@ -505,8 +491,6 @@ void sa_timer_due(struct engine *engine, struct ike_sa *sa, enum timer_kind kind
     case IKE_AWAIT_INSTALL:
     case IKE_AWAIT_REKEY:
     case IKE_REFUSED:
-    case IKE_STATE_COUNT:
-        sa_end(engine, sa);
-        return;
+    case IKE_STATE_COUNT: sa_end(engine, sa); return;
     }
 }

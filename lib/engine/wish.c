@@ -11,10 +11,10 @@
 #include "lib/ikev2/mobike.h"
 #include "lib/ikev2/nat.h"
 
-#define AGAIN_MS 500           /* after TEMPORARY_FAILURE: this and up to as much by chance */
-#define OLD_IKE_LIFE_MS 10000  /* for the peer to delete what its rekeying has replaced */
-#define REPLACED_MS 30000      /* for the peer to delete the child that it has rekeyed */
-#define PROVEN_MS 5000         /* the peer has our last answer by then */
+#define AGAIN_MS        500   /* after TEMPORARY_FAILURE: this and up to as much by chance */
+#define OLD_IKE_LIFE_MS 10000 /* for the peer to delete what its rekeying has replaced */
+#define REPLACED_MS     30000 /* for the peer to delete the child that it has rekeyed */
+#define PROVEN_MS       5000  /* the peer has our last answer by then */
 
 static void put_off(struct engine *engine, struct ike_sa *sa)
 {
@@ -89,12 +89,11 @@ static void earlier(uint64_t *due_ms, uint64_t other_ms)
         *due_ms = other_ms;
 }
 
-/* It is the peer's part to delete what it has rekeyed; a peer that has lost its memory will not, and
- * is found out by our doing so. */
+/* It is the peer's part to delete what it has rekeyed; a peer that has lost its memory will not,
+ * and is found out by our doing so. */
 static bool is_forgotten(const struct engine *engine, const struct child_sa *child)
 {
-    return child->replaced && !child->delete_due &&
-           child->leaves_ms <= engine->context.now_ms;
+    return child->replaced && !child->delete_due && child->leaves_ms <= engine->context.now_ms;
 }
 
 /* For the first of all that is put off. */
@@ -129,8 +128,8 @@ void sa_wishes(struct engine *engine, struct ike_sa *sa)
     struct reason reason = {0};
 
     arm_later(engine, sa);
-    if (sa->link == NULL || sa->state != IKE_ESTABLISHED || sa->handshake != NULL || sa->request.size > 0 ||
-        sa->own != NULL || sa->theirs != NULL)
+    if (sa->link == NULL || sa->state != IKE_ESTABLISHED || sa->handshake != NULL ||
+        sa->request.size > 0 || sa->own != NULL || sa->theirs != NULL)
         return;
     if (sa->delete_asked) {
         sa_close(engine, sa);
@@ -208,8 +207,8 @@ static bool same_traffic(const struct child_sa *a, const struct child_sa *b)
            selectors_within(b_remote, b->remote_count, a_remote, a->remote_count);
 }
 
-/* Both ends made the same child at once: the line with the higher SPI of its initiator goes, and that
- * one deletes it.  One of the two may have been rekeyed before the other one came. */
+/* Both ends made the same child at once: the line with the higher SPI of its initiator goes, and
+ * that one deletes it.  One of the two may have been rekeyed before the other one came. */
 static void resolve_twins(struct engine *engine, struct ike_sa *sa, struct child_sa *made)
 {
     struct child_sa *twin;
@@ -418,8 +417,7 @@ static void creation_settle(struct engine *engine, struct ike_sa *sa, struct cre
 {
     struct creation *creation = *place;
 
-    if (creation == NULL ||
-        (creation->state != CREATE_DONE && creation->state != CREATE_FAILED))
+    if (creation == NULL || (creation->state != CREATE_DONE && creation->state != CREATE_FAILED))
         return;
     *place = NULL; /* a wish may start another one */
     if (creation->state == CREATE_FAILED) {

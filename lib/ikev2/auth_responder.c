@@ -51,8 +51,8 @@ static const struct connection *choose_by_identity(const struct context *context
     reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
                "no connection with this host is for the identity %s",
                identity_text(remote, id, sizeof(id)));
-    while ((connection = choose_connection(context->config, &sa->local, &sa->remote,
-                                           connection)) != NULL) {
+    while ((connection = choose_connection(context->config, &sa->local, &sa->remote, connection)) !=
+           NULL) {
         if (!connection_accepts(connection, NULL, remote))
             continue;
         if (!connection_accepts(connection, local, remote)) {
@@ -71,8 +71,8 @@ static const struct connection *choose_by_identity(const struct context *context
 }
 
 /* Asks for all that the reply needs, in one step. */
-static enum status ask(struct context *context, struct ike_sa *sa,
-                       const struct identity *remote_id, const struct v2_auth *auth)
+static enum status ask(struct context *context, struct ike_sa *sa, const struct identity *remote_id,
+                       const struct v2_auth *auth)
 {
     ike_sa_step(sa, IKE_AWAIT_VERIFY);
     struct effect_sign *sign = auth_ask_vault(context, sa, remote_id);
@@ -167,8 +167,8 @@ enum status auth_respond(struct context *context, struct ike_sa *sa, struct reas
     v2_write_auth(&writer, V2_AUTH_PSK, buffer_slice(&handshake->auth));
     write_lifetime(&writer, sa->connection->reauth_s);
     if (handshake->child != NULL)
-        child_write_answer(&writer, handshake->child, handshake->child_proposal,
-                           slice_of(NULL, 0), false);
+        child_write_answer(&writer, handshake->child, handshake->child_proposal, slice_of(NULL, 0),
+                           false);
     else if (handshake->child_error != 0)
         v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), handshake->child_error,
                         slice_of(NULL, 0));

@@ -28,11 +28,11 @@ enum status child_offer_parse(struct child_offer *offer, const struct ike_messag
     enum status status =
         v2_sa_parse(&offer->sa, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
     if (status == STATUS_OK)
-        status = v2_selectors_parse(&offer->tsi, v2_payloads_find(payloads, V2_TSI, NULL)->body,
-                                    reason);
+        status =
+            v2_selectors_parse(&offer->tsi, v2_payloads_find(payloads, V2_TSI, NULL)->body, reason);
     if (status == STATUS_OK)
-        status = v2_selectors_parse(&offer->tsr, v2_payloads_find(payloads, V2_TSR, NULL)->body,
-                                    reason);
+        status =
+            v2_selectors_parse(&offer->tsr, v2_payloads_find(payloads, V2_TSR, NULL)->body, reason);
     offer->transport = message_find_notify(message, V2_N_USE_TRANSPORT_MODE, &notify);
     return status;
 }
@@ -60,11 +60,10 @@ static void set_reqid(struct context *context, const struct ike_sa *sa, struct c
     size_t allowed_count = child_allowed_remote(sa, config, &own, &allowed);
     uint32_t chance;
 
-    child->own_policies =
-        sa->connection->remote.family == FAMILY_NONE ||
-        !selectors_within(child->selectors, child->local_count, config->local,
-                          config->local_count) ||
-        !selectors_within(remote, child->remote_count, allowed, allowed_count);
+    child->own_policies = sa->connection->remote.family == FAMILY_NONE ||
+                          !selectors_within(child->selectors, child->local_count, config->local,
+                                            config->local_count) ||
+                          !selectors_within(remote, child->remote_count, allowed, allowed_count);
     if (!child->own_policies) {
         child->reqid = config->reqid;
         return;
@@ -161,8 +160,7 @@ static enum status check_spi(const struct context *context, const struct ike_sa 
 }
 
 enum status child_accept(struct context *context, const struct ike_sa *sa, struct child_sa *child,
-                         const struct child_offer *answer, enum group group,
-                         struct reason *reason)
+                         const struct child_offer *answer, enum group group, struct reason *reason)
 {
     struct proposal_list list = own_list(child->config, group);
     const struct selector *remote = child->selectors + child->local_count;
@@ -267,8 +265,7 @@ static struct child_sa *narrowed_child(struct context *context, const struct ike
     if (child == NULL)
         return NULL;
     if (fitness(sa, config, offer, &left) == 0 ||
-        !child_set_selectors(child, left.local, left.local_count, left.remote,
-                             left.remote_count)) {
+        !child_set_selectors(child, left.local, left.local_count, left.remote, left.remote_count)) {
         child_free(child);
         return NULL;
     }
@@ -279,8 +276,8 @@ static struct child_sa *narrowed_child(struct context *context, const struct ike
 /* Where no group is configured for the child, the peer's wish for a key exchange of its own is
  * granted with the IKE SA's groups, rather than found impossible at the first rekeying. */
 static enum status choose(const struct ike_sa *sa, const struct child_config *config,
-                          const struct child_request *request, struct suite *suite,
-                          uint8_t *number, uint32_t *spi, struct reason *reason)
+                          const struct child_request *request, struct suite *suite, uint8_t *number,
+                          uint32_t *spi, struct reason *reason)
 {
     struct proposal_list list = config->esp;
 
@@ -384,8 +381,8 @@ void child_write_answer(struct v2_writer *writer, const struct child_sa *child, 
     uint8_t spi[4];
     struct v2_sa answer;
 
-    offer_from_suite(&answer, &child->suite, number, child->protocol,
-                     spi_bytes(child->spi_in, spi), with_group);
+    offer_from_suite(&answer, &child->suite, number, child->protocol, spi_bytes(child->spi_in, spi),
+                     with_group);
     write_child(writer, child, &answer, nonce, false);
 }
 

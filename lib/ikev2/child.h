@@ -17,15 +17,15 @@ struct child_offer {
 };
 
 /* STATUS_REJECT when one is malformed; the message has all three (its row says so). */
-MUST_USE enum status child_offer_parse(struct child_offer *offer,
-                                       const struct ike_message *message, struct reason *reason);
+MUST_USE enum status child_offer_parse(struct child_offer *offer, const struct ike_message *message,
+                                       struct reason *reason);
 
 /* Initiator: a child as configured, with a reqid; NULL when memory is out. */
 struct child_sa *child_propose(struct context *context, const struct ike_sa *sa,
                                const struct child_config *config);
 
-/* Initiator: writes USE_TRANSPORT_MODE, SA, the nonce (none in IKE_AUTH, where it is empty), TSi and
- * TSr for it.  `group`: of the exchange's KE payload, GROUP_NONE: it has none. */
+/* Initiator: writes USE_TRANSPORT_MODE, SA, the nonce (none in IKE_AUTH, where it is empty), TSi
+ * and TSr for it.  `group`: of the exchange's KE payload, GROUP_NONE: it has none. */
 void child_write_offer(struct v2_writer *writer, const struct child_sa *child, struct slice nonce,
                        enum group group);
 
@@ -49,8 +49,8 @@ MUST_USE enum status child_choose(struct context *context, const struct ike_sa *
                                   const struct child_request *request, struct child_sa **child,
                                   uint8_t *number, struct reason *reason);
 
-/* Responder, the peer being authenticated: STATUS_REJECT with TS_UNACCEPTABLE when traffic of the child
- * belongs to another one already (nat_check_rivals, child_find_rival). */
+/* Responder, the peer being authenticated: STATUS_REJECT with TS_UNACCEPTABLE when traffic of the
+ * child belongs to another one already (nat_check_rivals, child_find_rival). */
 MUST_USE enum status child_check_rivals(const struct context *context, const struct ike_sa *sa,
                                         const struct child_sa *child, struct reason *reason);
 

@@ -21,8 +21,8 @@ MUST_USE enum status creation_compute(struct context *context, struct ike_sa *sa
 MUST_USE enum status creation_install(struct context *context, struct ike_sa *sa,
                                       struct creation *creation, bool hold_outbound);
 
-/* Tells an exchange (NULL is harmless) what to hold itself against when it is done, if the other end's,
- * which gets to its end first, crosses it: both are about the same thing. */
+/* Tells an exchange (NULL is harmless) what to hold itself against when it is done, if the other
+ * end's, which gets to its end first, crosses it: both are about the same thing. */
 void creation_note_rival(struct creation *creation, const struct creation *rival);
 
 /* The lower of an exchange's two nonces (RFC 7296 section 2.8.1). */

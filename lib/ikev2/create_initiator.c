@@ -91,8 +91,8 @@ static void write_ike(const struct context *context, const struct ike_sa *sa,
 
     writer_u64(&spi_writer, creation->heir->spi_i);
     heir_proposals(sa, &proposals);
-    offer_from_proposals(&offer, &proposals, V2_PROTOCOL_IKE,
-                         writer_slice(&spi_writer), context->crypto, true);
+    offer_from_proposals(&offer, &proposals, V2_PROTOCOL_IKE, writer_slice(&spi_writer),
+                         context->crypto, true);
     v2_write_sa(writer, &offer);
     v2_write_nonce(writer, buffer_slice(&creation->nonce_i));
 }
@@ -175,9 +175,8 @@ static enum status accept(struct context *context, struct ike_sa *sa, struct cre
         status = v2_sa_parse(&offer.sa, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
         return status == STATUS_OK ? accept_ike(context, sa, creation, &offer.sa, reason) : status;
     }
-    if (status == STATUS_OK &&
-        (v2_payloads_find(payloads, V2_TSI, NULL) == NULL ||
-         v2_payloads_find(payloads, V2_TSR, NULL) == NULL))
+    if (status == STATUS_OK && (v2_payloads_find(payloads, V2_TSI, NULL) == NULL ||
+                                v2_payloads_find(payloads, V2_TSR, NULL) == NULL))
         status = reason_set(reason, STATUS_CLOSE, 0, "the answer has no traffic selectors");
     if (status == STATUS_OK)
         status = child_offer_parse(&offer, message, reason);
@@ -213,9 +212,8 @@ enum status create_reply(struct context *context, struct ike_sa *sa,
 static enum status follow_group(struct context *context, struct ike_sa *sa,
                                 struct creation *creation, struct slice data)
 {
-    const struct proposal_list *list = creation->kind == CREATE_REKEY_IKE
-                                           ? &sa->connection->proposals
-                                           : &creation->config->esp;
+    const struct proposal_list *list =
+        creation->kind == CREATE_REKEY_IKE ? &sa->connection->proposals : &creation->config->esp;
     struct reader reader = reader_of(data);
     enum group group = group_from_wire(reader_u16(&reader));
 
@@ -261,8 +259,7 @@ static enum status shared_ready(struct context *context, struct ike_sa *sa,
     return status;
 }
 
-static enum status installed(struct context *context, struct ike_sa *sa,
-                             struct creation *creation)
+static enum status installed(struct context *context, struct ike_sa *sa, struct creation *creation)
 {
     child_list(context, sa, creation->child);
     count(context, COUNTER_CHILDREN);

@@ -113,8 +113,7 @@ static enum status rekey_ike(struct context *context, struct ike_sa *sa,
     ike_sa_leave_half_open(context, creation->heir);
     creation->heir->state = IKE_AWAIT_REKEY;
     creation->heir->suite = suite;
-    if (!buffer_copy(&creation->nonce_i, nonce) ||
-        !creation_nonce(context, &creation->nonce_r) ||
+    if (!buffer_copy(&creation->nonce_i, nonce) || !creation_nonce(context, &creation->nonce_r) ||
         !buffer_copy(&creation->heir->handshake->nonce_i, nonce) ||
         !buffer_copy(&creation->heir->handshake->nonce_r, buffer_slice(&creation->nonce_r)) ||
         creation_compute(context, sa, creation, public) != STATUS_OK)
@@ -181,8 +180,7 @@ static enum status create_child(struct context *context, struct ike_sa *sa,
     creation->old_child = old == NULL ? 0 : old->number;
     if (!buffer_copy(&creation->nonce_i, nonce) || !creation_nonce(context, &creation->nonce_r) ||
         child_ask_spi(context, sa, &creation->step, child) != STATUS_OK ||
-        (group != GROUP_NONE &&
-         creation_compute(context, sa, creation, public) != STATUS_OK))
+        (group != GROUP_NONE && creation_compute(context, sa, creation, public) != STATUS_OK))
         return fail(context, sa, reason);
     sa_table_claim(context->sas, sa, child); /* until it is installed another request may come */
     return STATUS_OK;
@@ -195,8 +193,7 @@ enum status create_child_request(struct context *context, struct ike_sa *sa,
     struct v2_notify_body notify;
     struct v2_sa offer;
     struct slice nonce;
-    enum status status =
-        v2_sa_parse(&offer, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
+    enum status status = v2_sa_parse(&offer, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
 
     child_prove_all(sa);
     if (status == STATUS_OK)
@@ -214,8 +211,11 @@ enum status create_child_request(struct context *context, struct ike_sa *sa,
         struct reader reader = reader_of(notify.spi);
         old = child_find_outbound(sa, notify.protocol, reader_u32(&reader));
     }
-    uint16_t error =
-        collides(sa, ike ? CREATE_REKEY_IKE : rekey ? CREATE_REKEY_CHILD : CREATE_CHILD, old);
+    uint16_t error = collides(sa,
+                              ike     ? CREATE_REKEY_IKE
+                              : rekey ? CREATE_REKEY_CHILD
+                                      : CREATE_CHILD,
+                              old);
     /* It may be the one that our own exchange is making, when the answer is still on its way. */
     if (error == 0 && !ike && rekey && old == NULL)
         error = sa->own != NULL ? V2_N_TEMPORARY_FAILURE : V2_N_CHILD_SA_NOT_FOUND;
@@ -260,8 +260,7 @@ static enum status respond(struct context *context, struct ike_sa *sa, struct cr
     return message_finish_response(context, sa, &writer, reason);
 }
 
-enum status create_their_continue(struct context *context, struct ike_sa *sa,
-                                  struct reason *reason)
+enum status create_their_continue(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     struct creation *creation = sa->theirs;
     enum status status = creation->step.status;

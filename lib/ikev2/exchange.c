@@ -6,12 +6,16 @@
 #include "lib/ikev2/exchange.h"
 
 #define NOTIFIES_MAX 24
-#define VENDORS_MAX 24
-#define CERTS_MAX 16
+#define VENDORS_MAX  24
+#define CERTS_MAX    16
 
 #define STATE(name) (1u << IKE_##name)
 
-#define ALWAYS_ALLOWED {V2_NOTIFY, 0, NOTIFIES_MAX}, {V2_VENDOR, 0, VENDORS_MAX}, {0, 0, 0}
+#define ALWAYS_ALLOWED                                         \
+    {V2_NOTIFY, 0, NOTIFIES_MAX}, {V2_VENDOR, 0, VENDORS_MAX}, \
+    {                                                          \
+        0, 0, 0                                                \
+    }
 
 const struct v2_payload_rule init_request_rules[] = {
     {V2_SA, 1, 1}, {V2_KE, 1, 1}, {V2_NONCE, 1, 1}, ALWAYS_ALLOWED};
@@ -24,9 +28,9 @@ static const struct v2_payload_rule init_reply_notify_rules[] = {ALWAYS_ALLOWED}
 /* Without AUTH the initiator asks for EAP; that is for auth_request to refuse.  A child is asked
  * for by all three of SA, TSi and TSr, or none is asked for (RFC 6023 section 5). */
 static const struct v2_payload_rule auth_request_rules[] = {
-    {V2_IDI, 1, 1},  {V2_IDR, 0, 1},          {V2_AUTH, 0, 1},
-    {V2_SA, 1, 1},   {V2_TSI, 1, 1},          {V2_TSR, 1, 1},
-    {V2_CP, 0, 1},   {V2_CERT, 0, CERTS_MAX}, {V2_CERTREQ, 0, CERTS_MAX},
+    {V2_IDI, 1, 1}, {V2_IDR, 0, 1},          {V2_AUTH, 0, 1},
+    {V2_SA, 1, 1},  {V2_TSI, 1, 1},          {V2_TSR, 1, 1},
+    {V2_CP, 0, 1},  {V2_CERT, 0, CERTS_MAX}, {V2_CERTREQ, 0, CERTS_MAX},
     ALWAYS_ALLOWED};
 
 static const struct v2_payload_rule childless_request_rules[] = {
@@ -35,8 +39,8 @@ static const struct v2_payload_rule childless_request_rules[] = {
     ALWAYS_ALLOWED};
 
 static const struct v2_payload_rule auth_reply_rules[] = {
-    {V2_IDR, 1, 1}, {V2_AUTH, 1, 1}, {V2_SA, 0, 1}, {V2_TSI, 0, 1}, {V2_TSR, 0, 1},
-    {V2_CP, 0, 1},  {V2_CERT, 0, CERTS_MAX}, ALWAYS_ALLOWED};
+    {V2_IDR, 1, 1}, {V2_AUTH, 1, 1}, {V2_SA, 0, 1},           {V2_TSI, 0, 1},
+    {V2_TSR, 0, 1}, {V2_CP, 0, 1},   {V2_CERT, 0, CERTS_MAX}, ALWAYS_ALLOWED};
 
 /* Some responders name themselves beside the error. */
 static const struct v2_payload_rule auth_reply_error_rules[] = {
@@ -56,12 +60,12 @@ static const struct v2_payload_rule informational_rules[] = {
     {V2_DELETE, 0, 8}, {V2_CP, 0, 1}, ALWAYS_ALLOWED};
 
 static const struct exchange_row rows[] = {
-    {V2_IKE_SA_INIT, true, false, ROLE_INITIATOR, V2_SA, STATE(AWAIT_INIT_REPLY),
-     init_reply_rules, init_reply},
+    {V2_IKE_SA_INIT, true, false, ROLE_INITIATOR, V2_SA, STATE(AWAIT_INIT_REPLY), init_reply_rules,
+     init_reply},
     {V2_IKE_SA_INIT, true, false, ROLE_INITIATOR, 0, STATE(AWAIT_INIT_REPLY),
      init_reply_notify_rules, init_reply_notify},
-    {V2_IKE_AUTH, false, true, ROLE_RESPONDER, V2_SA, STATE(AWAIT_AUTH_REQUEST),
-     auth_request_rules, auth_request},
+    {V2_IKE_AUTH, false, true, ROLE_RESPONDER, V2_SA, STATE(AWAIT_AUTH_REQUEST), auth_request_rules,
+     auth_request},
     {V2_IKE_AUTH, false, true, ROLE_RESPONDER, 0, STATE(AWAIT_AUTH_REQUEST),
      childless_request_rules, auth_request},
     {V2_IKE_AUTH, true, true, ROLE_INITIATOR, V2_AUTH, STATE(AWAIT_AUTH_REPLY), auth_reply_rules,
@@ -75,10 +79,10 @@ static const struct exchange_row rows[] = {
      create_reply},
     {V2_CREATE_CHILD_SA, true, true, ROLE_EITHER, 0, STATE(ESTABLISHED), create_reply_error_rules,
      create_reply_error},
-    {V2_INFORMATIONAL, false, true, ROLE_EITHER, 0,
-     STATE(ESTABLISHED) | STATE(AWAIT_DELETE_REPLY), informational_rules, informational_request},
-    {V2_INFORMATIONAL, true, true, ROLE_EITHER, 0,
-     STATE(ESTABLISHED) | STATE(AWAIT_DELETE_REPLY), informational_rules, informational_reply},
+    {V2_INFORMATIONAL, false, true, ROLE_EITHER, 0, STATE(ESTABLISHED) | STATE(AWAIT_DELETE_REPLY),
+     informational_rules, informational_request},
+    {V2_INFORMATIONAL, true, true, ROLE_EITHER, 0, STATE(ESTABLISHED) | STATE(AWAIT_DELETE_REPLY),
+     informational_rules, informational_reply},
 };
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
 
@@ -88,8 +92,8 @@ static bool row_fits(const struct exchange_row *row, const struct ike_sa *sa,
     uint8_t role = sa->initiator ? ROLE_INITIATOR : ROLE_RESPONDER;
 
     return row->exchange == header->exchange &&
-           row->response == ((header->flags & V2_FLAG_RESPONSE) != 0) &&
-           (row->role & role) != 0 && (row->states & (1u << sa->state)) != 0;
+           row->response == ((header->flags & V2_FLAG_RESPONSE) != 0) && (row->role & role) != 0 &&
+           (row->states & (1u << sa->state)) != 0;
 }
 
 bool exchange_expected(const struct ike_sa *sa, const struct ike_header *header, bool *sealed)
@@ -103,8 +107,7 @@ bool exchange_expected(const struct ike_sa *sa, const struct ike_header *header,
     return false;
 }
 
-const struct exchange_row *exchange_find(const struct ike_sa *sa,
-                                         const struct ike_message *message)
+const struct exchange_row *exchange_find(const struct ike_sa *sa, const struct ike_message *message)
 {
     for (size_t i = 0; i < ROW_COUNT; i++)
         if (row_fits(&rows[i], sa, &message->header) &&

@@ -24,8 +24,8 @@ struct exchange_row {
     uint8_t exchange; /* enum v2_exchange */
     bool response;
     bool sealed;
-    uint8_t role;   /* our role as the SA's original end: enum exchange_role */
-    uint8_t marker; /* the row is meant for messages with this payload; 0: for all others */
+    uint8_t role;    /* our role as the SA's original end: enum exchange_role */
+    uint8_t marker;  /* the row is meant for messages with this payload; 0: for all others */
     uint16_t states; /* bits: 1 << enum ike_state */
     const struct v2_payload_rule *rules;
     enum status (*handle)(struct context *context, struct ike_sa *sa,
@@ -46,8 +46,7 @@ extern const struct v2_payload_rule init_request_rules[];
 /* --- IKE_SA_INIT --- */
 
 /* Initiator: starts the exchange with the connection's first group. */
-MUST_USE enum status init_start(struct context *context, struct ike_sa *sa,
-                                struct reason *reason);
+MUST_USE enum status init_start(struct context *context, struct ike_sa *sa, struct reason *reason);
 
 /* Responder: a request that no SA knows and admission let through.  On STATUS_OK *sa is the new
  * one.  STATUS_REJECT with reason->notify and, for INVALID_KE_PAYLOAD, the right group in *group
@@ -57,8 +56,8 @@ MUST_USE enum status init_request(struct context *context, const struct ike_mess
 
 /* A response to a request that has and leaves no state here: one notify, in the clear.  Nothing is
  * sent that is larger than the request (R24). */
-void init_respond_notify(struct context *context, const struct ike_message *message,
-                         uint16_t type, struct slice data);
+void init_respond_notify(struct context *context, const struct ike_message *message, uint16_t type,
+                         struct slice data);
 
 /* Responder: builds and sends the response once the keys are there. */
 MUST_USE enum status init_respond(struct context *context, struct ike_sa *sa,
@@ -72,8 +71,7 @@ enum status init_reply_notify(struct context *context, struct ike_sa *sa,
 /* --- IKE_AUTH --- */
 
 /* Initiator: the keys are there; asks for an SPI and our AUTH. */
-MUST_USE enum status auth_start(struct context *context, struct ike_sa *sa,
-                                struct reason *reason);
+MUST_USE enum status auth_start(struct context *context, struct ike_sa *sa, struct reason *reason);
 
 enum status auth_request(struct context *context, struct ike_sa *sa,
                          const struct ike_message *message, struct reason *reason);
@@ -122,8 +120,8 @@ enum status informational_reply(struct context *context, struct ike_sa *sa,
 
 /* Closes the IKE SA with a Delete; with `error` (a notify type, 0: none) the peer is told why.
  * Outbound child SAs go at once, inbound ones when the peer has answered. */
-MUST_USE enum status informational_close(struct context *context, struct ike_sa *sa,
-                                         uint16_t error, struct reason *reason);
+MUST_USE enum status informational_close(struct context *context, struct ike_sa *sa, uint16_t error,
+                                         struct reason *reason);
 
 /* The empty request that a living peer answers; needs the window to be free. */
 MUST_USE enum status informational_probe(struct context *context, struct ike_sa *sa,
@@ -135,8 +133,8 @@ MUST_USE enum status informational_delete_child(struct context *context, struct 
 
 /* --- Steps --- */
 
-/* All answers of the SA's step are in (the worst status in sa->handshake->step.status, its reason in
- * *reason): goes on from the state it stands in. */
+/* All answers of the SA's step are in (the worst status in sa->handshake->step.status, its reason
+ * in *reason): goes on from the state it stands in. */
 MUST_USE enum status step_continue(struct context *context, struct ike_sa *sa,
                                    struct reason *reason);
 

@@ -5,7 +5,8 @@
  *   HDR, SKF(2 of n) {...}  -->
  *   ...                         each is verified before it is kept; the last one completes
  *
- * A cut message is kept as its datagrams, one behind the other: the IKE header says where each ends.
+ * A cut message is kept as its datagrams, one behind the other: the IKE header says where each
+ * ends.
  * Not here: keeping the peer's fragments (lib/sa/reassembly.h).
  */
 #ifndef LIB_IKEV2_FRAGMENT_H

@@ -114,8 +114,8 @@ enum status informational_request(struct context *context, struct ike_sa *sa,
     while (!whole_sa && (item = v2_payloads_find(&message->payloads, V2_DELETE, item)) != NULL)
         if (v2_delete_parse(&delete, item->body, &unused) == STATUS_OK)
             spi_count = delete_children(context, sa, &delete, spis, spi_count);
-    status = respond(context, sa, message, whole_sa ? 0 : mobike_request(context, sa, message), spis,
-                     spi_count, reason);
+    uint16_t refusal = whole_sa ? 0 : mobike_request(context, sa, message);
+    status = respond(context, sa, message, refusal, spis, spi_count, reason);
     if (status != STATUS_OK || !whole_sa)
         return status;
     count(context, COUNTER_DELETED_BY_PEER);
@@ -160,8 +160,7 @@ enum status informational_close(struct context *context, struct ike_sa *sa, uint
     return message_finish_request(context, sa, &writer, reason);
 }
 
-enum status informational_probe(struct context *context, struct ike_sa *sa,
-                                struct reason *reason)
+enum status informational_probe(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     struct v2_writer writer;
 

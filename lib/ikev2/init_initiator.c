@@ -17,10 +17,10 @@
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/nat.h"
 
-#define NONCE_SIZE 32      /* at least half the key of the prf: RFC 7296 section 2.10 */
-#define COOKIES_MAX 4      /* how often we follow a request for a cookie */
+#define NONCE_SIZE      32 /* at least half the key of the prf: RFC 7296 section 2.10 */
+#define COOKIES_MAX     4  /* how often we follow a request for a cookie */
 #define COOKIE_SIZE_MAX 64 /* RFC 7296 section 2.6 */
-#define GROUPS_MAX 4       /* how often we follow an INVALID_KE_PAYLOAD */
+#define GROUPS_MAX      4  /* how often we follow an INVALID_KE_PAYLOAD */
 #define REFUSED_WAIT_MS 1000
 
 static enum status ask_key(struct context *context, struct ike_sa *sa, enum group group,
@@ -177,7 +177,8 @@ static enum status follow_group(struct context *context, struct ike_sa *sa, stru
 
     if (!reader_done(&reader))
         return reason_set(reason, STATUS_DROP, 0, "INVALID_KE_PAYLOAD with %zu octets", data.size);
-    if (group == sa->suite.group || !proposals_have_group(&sa->connection->proposals, group, context->crypto))
+    if (group == sa->suite.group ||
+        !proposals_have_group(&sa->connection->proposals, group, context->crypto))
         return reason_set(reason, STATUS_DROP, 0,
                           "INVALID_KE_PAYLOAD asks for group %u, which we did not offer", wire);
     if (sa->handshake->groups_tried >= GROUPS_MAX)
@@ -204,8 +205,8 @@ enum status init_reply_notify(struct context *context, struct ike_sa *sa,
     if (sa->handshake->init_refused)
         return STATUS_OK;
     sa->handshake->init_refused = true;
-    reason_set(&sa->handshake->refusal, STATUS_CLOSE, 0,
-               "the peer answered IKE_SA_INIT with %s%s", v2_notify_name(error),
+    reason_set(&sa->handshake->refusal, STATUS_CLOSE, 0, "the peer answered IKE_SA_INIT with %s%s",
+               v2_notify_name(error),
                error == V2_N_NO_PROPOSAL_CHOSEN ? ": compare the `proposals` of both ends" : "");
     ike_sa_timer_stop(context, &sa->retransmit);
     ike_sa_timer(context, &sa->expire, context->now_ms + REFUSED_WAIT_MS);

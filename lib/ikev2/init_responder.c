@@ -44,9 +44,8 @@ void init_respond_notify(struct context *context, const struct ike_message *mess
 /* The first of the connections between the two hosts that can agree; the reason of the first that
  * cannot is kept, because it is the most fitting one. */
 static const struct connection *choose(const struct context *context,
-                                       const struct ike_message *message,
-                                       const struct v2_sa *offer, enum group group,
-                                       struct suite *suite, uint8_t *number,
+                                       const struct ike_message *message, const struct v2_sa *offer,
+                                       enum group group, struct suite *suite, uint8_t *number,
                                        struct reason *reason)
 {
     const struct connection *connection = NULL;
@@ -110,8 +109,8 @@ enum status init_request(struct context *context, const struct ike_message *mess
     if (status != STATUS_OK)
         return status;
 
-    const struct connection *connection = choose(
-        context, message, &offer, group_from_wire(ke.group), &suite, &number, reason);
+    const struct connection *connection =
+        choose(context, message, &offer, group_from_wire(ke.group), &suite, &number, reason);
     if (connection == NULL) {
         if (reason->notify == 0)
             count(context, COUNTER_DROP_NO_CONNECTION);
@@ -121,8 +120,7 @@ enum status init_request(struct context *context, const struct ike_message *mess
     status = message_check_ke(&ke, suite.group, reason);
     if (status != STATUS_OK)
         return status;
-    *sa = ike_sa_new(context, connection, &message->local, &message->remote,
-                     message->header.spi_i);
+    *sa = ike_sa_new(context, connection, &message->local, &message->remote, message->header.spi_i);
     if (*sa == NULL)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     (*sa)->suite = suite;

@@ -36,8 +36,8 @@ enum status keys_derive(struct context *context, struct ike_sa *sa, struct reaso
 
     writer_bytes(&key_writer, fixed ? slice_of(ni.data, 8) : ni);
     writer_bytes(&key_writer, fixed ? slice_of(nr.data, 8) : nr);
-    enum status status = crypto_prf(context->crypto, sa->suite.prf, writer_slice(&key_writer),
-                                    &shared, 1, seed);
+    enum status status =
+        crypto_prf(context->crypto, sa->suite.prf, writer_slice(&key_writer), &shared, 1, seed);
     if (status == STATUS_OK)
         status = expand(context, sa, slice_of(seed, prf_info(sa->suite.prf)->size));
     secret_wipe(seed, sizeof(seed));
@@ -56,8 +56,8 @@ enum status keys_rekey(struct context *context, const struct ike_sa *old, struct
                             buffer_slice(&handshake->nonce_r)};
     uint8_t seed[PRF_SIZE_MAX];
 
-    enum status status = crypto_prf(context->crypto, old->suite.prf, ike_sa_key(old, KEY_D), parts,
-                                    3, seed);
+    enum status status =
+        crypto_prf(context->crypto, old->suite.prf, ike_sa_key(old, KEY_D), parts, 3, seed);
     if (status == STATUS_OK)
         status = expand(context, sa, slice_of(seed, prf_info(old->suite.prf)->size));
     secret_wipe(seed, sizeof(seed));
@@ -71,18 +71,17 @@ enum status keys_auth_octets(struct context *context, const struct ike_sa *sa, b
                              const struct identity *id, struct buffer *octets)
 {
     const struct handshake *handshake = sa->handshake;
-    const struct buffer *message = of_initiator ? &handshake->init_request
-                                                : &handshake->init_response;
+    const struct buffer *message =
+        of_initiator ? &handshake->init_request : &handshake->init_response;
     const struct buffer *nonce = of_initiator ? &handshake->nonce_r : &handshake->nonce_i;
     const struct prf_info *prf = prf_info(sa->suite.prf);
     uint8_t id_start[4] = {id->type};
-    struct slice id_parts[] = {slice_of(id_start, sizeof(id_start)),
-                               slice_of(id->data, id->size)};
+    struct slice id_parts[] = {slice_of(id_start, sizeof(id_start)), slice_of(id->data, id->size)};
     uint8_t id_mac[PRF_SIZE_MAX];
 
-    enum status status = crypto_prf(context->crypto, sa->suite.prf,
-                                    ike_sa_key(sa, of_initiator ? KEY_PI : KEY_PR), id_parts, 2,
-                                    id_mac);
+    enum status status =
+        crypto_prf(context->crypto, sa->suite.prf, ike_sa_key(sa, of_initiator ? KEY_PI : KEY_PR),
+                   id_parts, 2, id_mac);
     if (status != STATUS_OK)
         return status;
     struct writer writer = writer_of(context->scratch, IKE_MESSAGE_MAX);
@@ -96,9 +95,8 @@ enum status keys_auth_octets(struct context *context, const struct ike_sa *sa, b
 
 /* RFC 7296 section 2.17: KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr).  The initiator-to-responder
  * SA takes its keys first; within one SA encryption before integrity. */
-enum status keys_child(struct context *context, const struct ike_sa *sa,
-                       const struct suite *suite, const struct child_seed *seed,
-                       struct child_keys *keys)
+enum status keys_child(struct context *context, const struct ike_sa *sa, const struct suite *suite,
+                       const struct child_seed *seed, struct child_keys *keys)
 {
     const struct encr_info *encr = encr_info(suite->encr);
     const struct integ_info *integ = integ_info(suite->integ);

@@ -8,8 +8,7 @@
 
 /* SKEYSEED and the seven SK_* keys into sa->keys, from the handshake's shared secret and nonces.
  * The shared secret is wiped. */
-MUST_USE enum status keys_derive(struct context *context, struct ike_sa *sa,
-                                 struct reason *reason);
+MUST_USE enum status keys_derive(struct context *context, struct ike_sa *sa, struct reason *reason);
 
 /* What one end signs (section 2.15): message | nonce | prf(SK_p, ID payload without header). */
 MUST_USE enum status keys_auth_octets(struct context *context, const struct ike_sa *sa,

@@ -25,8 +25,8 @@ void message_begin(struct context *context, const struct ike_sa *sa, struct v2_w
         .spi_r = sa->spi_r,
         .version = 0x20,
         .exchange = exchange,
-        .flags = (uint8_t)((sa->initiator ? V2_FLAG_INITIATOR : 0) |
-                           (response ? V2_FLAG_RESPONSE : 0)),
+        .flags =
+            (uint8_t)((sa->initiator ? V2_FLAG_INITIATOR : 0) | (response ? V2_FLAG_RESPONSE : 0)),
         .message_id = response ? sa->expected : sa->next_request,
     };
 

@@ -81,8 +81,8 @@ MUST_USE enum status message_finish_request(struct context *context, struct ike_
 MUST_USE enum status message_finish_response(struct context *context, struct ike_sa *sa,
                                              struct v2_writer *writer, struct reason *reason);
 
-/* Sends the kept response again, to where the repeated request came from; smaller, where it may have
- * been too large for the path. */
+/* Sends the kept response again, to where the repeated request came from; smaller, where it may
+ * have been too large for the path. */
 void message_repeat_response(struct context *context, struct ike_sa *sa,
                              const struct ike_message *request);
 
@@ -96,8 +96,8 @@ bool message_retransmit(struct context *context, struct ike_sa *sa);
 /* The group of the message's KE payload; GROUP_NONE when none or an unreadable one is there. */
 enum group message_find_group(const struct ike_message *message);
 
-/* Is the peer's KE payload for this group, and of its length?  STATUS_REJECT: the notify says what is
- * wrong. */
+/* Is the peer's KE payload for this group, and of its length?  STATUS_REJECT: the notify says what
+ * is wrong. */
 MUST_USE enum status message_check_ke(const struct v2_ke *ke, enum group group,
                                       struct reason *reason);
 

@@ -141,8 +141,8 @@ static void take_finding(struct context *context, struct ike_sa *sa,
         return;
     sa->nat_here = finding.here;
     sa->nat_there = finding.there;
-    sa->encap = (finding.here || finding.there || sa->nat_pretended) &&
-                sa->local.port == NAT_PORT_BOTH;
+    sa->encap =
+        (finding.here || finding.there || sa->nat_pretended) && sa->local.port == NAT_PORT_BOTH;
     nat_keepalive(context, sa);
 }
 
@@ -169,9 +169,9 @@ enum status mobike_reply(struct context *context, struct ike_sa *sa,
     struct v2_notify_body notify;
 
     sa->checking = false;
-    if (checking && (!message_find_notify(message, V2_N_COOKIE2, &notify) ||
-                     !slice_equal(notify.data, slice_of(sa->movement->cookie,
-                                                        sizeof(sa->movement->cookie)))))
+    if (checking &&
+        (!message_find_notify(message, V2_N_COOKIE2, &notify) ||
+         !slice_equal(notify.data, slice_of(sa->movement->cookie, sizeof(sa->movement->cookie)))))
         return reason_set(reason, STATUS_CLOSE, 0,
                           "the peer answered from its new address without our COOKIE2");
     if (!sa->mobike)

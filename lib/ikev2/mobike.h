@@ -2,8 +2,8 @@
  * MOBIKE: an IKE SA whose ends change.  RFC 4555.
  *
  * Not here: noticing that an address has changed (engine/path.c), moving SAs (ike_sa_move).
- * Transport mode is left out, as in the RFC: there the addresses are the selectors.  NAT detection is
- * a condition, so that NO_NATS_ALLOWED (section 3.9) is only checked, never sent.
+ * Transport mode is left out, as in the RFC: there the addresses are the selectors.  NAT detection
+ * is a condition, so that NO_NATS_ALLOWED (section 3.9) is only checked, never sent.
  */
 #ifndef LIB_IKEV2_MOBIKE_H
 #define LIB_IKEV2_MOBIKE_H
@@ -19,8 +19,7 @@ void mobike_agree(struct context *context, struct ike_sa *sa, const struct ike_m
 
 /* Is there something to be told to the peer?  And tells it; the window must be free. */
 bool mobike_is_due(const struct ike_sa *sa);
-MUST_USE enum status mobike_send(struct context *context, struct ike_sa *sa,
-                                 struct reason *reason);
+MUST_USE enum status mobike_send(struct context *context, struct ike_sa *sa, struct reason *reason);
 
 /* An INFORMATIONAL request: does what it asks for.  Returns the error to be answered, 0: none. */
 uint16_t mobike_request(struct context *context, struct ike_sa *sa,
@@ -35,8 +34,7 @@ MUST_USE enum status mobike_reply(struct context *context, struct ike_sa *sa,
                                   const struct ike_message *message, struct reason *reason);
 
 /* Behind a NAT a liveness check asks by which address and port we are seen (section 3.8). */
-void mobike_ask_mapping(struct context *context, const struct ike_sa *sa,
-                        struct v2_writer *writer);
+void mobike_ask_mapping(struct context *context, const struct ike_sa *sa, struct v2_writer *writer);
 
 /* Initiator: the peer does not answer; tries another address of his.  False when none is known. */
 bool mobike_try_next(struct context *context, struct ike_sa *sa);

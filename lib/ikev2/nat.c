@@ -31,9 +31,8 @@ static bool hash_end(struct context *context, uint64_t spi_i, uint64_t spi_r,
     return crypto_sha1(context->crypto, &all, 1, hash) == STATUS_OK;
 }
 
-void nat_write_detection(struct context *context, const struct ike_sa *sa,
-                         struct v2_writer *writer, const struct address *local,
-                         const struct address *remote)
+void nat_write_detection(struct context *context, const struct ike_sa *sa, struct v2_writer *writer,
+                         const struct address *local, const struct address *remote)
 {
     uint8_t source[HASH_SIZE];
     uint8_t destination[HASH_SIZE];
@@ -46,8 +45,8 @@ void nat_write_detection(struct context *context, const struct ike_sa *sa,
         context->random(context->random_context, source, sizeof(source));
     v2_write_notify(writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_NAT_DETECTION_SOURCE_IP,
                     slice_of(source, sizeof(source)));
-    v2_write_notify(writer, V2_PROTOCOL_NONE, slice_of(NULL, 0),
-                    V2_N_NAT_DETECTION_DESTINATION_IP, slice_of(destination, sizeof(destination)));
+    v2_write_notify(writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_NAT_DETECTION_DESTINATION_IP,
+                    slice_of(destination, sizeof(destination)));
 }
 
 /* Looks through all notifies of a type: is one there, and does one say `hash`? */
@@ -122,8 +121,7 @@ void nat_float(struct ike_sa *sa)
 void nat_keepalive(struct context *context, struct ike_sa *sa)
 {
     if (sa->state == IKE_ESTABLISHED && !sa->inherited && sa->nat_here && sa->encap)
-        ike_sa_timer(context, &sa->keepalive,
-                     sa->sent_ms + sa->connection->keepalive_s * 1000ull);
+        ike_sa_timer(context, &sa->keepalive, sa->sent_ms + sa->connection->keepalive_s * 1000ull);
 }
 
 /* Only where it is one address, and all entries have the same one: nothing else is a selector of

@@ -14,9 +14,8 @@
 
 /* Writes NAT_DETECTION_SOURCE_IP and NAT_DETECTION_DESTINATION_IP for a message of the SA between
  * two addresses.  Where the SA pretends to be behind a NAT, the source is a wrong one. */
-void nat_write_detection(struct context *context, const struct ike_sa *sa,
-                         struct v2_writer *writer, const struct address *local,
-                         const struct address *remote);
+void nat_write_detection(struct context *context, const struct ike_sa *sa, struct v2_writer *writer,
+                         const struct address *local, const struct address *remote);
 
 /* What a message's payloads say about the path it came by. */
 struct nat_finding {
@@ -30,8 +29,8 @@ struct nat_finding nat_detect(struct context *context, const struct ike_message 
 /* Takes the finding of IKE_SA_INIT into the SA. */
 void nat_take(struct context *context, struct ike_sa *sa, const struct ike_message *message);
 
-/* One line on who is behind a NAT.  Not before a responder's peer is authenticated: strangers do not
- * fill logs. */
+/* One line on who is behind a NAT.  Not before a responder's peer is authenticated: strangers do
+ * not fill logs. */
 void nat_report(struct context *context, const struct ike_sa *sa);
 
 /* Initiator: IKE_AUTH and all that follows go over port 4500 where a NAT was seen or either end
@@ -47,8 +46,8 @@ void nat_substitute(const struct ike_sa *sa, struct v2_selectors *local,
                     struct v2_selectors *remote);
 
 /* Responder: another peer behind the same NAT, with a transport mode child whose selectors overlap:
- * here both would be one host, and the later one would get the packets of the earlier.  STATUS_REJECT
- * with TS_UNACCEPTABLE then.  The peer must be authenticated. */
+ * here both would be one host, and the later one would get the packets of the earlier.
+ * STATUS_REJECT with TS_UNACCEPTABLE then.  The peer must be authenticated. */
 MUST_USE enum status nat_check_rivals(const struct context *context, const struct ike_sa *sa,
                                       const struct child_sa *child, struct reason *reason);
 

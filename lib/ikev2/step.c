@@ -106,16 +106,11 @@ static enum status installed(struct context *context, struct ike_sa *sa, struct 
 enum status step_continue(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     switch ((enum ike_state)sa->state) {
-    case IKE_AWAIT_KEY:
-        return key_ready(context, sa, reason);
-    case IKE_AWAIT_SHARED:
-        return shared_ready(context, sa, reason);
-    case IKE_AWAIT_SIGN:
-        return sign_ready(context, sa, reason);
-    case IKE_AWAIT_VERIFY:
-        return verified(context, sa, reason);
-    case IKE_AWAIT_INSTALL:
-        return installed(context, sa, reason);
+    case IKE_AWAIT_KEY: return key_ready(context, sa, reason);
+    case IKE_AWAIT_SHARED: return shared_ready(context, sa, reason);
+    case IKE_AWAIT_SIGN: return sign_ready(context, sa, reason);
+    case IKE_AWAIT_VERIFY: return verified(context, sa, reason);
+    case IKE_AWAIT_INSTALL: return installed(context, sa, reason);
     case IKE_AWAIT_INIT_REPLY:
     case IKE_AWAIT_AUTH_REPLY:
     case IKE_AWAIT_AUTH_REQUEST:
@@ -123,8 +118,7 @@ enum status step_continue(struct context *context, struct ike_sa *sa, struct rea
     case IKE_AWAIT_DELETE_REPLY:
     case IKE_AWAIT_REKEY:
     case IKE_REFUSED:
-    case IKE_STATE_COUNT:
-        break;
+    case IKE_STATE_COUNT: break;
     }
     return reason_set(reason, STATUS_FAIL, 0, "an answer came in state %s",
                       ike_state_name(sa->state));

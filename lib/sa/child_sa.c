@@ -82,8 +82,8 @@ void child_prove_all(struct ike_sa *sa)
 
 /* Packets that the peer sent before it switched are still on their way. */
 #define LINGER_MS 1000
-/* Packets that the kernel is encrypting with an outbound SA when its successor comes.  No longer: of
- * SAs that are made within one second the kernel does not always take the latest. */
+/* Packets that the kernel is encrypting with an outbound SA when its successor comes.  No longer:
+ * of SAs that are made within one second the kernel does not always take the latest. */
 #define SILENCE_MS 100
 #define GONE_MAX   64 /* lingering children of one IKE SA */
 
@@ -107,7 +107,8 @@ static bool has_successor(const struct ike_sa *sa, const struct child_sa *child)
     const struct child_sa *other;
 
     TAILQ_FOREACH (other, &sa->children, entry)
-        if (other->config == child->config && other->out_kernel && other->out_order > child->out_order)
+        if (other->config == child->config && other->out_kernel &&
+            other->out_order > child->out_order)
             return true;
     return false;
 }
@@ -246,8 +247,7 @@ void child_policy(struct context *context, enum effect_kind kind, const struct c
 void configured_policy(struct context *context, enum effect_kind kind,
                        const struct child_config *config, const struct child_selectors *pair)
 {
-    struct effect_policy *policy =
-        policy_begin(context, kind, config, &pair->local, &pair->remote);
+    struct effect_policy *policy = policy_begin(context, kind, config, &pair->local, &pair->remote);
 
     if (policy == NULL)
         return;
@@ -300,8 +300,8 @@ static bool has_policy(const struct child_sa *child, const struct selector *loca
                     child->remote_count, local, remote);
 }
 
-/* The newest child of the connection other than the leaving one that has a policy for the pair.  Its
- * peer may be another one: behind one NAT they have the same address. */
+/* The newest child of the connection other than the leaving one that has a policy for the pair.
+ * Its peer may be another one: behind one NAT they have the same address. */
 static const struct child_sa *find_sibling(const struct context *context, const struct ike_sa *sa,
                                            const struct child_sa *leaving,
                                            const struct selector *local,
@@ -437,8 +437,8 @@ void child_follow(struct context *context, const struct ike_sa *sa, struct child
 
     if (!child->in_kernel || /* its SPI is still reserved where it was asked for */
         (same_hosts && child->encap == sa->encap &&
-         (!child->encap || (child->local.port == sa->local.port &&
-                            child->remote.port == sa->remote.port))))
+         (!child->encap ||
+          (child->local.port == sa->local.port && child->remote.port == sa->remote.port))))
         return;
     move_sa(context, sa, child, true);
     if (child->out_kernel)
@@ -461,8 +461,7 @@ static struct child_sa *next_sending(const struct child_sa_list *list, uint32_t 
     return best;
 }
 
-void children_follow(struct context *context, const struct ike_sa *holder,
-                     const struct ike_sa *sa)
+void children_follow(struct context *context, const struct ike_sa *holder, const struct ike_sa *sa)
 {
     struct child_sa *child;
     uint32_t order = 0;

@@ -33,14 +33,14 @@
     X(ERRORS_RECEIVED, "errors_received")                                                       \
     X(RETRANSMITS, "retransmits")                                                               \
     X(REPLAYED_REPLIES, "replayed_replies") /* a request came again: the cached reply */        \
-    X(REPLIES_HELD, "replies_held_back")    /* it came from elsewhere, too often */           \
+    X(REPLIES_HELD, "replies_held_back")    /* it came from elsewhere, too often */             \
     X(FRAGMENTED, "messages_fragmented")                                                        \
     X(REASSEMBLED, "messages_reassembled")                                                      \
     X(REASSEMBLY_EXPIRED, "reassembly_expired") /* the other fragments did not come */          \
     X(TIMEOUTS, "timeouts")                                                                     \
-    X(PROBES, "liveness_checks")   /* nothing was heard for a while: an empty INFORMATIONAL */  \
-    X(HINTS, "liveness_hints")     /* an unprotected word that the peer may have forgotten us */ \
-    X(PEERS_DEAD, "peers_dead")    /* an established SA whose peer does not answer any more */  \
+    X(PROBES, "liveness_checks") /* nothing was heard for a while: an empty INFORMATIONAL */    \
+    X(HINTS, "liveness_hints")   /* an unprotected word that the peer may have forgotten us */  \
+    X(PEERS_DEAD, "peers_dead")  /* an established SA whose peer does not answer any more */    \
     X(HALF_OPEN_EXPIRED, "half_open_expired")                                                   \
     X(AUTH_FAILED, "authentication_failed")                                                     \
     X(ESTABLISHED, "established")                                                               \

@@ -22,9 +22,7 @@ struct effect_queue {
 void effect_free(struct effect *effect)
 {
     switch (effect->kind) {
-    case EFFECT_SEND:
-        buffer_free(&effect->send.data);
-        break;
+    case EFFECT_SEND: buffer_free(&effect->send.data); break;
     case EFFECT_COMPUTE:
         secret_free(&effect->compute.private);
         buffer_free(&effect->compute.peer_public);
@@ -48,8 +46,7 @@ void effect_free(struct effect *effect)
     case EFFECT_REMOVE_POLICY:
     case EFFECT_REMOVE_ORPHANS:
     case EFFECT_REPORT:
-    case EFFECT_RESULT:
-        break;
+    case EFFECT_RESULT: break;
     }
 }
 
@@ -164,8 +161,7 @@ void effect_sign_run(struct crypto *crypto, const struct effect *effect, struct 
     }
     if (answer->status == STATUS_OK && own.size > 0) {
         answer->status = crypto_psk_auth(crypto, sign->prf, psk, &own, 1, auth);
-        if (answer->status == STATUS_OK &&
-            !buffer_copy(&answer->auth, slice_of(auth, info->size)))
+        if (answer->status == STATUS_OK && !buffer_copy(&answer->auth, slice_of(auth, info->size)))
             answer->status = STATUS_FAIL;
     }
     if (answer->status == STATUS_FAIL)

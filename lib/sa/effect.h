@@ -120,8 +120,8 @@ struct effect_move_sa {
     bool inbound;
     bool encap; /* from now on */
     uint32_t spi;
-    uint8_t protocol;       /* enum v2_protocol */
-    struct address source;  /* as it is; ports as with `encap` of INSTALL_SA */
+    uint8_t protocol;      /* enum v2_protocol */
+    struct address source; /* as it is; ports as with `encap` of INSTALL_SA */
     struct address destination;
     struct address new_source; /* as it is to be */
     struct address new_destination;
@@ -168,7 +168,7 @@ enum severity { SEVERITY_DEBUG, SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_ERROR 
 /* One thing that happened, for logs, `ikectl monitor` and tests. */
 struct effect_report {
     enum severity severity;
-    const char *event; /* a literal: "ike-established", "child-removed", "auth-failed", ... */
+    const char *event;      /* a literal: "ike-established", "child-removed", "auth-failed", ... */
     struct name connection; /* may be empty */
     struct address remote;  /* family 0 when there is none */
     uint64_t ike_spi_i, ike_spi_r;
@@ -210,7 +210,7 @@ void effect_free(struct effect *effect);
 struct answer {
     enum effect_kind kind;
     struct ticket ticket;
-    enum status status; /* OK, REJECT (a bad public value, a wrong AUTH, no secret), FAIL */
+    enum status status;     /* OK, REJECT (a bad public value, a wrong AUTH, no secret), FAIL */
     struct buffer public;   /* COMPUTE */
     struct secret shared;   /* COMPUTE with a peer's public value */
     struct buffer auth;     /* SIGN with own octets */
@@ -220,8 +220,8 @@ struct answer {
     struct name connection; /* RESOLVE */
     uint8_t address_count;  /* RESOLVE: at least 1 when status is OK */
     struct address addresses[CONFIG_RESOLVED_MAX];
-    struct address source;  /* FIND_SOURCE; STATUS_REJECT: no route */
-    struct reason reason;   /* when status is not OK */
+    struct address source; /* FIND_SOURCE; STATUS_REJECT: no route */
+    struct reason reason;  /* when status is not OK */
 };
 
 void answer_free(struct answer *answer);
@@ -241,7 +241,8 @@ struct effect_queue;
 struct effect_queue *effect_queue_new(void);
 void effect_queue_free(struct effect_queue *queue);
 
-/* Appends an empty effect and gives it to be filled; NULL when memory is out or EFFECTS_MAX wait. */
+/* Appends an empty effect and gives it to be filled; NULL when memory is out or EFFECTS_MAX
+ * wait. */
 #define EFFECTS_MAX 262144
 struct effect *effect_append(struct effect_queue *queue, enum effect_kind kind,
                              struct ticket ticket);

@@ -43,8 +43,7 @@ static uint64_t fresh_spi(struct context *context)
 }
 
 struct ike_sa *ike_sa_new(struct context *context, const struct connection *connection,
-                          const struct address *local, const struct address *remote,
-                          uint64_t spi_i)
+                          const struct address *local, const struct address *remote, uint64_t spi_i)
 {
     struct sa_table *table = context->sas;
     struct ike_sa *sa = calloc(1, sizeof(*sa));
@@ -219,14 +218,13 @@ struct movement *ike_sa_movement(struct ike_sa *sa)
     return sa->movement;
 }
 
-/* A transport mode child has addresses as selectors, and cannot go to another host; no child can take
- * the place of another peer's. */
+/* A transport mode child has addresses as selectors, and cannot go to another host; no child can
+ * take the place of another peer's. */
 static bool can_follow(const struct sa_table *table, const struct ike_sa *sa,
                        const struct child_sa *child, const struct address *remote)
 {
     return address_same_host(&sa->remote, remote) ||
-           (child->mode != CHILD_TRANSPORT &&
-            !sa_table_outbound_taken(table, child, remote));
+           (child->mode != CHILD_TRANSPORT && !sa_table_outbound_taken(table, child, remote));
 }
 
 bool ike_sa_can_move(const struct sa_table *table, const struct ike_sa *sa,
@@ -335,16 +333,12 @@ static size_t key_size(const struct suite *suite, enum ike_key key)
     switch (key) {
     case KEY_D:
     case KEY_PI:
-    case KEY_PR:
-        return prf == NULL ? 0 : prf->key_size;
+    case KEY_PR: return prf == NULL ? 0 : prf->key_size;
     case KEY_AI:
-    case KEY_AR:
-        return integ == NULL ? 0 : integ->key_size;
+    case KEY_AR: return integ == NULL ? 0 : integ->key_size;
     case KEY_EI:
-    case KEY_ER:
-        return encr == NULL ? 0 : encr->key_size;
-    case KEY_COUNT:
-        break;
+    case KEY_ER: return encr == NULL ? 0 : encr->key_size;
+    case KEY_COUNT: break;
     }
     return 0;
 }

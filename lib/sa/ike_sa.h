@@ -53,18 +53,18 @@ struct child_sa {
     struct selector *selectors; /* the local ones, then the remote ones */
     struct held_outbound *held; /* NULL: nothing waits */
     uint64_t created_ms;
-    uint64_t leaves_ms;  /* replaced: when we delete it, if the peer has not; deleted: when the kernel
-                          * may forget it */
+    uint64_t leaves_ms;  /* replaced: when we delete it, if the peer has not; deleted: when the
+                          * kernel may forget it */
     uint64_t packets_in; /* as the kernel counted when it was last asked */
     uint32_t number;
     uint32_t spi_in; /* 0: not allocated yet */
     uint32_t spi_out;
     uint32_t reqid;
-    uint32_t releasing; /* number of the answer that says whether the held outbound SA came; 0: none */
-    uint32_t line;      /* the inbound SPI of whoever asked for that, the same number at both ends; 0:
-                         * itself is the first */
-    uint32_t out_order; /* of outbound SAs handed to the kernel, which takes the latest */
-    struct address local;  /* the ends by which the kernel knows its SAs, with the ports ... */
+    uint32_t releasing;   /* the answer that says whether the held outbound SA came; 0: none */
+    uint32_t line;        /* the inbound SPI of whoever asked for the first of its line, the same
+                           * number at both ends; 0: itself is the first */
+    uint32_t out_order;   /* of outbound SAs handed to the kernel, which takes the latest */
+    struct address local; /* the ends by which the kernel knows its SAs, with the ports ... */
     struct address remote;
     bool encap : 1;        /* ... that matter in UDP (RFC 3948) */
     bool own_policies : 1; /* narrower than configured (or for any peer): policies of its own */
@@ -97,10 +97,10 @@ struct step {
 /* What the first two exchanges need and nothing after them. */
 struct handshake {
     struct step step;
-    struct ike_sa *sa;        /* whose it is */
-    struct hash_node by_peer; /* half-open responders: the peer's address and SPI, keyed */
+    struct ike_sa *sa;                 /* whose it is */
+    struct hash_node by_peer;          /* half-open responders: the peer's address and SPI, keyed */
     const struct child_config *wanted; /* initiator: the child to negotiate */
-    struct secret private; /* our key exchange octets */
+    struct secret private;             /* our key exchange octets */
     struct secret shared;
     struct buffer public;
     struct buffer peer_public;
@@ -115,11 +115,11 @@ struct handshake {
     uint16_t child_error;        /* responder: why there is no child; a notify type */
     uint8_t child_proposal;      /* responder: number of the chosen proposal */
     uint8_t init_proposal;
-    uint8_t cookies;   /* how often a COOKIE was asked of us */
+    uint8_t cookies; /* how often a COOKIE was asked of us */
     uint8_t groups_tried;
     struct address came_from; /* responder: of IKE_SA_INIT; IKE_AUTH may float to another port */
-    uint64_t source;   /* responder: whose half-open SA it is (source.h) */
-    bool init_refused; /* an unauthenticated error came; a better answer may still */
+    uint64_t source;          /* responder: whose half-open SA it is (source.h) */
+    bool init_refused;        /* an unauthenticated error came; a better answer may still */
     bool initial_contact;
     struct reason refusal; /* why there is no child, or the last reply we dropped */
 };
@@ -179,7 +179,7 @@ struct timer {
 enum ike_key { KEY_D, KEY_AI, KEY_AR, KEY_EI, KEY_ER, KEY_PI, KEY_PR, KEY_COUNT };
 
 #define MOVEMENT_PEERS_MAX 8
-#define FOLLOW_MS 1000 /* an SA follows its peer at most once in this time */
+#define FOLLOW_MS          1000 /* an SA follows its peer at most once in this time */
 
 /* What an end that moves needs; made when it first does. */
 struct movement {
@@ -200,7 +200,7 @@ struct reassembly; /* reassembly.h */
 struct ike_sa {
     TAILQ_ENTRY(ike_sa) entry;
     TAILQ_ENTRY(ike_sa) of_link;
-    struct link *link; /* in whose list it stands; NULL: none yet */
+    struct link *link;       /* in whose list it stands; NULL: none yet */
     struct hash_node by_spi; /* our own SPI */
     struct hash_node by_id;  /* established ones: the peer's identity, keyed */
     uint64_t number;
@@ -212,8 +212,8 @@ struct ike_sa {
     struct buffer remote_id;
 
     /* Messages */
-    struct buffer request; /* ours, unanswered; its fragments one behind the other ... */
-    struct buffer reply;   /* ... as those of the reply to the peer's last request */
+    struct buffer request;       /* ours, unanswered; its fragments one behind the other ... */
+    struct buffer reply;         /* ... as those of the reply to the peer's last request */
     uint64_t request_digest;     /* keyed hash of the peer's last request */
     struct reassembly *parts[2]; /* of the peer's next request, and of the response to ours */
     uint64_t iv_counter;
@@ -225,7 +225,7 @@ struct ike_sa {
     struct creation *own;      /* the CREATE_CHILD_SA exchange that we asked for */
     struct creation *theirs;   /* and the peer */
     uint64_t wanted_children;  /* bits: children (by their place in the connection) to be made */
-    uint64_t replaces; /* our SPI of the IKE SA to close once this one stands; 0: none */
+    uint64_t replaces;         /* our SPI of the IKE SA to close once this one stands; 0: none */
     struct movement *movement; /* NULL: never moved */
 
     uint64_t created_ms;
@@ -247,19 +247,19 @@ struct ike_sa {
 
     uint32_t next_request; /* message ID of our next request */
     uint32_t expected;     /* message ID of the peer's next request */
-    uint32_t steps; /* how many steps were begun: the number of the last one */
-    uint32_t asked; /* the kernel was asked about the children's use under this number ... */
-    uint8_t asked_count; /* ... and so many answers are missing */
-    uint8_t state;       /* enum ike_state */
-    uint8_t tries;       /* of the outstanding request */
-    uint8_t repeats;     /* how often the reply was asked for again */
-    uint8_t serving;     /* exchange of the peer's last request */
+    uint32_t steps;        /* how many steps were begun: the number of the last one */
+    uint32_t asked;        /* the kernel was asked about the children's use under this number ... */
+    uint8_t asked_count;   /* ... and so many answers are missing */
+    uint8_t state;         /* enum ike_state */
+    uint8_t tries;         /* of the outstanding request */
+    uint8_t repeats;       /* how often the reply was asked for again */
+    uint8_t serving;       /* exchange of the peer's last request */
     uint8_t remote_id_type;
     uint16_t datagram_max; /* what the path seems to carry, 0: what is configured */
     struct suite suite;
     struct address local;
     struct address remote;
-    struct address proven;     /* where the peer surely was: the first message or reply went there */
+    struct address proven;     /* where the peer surely was: it was first reached there */
     struct address asked_at;   /* where the peer's last request came to ... */
     struct address asked_from; /* ... and from: there its reply goes (RFC 7296 section 2.11) */
 
@@ -268,7 +268,7 @@ struct ike_sa {
     bool delete_asked : 1; /* close it as soon as nothing else is outstanding */
     bool superseded : 1;   /* a newer one carries the same child */
     bool inherited : 1;    /* rekeyed: its heir has the children, the Delete is to come */
-    bool expecting : 1;    /* an heir: whether it gets the children is decided by our own rekeying */
+    bool expecting : 1;    /* an heir: our own rekeying decides whether it gets the children */
     bool lone : 1;         /* made without a child (RFC 6023): it may stay without one */
     bool childless : 1;    /* `expire` is armed for an IKE SA without a child */
     bool rekey_due : 1;    /* the IKE SA's soft lifetime is over */
@@ -283,13 +283,13 @@ struct ike_sa {
     bool nat_there : 1;      /* the peer is */
     bool nat_pretended : 1;  /* the configuration wants the peer to believe that we are */
     bool mobike : 1;         /* both ends have agreed on it (RFC 4555); it is led by ... */
-    bool leads : 1;          /* ... who made the first IKE SA of the line (section 1.3), whoever rekeys */
-    bool follow_due : 1;   /* the peer has moved again within FOLLOW_MS; the kernel's SAs are to follow */
-    bool update_due : 1;   /* the peer is to learn our new address ... */
-    bool updating : 1;     /* ... and is being told */
-    bool announce_due : 1; /* the initiator is to learn the responder's */
-    bool check_due : 1;    /* whether the peer is where it says ... */
-    bool checking : 1;     /* ... is being asked */
+    bool leads : 1;          /* ... who made the first IKE SA of the line (section 1.3) */
+    bool follow_due : 1;     /* it moved again within FOLLOW_MS; the kernel's SAs are to follow */
+    bool update_due : 1;     /* the peer is to learn our new address ... */
+    bool updating : 1;       /* ... and is being told */
+    bool announce_due : 1;   /* the initiator is to learn the responder's */
+    bool check_due : 1;      /* whether the peer is where it says ... */
+    bool checking : 1;       /* ... is being asked */
 };
 TAILQ_HEAD(ike_sa_list, ike_sa);
 
@@ -319,7 +319,7 @@ struct context {
     struct sa_table *sas;
     void (*random)(void *context, void *to, size_t size);
     void *random_context;
-    uint8_t *scratch; /* IKE_MESSAGE_MAX octets to build a message in */
+    uint8_t *scratch;  /* IKE_MESSAGE_MAX octets to build a message in */
     uint8_t *cuttings; /* FRAGMENTS_OCTETS_MAX octets for the fragments of one */
     uint64_t now_ms;
     bool debug; /* debug reports are wanted */
@@ -367,13 +367,13 @@ struct child_sa *sa_table_find_outbound(const struct sa_table *table, uint8_t pr
                                         uint32_t spi, const struct address *remote);
 
 /* Is there another listed child to whose outbound SA the kernel would give the same name, were the
- * peer of `child` at `remote`?  SPIs are the peer's choice: of two such SAs the kernel takes only the
- * first, and the end of one would be that of the other. */
+ * peer of `child` at `remote`?  SPIs are the peer's choice: of two such SAs the kernel takes only
+ * the first, and the end of one would be that of the other. */
 bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa *child,
                              const struct address *remote);
 
-/* A child's selectors are settled and its peer is authenticated: from now on it stands in the way of
- * others that want the same traffic. */
+/* A child's selectors are settled and its peer is authenticated: from now on it stands in the way
+ * of others that want the same traffic. */
 void sa_table_claim(struct sa_table *table, struct ike_sa *sa, struct child_sa *child);
 
 /* A child is found by the names of its SAs, or no more; or by nothing any more. */
@@ -381,8 +381,8 @@ void sa_table_list_child(struct sa_table *table, struct child_sa *child);
 void sa_table_unlist_child(struct sa_table *table, struct child_sa *child);
 void sa_table_remove_child(struct sa_table *table, struct child_sa *child);
 
-/* The next child that claims traffic with the addresses of a remote selector, and maybe with others;
- * `after` continues (NULL: the first). */
+/* The next child that claims traffic with the addresses of a remote selector, and maybe with
+ * others; `after` continues (NULL: the first). */
 struct child_sa *sa_table_next_claim(const struct sa_table *table, const struct selector *remote,
                                      const struct child_sa *after);
 
@@ -425,9 +425,9 @@ void ike_sa_move(struct context *context, struct ike_sa *sa, const struct addres
 /* Would it follow its peer too soon? */
 bool ike_sa_rests(const struct context *context, const struct ike_sa *sa);
 
-/* It goes where the peer says.  One that says so more often than once in FOLLOW_MS is answered there,
- * and the kernel's SAs go where it was last when that time is over: each move costs several requests
- * for each of them. */
+/* It goes where the peer says.  One that says so more often than once in FOLLOW_MS is answered
+ * there, and the kernel's SAs go where it was last when that time is over: each move costs several
+ * requests for each of them. */
 void ike_sa_follow(struct context *context, struct ike_sa *sa, const struct address *local,
                    const struct address *remote);
 
@@ -524,8 +524,7 @@ void child_follow(struct context *context, const struct ike_sa *sa, struct child
 
 /* All that `holder` has, the lingering ones too, get the ends of `sa`; in the order in which their
  * outbound SAs came, since the kernel takes the latest. */
-void children_follow(struct context *context, const struct ike_sa *holder,
-                     const struct ike_sa *sa);
+void children_follow(struct context *context, const struct ike_sa *holder, const struct ike_sa *sa);
 
 /* What waits is not to come; harmless when nothing does. */
 void child_drop_held(struct child_sa *child);
@@ -552,8 +551,8 @@ void configured_policy(struct context *context, enum effect_kind kind,
 /* Asks for all policies of a child's own. */
 void child_install_policies(struct context *context, const struct child_sa *child);
 
-/* The other configured child that has the policy of one of the pairs for which this one needs its own:
- * the kernel has one for each pair, so that packets would pass this one by.  NULL: none. */
+/* The other configured child that has the policy of one of the pairs for which this one needs its
+ * own: the kernel has one for each pair, so that packets would pass this one by.  NULL: none. */
 const struct child_config *child_find_rival(const struct context *context,
                                             const struct child_sa *child);
 

@@ -12,12 +12,12 @@
 #include "lib/sa/ike_sa.h"
 #include "lib/wire/ikev2.h"
 
-#define FRAGMENTS_MAX          160 /* of one message: 64 KB in the smallest that we send */
-#define REASSEMBLY_MS          30000
-#define REASSEMBLY_OCTETS_MAX  IKE_MESSAGE_MAX /* of one message (RFC 7383 section 5) */
-#define REASSEMBLY_STRANGER_MAX 16384          /* ... and of a half-open SA's: few would fill the room */
-#define REASSEMBLY_TOTAL_MAX   (32u << 20)     /* of all SAs together ... */
-#define REASSEMBLY_STRANGE_MAX (16u << 20)     /* ... and of these for half-open ones */
+#define FRAGMENTS_MAX           160 /* of one message: 64 KB in the smallest that we send */
+#define REASSEMBLY_MS           30000
+#define REASSEMBLY_OCTETS_MAX   IKE_MESSAGE_MAX /* of one message (RFC 7383 section 5) */
+#define REASSEMBLY_STRANGER_MAX 16384 /* ... and of a half-open SA's: few would fill the room */
+#define REASSEMBLY_TOTAL_MAX    (32u << 20) /* of all SAs together ... */
+#define REASSEMBLY_STRANGE_MAX  (16u << 20) /* ... and of these for half-open ones */
 
 /* Each fragment has a header, an IV, padding and an ICV of its own. */
 #define FRAGMENT_OVERHEAD_MAX 128

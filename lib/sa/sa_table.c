@@ -43,8 +43,7 @@ struct ike_sa *sa_table_find(const struct sa_table *table, uint64_t spi)
     return node == NULL ? NULL : HASH_OWNER(node, struct ike_sa, by_spi);
 }
 
-static uint64_t peer_key(const struct sa_table *table, const struct address *remote,
-                         uint64_t spi_i)
+static uint64_t peer_key(const struct sa_table *table, const struct address *remote, uint64_t spi_i)
 {
     struct {
         uint64_t spi;
@@ -119,8 +118,8 @@ void sa_table_add_id(struct sa_table *table, struct ike_sa *sa)
 struct ike_sa *sa_table_same_peer(const struct sa_table *table, const struct ike_sa *sa,
                                   const struct ike_sa *after)
 {
-    struct hash_node *node = after == NULL ? hash_find(&table->by_id, id_key(table, sa))
-                                           : hash_next(&after->by_id);
+    struct hash_node *node =
+        after == NULL ? hash_find(&table->by_id, id_key(table, sa)) : hash_next(&after->by_id);
 
     for (; node != NULL; node = hash_next(node)) {
         struct ike_sa *other = HASH_OWNER(node, struct ike_sa, by_id);
@@ -200,7 +199,8 @@ struct child_sa *sa_table_next_claim(const struct sa_table *table, const struct 
 {
     const struct hash_table *children = &table->children_remote;
     uint64_t key = claim_key(table, remote, 1);
-    struct hash_node *node = after == NULL ? hash_find(children, key) : hash_next(&after->by_remote);
+    struct hash_node *node =
+        after == NULL ? hash_find(children, key) : hash_next(&after->by_remote);
 
     if (node == NULL && (after == NULL || after->by_remote.key == key))
         node = hash_find(children, KEY_OF_SEVERAL);

@@ -1,10 +1,10 @@
 /*
  * How many half-open SAs each source has: counters by a keyed hash, of a fixed size.
  *
- * A source is an IPv4 address or the /64 of an IPv6 one (RFC 8019 section 4.2: a single IPv6 address
- * means nothing).  It counts in one column of each row, and has as many as the least of them says:
- * never fewer than it really has, and more only when other sources meet it in every row, which
- * nobody who does not know the key can bring about.
+ * A source is an IPv4 address or the /64 of an IPv6 one (RFC 8019 section 4.2: a single IPv6
+ * address means nothing).  It counts in one column of each row, and has as many as the least of
+ * them says: never fewer than it really has, and more only when other sources meet it in every row,
+ * which nobody who does not know the key can bring about.
  */
 #ifndef LIB_SA_SOURCE_H
 #define LIB_SA_SOURCE_H
