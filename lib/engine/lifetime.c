@@ -13,7 +13,6 @@
 #define SOFT_RESPONDER    19 /* ... the responder a little later */
 #define SOFT_REAUTH       17 /* and authenticates again, which takes longer, still earlier */
 #define REAUTH_TRIES      8  /* in what is left */
-#define TOLD_MIN_S        60 /* no peer has us authenticate more often */
 #define CHILDLESS_LIFE_MS 30000 /* an IKE SA without a child serves nobody */
 
 static uint64_t twentieths(uint64_t from_ms, uint64_t to_ms, unsigned parts)
@@ -27,17 +26,6 @@ static uint64_t reauth_due_ms(const struct ike_sa *sa)
     if (sa->reauth_ms == 0)
         return UINT64_MAX;
     return sa->initiator ? twentieths(sa->line_ms, sa->reauth_ms, SOFT_REAUTH) : sa->reauth_ms;
-}
-
-void sa_limit_authentication(struct ike_sa *sa, uint32_t told_s)
-{
-    uint32_t own_s = sa->connection->reauth_s;
-
-    if (told_s != 0 && told_s < TOLD_MIN_S)
-        told_s = TOLD_MIN_S;
-    uint32_t limit_s = own_s == 0 || (told_s != 0 && told_s < own_s) ? told_s : own_s;
-
-    sa->reauth_ms = limit_s == 0 ? 0 : sa->established_ms + limit_s * 1000ull;
 }
 
 void sa_arm_lifetime(struct engine *engine, struct ike_sa *sa)
@@ -58,6 +46,17 @@ void sa_arm_lifetime(struct engine *engine, struct ike_sa *sa)
         ike_sa_timer_stop(context, &sa->expire);
     else
         ike_sa_timer(context, &sa->expire, due_ms);
+}
+
+void sa_arm_told(struct engine *engine, struct ike_sa *sa)
+{
+    uint64_t due_ms = reauth_due_ms(sa);
+
+    if (!sa->reauth_told || sa->superseded)
+        return;
+    sa->reauth_told = false;
+    if (!heap_has(&sa->expire.node) || sa->expire.node.due_ms > due_ms)
+        ike_sa_timer(&engine->context, &sa->expire, due_ms);
 }
 
 void sa_arm_childless(struct engine *engine, struct ike_sa *sa)

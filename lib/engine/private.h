@@ -147,12 +147,11 @@ bool sa_is_superseded(const struct engine *engine, const struct ike_sa *sa);
 void sa_arm_lifetime(struct engine *engine, struct ike_sa *sa);
 void sa_arm_childless(struct engine *engine, struct ike_sa *sa);
 
+/* The peer may have told that it is to authenticate again earlier. */
+void sa_arm_told(struct engine *engine, struct ike_sa *sa);
+
 /* The timer is due: the initiator makes the next one first. */
 void sa_lifetime_over(struct engine *engine, struct ike_sa *sa);
-
-/* A newly established SA is to authenticate again by what is configured, and by what the peer has
- * told (0: nothing). */
-void sa_limit_authentication(struct ike_sa *sa, uint32_t told_s);
 
 /* Makes a whole new IKE SA to replace this.  The new one, established, wants all of its children,
  * and closes it when it has them. */

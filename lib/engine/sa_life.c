@@ -176,7 +176,10 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     const struct child_config *wanted = sa->handshake->wanted;
 
     sa->established_ms = sa->line_ms = context->now_ms;
-    sa_limit_authentication(sa, sa->handshake->auth_life_s);
+    if (sa->connection->reauth_s != 0)
+        sa->reauth_ms = context->now_ms + sa->connection->reauth_s * 1000ull;
+    if (sa->handshake->auth_life_s != 0)
+        (void)ike_sa_limit_authentication(sa, context->now_ms, &sa->handshake->auth_life_s);
     ike_sa_end_handshake(sa);
     sa_table_add_id(&engine->sas, sa);
     count(context, COUNTER_ESTABLISHED);
@@ -409,6 +412,7 @@ void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status, str
     }
     sa_settle_creations(engine, sa);
     sa_arm_childless(engine, sa);
+    sa_arm_told(engine, sa);
     if (sa->link != NULL) {
         link_up(engine, sa->link);
         link_rekeyed(engine, sa->link);

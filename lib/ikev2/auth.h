@@ -14,6 +14,10 @@ struct effect_sign *auth_ask_vault(struct context *context, struct ike_sa *sa,
 MUST_USE enum status auth_parse_identity(const struct ike_message *message, uint8_t payload,
                                          struct identity *identity, struct reason *reason);
 
+/* AUTH_LIFETIME (RFC 4478): the seconds after which the responder wants the initiator to
+ * authenticate again.  False when it is not there. */
+bool auth_find_lifetime(const struct ike_message *message, uint32_t *seconds);
+
 /* The AUTH payload: STATUS_REJECT with AUTHENTICATION_FAILED unless it is there and made with a
  * pre-shared key by this prf. */
 MUST_USE enum status auth_parse_method(const struct ike_message *message,

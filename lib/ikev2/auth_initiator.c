@@ -155,16 +155,15 @@ static enum status take_child(struct context *context, struct ike_sa *sa,
     return status == STATUS_OK ? STATUS_OK : STATUS_CLOSE;
 }
 
-/* RFC 4478 section 3: seconds after which the responder wants us to authenticate again. */
-static uint32_t parse_lifetime(const struct ike_message *message)
+bool auth_find_lifetime(const struct ike_message *message, uint32_t *seconds)
 {
     struct v2_notify_body notify;
 
     if (!message_find_notify(message, V2_N_AUTH_LIFETIME, &notify))
-        return 0;
+        return false;
     struct reader reader = reader_of(notify.data);
-    uint32_t seconds = reader_u32(&reader);
-    return reader_done(&reader) ? seconds : 0;
+    *seconds = reader_u32(&reader);
+    return reader_done(&reader);
 }
 
 enum status auth_reply(struct context *context, struct ike_sa *sa,
@@ -187,7 +186,8 @@ enum status auth_reply(struct context *context, struct ike_sa *sa,
                           "the peer is %s, expected %s",
                           identity_text(&remote_id, got, sizeof(got)),
                           identity_text(&connection->remote_id, expected, sizeof(expected)));
-    sa->handshake->auth_life_s = parse_lifetime(message);
+    if (!auth_find_lifetime(message, &sa->handshake->auth_life_s))
+        sa->handshake->auth_life_s = 0;
     status = sa->lone ? take_no_child(message, &sa->handshake->refusal)
                       : take_child(context, sa, message, &sa->handshake->refusal);
     if (status != STATUS_OK)

@@ -7,6 +7,7 @@
  *
  * A Delete names the inbound SPIs of its sender; the answer names the other half of the pairs.
  */
+#include "lib/ikev2/auth.h"
 #include "lib/ikev2/child.h"
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/mobike.h"
@@ -89,6 +90,20 @@ static enum status respond(struct context *context, struct ike_sa *sa,
     return message_finish_response(context, sa, &writer, reason);
 }
 
+/* RFC 4478 section 2: at any time, and then 0 as well: now. */
+static void take_lifetime(struct context *context, struct ike_sa *sa,
+                          const struct ike_message *message)
+{
+    uint32_t told_s;
+
+    if (!sa->initiator || sa->inherited || !auth_find_lifetime(message, &told_s) ||
+        !ike_sa_limit_authentication(sa, context->now_ms, &told_s))
+        return;
+    sa->reauth_told = true;
+    report(context, sa, SEVERITY_DEBUG, "reauth-told",
+           "the peer wants us to authenticate again within %u s", told_s);
+}
+
 enum status informational_request(struct context *context, struct ike_sa *sa,
                                   const struct ike_message *message, struct reason *reason)
 {
@@ -106,6 +121,7 @@ enum status informational_request(struct context *context, struct ike_sa *sa,
     if (sa->expecting && !whole_sa && v2_payloads_find(&message->payloads, V2_DELETE, NULL) != NULL)
         return reason_set(reason, STATUS_DROP, 0, "the child is still in the IKE SA before");
     child_prove_all(sa);
+    take_lifetime(context, sa, message);
     /* RFC 7296 section 2.21.2: the initiator tells in a request that it refused our reply; these
      * end the SA without a Delete. */
     if (error == V2_N_AUTHENTICATION_FAILED || error == V2_N_INVALID_SYNTAX ||

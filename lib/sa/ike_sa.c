@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TOLD_MIN_S 60
+
 /* What grows here grows a hundred thousand times. */
 _Static_assert(sizeof(struct ike_sa) <= 592, "an IKE SA is small");
 _Static_assert(sizeof(struct child_sa) <= 200, "a child is small");
@@ -197,6 +199,17 @@ void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa 
     to->expecting = false;
     if (!TAILQ_EMPTY(&to->gone))
         ike_sa_timer(context, &to->later, context->now_ms);
+}
+
+bool ike_sa_limit_authentication(struct ike_sa *sa, uint64_t from_ms, uint32_t *told_s)
+{
+    *told_s = *told_s < TOLD_MIN_S ? TOLD_MIN_S : *told_s;
+    uint64_t until_ms = from_ms + *told_s * 1000ull;
+
+    if (sa->reauth_ms != 0 && sa->reauth_ms <= until_ms)
+        return false;
+    sa->reauth_ms = until_ms;
+    return true;
 }
 
 bool ike_sa_find_source(struct context *context, struct ike_sa *sa, struct step *step)

@@ -270,6 +270,7 @@ struct ike_sa {
     bool inherited : 1;    /* rekeyed: its heir has the children, the Delete is to come */
     bool expecting : 1;    /* an heir: our own rekeying decides whether it gets the children */
     bool lone : 1;         /* made without a child (RFC 6023): it may stay without one */
+    bool reauth_told : 1;  /* the peer has shortened `reauth_ms`: `expire` is to follow */
     bool childless : 1;    /* `expire` is armed for an IKE SA without a child */
     bool rekey_due : 1;    /* the IKE SA's soft lifetime is over */
     bool probe_due : 1;    /* a liveness check is to be sent */
@@ -406,6 +407,11 @@ bool ike_sa_has_elder(const struct context *context, const struct ike_sa *sa,
 
 /* Hands all children to another IKE SA. */
 void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa *to);
+
+/* The peer has told (RFC 4478) to authenticate again in so many seconds from `from_ms`; no peer has
+ * us do so more often than once in a minute: *told_s is what was made of it.  False when an earlier
+ * limit stands. */
+bool ike_sa_limit_authentication(struct ike_sa *sa, uint64_t from_ms, uint32_t *told_s);
 
 /* Asks, as part of a step, by which address of ours the peer is reached. */
 MUST_USE bool ike_sa_find_source(struct context *context, struct ike_sa *sa, struct step *step);
