@@ -170,6 +170,10 @@ void sa_want_child(struct ike_sa *sa, const struct child_config *wanted);
 /* The same for all that another SA was still to make. */
 void sa_take_wishes(struct ike_sa *sa, const struct ike_sa *from);
 
+/* Tells of a child what an operator asks first: its mode, SPIs, suite and first selectors. */
+void report_child(struct engine *engine, const struct ike_sa *sa, const struct child_sa *child,
+                  bool rekeyed);
+
 /* The SA's timer for what was put off. */
 void sa_later(struct engine *engine, struct ike_sa *sa);
 

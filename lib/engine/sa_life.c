@@ -20,22 +20,13 @@ static void report_established(struct engine *engine, const struct ike_sa *sa)
     char address[ADDRESS_TEXT_MAX];
     char id[CONFIG_ID_MAX];
     struct identity remote_id = ike_sa_remote_id(sa);
-    const struct child_sa *child = TAILQ_FIRST(&sa->children);
 
     report(&engine->context, sa, SEVERITY_INFO, "ike-established",
            "IKE SA established with %s (%s), as %s, %s", address_text(&sa->remote, address),
            identity_text(&remote_id, id, sizeof(id)), sa->initiator ? "initiator" : "responder",
            suite_text(&sa->suite, suite, sizeof(suite)));
-    if (child == NULL)
-        return;
-    char local[SELECTOR_TEXT_MAX];
-    char remote[SELECTOR_TEXT_MAX];
-    report(&engine->context, sa, SEVERITY_INFO, "child-established",
-           "child %s established, %s mode, ESP %08x in, %08x out, %s, %s === %s",
-           child->config->name, child->mode == CHILD_TRANSPORT ? "transport" : "tunnel",
-           child->spi_in, child->spi_out, suite_text(&child->suite, suite, sizeof(suite)),
-           selector_text(&child->selectors[0], local),
-           selector_text(&child->selectors[child->local_count], remote));
+    if (!TAILQ_EMPTY(&sa->children))
+        report_child(engine, sa, TAILQ_FIRST(&sa->children), false);
 }
 
 /* RFC 7296 section 2.4: a peer that says INITIAL_CONTACT has forgotten what stood before.  SAs that
@@ -420,17 +411,28 @@ void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status, str
     sa_wishes(engine, sa);
 }
 
+/* What the operator may expect now. */
+static const char *what_follows(const struct connection *connection)
+{
+    const struct child_config *child;
+
+    if (connection->on_dead == DEAD_RESTART)
+        return "trying again";
+    if (connection->on_dead == DEAD_CLEAR)
+        return "traffic passes in the clear until it is back";
+    if (connection->remote.family == FAMILY_NONE)
+        return "and may come back";
+    TAILQ_FOREACH (child, &connection->children, entry)
+        if (child->start != START_NEVER)
+            return "the next packet asks for a new SA";
+    return "and may come back; nothing here starts a new SA but ikectl up";
+}
+
 static void peer_dead(struct engine *engine, struct ike_sa *sa, const struct reason *reason)
 {
-    static const char *const then[] = {
-        [DEAD_TRAP] = "the next packet asks for a new SA",
-        [DEAD_RESTART] = "trying again",
-        [DEAD_CLEAR] = "traffic passes in the clear until it is back",
-    };
-
     count(&engine->context, COUNTER_PEERS_DEAD);
     report(&engine->context, sa, SEVERITY_WARNING, "peer-dead", "%s: the peer is dead, %s",
-           reason->text, then[sa->connection->on_dead]);
+           reason->text, what_follows(sa->connection));
     link_dead(engine, sa, reason->text);
 }
 

@@ -184,15 +184,20 @@ bool sa_released(struct engine *engine, struct ike_sa *sa, const struct answer *
     return false;
 }
 
-static void report_child(struct engine *engine, const struct ike_sa *sa,
-                         const struct child_sa *child, bool rekeyed)
+void report_child(struct engine *engine, const struct ike_sa *sa, const struct child_sa *child,
+                  bool rekeyed)
 {
     char suite[128];
+    char local[SELECTOR_TEXT_MAX];
+    char remote[SELECTOR_TEXT_MAX];
 
     report(&engine->context, sa, SEVERITY_INFO, rekeyed ? "child-rekeyed" : "child-established",
-           "child %s %s, ESP %08x in, %08x out, %s", child->config->name,
-           rekeyed ? "rekeyed" : "established", child->spi_in, child->spi_out,
-           suite_text(&child->suite, suite, sizeof(suite)));
+           "child %s %s, %s mode, ESP %08x in, %08x out, %s, %s === %s", child->config->name,
+           rekeyed ? "rekeyed" : "established",
+           child->mode == CHILD_TRANSPORT ? "transport" : "tunnel", child->spi_in, child->spi_out,
+           suite_text(&child->suite, suite, sizeof(suite)),
+           selector_text(&child->selectors[0], local),
+           selector_text(&child->selectors[child->local_count], remote));
 }
 
 /* A peer may also have several children for parts of what one is configured for. */
