@@ -2,6 +2,7 @@
 # in the foreground: a folder with iked.conf and secrets.conf, -d, -f. What the
 # tests ask of it goes through ikectl, over its control socket in the host's own
 # /run.
+import contextlib
 import json
 import os
 import signal
@@ -134,12 +135,18 @@ class Iked(Peer):
         """The one that looks names up, once there was one to look up."""
         return next((pid for pid in self.pids() if b"--resolver" in arguments_of(pid)), None)
 
-    def dies(self):
-        """As when the machine fails: no word to the peer, and the kernel has forgotten all."""
+    def is_killed(self):
+        """All of it at once; what it gave the kernel stays there."""
         for pid in self.pids():
-            os.kill(pid, signal.SIGKILL)
+            # Without the keeper the others end by themselves.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not self.pids(), 10, "iked's processes to end")
         self.process.wait()
+
+    def dies(self):
+        """As when the machine fails: no word to the peer, and the kernel has forgotten all."""
+        self.is_killed()
         self.host.forgets()
 
 
