@@ -20,12 +20,13 @@ static uint64_t twentieths(uint64_t from_ms, uint64_t to_ms, unsigned parts)
     return from_ms + (to_ms - from_ms) / 20 * parts;
 }
 
-/* Only the initiator makes a new one; the responder ends what is not authenticated again. */
+/* Only the first initiator makes a new one, whoever has rekeyed since (RFC 4478 section 2): who has
+ * answered may not be able to call.  It ends what is not authenticated again. */
 static uint64_t reauth_due_ms(const struct ike_sa *sa)
 {
     if (sa->reauth_ms == 0)
         return UINT64_MAX;
-    return sa->initiator ? twentieths(sa->line_ms, sa->reauth_ms, SOFT_REAUTH) : sa->reauth_ms;
+    return sa->leads ? twentieths(sa->line_ms, sa->reauth_ms, SOFT_REAUTH) : sa->reauth_ms;
 }
 
 void sa_arm_lifetime(struct engine *engine, struct ike_sa *sa)
@@ -161,7 +162,7 @@ void sa_lifetime_over(struct engine *engine, struct ike_sa *sa)
         sa_close(engine, sa);
         return;
     }
-    if (now_ms >= reauth_due_ms(sa) && sa->connection->remote.family != FAMILY_NONE) {
+    if (now_ms >= reauth_due_ms(sa)) {
         reauthenticate(engine, sa);
         return;
     }

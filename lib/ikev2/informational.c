@@ -96,7 +96,7 @@ static void take_lifetime(struct context *context, struct ike_sa *sa,
 {
     uint32_t told_s;
 
-    if (!sa->initiator || sa->inherited || !auth_find_lifetime(message, &told_s) ||
+    if (!sa->leads || sa->inherited || !auth_find_lifetime(message, &told_s) ||
         !ike_sa_limit_authentication(sa, context->now_ms, &told_s))
         return;
     sa->reauth_told = true;

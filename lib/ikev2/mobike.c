@@ -85,7 +85,6 @@ void mobike_agree(struct context *context, struct ike_sa *sa, const struct ike_m
     sa->mobike = mobike_wanted(sa) && message_find_notify(message, V2_N_MOBIKE_SUPPORTED, &unused);
     if (!sa->mobike)
         return;
-    sa->leads = sa->initiator;
     report(context, sa, SEVERITY_DEBUG, "mobike", "both ends can move");
     if (message_find_notify(message, V2_N_ADDITIONAL_IP4_ADDRESS, &unused) ||
         message_find_notify(message, V2_N_ADDITIONAL_IP6_ADDRESS, &unused))

@@ -73,7 +73,7 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
     sa->asked_from = *remote;
     sa->nat_pretended = connection->encapsulate;
     sa->created_ms = sa->heard_ms = context->now_ms;
-    sa->initiator = spi_i == 0;
+    sa->initiator = sa->leads = spi_i == 0;
     if (sa->initiator) {
         sa->spi_i = fresh_spi(context);
     } else {

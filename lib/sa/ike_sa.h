@@ -283,8 +283,8 @@ struct ike_sa {
     bool nat_here : 1;       /* we are behind a NAT */
     bool nat_there : 1;      /* the peer is */
     bool nat_pretended : 1;  /* the configuration wants the peer to believe that we are */
-    bool mobike : 1;         /* both ends have agreed on it (RFC 4555); it is led by ... */
-    bool leads : 1;          /* ... who made the first IKE SA of the line (section 1.3) */
+    bool leads : 1;          /* we made the first IKE SA of the line, whoever rekeyed it */
+    bool mobike : 1;         /* both ends have agreed on it (RFC 4555) */
     bool follow_due : 1;     /* it moved again within FOLLOW_MS; the kernel's SAs are to follow */
     bool update_due : 1;     /* the peer is to learn our new address ... */
     bool updating : 1;       /* ... and is being told */
