@@ -129,14 +129,22 @@ struct ike_sa *sa_table_same_peer(const struct sa_table *table, const struct ike
     return NULL;
 }
 
+/* Keyed, because they are the peer's choice: one who picks them to meet in one bucket would make
+ * every hint of a stranger's a long walk. */
+static uint64_t outbound_key(const struct sa_table *table, uint32_t spi)
+{
+    return hash_keyed(table->hash_key, slice_of(&spi, sizeof(spi)));
+}
+
 struct child_sa *sa_table_find_outbound(const struct sa_table *table, uint8_t protocol,
                                         uint32_t spi, const struct address *remote)
 {
-    struct hash_node *node = hash_find(&table->children_out, spi);
+    struct hash_node *node = hash_find(&table->children_out, outbound_key(table, spi));
 
     for (; node != NULL; node = hash_next(node)) {
         struct child_sa *child = HASH_OWNER(node, struct child_sa, by_spi_out);
-        if (child->protocol == protocol && address_same_host(&child->remote, remote))
+        if (child->spi_out == spi && child->protocol == protocol &&
+            address_same_host(&child->remote, remote))
             return child;
     }
     return NULL;
@@ -158,11 +166,13 @@ struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t proto
 bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa *child,
                              const struct address *remote)
 {
-    struct hash_node *node = hash_find(&table->children_out, child->spi_out);
+    struct hash_node *node =
+        hash_find(&table->children_out, outbound_key(table, child->spi_out));
 
     for (; node != NULL; node = hash_next(node)) {
         const struct child_sa *other = HASH_OWNER(node, struct child_sa, by_spi_out);
-        if (other != child && other->protocol == child->protocol &&
+        if (other != child && other->spi_out == child->spi_out &&
+            other->protocol == child->protocol &&
             (address_same_host(&other->remote, remote) ||
              address_same_host(&other->owner->remote, remote))) /* where it is about to follow */
             return true;
@@ -220,7 +230,7 @@ void sa_table_claim(struct sa_table *table, struct ike_sa *sa, struct child_sa *
 void sa_table_list_child(struct sa_table *table, struct child_sa *child)
 {
     hash_insert(&table->children_in, &child->by_spi_in, child->spi_in);
-    hash_insert(&table->children_out, &child->by_spi_out, child->spi_out);
+    hash_insert(&table->children_out, &child->by_spi_out, outbound_key(table, child->spi_out));
 }
 
 void sa_table_unlist_child(struct sa_table *table, struct child_sa *child)
