@@ -363,6 +363,7 @@ uninstall:
 		$(unitdir)/iked.service $(sysusersdir)/iked.conf $(completiondir)/ikectl \
 		$(docdir)/iked.conf $(docdir)/LICENSE)
 	test ! -d $(DESTDIR)$(docdir) || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(docdir)
+	@echo "What iked gave the kernel stays there unless it ended with on_exit = \"clear\": ip xfrm policy"
 
 .PHONY: clean distclean
 clean:
