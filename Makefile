@@ -12,6 +12,7 @@
 #                                   within MINUTES=30: no scenario of the lab begins
 #                                   later, but for those that must be seen
 #   make simulate SEED=1 RUNS=1000
+#   make fuzz-smoke SEED=2 FUZZ_SECONDS=600
 #   make check-lab REKEYS=200      from each side, with each peer; a few by default
 #   make check-lab LONG=yes        also meshes, floods and hosts that move
 #   make check-asan | check-valgrind | clang | lint | format | bench | demo
@@ -278,6 +279,10 @@ endif
 
 # fuzz_NAME starts from test/fuzz/corpus/NAME, which stays as it is; what it
 # finds goes to build/fuzz/corpus/NAME. An input that fails is kept beside it.
+# One SEED is one order of inputs, as far as addresses do not matter to it: a
+# check of the same tree does not fail by luck. To look for more: another SEED
+# and more FUZZ_SECONDS.
+fixed_addresses := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 ifeq ($(fuzz_main),)
 fuzz-smoke:
 	@echo "$@: no tests yet"
@@ -290,7 +295,8 @@ fuzz-smoke:
 		seeds=test/fuzz/corpus/$$program; \
 		words=test/fuzz/$$program.dict; \
 		$(tally) -q -1 fuzz/$$program timeout $$(($(FUZZ_SECONDS) + 120)) \
-			$(B)/fuzz/fuzz_$$program -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+			$(fixed_addresses) $(B)/fuzz/fuzz_$$program -seed=$(SEED) \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=60 \
 			-artifact_prefix=$(B)/fuzz/$$program- \
 			$$(test ! -f $$words || echo -dict=$$words) \
 			$(B)/fuzz/corpus/$$program $$(test ! -d $$seeds || echo $$seeds) || exit 1; \

@@ -84,16 +84,36 @@ static void proposals_check(const struct proposal_list *list, bool child)
     }
 }
 
-static void connection_check(const struct config *config, const struct connection *connection)
+/* A peer that has only names is chosen as soon as one of them is resolved, and not before. */
+static void choice_check(const struct config *config, const struct connection *connection)
 {
-    const struct child_config *child;
+    const struct address *remote = &connection->remote;
     const struct connection *found = NULL;
 
-    require(config_find(config, connection->name) == connection, "a name is not found");
+    if (connection->peer_count > 0)
+        remote = connection->known_count > 0 ? &connection->known[0].address : NULL;
+    if (remote == NULL)
+        return;
     do
-        found = choose_connection(config, &connection->local, &connection->remote, found);
+        found = choose_connection(config, &connection->local, remote, found);
     while (found != NULL && found != connection);
     require(found == connection, "a connection is not chosen");
+}
+
+static void connection_check(struct config *config, const struct connection *connection)
+{
+    static const struct places nowhere = {0};
+    const struct child_config *child;
+    const struct connection *found = NULL;
+    struct address resolved = {.family = connection->remote.family, .bytes = {203, 0, 113, 77}};
+
+    require(config_find(config, connection->name) == connection, "a name is not found");
+    choice_check(config, connection);
+    config_learn(config, connection, &resolved, 1, &nowhere);
+    require(connection->peer_count == 0 || connection_knows(connection, &resolved) ||
+                address_same_host(&connection->local, &resolved),
+            "a resolved address is not known");
+    choice_check(config, connection);
     proposals_check(&connection->proposals, false);
     TAILQ_FOREACH (child, &connection->children, entry) {
         require(config_find_reqid(config, child->reqid, &found) == child && found == connection,
