@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define SHOWN_MAX  72 /* of a value, in a fault */
+#define KEY_MAX    64 /* of a key */
 #define NUMBER_MAX 32
 
 /* --- Faults --- */
@@ -27,8 +28,9 @@ static void error_clean(char *error)
 static bool error_write(struct reading *reading, unsigned line, const char *key, const char *shown,
                         const char *between, const char *format, va_list arguments)
 {
-    int used = snprintf(reading->error, CONFIG_ERROR_MAX, "%s:%u: %s%s%s%s", reading->path, line,
-                        key, key[0] != '\0' ? ": " : "", shown, between);
+    const char *colon = strlen(key) > KEY_MAX ? "...: " : key[0] != '\0' ? ": " : "";
+    int used = snprintf(reading->error, CONFIG_ERROR_MAX, "%s:%u: %.*s%s%s%s", reading->path, line,
+                        KEY_MAX, key, colon, shown, between);
 
     if (used >= 0 && used < CONFIG_ERROR_MAX)
         vsnprintf(reading->error + used, CONFIG_ERROR_MAX - (size_t)used, format, arguments);

@@ -18,6 +18,9 @@ static const struct fault names_and_groups[] = {
     {"conections: {};", "f:1: conections: no such key; the nearest is \"connections\""},
     {"rules: { a: {}; };", "f:1: rules: not supported by this version; expected to be left out"},
     {"secrets: ();", "f:1: secrets: secrets in a configuration; expected them in secrets.conf"},
+    {"a234567890123456789012345678901234567890123456789012345678901234567890 = 1;",
+     "f:1: a234567890123456789012345678901234567890123456789012345678901234...: no such key; the "
+     "nearest is \"connections\""},
     {"connections = 1;", "f:1: connections: 1; expected a group: connections: { ... };"},
     {"connections: { db = 1; };", "f:1: db: 1; expected a group: db: { ... };"},
     {"connections: { d*b: { }; };",
