@@ -41,6 +41,18 @@ static const struct key child_keys[] = {
     {"offload", NULL, NULL, 0, 0, 0},
 };
 
+static const struct misplaced child_misplaced[] = {
+    {&connection_table, false,
+     "belongs into the connection; expected it beside children, not in them"},
+};
+
+const struct key_table child_table = {
+    .keys = child_keys,
+    .count = SETTING_LENGTH(child_keys),
+    .misplaced = child_misplaced,
+    .misplaced_count = SETTING_LENGTH(child_misplaced),
+};
+
 static bool read_mode(struct reading *reading, config_setting_t *setting, const struct key *key,
                       void *target)
 {
@@ -262,7 +274,7 @@ bool child_read(struct reading *reading, struct connection *connection, config_s
     if (child == NULL)
         return setting_fault(reading, setting, "out of memory");
     return setting_is_group(reading, setting) && name_read(reading, setting, child->name) &&
-           setting_read_group(reading, setting, child_keys, SETTING_LENGTH(child_keys), child) &&
+           setting_read_group(reading, setting, &child_table, child) &&
            selectors_read(reading, setting, child) &&
            proposals_read(reading, config_setting_get_member(setting, "esp"), true,
                           connection->weak, &child->esp) &&

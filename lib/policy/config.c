@@ -170,6 +170,24 @@ static const struct key file_keys[] = {
     {"secrets", NULL, "secrets in a configuration; expected them in secrets.conf", 0, 0, 0},
 };
 
+static const struct key_table daemon_table;
+
+static const struct misplaced file_misplaced[] = {
+    {&connection_table, false,
+     "belongs into a connection; expected it in \"connections: { NAME: { ... }; };\""},
+    {&connection_table, true,
+     "a connection in no connections; expected it in \"connections: { "
+     "... };\""},
+    {&daemon_table, false, "belongs to the daemon; expected it in \"daemon: { ... };\""},
+};
+
+static const struct key_table file_table = {
+    .keys = file_keys,
+    .count = SETTING_LENGTH(file_keys),
+    .misplaced = file_misplaced,
+    .misplaced_count = SETTING_LENGTH(file_misplaced),
+};
+
 #define DAEMON_FIELD(field) offsetof(struct daemon_settings, field)
 
 static const struct key daemon_keys[] = {
@@ -184,6 +202,18 @@ static const struct key daemon_keys[] = {
     {"retransmit_ms", setting_read_u32, NULL, DAEMON_FIELD(retransmit_ms), 10, 60000},
     {"retransmit_tries", setting_read_u32, NULL, DAEMON_FIELD(retransmit_tries), 1, 30},
     {"on_exit", read_on_exit, NULL, 0, 0, 0},
+};
+
+static const struct misplaced daemon_misplaced[] = {
+    {&connection_table, false,
+     "belongs into a connection; expected it in \"connections: { NAME: { ... }; };\""},
+};
+
+static const struct key_table daemon_table = {
+    .keys = daemon_keys,
+    .count = SETTING_LENGTH(daemon_keys),
+    .misplaced = daemon_misplaced,
+    .misplaced_count = SETTING_LENGTH(daemon_misplaced),
 };
 
 static bool read_on_exit(struct reading *reading, config_setting_t *setting, const struct key *key,
@@ -209,6 +239,9 @@ static bool read_daemon(struct reading *reading, config_setting_t *setting, cons
     (void)key;
     if (!setting_is_group(reading, setting))
         return false;
+    /* As in the example that is installed: nothing is said, so nothing twice. */
+    if (config_setting_length(setting) == 0)
+        return true;
     if (draft->daemon_place[0] != '\0')
         return setting_fault(reading, setting, "stands already at %s; expected it once",
                              draft->daemon_place);
@@ -219,8 +252,7 @@ static bool read_daemon(struct reading *reading, config_setting_t *setting, cons
         return setting_fault(reading, retransmit_ms,
                              "stands beside retransmit; expected one of "
                              "them");
-    return setting_read_group(reading, setting, daemon_keys, SETTING_LENGTH(daemon_keys),
-                              &draft->config->daemon);
+    return setting_read_group(reading, setting, &daemon_table, &draft->config->daemon);
 }
 
 static bool connection_add(struct reading *reading, config_setting_t *setting,
@@ -270,8 +302,7 @@ static bool file_read(struct config_draft *draft, const struct config_text *text
 
     if (!reading_parse(&reading, text->text, &parsed))
         return false;
-    bool read = setting_read_group(&reading, config_root_setting(&parsed), file_keys,
-                                   SETTING_LENGTH(file_keys), draft);
+    bool read = setting_read_group(&reading, config_root_setting(&parsed), &file_table, draft);
     config_destroy(&parsed);
     return read;
 }

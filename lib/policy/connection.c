@@ -70,6 +70,32 @@ static const struct key endpoint_keys[] = {
     {"ca", NULL, NULL, 0, 0, 0},
 };
 
+static const struct misplaced endpoint_misplaced[] = {
+    {&connection_table, false,
+     "belongs into the connection; expected it beside local and remote, not in them"},
+};
+
+static const struct key_table endpoint_table = {
+    .keys = endpoint_keys,
+    .count = SETTING_LENGTH(endpoint_keys),
+    .misplaced = endpoint_misplaced,
+    .misplaced_count = SETTING_LENGTH(endpoint_misplaced),
+};
+
+static const struct misplaced connection_misplaced[] = {
+    {&child_table, false, "belongs into a child; expected it in \"children: { NAME: { ... }; };\""},
+    {&child_table, true, "a child in no children; expected it in \"children: { ... };\""},
+    {&endpoint_table, false,
+     "belongs to one of the ends; expected it in \"local: { ... };\" or \"remote: { ... };\""},
+};
+
+const struct key_table connection_table = {
+    .keys = connection_keys,
+    .count = SETTING_LENGTH(connection_keys),
+    .misplaced = connection_misplaced,
+    .misplaced_count = SETTING_LENGTH(connection_misplaced),
+};
+
 static bool read_version(struct reading *reading, config_setting_t *setting, const struct key *key,
                          void *target)
 {
@@ -221,7 +247,7 @@ static config_setting_t *endpoint_read(struct reading *reading, config_setting_t
         setting_fault(reading, connection, "no %s; expected %s = \"ADDRESS\";", side, side);
     if (setting == NULL || !config_setting_is_group(setting))
         return setting;
-    if (!setting_read_group(reading, setting, endpoint_keys, SETTING_LENGTH(endpoint_keys), NULL))
+    if (!setting_read_group(reading, setting, &endpoint_table, NULL))
         return NULL;
     *id = config_setting_get_member(setting, "id");
     address = config_setting_get_member(setting, "address");
@@ -419,8 +445,7 @@ static bool connection_fill(struct reading *reading, config_setting_t *setting,
                             struct connection *connection)
 {
     return setting_is_group(reading, setting) && name_read(reading, setting, connection->name) &&
-           setting_read_group(reading, setting, connection_keys, SETTING_LENGTH(connection_keys),
-                              connection) &&
+           setting_read_group(reading, setting, &connection_table, connection) &&
            endpoints_read(reading, setting, connection) &&
            proposals_read(reading, config_setting_get_member(setting, "proposals"), false,
                           connection->weak, &connection->proposals) &&

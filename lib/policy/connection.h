@@ -8,6 +8,10 @@
 
 #include "lib/policy/setting.h"
 
+/* What may stand in the group of a connection, and in that of a child. */
+extern const struct key_table connection_table;
+extern const struct key_table child_table;
+
 /* Reads the group `setting`, whose name is the connection's.  NULL after a fault. */
 struct connection *connection_read(struct reading *reading, config_setting_t *setting);
 

@@ -179,7 +179,8 @@ static bool entry_fill(struct reading *reading, config_setting_t *setting,
     if (!config_setting_is_group(setting))
         return setting_fault(reading, setting,
                              "not a group; expected { ids = [ ... ]; psk = \"...\"; }");
-    if (!setting_read_group(reading, setting, keys, SETTING_LENGTH(keys), NULL))
+    static const struct key_table table = {.keys = keys, .count = SETTING_LENGTH(keys)};
+    if (!setting_read_group(reading, setting, &table, NULL))
         return false;
     const config_setting_t *psk = config_setting_get_member(setting, "psk");
     if (psk == NULL)
@@ -249,13 +250,13 @@ static bool file_read(struct secrets *secrets, const struct config_text *text,
                       char error[CONFIG_ERROR_MAX])
 {
     static const struct key keys[] = {{"secrets", read_secrets, NULL, 0, 0, 0}};
+    static const struct key_table table = {.keys = keys, .count = SETTING_LENGTH(keys)};
     struct reading reading = {.path = text->path, .error = error, .secret = true};
     config_t parsed;
 
     if (!reading_parse(&reading, text->text, &parsed))
         return false;
-    bool read = setting_read_group(&reading, config_root_setting(&parsed), keys,
-                                   SETTING_LENGTH(keys), secrets);
+    bool read = setting_read_group(&reading, config_root_setting(&parsed), &table, secrets);
     tree_wipe(config_root_setting(&parsed));
     config_destroy(&parsed);
     return read;

@@ -145,22 +145,39 @@ bool reading_fault(struct reading *reading, unsigned line, const char *format, .
 
 /* --- Groups --- */
 
-static const struct key *key_find(const struct key *keys, size_t key_count, const char *name)
+static const struct key *key_find(const struct key_table *table, const char *name)
 {
-    for (size_t i = 0; i < key_count; i++)
-        if (strcmp(keys[i].name, name) == 0)
-            return &keys[i];
+    for (size_t i = 0; i < table->count; i++)
+        if (strcmp(table->keys[i].name, name) == 0)
+            return &table->keys[i];
     return NULL;
 }
 
+static bool is_misplaced(const config_setting_t *setting, const struct misplaced *misplaced)
+{
+    if (!misplaced->holds)
+        return key_find(misplaced->table, config_setting_name(setting)) != NULL;
+    if (!config_setting_is_group(setting))
+        return false;
+    for (int i = 0; i < config_setting_length(setting); i++) {
+        const config_setting_t *member = config_setting_get_elem(setting, (unsigned)i);
+        if (key_find(misplaced->table, config_setting_name(member)) != NULL)
+            return true;
+    }
+    return false;
+}
+
 static bool key_unknown(struct reading *reading, const config_setting_t *setting,
-                        const struct key *keys, size_t key_count)
+                        const struct key_table *table)
 {
     struct nearest nearest = nearest_to(config_setting_name(setting));
 
-    for (size_t i = 0; i < key_count; i++)
-        if (keys[i].read != NULL)
-            nearest_try(&nearest, keys[i].name);
+    for (size_t i = 0; i < table->misplaced_count; i++)
+        if (is_misplaced(setting, &table->misplaced[i]))
+            return setting_fault(reading, setting, "%s", table->misplaced[i].fault);
+    for (size_t i = 0; i < table->count; i++)
+        if (table->keys[i].read != NULL)
+            nearest_try(&nearest, table->keys[i].name);
     return setting_fault(reading, setting, "no such key; the nearest is \"%s\"", nearest.best);
 }
 
@@ -170,14 +187,14 @@ bool setting_is_group(struct reading *reading, config_setting_t *setting)
            setting_expected(reading, setting, "a group: %s: { ... };", setting_key(setting));
 }
 
-bool setting_read_group(struct reading *reading, config_setting_t *group, const struct key *keys,
-                        size_t key_count, void *target)
+bool setting_read_group(struct reading *reading, config_setting_t *group,
+                        const struct key_table *table, void *target)
 {
     for (int i = 0; i < config_setting_length(group); i++) {
         config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
-        const struct key *key = key_find(keys, key_count, config_setting_name(setting));
+        const struct key *key = key_find(table, config_setting_name(setting));
         if (key == NULL)
-            return key_unknown(reading, setting, keys, key_count);
+            return key_unknown(reading, setting, table);
         if (key->read == NULL)
             return setting_fault(reading, setting, "%s",
                                  key->refusal != NULL

@@ -33,6 +33,23 @@ struct key {
     uint64_t max;
 };
 
+struct key_table;
+
+/* What is said of a key that is none here, but in another group. */
+struct misplaced {
+    const struct key_table *table; /* whose key it is ... */
+    bool holds;                    /* ... or, when it is a group, that of a member of it */
+    const char *fault;
+};
+
+/* The keys of one kind of group. */
+struct key_table {
+    const struct key *keys;
+    size_t count;
+    const struct misplaced *misplaced;
+    size_t misplaced_count;
+};
+
 /* A word and what it stands for. */
 struct word {
     const char *text;
@@ -41,9 +58,9 @@ struct word {
 
 #define SETTING_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Reads every member of `group` by its row of `keys` into `target`; unknown ones are faults. */
-bool setting_read_group(struct reading *reading, config_setting_t *group, const struct key *keys,
-                        size_t key_count, void *target);
+/* Reads every member of `group` by its row of `table` into `target`; unknown ones are faults. */
+bool setting_read_group(struct reading *reading, config_setting_t *group,
+                        const struct key_table *table, void *target);
 
 /* Readers for rows: of a bool, of a uint32_t or uint64_t in [min, max], of a time into a uint32_t
  * of seconds or milliseconds, of octets into a uint64_t. */

@@ -324,8 +324,10 @@ static void what_stands_in_two_files_names_both_places(void **state)
         {"b.conf", slice_text("connections: {\n db: { }; };")},
     };
     const struct config_text daemons[] = {
-        {"a.conf", slice_text("daemon: { };")},
-        {"b.conf", slice_text("\ndaemon: { };")},
+        {"0.conf", slice_text("daemon: { };")}, /* says nothing */
+        {"a.conf", slice_text("daemon: { on_exit = \"clear\"; };")},
+        {"a0.conf", slice_text("daemon: { };")},
+        {"b.conf", slice_text("\ndaemon: { half_open_max = 5; };")},
     };
     char error[CONFIG_ERROR_MAX];
 
@@ -333,7 +335,11 @@ static void what_stands_in_two_files_names_both_places(void **state)
     assert_null(config_parse(connections, 2, error));
     assert_string_equal(error, "b.conf:2: db: a connection of this name stands at a.conf:3; "
                                "expected another name");
-    assert_null(config_parse(daemons, 2, error));
+    struct config *config = config_parse(daemons, 3, error);
+    assert_non_null(config);
+    assert_true(config->daemon.clear_on_exit);
+    config_free(config);
+    assert_null(config_parse(daemons, 4, error));
     assert_string_equal(error, "b.conf:2: daemon: stands already at a.conf:1; expected it once");
 }
 

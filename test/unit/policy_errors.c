@@ -32,6 +32,32 @@ static const struct fault names_and_groups[] = {
     {"a:{ b:{ c = \"\\x1b\"; }; };", "f:1: a: no such key; the nearest is \"daemon\""},
 };
 
+/* Where it belongs is nearer than a name that looks like it. */
+static const struct fault keys_of_another_group[] = {
+    {CONNECTION("start = \"immediate\";"),
+     "f:1: start: belongs into a child; expected it in \"children: { NAME: { ... }; };\""},
+    {CONNECTION("esp = \"aes256gcm16\";"),
+     "f:1: esp: belongs into a child; expected it in \"children: { NAME: { ... }; };\""},
+    {CONNECTION("lan: { mode = \"tunnel\"; };"),
+     "f:1: lan: a child in no children; expected it in \"children: { ... };\""},
+    {CONNECTION("id = \"gw.example\";"),
+     "f:1: id: belongs to one of the ends; expected it in \"local: { ... };\" or \"remote: { "
+     "... };\""},
+    {CHILD("proposals = \"aes256\";"),
+     "f:1: proposals: belongs into the connection; expected it beside children, not in them"},
+    {"connections: { db: { local = { address = \"192.0.2.1\"; reauth = \"7d\"; }; }; };",
+     "f:1: reauth: belongs into the connection; expected it beside local and remote, not in them"},
+    {"local = \"192.0.2.1\";",
+     "f:1: local: belongs into a connection; expected it in \"connections: { NAME: { ... }; };\""},
+    {"db: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; };",
+     "f:1: db: a connection in no connections; expected it in \"connections: { ... };\""},
+    {"on_exit = \"clear\";",
+     "f:1: on_exit: belongs to the daemon; expected it in \"daemon: { ... };\""},
+    {DAEMON("liveness = \"30s\";"),
+     "f:1: liveness: belongs into a connection; expected it in \"connections: { NAME: { ... }; "
+     "};\""},
+};
+
 static const struct fault settings_of_connections[] = {
     {CONNECTION("lifetme = 1;"), "f:1: lifetme: no such key; the nearest is \"lifetime\""},
     {CONNECTION("liveness = \"never\";"),
@@ -174,6 +200,13 @@ static void faults_in_names_and_groups(void **state)
     walk_faults(names_and_groups, sizeof(names_and_groups) / sizeof(names_and_groups[0]));
 }
 
+static void faults_in_keys_of_another_group(void **state)
+{
+    (void)state;
+    walk_faults(keys_of_another_group,
+                sizeof(keys_of_another_group) / sizeof(keys_of_another_group[0]));
+}
+
 static void faults_in_settings_of_connections(void **state)
 {
     (void)state;
@@ -271,6 +304,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(faults_in_names_and_groups),
+        cmocka_unit_test(faults_in_keys_of_another_group),
         cmocka_unit_test(faults_in_settings_of_connections),
         cmocka_unit_test(faults_in_settings_of_children),
         cmocka_unit_test(faults_in_settings_of_daemon),
