@@ -116,6 +116,10 @@ struct nearest {
 struct nearest nearest_to(const char *text);
 void nearest_try(struct nearest *nearest, const char *candidate);
 
+/* Says what is wrong with a text that libconfig gave up at a line.  False when nothing is found up
+ * to there; the fault is written otherwise. */
+bool syntax_fault(struct reading *reading, const char *text, unsigned refused_line);
+
 /* Hands `text` to libconfig, once what libconfig would let pass silently is ruled out.  When it
  * returns true the caller owns `parsed` (config_destroy). */
 bool reading_parse(struct reading *reading, struct slice text, config_t *parsed);

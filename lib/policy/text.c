@@ -123,9 +123,29 @@ static struct slice line_of(const char *text, unsigned line)
     return slice_of(text, strcspn(text, "\r\n"));
 }
 
+/* By the first word of what libconfig says. */
+static const char *fault_expected(const char *what)
+{
+    static const struct {
+        const char *what;
+        const char *expected;
+    } known[] = {
+        {"duplicate ", "each name once in its group"},
+        {"mismatched ", "values of one kind within [ ]"},
+    };
+
+    for (size_t i = 0; i < SETTING_LENGTH(known); i++)
+        if (strncmp(what, known[i].what, strlen(known[i].what)) == 0)
+            return known[i].expected;
+    return "\"name = value;\" or \"name: { ... };\"";
+}
+
 static bool parse_fault(struct reading *reading, const config_t *parsed, const char *text)
 {
     unsigned line = (unsigned)config_error_line(parsed);
+
+    if (syntax_fault(reading, text, line))
+        return false;
     struct slice stood = line_of(text, line);
     char quote[QUOTE_MAX + 16] = "";
 
@@ -135,10 +155,8 @@ static bool parse_fault(struct reading *reading, const config_t *parsed, const c
                  stood.size > QUOTE_MAX ? "..." : "");
     /* Newer versions go on behind a comma. */
     const char *what = config_error_text(parsed);
-    bool duplicate = strncmp(what, "duplicate", strlen("duplicate")) == 0;
-    return reading_fault(
-        reading, line, "%.*s%s; expected \"name = value;\" or \"name: { ... };\"%s",
-        (int)strcspn(what, ","), what, quote, duplicate ? ", each name once in its group" : "");
+    return reading_fault(reading, line, "%.*s%s; expected %s", (int)strcspn(what, ","), what, quote,
+                         fault_expected(what));
 }
 
 bool reading_parse(struct reading *reading, struct slice text, config_t *parsed)

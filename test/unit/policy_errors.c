@@ -169,16 +169,11 @@ static const struct fault settings_of_daemon[] = {
 
 static const struct fault syntax[] = {
     {DAEMON("") "\n" DAEMON(""),
-     "f:2: duplicate setting name at \"daemon: {  };\"; expected \"name = value;\" or "
-     "\"name: { ... };\", each name once in its group"},
-    {"connections: {\n  db: { local = \"192.0.2.1\" remote };\n};",
-     "f:2: syntax error at \"db: { local = \"192.0.2.1\" remote };\"; expected \"name = "
-     "value;\" or \"name: { ... };\""},
+     "f:2: duplicate setting name at \"daemon: {  };\"; expected each name once in its group"},
     {"a = 1;\na = 2;",
-     "f:2: duplicate setting name at \"a = 2;\"; expected \"name = value;\" or \"name: { "
-     "... };\", each name once in its group"},
-    {"x = \"abc",
-     "f:1: syntax error at \"x = \"abc\"; expected \"name = value;\" or \"name: { ... };\""},
+     "f:2: duplicate setting name at \"a = 2;\"; expected each name once in its group"},
+    {"a = [ \"b\", 5 ];", "f:1: mismatched element type in array at \"a = [ \"b\", 5 ];\"; "
+                          "expected values of one kind within [ ]"},
     {"@include \"/etc/passwd\"", "f:1: @include: not supported; expected files in conf.d instead"},
     {"\n  @include \"x\"", "f:2: @include: not supported; expected files in conf.d instead"},
     {"\n\na = 99999999999;",
@@ -189,7 +184,70 @@ static const struct fault syntax[] = {
      "f:1: 0x1ffffffff: does not fit 32 bits; expected an L behind it: 0x1ffffffffL"},
     {"a = \"99999999999\"; # 99999999999\nb1 = 1; /* 99999999999 */",
      "f:1: a: no such key; the nearest is \"daemon\""},
-    {"((((", "f:1: syntax error at \"((((\"; expected \"name = value;\" or \"name: { ... };\""},
+};
+
+#define QUOTE_EXPECTED "no second '\"' in this line; expected the value between two"
+
+/* What people forget, told where they forgot it. */
+static const struct fault quotes[] = {
+    {"x = \"abc", "f:1: x: " QUOTE_EXPECTED},
+    {"x = \"", "f:1: x: " QUOTE_EXPECTED},
+    {"db: {\n local = \"192.0.2.1;\n remote = \"192.0.2.2\";\n};", "f:2: local: " QUOTE_EXPECTED},
+    {"db: {\n local = \"192.0.2.1; remote = \"192.0.2.2\";\n};", "f:2: local: " QUOTE_EXPECTED},
+    {"db: {\n local = \"gw1;\n remote = \"gw2\";\n};", "f:2: local: " QUOTE_EXPECTED},
+    {"db: {\n local = \"gw1; # \"one\"\n remote = \"gw2\";\n};", "f:2: local: " QUOTE_EXPECTED},
+    {"db: {\n a = [ \"b\", \"c, \"d\" ];\n};", "f:2: a: " QUOTE_EXPECTED},
+    {"n = 5\";\ns = \"t\";", "f:1: n: " QUOTE_EXPECTED},
+    {"s = \"a\\\"b\"; # 19\"\nt = ;", "f:2: t: ';' where a value should stand; expected one"},
+    {"db: { local = 192.0.2.1\"; };",
+     "f:1: local: 192.0.2.1 without double quotes; expected \"192.0.2.1\""},
+    {"db: { local = 2001:db8::1; };",
+     "f:1: local: 2001:db8::1 without double quotes; expected \"2001:db8::1\""},
+    {"db: { mode = tunnel };", "f:1: mode: tunnel without double quotes; expected \"tunnel\""},
+    {"db: { id = 'gw' };", "f:1: id: 'gw' without double quotes; expected \"gw\""},
+    {"db: { liveness = 30s };", "f:1: liveness: 30s without double quotes; expected \"30s\""},
+};
+
+static const struct fault brackets[] = {
+    {"connections: {\n  db: {\n    a = 1;\n};\n",
+     "f:2: db: the '{' of this line is not closed; expected '}'"},
+    {"connections: {\n  db: {\n    a = 1;\n\n  web: {\n    a = 1;\n  };\n};\n",
+     "f:2: db: the '{' of this line is not closed; expected '}'"},
+    {"connections:\n{\n  db:\n  {\n    a = 1;\n  };\ndaemon: {};\n",
+     "f:2: connections: the '{' of this line is not closed; expected '}'"},
+    {"connections: {\ndb: {\n",
+     "f:1: connections: the '{' of this line is not closed; expected '}'"},
+    {"a: { b: {", "f:1: b: the '{' of this line is not closed; expected '}'"},
+    {"a: { b: { }; };\n};", "f:2: a '}' too many; expected one for each that opens"},
+    {"a = [ \"b\" );", "f:1: a: ')'; expected ']' for the '[' of line 1"},
+    {"a = [ \"b\", \"c\";\nd = 1;", "f:1: a: ';'; expected ',' or ']'"},
+    {"a = [\n  \"b\",\n", "f:1: a: the '[' of this line is not closed; expected ']'"},
+    {"a = [ \"b\", ];", "f:1: a: a ',' before the ']'; expected a value between them, or no ','"},
+    {"a = [ { b = 1; } ];", "f:1: a: '{' within [ ]; expected ( ) around groups"},
+    {"a = ( 1, );", "f:1: a: a ',' before the ')'; expected a value between them, or no ','"},
+    {"a: {\n/* b: 5;\n};\n", "f:2: the comment that begins here is not ended; expected \"*/\""},
+    {"((((",
+     "f:1: '(' where a name should stand; expected \"name = value;\" or \"name: { ... };\""},
+};
+
+static const struct fault signs[] = {
+    {"db { };", "f:1: db: '{' behind the name; expected '=' or ':'"},
+    {"connections: {\n  db: { local = \"192.0.2.1\" remote };\n};",
+     "f:2: remote: '}' behind the name; expected '=' or ':'"},
+    {"a \"b\";", "f:1: a: a string behind the name; expected '=' or ':'"},
+    {"a == 5;", "f:1: a: '=' where a value should stand; expected one"},
+    {"a = 5;;",
+     "f:1: ';' where a name should stand; expected \"name = value;\" or \"name: { ... };\""},
+    {"a =", "f:1: a: the end of the file where a value should stand; expected one"},
+    {"5a = 1;", "f:1: \"5a\" where a name should stand; expected a letter first"},
+    {"a.b = 1;", "f:1: \"a.b\" where a name should stand; expected letters, digits, '-' and '_'"},
+};
+
+/* All that libconfig takes, so that no fault is seen in it before one that is there. */
+static const struct fault odd_but_right[] = {
+    {"a=1 b:2,c=\"d\"\"e\" \"f\"; g=(1,[2,3],{h=0x1FL i=-1.5e3}) j=[] k=() l={} m=TRUE n = +.5;\n"
+     "s = \"two\nlines\"; u = \"v\"; // \"\n/* \" */ o =",
+     "f:4: o: the end of the file where a value should stand; expected one"},
 };
 
 /* --- The tests --- */
@@ -231,6 +289,10 @@ static void faults_in_syntax(void **state)
 {
     (void)state;
     walk_faults(syntax, sizeof(syntax) / sizeof(syntax[0]));
+    walk_faults(quotes, sizeof(quotes) / sizeof(quotes[0]));
+    walk_faults(brackets, sizeof(brackets) / sizeof(brackets[0]));
+    walk_faults(signs, sizeof(signs) / sizeof(signs[0]));
+    walk_faults(odd_but_right, sizeof(odd_but_right) / sizeof(odd_but_right[0]));
 }
 
 /* libconfig gives a string the line of the token behind it: here the comma's. */
