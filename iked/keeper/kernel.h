@@ -8,7 +8,7 @@
 #ifndef IKED_KEEPER_KERNEL_H
 #define IKED_KEEPER_KERNEL_H
 
-#include "iked/keeper/piece.h"
+#include "lib/policy/piece.h"
 #include "lib/sa/effect.h"
 
 /* Reqids of iked's: the mark on everything that is ours in the kernel (lib/policy/config.c). */

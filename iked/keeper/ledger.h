@@ -10,7 +10,7 @@
 
 #include <sys/queue.h>
 
-#include "iked/keeper/piece.h"
+#include "lib/policy/piece.h"
 #include "lib/base/hash.h"
 #include "lib/sa/effect.h"
 

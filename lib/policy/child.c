@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/policy/connection.h"
+#include "lib/policy/piece.h"
 #include "lib/policy/proposal.h"
 #include "lib/policy/selector.h"
 
@@ -205,6 +206,27 @@ static bool pairs_check(struct reading *reading, const config_setting_t *setting
     return true;
 }
 
+/* What the kernel could not hold would only be found out when it is installed.  A peer's address
+ * that is not known yet is a host as well. */
+static bool pieces_fit(struct reading *reading, const config_setting_t *setting,
+                       const struct side *local, const struct side *remote)
+{
+    struct reason reason;
+
+    for (size_t i = 0; i < *local->count; i++) {
+        const struct selector *ours = &local->selectors[i];
+        struct address host = {.family = ours->family};
+        struct selector theirs = selector_host(&host);
+        for (size_t j = 0; j == 0 || j < *remote->count; j++) {
+            if (*remote->count > 0)
+                theirs = remote->selectors[j];
+            if (pieces_check(ours, &theirs, &reason) != STATUS_OK)
+                return setting_fault(reading, setting, "%s", reason.text);
+        }
+    }
+    return true;
+}
+
 static bool selectors_read(struct reading *reading, config_setting_t *setting,
                            struct child_config *child)
 {
@@ -218,7 +240,8 @@ static bool selectors_read(struct reading *reading, config_setting_t *setting,
            side_read(reading, setting, child, &local) &&
            side_read(reading, setting, child, &remote) &&
            (setting == NULL || (pairs_check(reading, setting, connection, &local, &remote) &&
-                                pairs_check(reading, setting, connection, &remote, &local)));
+                                pairs_check(reading, setting, connection, &remote, &local) &&
+                                pieces_fit(reading, setting, &local, &remote)));
 }
 
 /* --- The whole --- */

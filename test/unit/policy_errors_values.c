@@ -127,6 +127,19 @@ static const struct fault selectors[] = {
     {TUNNEL("local=\"10.0.0.0/8 tcp/\";"),
      "f:1: local: \"10.0.0.0/8 tcp/\": no ports behind \"tcp/\"; expected a number or a "
      "range, 0 to 65535"},
+    /* What the kernel could not hold is refused here, not when it is installed. */
+    {CHILD("local = \"tcp/1-65534\"; remote = \"tcp/1-65534\";"),
+     "f:1: c: 192.0.2.1/32 tcp/1-65534 with 192.0.2.2/32 tcp/1-65534: the pair needs "
+     "900 policies in the kernel; expected at most 512"},
+    {TUNNEL("local = [ \"10.0.0.0/8\", \"10.0.0.1-10.255.255.254 tcp/1-65534\" ];"),
+     "f:1: c: 10.0.0.1-10.255.255.254 tcp/1-65534 with 192.0.2.2/32: the pair needs "
+     "1380 policies in the kernel; expected at most 512"},
+    {"connections: { db: { local = \"192.0.2.1\"; remote = \"any\"; children: { c: { mode = "
+     "\"tunnel\"; local = \"10.0.0.1-10.255.255.254 udp/1-65534\"; }; }; }; };",
+     "f:1: c: 10.0.0.1-10.255.255.254 udp/1-65534 with 0.0.0.0/32: the pair needs "
+     "1380 policies in the kernel; expected at most 512"},
+    {TUNNEL("local = \"::1-ffff::ffff\"; remote = \"::/0\";"),
+     "f:1: c: ::1-ffff::ffff: the range needs 143 prefixes in the kernel; expected at most 64"},
     {TUNNEL("local=\"\";"),
      "f:1: local: \"\": no such protocol; the nearest is \"tcp\", a number from 1 to 255 "
      "does as well"},

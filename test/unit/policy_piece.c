@@ -1,7 +1,7 @@
 /*
- * Pairs of selectors cut into what the kernel's policies can say (iked/keeper/piece.h).
+ * Pairs of selectors cut into what the kernel's policies can say (lib/policy/piece.h).
  */
-#include "iked/keeper/piece.h"
+#include "lib/policy/piece.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -160,10 +160,11 @@ static void what_the_kernel_cannot_say_is_refused(void **state)
 
     assert_int_equal(pieces_of(&range, &whole, pieces, &count, &reason), STATUS_REJECT);
     assert_string_equal(reason.text, "::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe: the range needs "
-                                     "254 prefixes in the kernel, at most 64 are allowed");
+                                     "254 prefixes in the kernel; expected at most 64");
     assert_int_equal(pieces_of(&ports, &other_ports, pieces, &count, &reason), STATUS_REJECT);
-    assert_string_equal(reason.text, "the selectors need 900 policies in the kernel, at most 512 "
-                                     "are allowed");
+    assert_string_equal(reason.text,
+                        "10.0.0.1/32 tcp/1-65534 with 10.0.0.2/32 tcp/1-65534: the pair "
+                        "needs 900 policies in the kernel; expected at most 512");
     opaque.port_start = 65535;
     opaque.port_end = 0;
     assert_int_equal(pieces_of(&opaque, &other_ports, pieces, &count, &reason), STATUS_REJECT);

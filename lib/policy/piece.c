@@ -4,7 +4,7 @@
  * RFC 4301 section 4.4.1.1 for what selectors are, RFC 7296 section 3.13.1 for ICMP's type and code
  * and for OPAQUE ports.
  */
-#include "iked/keeper/piece.h"
+#include "lib/policy/piece.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -61,7 +61,7 @@ static enum status side_cut(const struct selector *selector, struct side *side,
     side->prefix_count = selector_prefixes(selector, side->prefixes, side->bits, PREFIXES_MAX);
     if (side->prefix_count > PREFIXES_MAX)
         return reason_set(reason, STATUS_REJECT, 0,
-                          "%s: the range needs %zu prefixes in the kernel, at most %d are allowed",
+                          "%s: the range needs %zu prefixes in the kernel; expected at most %d",
                           selector_text(selector, text), side->prefix_count, PREFIXES_MAX);
     side->port_count = port_blocks(selector->port_start, selector->port_end, side->ports);
     return STATUS_OK;
@@ -98,26 +98,28 @@ static void set_ports(struct piece *piece, const struct port_block *local,
     piece->remote_mask = mask_of(remote->bits, 16);
 }
 
+/* Both sides of a pair, and how many pieces they make. */
 struct cutting {
-    const struct side *local;
-    const struct side *remote;
+    struct side local;
+    struct side remote;
     uint8_t protocol;
-    struct piece *pieces;
-    size_t count;
+    size_t needed;
 };
 
 /* All pieces between two prefixes. */
-static void cut_ports(struct cutting *cutting, size_t local_at, size_t remote_at)
+static size_t cut_ports(const struct cutting *cutting, size_t local_at, size_t remote_at,
+                        struct piece *pieces)
 {
-    const struct side *local = cutting->local;
-    const struct side *remote = cutting->remote;
+    const struct side *local = &cutting->local;
+    const struct side *remote = &cutting->remote;
     bool icmp = protocol_is_icmp(cutting->protocol);
     /* ICMP's type and code stand in both selectors; one of them says it all. */
     size_t remote_ports = icmp ? 1 : remote->port_count;
+    size_t count = 0;
 
     for (size_t i = 0; i < local->port_count; i++) {
         for (size_t j = 0; j < remote_ports; j++) {
-            struct piece *piece = &cutting->pieces[cutting->count++];
+            struct piece *piece = &pieces[count++];
             *piece = (struct piece){
                 .family = local->prefixes[local_at].family,
                 .protocol = cutting->protocol,
@@ -132,6 +134,7 @@ static void cut_ports(struct cutting *cutting, size_t local_at, size_t remote_at
                 set_ports(piece, &local->ports[i], &remote->ports[j]);
         }
     }
+    return count;
 }
 
 /* The ports of both selectors for ICMP: what they have in common. */
@@ -144,39 +147,61 @@ static bool join_icmp(struct selector *local, const struct selector *remote)
     return local->port_start <= local->port_end;
 }
 
-enum status pieces_of(const struct selector *local_selector, const struct selector *remote_selector,
-                      struct piece pieces[PIECES_MAX], size_t *count, struct reason *reason)
+static enum status pair_cut(const struct selector *local_selector,
+                            const struct selector *remote_selector, struct cutting *cutting,
+                            struct reason *reason)
 {
     struct selector local = *local_selector;
     struct selector remote = *remote_selector;
-    uint8_t protocol = local.protocol != 0 ? local.protocol : remote.protocol;
-    struct side local_side;
-    struct side remote_side;
+    char local_text[SELECTOR_TEXT_MAX];
+    char remote_text[SELECTOR_TEXT_MAX];
 
-    *count = 0;
-    if (local.family != remote.family || (remote.protocol != 0 && remote.protocol != protocol))
+    cutting->protocol = local.protocol != 0 ? local.protocol : remote.protocol;
+    cutting->needed = 0;
+    if (local.family != remote.family ||
+        (remote.protocol != 0 && remote.protocol != cutting->protocol))
         return STATUS_OK;
-    if (protocol_is_icmp(protocol) && remote.port_start <= remote.port_end &&
-        !join_icmp(&local, &remote))
+    bool icmp = protocol_is_icmp(cutting->protocol);
+    if (icmp && remote.port_start <= remote.port_end && !join_icmp(&local, &remote))
         return STATUS_OK;
-    enum status status = side_cut(&local, &local_side, reason);
+    enum status status = side_cut(&local, &cutting->local, reason);
     if (status == STATUS_OK)
-        status = side_cut(&remote, &remote_side, reason);
+        status = side_cut(&remote, &cutting->remote, reason);
     if (status != STATUS_OK)
         return status;
-    size_t needed = local_side.prefix_count * remote_side.prefix_count * local_side.port_count *
-                    (protocol_is_icmp(protocol) ? 1 : remote_side.port_count);
+    size_t needed = cutting->local.prefix_count * cutting->remote.prefix_count *
+                    cutting->local.port_count * (icmp ? 1 : cutting->remote.port_count);
     if (needed > PIECES_MAX)
         return reason_set(reason, STATUS_REJECT, 0,
-                          "the selectors need %zu policies in the kernel, at most %d are allowed",
+                          "%s with %s: the pair needs %zu policies in the kernel; expected at most "
+                          "%d",
+                          selector_text(&local, local_text), selector_text(&remote, remote_text),
                           needed, PIECES_MAX);
-    struct cutting cutting = {
-        .local = &local_side, .remote = &remote_side, .protocol = protocol, .pieces = pieces};
-    for (size_t i = 0; i < local_side.prefix_count; i++)
-        for (size_t j = 0; j < remote_side.prefix_count; j++)
-            cut_ports(&cutting, i, j);
-    *count = cutting.count;
+    cutting->needed = needed;
     return STATUS_OK;
+}
+
+enum status pieces_of(const struct selector *local, const struct selector *remote,
+                      struct piece pieces[PIECES_MAX], size_t *count, struct reason *reason)
+{
+    struct cutting cutting;
+    enum status status = pair_cut(local, remote, &cutting, reason);
+
+    *count = 0;
+    if (status != STATUS_OK || cutting.needed == 0)
+        return status;
+    for (size_t i = 0; i < cutting.local.prefix_count; i++)
+        for (size_t j = 0; j < cutting.remote.prefix_count; j++)
+            *count += cut_ports(&cutting, i, j, &pieces[*count]);
+    return STATUS_OK;
+}
+
+enum status pieces_check(const struct selector *local, const struct selector *remote,
+                         struct reason *reason)
+{
+    struct cutting cutting;
+
+    return pair_cut(local, remote, &cutting, reason);
 }
 
 static unsigned bits_of(uint16_t mask)

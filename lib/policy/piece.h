@@ -3,10 +3,10 @@
  *
  * IKE's selectors are ranges; the kernel's have a prefix per address and a mask per port.  A piece
  * is one such; a pair of selectors becomes one or more.
- * Not here: netlink (xfrm_encode.h), what is installed (ledger.h).
+ * Not here: netlink (iked/keeper/xfrm_encode.h), what is installed (iked/keeper/ledger.h).
  */
-#ifndef IKED_KEEPER_PIECE_H
-#define IKED_KEEPER_PIECE_H
+#ifndef LIB_POLICY_PIECE_H
+#define LIB_POLICY_PIECE_H
 
 #include "lib/base/address.h"
 
@@ -36,6 +36,10 @@ bool protocol_is_icmp(uint8_t protocol);
 MUST_USE enum status pieces_of(const struct selector *local, const struct selector *remote,
                                struct piece pieces[PIECES_MAX], size_t *count,
                                struct reason *reason);
+
+/* The same without writing any: whether the kernel can say the pair. */
+MUST_USE enum status pieces_check(const struct selector *local, const struct selector *remote,
+                                  struct reason *reason);
 
 /* The kernel's priority: the lower wins.  One piece within another has the lower one, always. */
 uint32_t piece_priority(const struct piece *piece);
