@@ -181,22 +181,11 @@ static bool check_config(struct check *check)
     return check->config != NULL || check_fault(check, error);
 }
 
-/* A connection without a secret cannot come up; but it may get one later, so it is no fault. */
-static void warn_missing(const struct check *check, const struct secrets *secrets)
+static void warn_missing(void *context, const char *line)
 {
-    const struct connection *connection;
-    struct slice psk;
-    char local[4 * CONFIG_ID_MAX];
-    char remote[4 * CONFIG_ID_MAX];
+    const struct check *check = context;
 
-    TAILQ_FOREACH (connection, &check->config->connections, entry) {
-        bool anyone = connection->remote_id.type == 0;
-        if (anyone || secrets_find(secrets, &connection->local_id, &connection->remote_id, &psk))
-            continue;
-        fprintf(check->ctl->err, "warning: %s: no psk for %s and %s (connection %s)\n",
-                check->secrets.path, identity_text(&connection->local_id, local, sizeof(local)),
-                identity_text(&connection->remote_id, remote, sizeof(remote)), connection->name);
-    }
+    fprintf(check->ctl->err, "warning: %s: %s\n", check->secrets.path, line);
 }
 
 static bool check_secrets(struct check *check)
@@ -216,22 +205,19 @@ static bool check_secrets(struct check *check)
     struct secrets *secrets = secrets_parse(&text, 1, error);
     if (secrets == NULL)
         return check_fault(check, error);
-    warn_missing(check, secrets);
+    secrets_missing(secrets, check->config, warn_missing, check);
     secrets_free(secrets);
     return true;
 }
 
 static enum exit_status check_done(const struct check *check)
 {
-    size_t count = check->config->connection_count;
-    char *text = text_of("%s: %zu connection%s, no fault", check->files[0].path, count,
-                         count == 1 ? "" : "s");
+    char text[CONFIG_ERROR_MAX];
 
+    config_verdict(check->config, check->files[0].path, text);
     if (check->ctl->json)
-        print_outcome_json(check->ctl, true, text);
-    else
-        fprintf(check->ctl->out, "%s\n", text);
-    free(text);
+        return print_outcome_json(check->ctl, true, text);
+    fprintf(check->ctl->out, "%s\n", text);
     return EXIT_DONE;
 }
 
@@ -256,11 +242,16 @@ enum exit_status verb_check(struct ikectl *ctl, int count, char **arguments)
 {
     const char *path = count > 0 ? arguments[0] : IKED_CONFIG_DIR "/iked.conf";
     const char *slash = strrchr(path, '/');
+
+    /* Whoever names an iked means the files of that one. */
+    if (count == 0 && ctl->socket_given)
+        return complain(ctl, EXIT_MISUSE,
+                        "check asks no iked, so -s does not say which file; usage: ikectl check "
+                        "FILE");
     struct check check = {
         .ctl = ctl,
         .folder = text_of("%.*s", slash != NULL ? (int)(slash - path) + 1 : 0, path),
     };
-
     bool good = check_add(&check, text_of("%s", path)) && check_folder(&check) &&
                 check_config(&check) && check_secrets(&check);
     enum exit_status status = good ? check_done(&check) : EXIT_FAILED;

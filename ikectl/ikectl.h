@@ -27,6 +27,7 @@ struct ikectl {
     FILE *err;
     int fd;             /* a connected socket to use instead of `socket`; -1: none */
     const char *socket; /* path of the control socket */
+    bool socket_given;  /* on the command line */
     bool json;
     bool dry_run;
 };

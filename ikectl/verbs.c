@@ -117,7 +117,10 @@ static bool options_read(struct ikectl *ctl, int argc, char **argv, enum exit_st
     *status = EXIT_DONE;
     while ((value = getopt_long(argc, argv, ":s:", options, NULL)) != -1) {
         switch (value) {
-        case OPTION_SOCKET: ctl->socket = optarg; break;
+        case OPTION_SOCKET:
+            ctl->socket = optarg;
+            ctl->socket_given = true;
+            break;
         case OPTION_JSON: ctl->json = true; break;
         case OPTION_DRY_RUN: ctl->dry_run = true; break;
         case OPTION_HELP: print_usage(ctl->out); return false;

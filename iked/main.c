@@ -22,17 +22,25 @@
 /* Where the daemon tells who started it that it runs; -1: nobody waits. */
 static int waiting_fd = -1;
 
+static void on_check_line(void *context, enum severity severity, const char *text)
+{
+    (void)context;
+    fprintf(stderr, "%s%s\n", severity == SEVERITY_WARNING ? "warning: " : "", text);
+}
+
+/* In the words of `ikectl check`. */
 static int check(const struct options *options)
 {
-    char error[FILES_ERROR_MAX];
+    char text[FILES_ERROR_MAX];
     struct loaded loaded;
 
-    if (!files_load(options->file, &loaded, error)) {
-        fprintf(stderr, "iked: %s\n", error);
+    log_divert(on_check_line, NULL);
+    if (!files_load(options->file, &loaded, text)) {
+        fprintf(stderr, "%s\n", text);
         return EXIT_FAILURE;
     }
-    printf("%s: good, %zu connection%s\n", options->file, loaded.config->connection_count,
-           loaded.config->connection_count == 1 ? "" : "s");
+    files_warn(options->file, &loaded);
+    puts(config_verdict(loaded.config, options->file, text));
     loaded_free(&loaded);
     return EXIT_SUCCESS;
 }

@@ -173,7 +173,7 @@ static bool secrets_read(const char *path, struct loaded *loaded, char error[FIL
         return false;
     int fd = open(secrets_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT) {
-        log_line(SEVERITY_WARNING, "%s is not there: no peer can be authenticated", secrets_path);
+        log_line(SEVERITY_WARNING, "%s: there is none, so no connection can come up", secrets_path);
         return true;
     }
     if (fd < 0)
@@ -199,6 +199,20 @@ bool files_load(const char *path, struct loaded *loaded, char error[FILES_ERROR_
         return true;
     loaded_free(loaded);
     return false;
+}
+
+static void on_missing(void *context, const char *line)
+{
+    log_line(SEVERITY_WARNING, "%s: %s", (const char *)context, line);
+}
+
+void files_warn(const char *path, const struct loaded *loaded)
+{
+    char secrets_path[IPC_PATH_MAX];
+    char error[FILES_ERROR_MAX];
+
+    if (loaded->secrets != NULL && beside(path, "secrets.conf", secrets_path, error))
+        secrets_missing(loaded->secrets, loaded->config, on_missing, secrets_path);
 }
 
 void loaded_free(struct loaded *loaded)

@@ -30,6 +30,9 @@ struct loaded {
  * then. */
 MUST_USE bool files_load(const char *path, struct loaded *loaded, char error[FILES_ERROR_MAX]);
 
+/* Logs a warning for each connection that has no secret in what was loaded from `path`. */
+void files_warn(const char *path, const struct loaded *loaded);
+
 /* Harmless on an empty one, or where parts were taken out. */
 void loaded_free(struct loaded *loaded);
 

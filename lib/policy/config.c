@@ -341,6 +341,13 @@ struct config *config_parse(const struct config_text *texts, size_t count,
     return draft.config;
 }
 
+char *config_verdict(const struct config *config, const char *path, char text[CONFIG_ERROR_MAX])
+{
+    snprintf(text, CONFIG_ERROR_MAX, "%.*s: %zu connection%s, no fault", CONFIG_ERROR_MAX / 2, path,
+             config->connection_count, config->connection_count == 1 ? "" : "s");
+    return text;
+}
+
 void config_free(struct config *config)
 {
     struct connection *connection;

@@ -174,6 +174,9 @@ struct config *config_parse(const struct config_text *texts, size_t count,
                             char error[CONFIG_ERROR_MAX]);
 void config_free(struct config *config);
 
+/* What is told of one without a fault: "iked.conf: 2 connections, no fault". */
+char *config_verdict(const struct config *config, const char *path, char text[CONFIG_ERROR_MAX]);
+
 const struct connection *config_find(const struct config *config, const char *name);
 
 /* The first connection whose remote is this host (FAMILY_NONE: "any"); next_of_remote goes on. */

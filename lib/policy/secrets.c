@@ -343,3 +343,23 @@ bool secrets_find(const struct secrets *secrets, const struct identity *local,
     *psk = secret_slice(&entry->psk);
     return true;
 }
+
+void secrets_missing(const struct secrets *secrets, const struct config *config,
+                     void (*each)(void *context, const char *line), void *context)
+{
+    const struct connection *connection;
+    struct slice psk;
+    char local[4 * CONFIG_ID_MAX];
+    char remote[4 * CONFIG_ID_MAX];
+    char line[9 * CONFIG_ID_MAX];
+
+    TAILQ_FOREACH (connection, &config->connections, entry) {
+        if (connection->remote_id.type == 0 ||
+            secrets_find(secrets, &connection->local_id, &connection->remote_id, &psk))
+            continue;
+        snprintf(line, sizeof(line), "no psk for %s and %s (connection %s)",
+                 identity_text(&connection->local_id, local, sizeof(local)),
+                 identity_text(&connection->remote_id, remote, sizeof(remote)), connection->name);
+        each(context, line);
+    }
+}

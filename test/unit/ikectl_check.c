@@ -1,5 +1,5 @@
 /*
- * `ikectl check` on files in a folder of its own.
+ * `ikectl check` on files in a folder of its own, and `iked -n` beside it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,7 +58,8 @@ static void put(struct folder *folder, const char *name, const char *text, mode_
 static int teardown(void **state)
 {
     static const char *const names[] = {"iked.conf",        "secrets.conf",   "conf.d/10-b.conf",
-                                        "conf.d/20-a.conf", "conf.d/.x.conf", "conf.d/notes.txt"};
+                                        "conf.d/20-a.conf", "conf.d/.x.conf", "conf.d/notes.txt",
+                                        "conf.d/out.txt"};
     struct folder *folder = *state;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -204,6 +205,52 @@ static void connections_without_a_secret_are_named(void **state)
     assert_said(folder, folder->out, "@/iked.conf: 1 connection, no fault\n");
 }
 
+/* --- iked -n --- */
+
+static void read_whole(struct folder *folder, const char *name, char text[1024])
+{
+    FILE *file = fopen(file_of(folder, name), "r");
+
+    assert_non_null(file);
+    text[fread(text, 1, 1023, file)] = '\0';
+    fclose(file);
+}
+
+static void assert_iked_says_the_same(struct folder *folder)
+{
+    const char *build = getenv("IKED_BUILD");
+    enum exit_status status = check(folder, "iked.conf", false);
+    char command[512];
+    char text[1024];
+
+    snprintf(command, sizeof(command),
+             "%s/iked -n -f %s/iked.conf >%s/conf.d/out.txt 2>%s/conf.d/notes.txt",
+             build != NULL ? build : "build", folder->path, folder->path, folder->path);
+    assert_int_equal(WEXITSTATUS(system(command)), status);
+    read_whole(folder, "conf.d/out.txt", text);
+    assert_string_equal(text, folder->out);
+    read_whole(folder, "conf.d/notes.txt", text);
+    assert_string_equal(text, folder->err);
+}
+
+static void iked_n_says_the_same(void **state)
+{
+    struct folder *folder = *state;
+
+    assert_iked_says_the_same(folder); /* no file */
+    put(folder, "iked.conf", DB, 0644);
+    assert_iked_says_the_same(folder); /* no secrets */
+    put(folder, "secrets.conf",
+        "secrets: ( { ids = [ \"192.0.2.1\", \"192.0.2.9\" ]; psk = \"x\"; } );\n", 0600);
+    assert_iked_says_the_same(folder); /* none for it */
+    put(folder, "secrets.conf", SECRET, 0644);
+    assert_iked_says_the_same(folder); /* for all to see */
+    put(folder, "secrets.conf", SECRET, 0600);
+    assert_iked_says_the_same(folder);
+    put(folder, "conf.d/10-b.conf", "wrong\n", 0644);
+    assert_iked_says_the_same(folder);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -214,6 +261,7 @@ int main(void)
         TEST(missing_and_odd_files_are_faults),
         TEST(secrets_must_be_private_and_sound),
         TEST(connections_without_a_secret_are_named),
+        TEST(iked_n_says_the_same),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

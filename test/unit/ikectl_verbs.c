@@ -121,6 +121,9 @@ static void misuse_is_explained(void **state)
     assert_int_equal(run_alone("", "show", "counters", "db", NULL), EXIT_MISUSE);
     assert_string_equal(last.err, "ikectl: show counters takes no name\n");
     assert_string_equal(last.out, "");
+    assert_int_equal(run_alone("", "-s", "/run/b", "check", NULL), EXIT_MISUSE);
+    assert_string_equal(last.err, "ikectl: check asks no iked, so -s does not say which file; "
+                                  "usage: ikectl check FILE\n");
     assert_int_equal(run_alone("", NULL), EXIT_MISUSE);
     assert_memory_equal(last.err, "usage: ikectl ", 14);
 }

@@ -161,7 +161,7 @@ static void secrets_are_a_file_or_absent(void **state)
     assert_int_equal(unlink(path_of("secrets.conf")), 0);
     assert_true(files_load(main_path, &loaded, error));
     assert_null(loaded.secrets);
-    assert_non_null(strstr(warned, "secrets.conf is not there"));
+    assert_non_null(strstr(warned, "secrets.conf: there is none"));
     loaded_free(&loaded);
     assert_int_equal(mkfifo(path_of("secrets.conf"), 0600), 0); /* would block whoever opens it */
     assert_refused("secrets.conf: not a regular file");
