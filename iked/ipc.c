@@ -210,6 +210,8 @@ static void code_allocate_spi(struct coder *coder, struct effect *effect)
     code_address(coder, &allocate->destination);
     code_u8(coder, &allocate->protocol);
     code_enum(coder, &allocate->mode, CHILD_TRANSPORT, CHILD_TUNNEL + 1);
+    code_bool(coder, &allocate->encap);
+    code_bool(coder, &allocate->early);
     code_u32(coder, &allocate->reqid);
 }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "iked/clock.h"
+#include "iked/keeper/early.h"
 #include "iked/keeper/privilege.h"
 #include "iked/keeper/process.h"
 #include "iked/keeper/routes.h"
@@ -34,6 +35,7 @@ struct keeper {
     void (*ready)(void);
     struct event_base *base;
     struct event *events[EVENT_COUNT];
+    struct early *early; /* until the kernel has it */
     struct service service;
     struct routes *routes;
     struct watch *watch;
@@ -218,8 +220,9 @@ static bool open_kernel(struct keeper *keeper, struct reason *reason)
         .context = keeper,
     };
     bool none = keeper->options->kernel == OPTIONS_KERNEL_NONE;
-    struct kernel *kernel = none ? kernel_none_new(reason) : kernel_xfrm_new(reason);
+    struct kernel *kernel = none ? kernel_none_new(reason) : kernel_xfrm_new(keeper->early, reason);
 
+    keeper->early = NULL;
     if (kernel == NULL)
         return false;
     keeper->routes = routes_new(reason);
@@ -273,8 +276,11 @@ static bool start(struct keeper *keeper, struct reason *reason)
         return false;
     }
     if (!process_find_user(options, reason) ||
-        !sockets_lock(&keeper->sockets, options->run_dir, reason) ||
-        privilege_drop(reason) != STATUS_OK)
+        !sockets_lock(&keeper->sockets, options->run_dir, reason))
+        return false;
+    if (options->kernel == OPTIONS_KERNEL_XFRM)
+        keeper->early = early_new();
+    if (privilege_drop(reason) != STATUS_OK)
         return false;
     privilege_hide();
     if (!files_load(options->file, &loaded, error)) {
@@ -318,6 +324,7 @@ static void finish(struct keeper *keeper)
     session_free(&keeper->session);
     if (keeper->service.kernel != NULL)
         service_free(&keeper->service);
+    early_free(keeper->early);
     routes_free(keeper->routes);
     sockets_close(&keeper->sockets);
     if (keeper->base != NULL)

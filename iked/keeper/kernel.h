@@ -112,8 +112,10 @@ struct kernel {
     const struct kernel_ops *ops;
 };
 
-/* NULL with a line in the reason. */
-struct kernel *kernel_xfrm_new(struct reason *reason);
+struct early;
+
+/* NULL with a line in the reason.  Takes `early`, which may be NULL, also when it fails. */
+struct kernel *kernel_xfrm_new(struct early *early, struct reason *reason);
 struct kernel *kernel_none_new(struct reason *reason);
 
 /* "the kernel has no ESP ..." for an errno of a job; returns `text`. */

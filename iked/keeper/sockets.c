@@ -144,8 +144,7 @@ static bool open_control(struct sockets *sockets, struct reason *reason)
     return false;
 }
 
-/* A policy of the socket's own goes before all others: IKE must pass when nothing else may. */
-static bool set_bypass(int fd, uint8_t family)
+bool sockets_pass_policies(int fd, uint8_t family)
 {
     bool v6 = family == FAMILY_IPV6;
     struct xfrm_userpolicy_info policy = {
@@ -214,7 +213,7 @@ static int open_udp(uint8_t family, uint16_t port, bool protects, bool second)
 
     if (fd < 0)
         return -1;
-    if (set_options(fd, family) && (!protects || set_bypass(fd, family)) &&
+    if (set_options(fd, family) && (!protects || sockets_pass_policies(fd, family)) &&
         (!second || share_port(fd)) && bind_any(fd, family, port)) {
         if (protects && port == IPC_PORT_NAT)
             take_out_esp(fd, family);

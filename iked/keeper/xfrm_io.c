@@ -13,9 +13,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "iked/keeper/early.h"
 #include "iked/keeper/netlink.h"
 #include "iked/keeper/xfrm_decode.h"
 #include "iked/keeper/xfrm_move.h"
+#include "lib/wire/ikev2.h"
 
 #define XFRMGRP_MAPPING (1u << (XFRMNLGRP_MAPPING - 1)) /* which <linux/xfrm.h> forgot */
 #define BATCH_SIZE      65536
@@ -27,6 +29,7 @@
 
 struct xfrm {
     struct kernel kernel;
+    struct early *early;
     int request_fd;
     int notice_fd;
     uint32_t sequence;
@@ -139,6 +142,30 @@ static void fly(struct xfrm *xfrm, struct flight *flight, const struct xfrm_batc
     }
 }
 
+/* --- What comes before its SA has keys --- */
+
+static void watch_spi(struct early *early, const struct effect_allocate_spi *allocate, uint32_t spi)
+{
+    struct early_flow flow = {
+        .destination = allocate->destination,
+        .spi = spi,
+        .encap = allocate->encap,
+    };
+
+    if (allocate->early && allocate->protocol == V2_PROTOCOL_ESP)
+        early_watch(early, &flow);
+}
+
+static void see_to_early(struct early *early, const struct kernel_job *job)
+{
+    if (job->verb == KERNEL_ALLOCATE_SPI && job->error == 0)
+        watch_spi(early, job->allocate_spi, job->spi);
+    else if (job->verb == KERNEL_INSTALL_SA && job->error == 0 && job->install_sa->inbound)
+        early_give(early, &job->install_sa->destination, job->install_sa->spi);
+    else if (job->verb == KERNEL_REMOVE_SA)
+        early_forget(early, &job->remove_sa.destination, job->remove_sa.spi);
+}
+
 /* --- Moves --- */
 
 /* Reads an SA into `in`; NULL with an errno when there is none. */
@@ -205,6 +232,8 @@ static void xfrm_run(struct kernel *kernel, struct kernel_job *jobs, size_t coun
             flight.last[flight.count++] = batch.sequence;
         }
         fly(xfrm, &flight, &batch);
+        for (size_t i = 0; i < flight.count; i++)
+            see_to_early(xfrm->early, &flight.jobs[i]);
     }
 }
 
@@ -319,6 +348,7 @@ static void xfrm_free(struct kernel *kernel)
 {
     struct xfrm *xfrm = xfrm_of(kernel);
 
+    early_free(xfrm->early);
     if (xfrm->request_fd >= 0)
         close(xfrm->request_fd);
     if (xfrm->notice_fd >= 0)
@@ -335,15 +365,17 @@ static const struct kernel_ops xfrm_ops = {
     .free = xfrm_free,
 };
 
-struct kernel *kernel_xfrm_new(struct reason *reason)
+struct kernel *kernel_xfrm_new(struct early *early, struct reason *reason)
 {
     struct xfrm *xfrm = calloc(1, sizeof(*xfrm));
 
     if (xfrm == NULL) {
+        early_free(early);
         reason_set(reason, STATUS_FAIL, 0, "out of memory");
         return NULL;
     }
     xfrm->kernel.ops = &xfrm_ops;
+    xfrm->early = early;
     xfrm->request_fd = netlink_open(NETLINK_XFRM, 0, REQUEST_RCVBUF);
     xfrm->notice_fd = netlink_open(NETLINK_XFRM, XFRMGRP_ACQUIRE | XFRMGRP_EXPIRE | XFRMGRP_MAPPING,
                                    NOTICE_RCVBUF);

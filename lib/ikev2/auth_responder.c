@@ -83,7 +83,7 @@ static enum status ask(struct context *context, struct ike_sa *sa, const struct 
         return STATUS_FAIL;
     if (sa->handshake->child == NULL)
         return STATUS_OK;
-    return child_ask_spi(context, sa, &sa->handshake->step, sa->handshake->child);
+    return child_ask_spi(context, sa, &sa->handshake->step, sa->handshake->child, false);
 }
 
 /* A child that cannot be is no end of the IKE SA: the reply says why. */

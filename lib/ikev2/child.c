@@ -394,7 +394,7 @@ static void name_child(const struct ike_sa *sa, const struct child_sa *child,
 }
 
 enum status child_ask_spi(struct context *context, struct ike_sa *sa, struct step *step,
-                          struct child_sa *child)
+                          struct child_sa *child, bool peer_answers)
 {
     struct effect *effect = step_effect(context, sa, step, EFFECT_ALLOCATE_SPI);
 
@@ -409,6 +409,8 @@ enum status child_ask_spi(struct context *context, struct ike_sa *sa, struct ste
     allocate->destination = child->local;
     allocate->protocol = child->protocol;
     allocate->mode = child->mode;
+    allocate->encap = child->encap;
+    allocate->early = peer_answers;
     allocate->reqid = child->reqid;
     return STATUS_OK;
 }

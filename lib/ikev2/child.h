@@ -61,9 +61,10 @@ void child_continue(struct child_sa *child, const struct child_sa *old);
 void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number,
                         struct slice nonce, bool with_group);
 
-/* Asks for the child's inbound SPI, as part of a step. */
+/* Asks for the child's inbound SPI, as part of a step.  `peer_answers`: so that it may send on the
+ * SA before we can have its keys. */
 MUST_USE enum status child_ask_spi(struct context *context, struct ike_sa *sa, struct step *step,
-                                   struct child_sa *child);
+                                   struct child_sa *child, bool peer_answers);
 
 /* Derives the keys and hands both SAs, inbound first, and the child's own policies to the kernel,
  * as part of a step.  `hold_outbound`: the outbound SA is kept back, because the peer can receive

@@ -57,7 +57,7 @@ static enum status prepare(struct context *context, struct ike_sa *sa, struct cr
             creation->group = sa->suite.group;
         creation->child = propose(context, sa, creation->config, old);
         if (creation->child == NULL ||
-            child_ask_spi(context, sa, &creation->step, creation->child) != STATUS_OK)
+            child_ask_spi(context, sa, &creation->step, creation->child, true) != STATUS_OK)
             return STATUS_FAIL;
     }
     if (creation->group == GROUP_NONE)

@@ -71,7 +71,7 @@ struct effect_sign {
     struct buffer peer_auth;
 };
 
-/* An SPI for an inbound SA from `source` (the peer) to `destination` (us). */
+/* An SPI for an inbound SA from `source` (the peer) to `destination` (us), with their ports. */
 struct effect_allocate_spi {
     struct name connection;
     struct name child;
@@ -79,6 +79,8 @@ struct effect_allocate_spi {
     struct address destination;
     uint8_t protocol; /* enum v2_protocol: ESP or AH */
     uint8_t mode;     /* enum child_mode */
+    bool encap;       /* the SA will be in UDP */
+    bool early;       /* the peer answers: it has the keys, and may send, before we can have them */
     uint32_t reqid;
 };
 

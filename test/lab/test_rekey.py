@@ -22,7 +22,7 @@ class Pings:
 
     def __init__(self, pair):
         self.log = pair.net.folder / "pings"
-        self.process = pair.a.spawn("ping", "-n", "-i", "0.01", pair.b.v4, log=self.log)
+        self.process = pair.near.spawn("ping", "-n", "-i", "0.01", pair.far.address(pair.family), log=self.log)
         wait_until(lambda: self.answered(), 10, "the first answers")
 
     def answered(self):
@@ -38,11 +38,12 @@ class Pings:
         return max(answered) - len(set(answered)), max(answered)
 
 
-def established(scenario, peer):
-    pair = Pair(scenario, "transport", 4, peer)
+def established(scenario, peer, mode="transport", family=4, encapsulate=False):
+    pair = Pair(scenario, mode, family, peer)
     if peer == "libreswan":
         pair.two.pfs = False
     pair.configure(other_start="traffic")
+    pair.one.configure(replace(pair.conn, encapsulate=encapsulate))
     pair.two.start()
     pair.one.start()
     pair.one.up()
@@ -63,21 +64,21 @@ def rekey_again_and_again(pair, daemon, what, count):
     assert seen() == before + count, "there were more rekeyings than were asked for"
 
 
-def rekey_all(pair, daemon):
-    """How many pings were lost, of how many; all the rest is asserted."""
+def rekey_all(pair, daemon, count=REKEYS):
+    """How many pings were lost; all the rest is asserted."""
     pings = Pings(pair)
-    rekey_again_and_again(pair, daemon, "lab", REKEYS)
+    rekey_again_and_again(pair, daemon, "lab", count)
     # strongSwan keeps a replaced inbound SA for 5 s; when the IKE SA is rekeyed meanwhile it may forget
     # to remove it ("CHILD_SA {168} not found for delete", four of 200), for ever.
     settles(pair)
-    rekey_again_and_again(pair, daemon, "ike", max(2, REKEYS // 4))
+    rekey_again_and_again(pair, daemon, "ike", max(2, count // 4))
     lost, sent = pings.stop()
     settles(pair)
     wait_until(lambda: len(pair.one.sas()) == 1, 15, "one IKE SA")
     if pair.two.kind != "iked":
         wait_until(lambda: pair.two.sas() == 1, 15, f"one IKE SA at {pair.two.kind}")
     pair.nothing_was_clear()
-    print(f"{lost} of {sent} pings lost in {REKEYS} rekeyings of a child and {max(2, REKEYS // 4)} of an IKE SA")
+    print(f"{lost} of {sent} pings lost in {count} rekeyings of a child and {max(2, count // 4)} of an IKE SA")
     return lost
 
 
@@ -91,14 +92,22 @@ def test_many_under_traffic(lab_scenario, peer, side):
 
 # Libreswan 4.10 sends on the new SA as soon as its answer is out ("responder rekeyed Child SA #4 using
 # #3", 2 ms before the answer is on the wire; its first packet on the new SA follows 1 ms later, 9 ms
-# before iked's Delete). An initiator cannot have the keys before the answer: what comes until the kernel
-# has them finds no SA. Without PFS, which spares iked a key exchange in between, that is one ping or none.
+# before iked's Delete). An initiator cannot have the keys before the answer, so iked keeps what comes
+# until the kernel has them; where it did not, 2 of 108 pings were lost in 12 rekeyings of a child and 3 of
+# an IKE SA.
+@pytest.mark.iked_only
+@pytest.mark.parametrize("mode,family,encapsulate", [("transport", 4, False), ("tunnel", 6, False),
+                                                     ("tunnel", 4, True)])
+def test_a_peer_that_sends_before_we_have_keys(lab_scenario, mode, family, encapsulate):
+    pair = established(lab_scenario, "libreswan", mode, family, encapsulate)
+    assert rekey_all(pair, pair.one, max(REKEYS, 12)) == 0
+
+
 # Where Libreswan is the initiator one run lost none and another 2 of 3448; why is not known yet.
 @pytest.mark.iked_only
-@pytest.mark.parametrize("side", ["one", "two"])
-def test_many_under_traffic_with_libreswan(lab_scenario, side):
+def test_many_started_by_libreswan(lab_scenario):
     pair = established(lab_scenario, "libreswan")
-    assert rekey_all(pair, getattr(pair, side)) <= 6 * REKEYS
+    assert rekey_all(pair, pair.two) <= 6 * REKEYS
 
 
 def with_limits(scenario, peer, **limits):

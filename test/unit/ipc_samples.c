@@ -150,6 +150,8 @@ static struct ipc_message allocate_spi(void)
         .destination = policy_address("192.0.2.1"),
         .protocol = V2_PROTOCOL_ESP,
         .mode = CHILD_TUNNEL,
+        .encap = true,
+        .early = true,
         .reqid = 0x69001122,
     };
     return message;

@@ -1,0 +1,272 @@
+/*
+ * Packets that come before their SA's keys (iked/keeper/early.h), on a loopback device of the test's own:
+ * an ear of the test's hears a packet when it comes, and again when it is given.
+ * Needs root and namespaces; skipped otherwise.
+ */
+#include "iked/keeper/early.h"
+
+#include <net/if.h>
+#include <netinet/ip6.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "iked/sockaddr.h"
+#include "test/unit/policy.h"
+
+#define SPI       0xc1020304u
+#define WAIT_MS   2000
+#define QUIET_MS  50
+#define MANY      40
+#define NAT_PORT  4500
+#define PEER_PORT 10005
+
+static bool has_namespace;
+
+static int enter_namespace(void **state)
+{
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    (void)state;
+
+    if (geteuid() != 0 || unshare(CLONE_NEWNET) != 0)
+        return 0;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    has_namespace = fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &request) == 0;
+    close(fd);
+    return 0;
+}
+
+/* --- A host's two ends --- */
+
+struct wire {
+    struct early *early;
+    struct early_flow flow;
+    struct address peer;
+    uint8_t protocol;
+    int ear;
+};
+
+static int raw_socket(uint8_t family, int protocol)
+{
+    int fd = socket(family == FAMILY_IPV6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_CLOEXEC, protocol);
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static struct wire wire_up(const char *source, const char *destination, bool encap)
+{
+    struct wire wire = {.protocol = encap ? IPPROTO_UDP : IPPROTO_ESP};
+
+    if (!has_namespace)
+        skip();
+    wire.early = early_new();
+    assert_non_null(wire.early);
+    wire.flow = (struct early_flow){
+        .destination = policy_address(destination),
+        .spi = SPI,
+        .encap = encap,
+    };
+    wire.peer = policy_address(source);
+    wire.flow.destination.port = encap ? NAT_PORT : 0;
+    wire.ear = raw_socket(wire.peer.family, wire.protocol);
+    return wire;
+}
+
+static void wire_down(struct wire *wire)
+{
+    early_free(wire->early);
+    close(wire->ear);
+}
+
+/* ESP's first octets (RFC 4303 section 2), behind a UDP header where they are in UDP. */
+static size_t write_packet(uint8_t to[20], const struct wire *wire, uint16_t port, uint32_t spi,
+                           uint8_t number)
+{
+    uint8_t *at = to;
+
+    if (wire->flow.encap) {
+        const uint8_t udp[] = {
+            PEER_PORT >> 8, PEER_PORT & 0xff, (uint8_t)(port >> 8), (uint8_t)port, 0, 20, 0, 0};
+        memcpy(at, udp, sizeof(udp));
+        at += sizeof(udp);
+    }
+    const uint8_t esp[] = {(uint8_t)(spi >> 24),
+                           (uint8_t)(spi >> 16),
+                           (uint8_t)(spi >> 8),
+                           (uint8_t)spi,
+                           0,
+                           0,
+                           0,
+                           number,
+                           0xaa,
+                           0xbb,
+                           0xcc,
+                           number};
+    memcpy(at, esp, sizeof(esp));
+    return (size_t)(at + sizeof(esp) - to);
+}
+
+static void arrive_at(const struct wire *wire, uint16_t port, uint32_t spi, uint8_t number)
+{
+    union sockaddr_any from;
+    union sockaddr_any to;
+    struct address ends[] = {wire->peer, wire->flow.destination};
+    uint8_t packet[20];
+
+    ends[0].port = ends[1].port = 0;
+    socklen_t size = sockaddr_write(&ends[0], &from);
+    (void)sockaddr_write(&ends[1], &to);
+    size_t length = write_packet(packet, wire, port, spi, number);
+    int fd = raw_socket(wire->peer.family, wire->protocol);
+    assert_int_equal(bind(fd, &from.any, size), 0);
+    assert_int_equal(sendto(fd, packet, length, 0, &to.any, size), length);
+    close(fd);
+}
+
+static void arrive(const struct wire *wire, uint32_t spi, uint8_t number)
+{
+    arrive_at(wire, NAT_PORT, spi, number);
+}
+
+/* The last octet of the next packet, which tells them apart; -1 when none comes. */
+static int hear(const struct wire *wire, int wait_ms)
+{
+    struct pollfd ready = {.fd = wire->ear, .events = POLLIN};
+    union sockaddr_any from;
+    socklen_t size = sizeof(from);
+    struct address source;
+    uint8_t packet[128];
+
+    if (poll(&ready, 1, wait_ms) != 1)
+        return -1;
+    ssize_t length = recvfrom(wire->ear, packet, sizeof(packet), 0, &from.any, &size);
+    assert_true(length >= 12);
+    assert_true(sockaddr_read(&from.any, &source));
+    assert_int_equal(source.family, wire->peer.family);
+    return packet[length - 1];
+}
+
+static void assert_heard(const struct wire *wire, int number)
+{
+    assert_int_equal(hear(wire, WAIT_MS), number);
+}
+
+static void assert_silence(const struct wire *wire)
+{
+    assert_int_equal(hear(wire, QUIET_MS), -1);
+}
+
+/* --- Tests --- */
+
+static void gives_in_order(const char *source, const char *destination, bool encap)
+{
+    struct wire wire = wire_up(source, destination, encap);
+
+    early_watch(wire.early, &wire.flow);
+    for (uint8_t i = 1; i <= 3; i++) {
+        arrive(&wire, SPI, i);
+        assert_heard(&wire, i);
+    }
+    early_give(wire.early, &wire.flow.destination, SPI);
+    for (uint8_t i = 1; i <= 3; i++)
+        assert_heard(&wire, i);
+    early_give(wire.early, &wire.flow.destination, SPI);
+    assert_silence(&wire);
+    arrive(&wire, SPI, 4); /* it has its SA now */
+    assert_heard(&wire, 4);
+    early_give(wire.early, &wire.flow.destination, SPI);
+    assert_silence(&wire);
+    wire_down(&wire);
+}
+
+static void what_came_early_is_given_once(void **state)
+{
+    (void)state;
+    gives_in_order("127.0.0.5", "127.0.0.6", false);
+    gives_in_order("127.0.0.5", "127.0.0.6", true);
+    gives_in_order("::1", "::1", false);
+    gives_in_order("::1", "::1", true);
+}
+
+static void other_packets_are_left_alone(void **state)
+{
+    struct address elsewhere = policy_address("127.0.0.7");
+    (void)state;
+
+    struct wire wire = wire_up("127.0.0.5", "127.0.0.6", true);
+    early_watch(wire.early, &wire.flow);
+    arrive(&wire, SPI + 1, 1);
+    arrive_at(&wire, NAT_PORT + 1, SPI, 2);
+    for (int i = 1; i <= 2; i++)
+        assert_heard(&wire, i);
+    early_give(wire.early, &elsewhere, SPI);
+    early_give(wire.early, &wire.flow.destination, SPI);
+    assert_silence(&wire);
+    wire_down(&wire);
+}
+
+static void what_is_forgotten_is_not_given(void **state)
+{
+    (void)state;
+    struct wire wire = wire_up("127.0.0.5", "127.0.0.6", false);
+    early_watch(wire.early, &wire.flow);
+    arrive(&wire, SPI, 1);
+    assert_heard(&wire, 1);
+    early_forget(wire.early, &wire.flow.destination, SPI);
+    early_give(wire.early, &wire.flow.destination, SPI);
+    assert_silence(&wire);
+    /* Nor to who waits next in the same place. */
+    for (uint32_t i = 1; i <= MANY; i++) {
+        wire.flow.spi = SPI + i;
+        early_watch(wire.early, &wire.flow);
+        early_give(wire.early, &wire.flow.destination, SPI + i);
+    }
+    assert_silence(&wire);
+    wire_down(&wire);
+}
+
+static void the_latest_wait(void **state)
+{
+    (void)state;
+    struct wire wire = wire_up("127.0.0.5", "127.0.0.6", false);
+    for (uint32_t i = 1; i <= MANY; i++) {
+        wire.flow.spi = SPI + i;
+        early_watch(wire.early, &wire.flow);
+    }
+    arrive(&wire, SPI + 1, 1);
+    arrive(&wire, SPI + MANY, 2);
+    assert_heard(&wire, 1);
+    assert_heard(&wire, 2);
+    for (uint32_t i = 1; i <= MANY; i++)
+        early_give(wire.early, &wire.flow.destination, SPI + i);
+    assert_heard(&wire, 2);
+    assert_silence(&wire);
+    wire_down(&wire);
+}
+
+static void absence_is_harmless(void **state)
+{
+    struct early_flow flow = {.spi = SPI};
+    (void)state;
+
+    early_watch(NULL, &flow);
+    early_give(NULL, &flow.destination, SPI);
+    early_forget(NULL, &flow.destination, SPI);
+    early_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_came_early_is_given_once),
+        cmocka_unit_test(other_packets_are_left_alone),
+        cmocka_unit_test(what_is_forgotten_is_not_given),
+        cmocka_unit_test(the_latest_wait),
+        cmocka_unit_test(absence_is_harmless),
+    };
+
+    return cmocka_run_group_tests(tests, enter_namespace, NULL);
+}
