@@ -104,7 +104,7 @@ enum status gate_check_install_policy(const struct gate *gate, const struct conf
     const struct child_config *child = claim.child;
     const struct policy_record *there =
         ledger_find_policy(gate->ledger, &policy->local_selector, &policy->remote_selector);
-    bool its_own = there != NULL && there->owner == claim.owner;
+    bool its_own = there != NULL && there->reqid->owner == claim.owner;
     if (policy->policy != child->policy)
         return refuse(reason, "the child has the other policy");
     if (!side_allows(child, child->local, child->local_count, &policy->local,
@@ -113,10 +113,11 @@ enum status gate_check_install_policy(const struct gate *gate, const struct conf
     if (!side_allows(child, child->remote, child->remote_count, &policy->remote,
                      &policy->remote_selector, its_own))
         return refuse(reason, "the remote selector is not within the child's");
-    if (there != NULL && !its_own && config_find(config, there->owner->connection.text) != NULL)
+    if (there != NULL && !its_own &&
+        config_find(config, there->reqid->owner->connection.text) != NULL)
         return reason_set(reason, STATUS_FAIL, 0,
                           "refused: the selectors are in use by connection %s",
-                          there->owner->connection.text);
+                          there->reqid->owner->connection.text);
     uint32_t most = claim_is_any(&claim) ? GATE_SAS_PER_ANY_CHILD : GATE_POLICIES_PER_CHILD;
     if (there == NULL && claim.owner != NULL && claim.owner->policy_count >= most)
         return refuse(reason, "the child has too many policies");
@@ -133,7 +134,7 @@ enum status gate_check_remove_policy(const struct gate *gate, const struct confi
         ledger_find_policy(gate->ledger, &policy->local_selector, &policy->remote_selector);
 
     (void)config; /* the newest decides, also while the one before still holds */
-    if (there == NULL || there->owner != owner)
+    if (there == NULL || there->reqid->owner != owner)
         return refuse(reason, "no such policy of the child's");
     if (config_wants_pair(gate->config, owner, &policy->local_selector, &policy->remote_selector))
         return refuse(reason, "the configuration wants this policy");

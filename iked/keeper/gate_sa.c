@@ -64,7 +64,7 @@ static enum status inbound_check(const struct gate *gate, const struct effect_in
     const struct sa_record *record =
         ledger_find_sa(gate->ledger, &sa->destination, sa->spi, sa->protocol);
 
-    if (record == NULL || record->owner != claim->owner ||
+    if (record == NULL || record->reqid->owner != claim->owner ||
         !address_same_host(&record->source, &sa->source) || !record->inbound)
         return refuse(reason, "the SPI was not allocated for the child and its peer");
     if (record->filled)
@@ -131,9 +131,9 @@ enum status gate_check_install_sa(const struct gate *gate, const struct config *
 static enum status move_check(const struct gate *gate, const struct effect_move_sa *sa,
                               const struct sa_record *record, struct reason *reason)
 {
-    if (record == NULL || !record->filled || sa_is_orphan(gate->ledger, record) ||
-        record->inbound != sa->inbound || !address_same_host(&record->source, &sa->source) ||
-        record->owner != ledger_owner(gate->ledger, &sa->connection, &sa->child))
+    if (record == NULL || !record->filled || record->orphan || record->inbound != sa->inbound ||
+        !address_same_host(&record->source, &sa->source) ||
+        record->reqid->owner != ledger_owner(gate->ledger, &sa->connection, &sa->child))
         return refuse(reason, "no such SA of the child's");
     if (!address_same_host(&sa->destination, &sa->new_destination) &&
         ledger_find_sa(gate->ledger, &sa->new_destination, sa->spi, sa->protocol) != NULL)
@@ -156,7 +156,7 @@ enum status gate_check_move_sa(const struct gate *gate, const struct config *con
         .child_name = &sa->child,
         .local = sa->inbound ? &sa->new_destination : &sa->new_source,
         .remote = sa->inbound ? &sa->new_source : &sa->new_destination,
-        .reqid = (uint32_t)record->reqid->node.key,
+        .reqid = record->reqid->reqid,
         .protocol = sa->protocol,
         .mode = record->mode,
         .encap = sa->encap,

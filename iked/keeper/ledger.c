@@ -10,37 +10,13 @@
 
 #include "lib/base/writer.h"
 
-#define KEY_OCTETS_MAX 160
+#define KEY_OCTETS_MAX  160
+#define PAIR_OCTETS_MAX (2 * SELECTOR_OCTETS_MAX)
 
-bool ledger_init(struct ledger *ledger, const uint8_t hash_key[16])
-{
-    *ledger = (struct ledger){.session = 1};
-    memcpy(ledger->hash_key, hash_key, sizeof(ledger->hash_key));
-    TAILQ_INIT(&ledger->owner_list);
-    TAILQ_INIT(&ledger->policy_list);
-    TAILQ_INIT(&ledger->piece_list);
-    return hash_init(&ledger->owners) && hash_init(&ledger->reqids) && hash_init(&ledger->sas) &&
-           hash_init(&ledger->policies) && hash_init(&ledger->pieces);
-}
-
-static void remove_visited(void *context, struct sa_record *sa)
-{
-    ledger_remove_sa(context, sa);
-}
-
-void ledger_free(struct ledger *ledger)
-{
-    ledger_visit_sas(ledger, remove_visited, ledger);
-    while (!TAILQ_EMPTY(&ledger->policy_list))
-        ledger_remove_policy(ledger, TAILQ_FIRST(&ledger->policy_list));
-    while (!TAILQ_EMPTY(&ledger->piece_list))
-        ledger_remove_piece(ledger, TAILQ_FIRST(&ledger->piece_list));
-    hash_free(&ledger->owners);
-    hash_free(&ledger->reqids);
-    hash_free(&ledger->sas);
-    hash_free(&ledger->policies);
-    hash_free(&ledger->pieces);
-}
+/* What grows here grows a hundred thousand times. */
+_Static_assert(sizeof(struct sa_record) <= 88, "an SA's record is small");
+_Static_assert(sizeof(struct policy_record) <= 24, "a policy's record is small");
+_Static_assert(sizeof(struct piece_record) <= 64, "a piece's record is small");
 
 /* --- Keys --- */
 
@@ -61,6 +37,19 @@ static uint64_t owner_key(const struct ledger *ledger, const struct name *connec
     return key_of(ledger, &writer);
 }
 
+static uint64_t key_of_owner(const void *ledger, const struct hash_node *node)
+{
+    const struct owner *owner = HASH_OWNER(node, const struct owner, node);
+
+    return owner_key(ledger, &owner->connection, &owner->child);
+}
+
+static uint64_t key_of_reqid(const void *ledger, const struct hash_node *node)
+{
+    (void)ledger;
+    return HASH_OWNER(node, const struct reqid_use, node)->reqid;
+}
+
 static uint64_t sa_key(const struct ledger *ledger, const struct address *destination, uint32_t spi,
                        uint8_t protocol)
 {
@@ -73,25 +62,24 @@ static uint64_t sa_key(const struct ledger *ledger, const struct address *destin
     return key_of(ledger, &writer);
 }
 
-static void write_selector(struct writer *writer, const struct selector *selector)
+static uint64_t key_of_sa(const void *ledger, const struct hash_node *node)
 {
-    writer_u8(writer, selector->family);
-    writer_u8(writer, selector->protocol);
-    writer_u16(writer, selector->port_start);
-    writer_u16(writer, selector->port_end);
-    writer_bytes(writer, slice_of(selector->start, address_size(selector->family)));
-    writer_bytes(writer, slice_of(selector->end, address_size(selector->family)));
+    const struct sa_record *sa = HASH_OWNER(node, const struct sa_record, node);
+
+    return sa_key(ledger, &sa->destination, sa->spi, sa->protocol);
 }
 
-static uint64_t policy_key(const struct ledger *ledger, const struct selector *local,
-                           const struct selector *remote)
+static struct slice pair_slice(const struct policy_record *policy)
 {
-    uint8_t octets[KEY_OCTETS_MAX];
-    struct writer writer = writer_of(octets, sizeof(octets));
+    return slice_of(policy->pair, policy->pair_size);
+}
 
-    write_selector(&writer, local);
-    write_selector(&writer, remote);
-    return key_of(ledger, &writer);
+static uint64_t key_of_policy(const void *context, const struct hash_node *node)
+{
+    const struct ledger *ledger = context;
+
+    return hash_keyed(ledger->hash_key,
+                      pair_slice(HASH_OWNER(node, const struct policy_record, node)));
 }
 
 static uint64_t piece_key(const struct ledger *ledger, const struct piece *piece)
@@ -112,12 +100,58 @@ static uint64_t piece_key(const struct ledger *ledger, const struct piece *piece
     return key_of(ledger, &writer);
 }
 
+static uint64_t key_of_piece(const void *ledger, const struct hash_node *node)
+{
+    return piece_key(ledger, &HASH_OWNER(node, const struct piece_record, node)->piece);
+}
+
+/* --- The ledger --- */
+
+bool ledger_init(struct ledger *ledger, const uint8_t hash_key[16])
+{
+    *ledger = (struct ledger){.session = 1};
+    memcpy(ledger->hash_key, hash_key, sizeof(ledger->hash_key));
+    TAILQ_INIT(&ledger->owner_list);
+    return hash_init(&ledger->owners, key_of_owner, ledger) &&
+           hash_init(&ledger->reqids, key_of_reqid, ledger) &&
+           hash_init(&ledger->sas, key_of_sa, ledger) &&
+           hash_init(&ledger->policies, key_of_policy, ledger) &&
+           hash_init(&ledger->pieces, key_of_piece, ledger);
+}
+
+static void remove_sa(void *context, struct sa_record *sa)
+{
+    ledger_remove_sa(context, sa);
+}
+
+static void remove_policy(void *context, struct hash_node *node)
+{
+    ledger_remove_policy(context, HASH_OWNER(node, struct policy_record, node));
+}
+
+static void remove_piece(void *context, struct hash_node *node)
+{
+    ledger_remove_piece(context, HASH_OWNER(node, struct piece_record, node));
+}
+
+void ledger_free(struct ledger *ledger)
+{
+    ledger_visit_sas(ledger, remove_sa, ledger);
+    hash_visit(&ledger->policies, remove_policy, ledger);
+    hash_visit(&ledger->pieces, remove_piece, ledger);
+    hash_free(&ledger->owners);
+    hash_free(&ledger->reqids);
+    hash_free(&ledger->sas);
+    hash_free(&ledger->policies);
+    hash_free(&ledger->pieces);
+}
+
 /* --- Owners and reqids --- */
 
 struct owner *ledger_owner(const struct ledger *ledger, const struct name *connection,
                            const struct name *child)
 {
-    struct hash_node *node = hash_find(&ledger->owners, owner_key(ledger, connection, child));
+    struct hash_node *node = hash_first(&ledger->owners, owner_key(ledger, connection, child));
 
     for (; node != NULL; node = hash_next(node)) {
         struct owner *owner = HASH_OWNER(node, struct owner, node);
@@ -142,7 +176,7 @@ static struct owner *owner_get(struct ledger *ledger, const struct name *connect
     owner->child = *child;
     TAILQ_INIT(&owner->sas);
     TAILQ_INSERT_TAIL(&ledger->owner_list, owner, entry);
-    hash_insert(&ledger->owners, &owner->node, owner_key(ledger, connection, child));
+    hash_insert(&ledger->owners, &owner->node);
     return owner;
 }
 
@@ -157,9 +191,14 @@ static void owner_put(struct ledger *ledger, struct owner *owner)
 
 static struct reqid_use *reqid_find(const struct ledger *ledger, uint32_t reqid)
 {
-    struct hash_node *node = hash_find(&ledger->reqids, reqid);
+    struct hash_node *node = hash_first(&ledger->reqids, reqid);
 
-    return node != NULL ? HASH_OWNER(node, struct reqid_use, node) : NULL;
+    for (; node != NULL; node = hash_next(node)) {
+        struct reqid_use *use = HASH_OWNER(node, struct reqid_use, node);
+        if (use->reqid == reqid)
+            return use;
+    }
+    return NULL;
 }
 
 struct owner *ledger_reqid_owner(const struct ledger *ledger, uint32_t reqid)
@@ -178,7 +217,8 @@ static struct reqid_use *reqid_get(struct ledger *ledger, uint32_t reqid, struct
         if (use == NULL)
             return NULL;
         use->owner = owner;
-        hash_insert(&ledger->reqids, &use->node, reqid);
+        use->reqid = reqid;
+        hash_insert(&ledger->reqids, &use->node);
     }
     if (use->owner != owner)
         return NULL;
@@ -199,7 +239,7 @@ static void reqid_put(struct ledger *ledger, struct reqid_use *use)
 struct sa_record *ledger_find_sa(const struct ledger *ledger, const struct address *destination,
                                  uint32_t spi, uint8_t protocol)
 {
-    struct hash_node *node = hash_find(&ledger->sas, sa_key(ledger, destination, spi, protocol));
+    struct hash_node *node = hash_first(&ledger->sas, sa_key(ledger, destination, spi, protocol));
 
     for (; node != NULL; node = hash_next(node)) {
         struct sa_record *sa = HASH_OWNER(node, struct sa_record, node);
@@ -212,13 +252,15 @@ struct sa_record *ledger_find_sa(const struct ledger *ledger, const struct addre
 
 static void sa_count(struct ledger *ledger, const struct sa_record *sa, uint32_t by)
 {
+    struct owner *owner = sa->reqid->owner;
+
     ledger->sa_count += by;
-    sa->owner->sa_count += by;
+    owner->sa_count += by;
     if (!sa->filled)
-        sa->owner->spi_count += by;
-    if (sa_is_orphan(ledger, sa)) {
+        owner->spi_count += by;
+    if (sa->orphan) {
         ledger->orphan_count += by;
-        sa->owner->orphan_count += by;
+        owner->orphan_count += by;
     }
 }
 
@@ -228,12 +270,12 @@ struct sa_record *ledger_add_sa(struct ledger *ledger, const struct sa_entry *en
 
     if (sa == NULL)
         return NULL;
-    sa->owner = owner_get(ledger, entry->connection, entry->child);
-    if (sa->owner != NULL)
-        sa->reqid = reqid_get(ledger, entry->reqid, sa->owner);
+    struct owner *owner = owner_get(ledger, entry->connection, entry->child);
+    if (owner != NULL)
+        sa->reqid = reqid_get(ledger, entry->reqid, owner);
     if (sa->reqid == NULL) {
-        if (sa->owner != NULL)
-            owner_put(ledger, sa->owner);
+        if (owner != NULL)
+            owner_put(ledger, owner);
         free(sa);
         return NULL;
     }
@@ -245,23 +287,25 @@ struct sa_record *ledger_add_sa(struct ledger *ledger, const struct sa_entry *en
     sa->inbound = entry->inbound;
     sa->encap = entry->encap;
     sa->filled = entry->filled;
-    sa->session = entry->session;
-    hash_insert(&ledger->sas, &sa->node, sa_key(ledger, &sa->destination, sa->spi, sa->protocol));
-    TAILQ_INSERT_TAIL(&sa->owner->sas, sa, entry);
+    sa->orphan = entry->orphan;
+    hash_insert(&ledger->sas, &sa->node);
+    TAILQ_INSERT_TAIL(&owner->sas, sa, entry);
     sa_count(ledger, sa, 1);
     return sa;
 }
 
 void ledger_fill_sa(struct sa_record *sa, bool filled)
 {
-    sa->owner->spi_count -= sa->filled ? 0 : 1;
+    struct owner *owner = sa->reqid->owner;
+
+    owner->spi_count -= sa->filled ? 0 : 1;
     sa->filled = filled;
-    sa->owner->spi_count += sa->filled ? 0 : 1;
+    owner->spi_count += sa->filled ? 0 : 1;
 }
 
 bool ledger_set_reqid(struct ledger *ledger, struct sa_record *sa, uint32_t reqid)
 {
-    struct reqid_use *use = reqid_get(ledger, reqid, sa->owner);
+    struct reqid_use *use = reqid_get(ledger, reqid, sa->reqid->owner);
 
     if (use == NULL)
         return false;
@@ -277,16 +321,18 @@ void ledger_move_sa(struct ledger *ledger, struct sa_record *sa, const struct ad
     sa->source = *source;
     sa->destination = *destination;
     sa->encap = encap;
-    hash_insert(&ledger->sas, &sa->node, sa_key(ledger, destination, sa->spi, sa->protocol));
+    hash_insert(&ledger->sas, &sa->node);
 }
 
 void ledger_remove_sa(struct ledger *ledger, struct sa_record *sa)
 {
+    struct owner *owner = sa->reqid->owner;
+
     sa_count(ledger, sa, UINT32_MAX); /* minus one */
     hash_remove(&ledger->sas, &sa->node);
-    TAILQ_REMOVE(&sa->owner->sas, sa, entry);
+    TAILQ_REMOVE(&owner->sas, sa, entry);
     reqid_put(ledger, sa->reqid);
-    owner_put(ledger, sa->owner);
+    owner_put(ledger, owner);
     free(sa);
 }
 
@@ -316,9 +362,11 @@ void ledger_next_session(struct ledger *ledger, uint64_t now_ms)
     struct sa_record *sa;
 
     TAILQ_FOREACH (owner, &ledger->owner_list, entry) {
-        TAILQ_FOREACH (sa, &owner->sas, entry)
-            if (sa->session == ledger->session)
+        TAILQ_FOREACH (sa, &owner->sas, entry) {
+            if (!sa->orphan)
                 sa->orphaned_ms = now_ms;
+            sa->orphan = true;
+        }
         owner->orphan_count = owner->sa_count;
     }
     ledger->orphan_count = ledger->sa_count;
@@ -327,49 +375,68 @@ void ledger_next_session(struct ledger *ledger, uint64_t now_ms)
 
 /* --- Policies --- */
 
+struct child_selectors policy_pair(const struct policy_record *policy)
+{
+    struct reader reader = reader_of(pair_slice(policy));
+    struct child_selectors pair;
+
+    pair.local = selector_unpack(&reader);
+    pair.remote = selector_unpack(&reader);
+    return pair;
+}
+
+static struct slice pair_write(uint8_t octets[PAIR_OCTETS_MAX], const struct selector *local,
+                               const struct selector *remote)
+{
+    struct writer writer = writer_of(octets, PAIR_OCTETS_MAX);
+
+    selector_pack(&writer, local);
+    selector_pack(&writer, remote);
+    return writer_slice(&writer);
+}
+
 struct policy_record *ledger_find_policy(const struct ledger *ledger, const struct selector *local,
                                          const struct selector *remote)
 {
-    struct hash_node *node = hash_find(&ledger->policies, policy_key(ledger, local, remote));
+    uint8_t octets[PAIR_OCTETS_MAX];
+    struct slice pair = pair_write(octets, local, remote);
+    struct hash_node *node = hash_first(&ledger->policies, hash_keyed(ledger->hash_key, pair));
 
     for (; node != NULL; node = hash_next(node)) {
         struct policy_record *policy = HASH_OWNER(node, struct policy_record, node);
-        if (selector_equal(&policy->local_selector, local) &&
-            selector_equal(&policy->remote_selector, remote))
+        if (slice_equal(pair_slice(policy), pair))
             return policy;
     }
     return NULL;
 }
 
 static struct policy_record *policy_add(struct ledger *ledger, const struct effect_policy *from,
-                                        struct owner *owner, struct reqid_use *reqid)
+                                        struct reqid_use *reqid)
 {
-    struct policy_record *policy =
-        ledger->policy_count < LEDGER_POLICIES_MAX ? calloc(1, sizeof(*policy)) : NULL;
+    uint8_t octets[PAIR_OCTETS_MAX];
+    struct slice pair = pair_write(octets, &from->local_selector, &from->remote_selector);
+    struct policy_record *policy = ledger->policies.count < LEDGER_POLICIES_MAX
+                                       ? calloc(1, sizeof(*policy) + pair.size)
+                                       : NULL;
 
     if (policy == NULL)
         return NULL;
-    policy->owner = owner;
     policy->reqid = reqid;
-    policy->local_selector = from->local_selector;
-    policy->remote_selector = from->remote_selector;
-    hash_insert(&ledger->policies, &policy->node,
-                policy_key(ledger, &from->local_selector, &from->remote_selector));
-    TAILQ_INSERT_TAIL(&ledger->policy_list, policy, entry);
-    ledger->policy_count++;
-    owner->policy_count++;
+    policy->pair_size = (uint8_t)pair.size;
+    memcpy(policy->pair, pair.data, pair.size);
+    hash_insert(&ledger->policies, &policy->node);
+    reqid->owner->policy_count++;
     return policy;
 }
 
-static void policy_give(struct ledger *ledger, struct policy_record *policy, struct owner *owner,
+static void policy_give(struct ledger *ledger, struct policy_record *policy,
                         struct reqid_use *reqid)
 {
-    struct owner *before = policy->owner;
+    struct owner *before = policy->reqid->owner;
 
     reqid_put(ledger, policy->reqid);
-    policy->owner = owner;
     policy->reqid = reqid;
-    owner->policy_count++;
+    reqid->owner->policy_count++;
     before->policy_count--;
     owner_put(ledger, before);
 }
@@ -384,9 +451,9 @@ struct policy_record *ledger_set_policy(struct ledger *ledger, const struct effe
     struct policy_record *policy =
         ledger_find_policy(ledger, &from->local_selector, &from->remote_selector);
     if (reqid != NULL && policy != NULL)
-        policy_give(ledger, policy, owner, reqid);
+        policy_give(ledger, policy, reqid);
     else if (reqid != NULL)
-        policy = policy_add(ledger, from, owner, reqid);
+        policy = policy_add(ledger, from, reqid);
     if (reqid == NULL || policy == NULL) {
         if (reqid != NULL)
             reqid_put(ledger, reqid);
@@ -399,12 +466,12 @@ struct policy_record *ledger_set_policy(struct ledger *ledger, const struct effe
 
 void ledger_remove_policy(struct ledger *ledger, struct policy_record *policy)
 {
+    struct owner *owner = policy->reqid->owner;
+
     hash_remove(&ledger->policies, &policy->node);
-    TAILQ_REMOVE(&ledger->policy_list, policy, entry);
-    ledger->policy_count--;
-    policy->owner->policy_count--;
+    owner->policy_count--;
     reqid_put(ledger, policy->reqid);
-    owner_put(ledger, policy->owner);
+    owner_put(ledger, owner);
     free(policy);
 }
 
@@ -412,7 +479,7 @@ void ledger_remove_policy(struct ledger *ledger, struct policy_record *policy)
 
 struct piece_record *ledger_find_piece(const struct ledger *ledger, const struct piece *piece)
 {
-    struct hash_node *node = hash_find(&ledger->pieces, piece_key(ledger, piece));
+    struct hash_node *node = hash_first(&ledger->pieces, piece_key(ledger, piece));
 
     for (; node != NULL; node = hash_next(node)) {
         struct piece_record *record = HASH_OWNER(node, struct piece_record, node);
@@ -432,8 +499,7 @@ struct piece_record *ledger_add_piece(struct ledger *ledger, const struct piece 
         if (record == NULL)
             return NULL;
         record->piece = *piece;
-        hash_insert(&ledger->pieces, &record->node, piece_key(ledger, piece));
-        TAILQ_INSERT_TAIL(&ledger->piece_list, record, entry);
+        hash_insert(&ledger->pieces, &record->node);
     }
     record->reqid = reqid;
     record->mode = mode;
@@ -443,6 +509,5 @@ struct piece_record *ledger_add_piece(struct ledger *ledger, const struct piece 
 void ledger_remove_piece(struct ledger *ledger, struct piece_record *piece)
 {
     hash_remove(&ledger->pieces, &piece->node);
-    TAILQ_REMOVE(&ledger->piece_list, piece, entry);
     free(piece);
 }

@@ -37,51 +37,49 @@ TAILQ_HEAD(owner_list, owner);
 
 /* A reqid in use and who uses it: one owner at a time. */
 struct reqid_use {
-    struct hash_node node; /* by the reqid */
+    struct hash_node node;
     struct owner *owner;
+    uint32_t reqid;
     uint32_t use_count;
 };
 
+/* There are many of these, of policies and of pieces. */
 struct sa_record {
     struct hash_node node;
     TAILQ_ENTRY(sa_record) entry; /* of the owner's */
-    struct owner *owner;
-    struct reqid_use *reqid;
-    struct address source; /* with their ports when it is in UDP */
+    struct reqid_use *reqid;      /* whose owner it is */
+    struct address source;        /* with their ports when it is in UDP */
     struct address destination;
-    uint64_t orphaned_ms;
-    uint64_t mapping_ms; /* when a MAPPING was passed on last, 0: never */
+    union {
+        uint64_t orphaned_ms; /* an orphan: when it became one */
+        uint64_t mapping_ms;  /* any other: when a MAPPING was passed on last, 0: never */
+    };
     uint32_t spi;
-    uint32_t session;
     uint8_t protocol; /* enum v2_protocol */
     uint8_t mode;     /* enum child_mode */
-    bool inbound;
-    bool encap;  /* in UDP (RFC 3948) */
-    bool filled; /* false: only the SPI is allocated */
-    bool seen;   /* scratch of reconciliation */
+    bool inbound : 1;
+    bool encap : 1;  /* in UDP (RFC 3948) */
+    bool filled : 1; /* false: only the SPI is allocated */
+    bool orphan : 1; /* of an earlier session */
+    bool seen : 1;   /* scratch of reconciliation */
 };
 
 /* A policy of the kernel.  Selectors that meet in one share it. */
 struct piece_record {
     struct hash_node node;
-    TAILQ_ENTRY(piece_record) entry;
     struct piece piece;
     uint32_t reqid;     /* of the template that it was last installed with */
     uint32_t use_count; /* 0: left behind by an earlier keeper */
     uint8_t mode;
 };
-TAILQ_HEAD(piece_record_list, piece_record);
 
 struct policy_record {
     struct hash_node node;
-    TAILQ_ENTRY(policy_record) entry;
-    struct owner *owner;
-    struct reqid_use *reqid;
-    struct selector local_selector;
-    struct selector remote_selector;
+    struct reqid_use *reqid; /* whose owner it is */
     uint32_t session;
+    uint8_t pair_size;
+    uint8_t pair[]; /* the local selector, then the remote one (selector_pack) */
 };
-TAILQ_HEAD(policy_record_list, policy_record);
 
 struct ledger {
     struct hash_table owners;
@@ -90,13 +88,10 @@ struct ledger {
     struct hash_table policies;
     struct hash_table pieces;
     struct owner_list owner_list;
-    struct policy_record_list policy_list;
-    struct piece_record_list piece_list;
     uint8_t hash_key[16];
     uint32_t session;
     uint32_t sa_count;
     uint32_t orphan_count;
-    uint32_t policy_count;
 };
 
 /* False when memory is out. */
@@ -128,7 +123,7 @@ struct sa_entry {
     bool inbound;
     bool encap;
     bool filled;
-    uint32_t session;
+    bool orphan;
 };
 
 /* NULL when memory is out, LEDGER_SAS_MAX are there or the reqid is another owner's. */
@@ -157,11 +152,6 @@ void owner_visit_sas(struct owner *owner, void (*visit)(void *context, struct sa
 /* A new session begins: what is there belongs to the one before. */
 void ledger_next_session(struct ledger *ledger, uint64_t now_ms);
 
-static inline bool sa_is_orphan(const struct ledger *ledger, const struct sa_record *sa)
-{
-    return sa->session != ledger->session;
-}
-
 /* --- Policies, named by their pair of selectors --- */
 
 struct policy_record *ledger_find_policy(const struct ledger *ledger, const struct selector *local,
@@ -172,6 +162,9 @@ struct policy_record *ledger_find_policy(const struct ledger *ledger, const stru
 struct policy_record *ledger_set_policy(struct ledger *ledger, const struct effect_policy *policy);
 
 void ledger_remove_policy(struct ledger *ledger, struct policy_record *policy);
+
+/* What it protects. */
+struct child_selectors policy_pair(const struct policy_record *policy);
 
 /* --- Pieces: the kernel's policies that pairs are made of --- */
 

@@ -109,11 +109,11 @@ void service_remove_sa(struct service *service, struct sa_record *sa)
 
 void service_remove_policy(struct service *service, struct policy_record *policy)
 {
+    struct child_selectors pair = policy_pair(policy);
     struct piece pieces[PIECES_MAX];
     size_t count;
 
-    if (pieces_of(&policy->local_selector, &policy->remote_selector, pieces, &count, NULL) !=
-        STATUS_OK)
+    if (pieces_of(&pair.local, &pair.remote, pieces, &count, NULL) != STATUS_OK)
         count = 0;
     for (size_t i = 0; i < count; i++) {
         struct piece_record *piece = ledger_find_piece(&service->ledger, &pieces[i]);
@@ -175,7 +175,6 @@ static void take_install_sa(struct service *service, struct request *request)
         .mode = sa->mode,
         .encap = sa->encap,
         .filled = true,
-        .session = service->ledger.session,
     };
 
     if (sa->inbound) {
@@ -283,7 +282,7 @@ static void remove_if_orphan(void *context, struct sa_record *sa)
 {
     struct service *service = context;
 
-    if (sa_is_orphan(&service->ledger, sa))
+    if (sa->orphan)
         service_remove_sa(service, sa);
 }
 
@@ -319,7 +318,6 @@ static void done_allocate_spi(struct service *service, struct request *request,
         .protocol = allocate->protocol,
         .mode = allocate->mode,
         .inbound = true,
-        .session = service->ledger.session,
     };
 
     if (job->error != 0)

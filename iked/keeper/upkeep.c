@@ -66,7 +66,7 @@ static void tell_expire(struct service *service, struct sa_record *sa, bool hard
         .hard = hard,
     };
 
-    if (sa_is_orphan(&service->ledger, sa))
+    if (sa->orphan)
         service->sweep_due = hard || service->sweep_due;
     else if (sa->filled)
         service->hooks.event(service->hooks.context, &event);
@@ -88,7 +88,7 @@ static void tell_mapping(struct service *service, struct sa_record *sa,
     };
     bool news = !address_same_host(&sa->source, source) || sa->source.port != source->port;
 
-    if (!sa->inbound || !sa->filled || !sa->encap || sa_is_orphan(&service->ledger, sa) || !news)
+    if (!sa->inbound || !sa->filled || !sa->encap || sa->orphan || !news)
         return;
     if (sa->mapping_ms != 0 && service->now_ms - sa->mapping_ms < UPKEEP_MAPPING_MS)
         return;
@@ -148,7 +148,7 @@ static bool adopt(struct inventory *inventory, const struct kernel_sa *found)
         .encap = found->encap,
         .inbound = gate_is_local(&service->gate, connection, &found->destination),
         .filled = true,
-        .session = service->ledger.session - 1,
+        .orphan = true,
     };
     struct sa_record *sa = ledger_add_sa(&service->ledger, &entry);
     if (sa == NULL)
@@ -301,16 +301,16 @@ static void remove_old_orphan(void *context, struct sa_record *sa)
 {
     struct service *service = context;
 
-    if (!sa_is_orphan(&service->ledger, sa))
+    if (!sa->orphan)
         return;
-    const struct connection *connection =
-        config_find(service->gate.config, sa->owner->connection.text);
+    const struct owner *owner = sa->reqid->owner;
+    const struct connection *connection = config_find(service->gate.config, owner->connection.text);
     bool configured =
-        connection != NULL && connection_find_child(connection, sa->owner->child.text) != NULL;
+        connection != NULL && connection_find_child(connection, owner->child.text) != NULL;
     if (configured && service->now_ms - sa->orphaned_ms < UPKEEP_ORPHAN_MS)
         return;
     log_line(SEVERITY_INFO, "%s: removing an SA of an earlier negotiator (SPI %08x)",
-             sa->owner->connection.text, sa->spi);
+             owner->connection.text, sa->spi);
     service_remove_sa(service, sa);
     service->sweep_due = true;
 }
@@ -320,9 +320,11 @@ static void remove_old_orphan(void *context, struct sa_record *sa)
  * traffic. */
 static bool policy_may_go(const struct service *service, const struct policy_record *policy)
 {
-    return policy->session != service->ledger.session && policy->owner->orphan_count == 0 &&
-           !config_wants_pair(service->gate.config, policy->owner, &policy->local_selector,
-                              &policy->remote_selector);
+    const struct owner *owner = policy->reqid->owner;
+    struct child_selectors pair = policy_pair(policy);
+
+    return policy->session != service->ledger.session && owner->orphan_count == 0 &&
+           !config_wants_pair(service->gate.config, owner, &pair.local, &pair.remote);
 }
 
 static bool piece_may_go(const struct service *service, const struct piece_record *piece)
@@ -333,8 +335,21 @@ static bool piece_may_go(const struct service *service, const struct piece_recor
            !config_wants_piece(service->gate.config, piece->reqid, &piece->piece);
 }
 
-static void remove_piece(struct service *service, struct piece_record *piece)
+static void remove_any_policy(void *context, struct hash_node *node)
 {
+    service_remove_policy(context, HASH_OWNER(node, struct policy_record, node));
+}
+
+static void remove_idle_policy(void *context, struct hash_node *node)
+{
+    if (policy_may_go(context, HASH_OWNER(node, const struct policy_record, node)))
+        remove_any_policy(context, node);
+}
+
+static void remove_any_piece(void *context, struct hash_node *node)
+{
+    struct service *service = context;
+    struct piece_record *piece = HASH_OWNER(node, struct piece_record, node);
     struct kernel_job *job = service_add_job(service, KERNEL_REMOVE_PIECE);
 
     job->piece = piece->piece;
@@ -342,24 +357,17 @@ static void remove_piece(struct service *service, struct piece_record *piece)
     ledger_remove_piece(&service->ledger, piece);
 }
 
+static void remove_idle_piece(void *context, struct hash_node *node)
+{
+    if (piece_may_go(context, HASH_OWNER(node, const struct piece_record, node)))
+        remove_any_piece(context, node);
+}
+
 /* With `all`, whether they may go or not. */
 static void sweep(struct service *service, bool all)
 {
-    struct policy_record *policy;
-    struct policy_record *next_policy;
-    struct piece_record *piece;
-    struct piece_record *next_piece;
-
-    for (policy = TAILQ_FIRST(&service->ledger.policy_list); policy != NULL; policy = next_policy) {
-        next_policy = TAILQ_NEXT(policy, entry);
-        if (all || policy_may_go(service, policy))
-            service_remove_policy(service, policy);
-    }
-    for (piece = TAILQ_FIRST(&service->ledger.piece_list); piece != NULL; piece = next_piece) {
-        next_piece = TAILQ_NEXT(piece, entry);
-        if (all || piece_may_go(service, piece))
-            remove_piece(service, piece);
-    }
+    hash_visit(&service->ledger.policies, all ? remove_any_policy : remove_idle_policy, service);
+    hash_visit(&service->ledger.pieces, all ? remove_any_piece : remove_idle_piece, service);
     service_flush(service);
 }
 

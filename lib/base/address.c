@@ -174,6 +174,28 @@ static bool advance(uint8_t *at, unsigned host, unsigned bits)
     return carry == 0;
 }
 
+void selector_pack(struct writer *writer, const struct selector *selector)
+{
+    writer_u8(writer, selector->family);
+    writer_u8(writer, selector->protocol);
+    writer_u16(writer, selector->port_start);
+    writer_u16(writer, selector->port_end);
+    writer_bytes(writer, slice_of(selector->start, address_size(selector->family)));
+    writer_bytes(writer, slice_of(selector->end, address_size(selector->family)));
+}
+
+struct selector selector_unpack(struct reader *reader)
+{
+    struct selector selector = {.family = reader_u8(reader)};
+
+    selector.protocol = reader_u8(reader);
+    selector.port_start = reader_u16(reader);
+    selector.port_end = reader_u16(reader);
+    reader_copy(reader, selector.start, address_size(selector.family));
+    reader_copy(reader, selector.end, address_size(selector.family));
+    return selector;
+}
+
 size_t selector_prefixes(const struct selector *selector, struct address *prefixes, uint8_t *bits,
                          size_t max)
 {

@@ -6,7 +6,8 @@
 #ifndef LIB_BASE_ADDRESS_H
 #define LIB_BASE_ADDRESS_H
 
-#include "lib/base/slice.h"
+#include "lib/base/reader.h"
+#include "lib/base/writer.h"
 
 enum family {
     FAMILY_NONE = 0, /* "any" where a configuration allows it */
@@ -31,8 +32,9 @@ struct selector {
     uint8_t end[16];
 };
 
-#define ADDRESS_TEXT_MAX  56
-#define SELECTOR_TEXT_MAX 136
+#define ADDRESS_TEXT_MAX    56
+#define SELECTOR_TEXT_MAX   136
+#define SELECTOR_OCTETS_MAX 38
 
 /* 4 or 16; 0 for FAMILY_NONE. */
 size_t address_size(uint8_t family);
@@ -63,6 +65,10 @@ bool selector_contains(const struct selector *outer, const struct selector *inne
 bool selector_intersect(const struct selector *a, const struct selector *b, struct selector *both);
 
 bool selector_equal(const struct selector *a, const struct selector *b);
+
+/* As octets, where many are kept: 14 for IPv4, 38 for IPv6.  Equal ones have equal octets. */
+void selector_pack(struct writer *writer, const struct selector *selector);
+struct selector selector_unpack(struct reader *reader);
 
 /* "10.1.0.0/16 tcp/5432", "10.0.0.1-10.0.0.9", "10.0.0.1/32 udp/opaque"; returns `text`,
  * SELECTOR_TEXT_MAX bytes. */

@@ -10,17 +10,30 @@
 #define FIRST_BUCKETS    64
 #define NODES_PER_BUCKET 2 /* on average: an SA stands in five tables */
 
-bool hash_init(struct hash_table *table)
+bool hash_init(struct hash_table *table,
+               uint64_t (*key_of)(const void *context, const struct hash_node *node),
+               const void *context)
 {
-    *table = (struct hash_table){.bucket_count = FIRST_BUCKETS};
-    table->buckets = calloc(FIRST_BUCKETS, sizeof(struct hash_node *));
-    return table->buckets != NULL;
+    struct hash_node **buckets = calloc(FIRST_BUCKETS, sizeof(struct hash_node *));
+
+    *table = (struct hash_table){
+        .buckets = buckets,
+        .key_of = key_of,
+        .context = context,
+        .bucket_count = buckets == NULL ? 0 : FIRST_BUCKETS,
+    };
+    return buckets != NULL;
 }
 
 void hash_free(struct hash_table *table)
 {
     free(table->buckets);
     *table = (struct hash_table){0};
+}
+
+static uint64_t key_of(const struct hash_table *table, const struct hash_node *node)
+{
+    return table->key_of(table->context, node);
 }
 
 /* Spreads keys that differ in few bits (Fibonacci hashing). */
@@ -33,18 +46,15 @@ static struct hash_node **bucket_of(const struct hash_table *table, uint64_t key
 
 static void grow(struct hash_table *table)
 {
-    size_t bucket_count = table->bucket_count * 2;
-    struct hash_table larger = {
-        .buckets = calloc(bucket_count, sizeof(struct hash_node *)),
-        .bucket_count = bucket_count,
-        .count = table->count,
-    };
+    struct hash_table larger = *table;
 
+    larger.bucket_count = table->bucket_count * 2;
+    larger.buckets = calloc(larger.bucket_count, sizeof(struct hash_node *));
     if (larger.buckets == NULL)
         return;
     for (size_t i = 0; i < table->bucket_count; i++) {
         for (struct hash_node *node = table->buckets[i], *next; node != NULL; node = next) {
-            struct hash_node **bucket = bucket_of(&larger, node->key);
+            struct hash_node **bucket = bucket_of(&larger, key_of(table, node));
             next = node->next;
             node->next = *bucket;
             *bucket = node;
@@ -54,12 +64,11 @@ static void grow(struct hash_table *table)
     *table = larger;
 }
 
-void hash_insert(struct hash_table *table, struct hash_node *node, uint64_t key)
+void hash_insert(struct hash_table *table, struct hash_node *node)
 {
     if (table->count >= table->bucket_count * NODES_PER_BUCKET)
         grow(table);
-    struct hash_node **bucket = bucket_of(table, key);
-    node->key = key;
+    struct hash_node **bucket = bucket_of(table, key_of(table, node));
     node->next = *bucket;
     *bucket = node;
     table->count++;
@@ -67,7 +76,7 @@ void hash_insert(struct hash_table *table, struct hash_node *node, uint64_t key)
 
 void hash_remove(struct hash_table *table, struct hash_node *node)
 {
-    struct hash_node **link = bucket_of(table, node->key);
+    struct hash_node **link = bucket_of(table, key_of(table, node));
 
     while (*link != NULL && *link != node)
         link = &(*link)->next;
@@ -78,22 +87,20 @@ void hash_remove(struct hash_table *table, struct hash_node *node)
     table->count--;
 }
 
-struct hash_node *hash_find(const struct hash_table *table, uint64_t key)
+struct hash_node *hash_first(const struct hash_table *table, uint64_t key)
 {
-    struct hash_node *node = *bucket_of(table, key);
-
-    while (node != NULL && node->key != key)
-        node = node->next;
-    return node;
+    return *bucket_of(table, key);
 }
 
-struct hash_node *hash_next(const struct hash_node *node)
+void hash_visit(const struct hash_table *table,
+                void (*visit)(void *context, struct hash_node *node), void *context)
 {
-    struct hash_node *next = node->next;
-
-    while (next != NULL && next->key != node->key)
-        next = next->next;
-    return next;
+    for (size_t i = 0; i < table->bucket_count; i++) {
+        for (struct hash_node *node = table->buckets[i], *next; node != NULL; node = next) {
+            next = node->next;
+            visit(context, node);
+        }
+    }
 }
 
 static uint64_t load_little(struct slice bytes, size_t at, size_t size)

@@ -29,7 +29,7 @@ struct engine *engine_new(const struct engine_options *options, uint64_t now_ms)
     TAILQ_INIT(&engine->links);
     if (engine->context.effects == NULL || engine->context.scratch == NULL ||
         engine->context.cuttings == NULL || !sa_table_init(&engine->sas, &engine->context) ||
-        !hash_init(&engine->links_by_name)) {
+        !hash_init(&engine->links_by_name, link_key, engine)) {
         engine_free(engine);
         return NULL;
     }

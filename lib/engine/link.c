@@ -16,9 +16,14 @@ static uint64_t name_key(const struct engine *engine, const char *name)
     return hash_keyed(engine->sas.hash_key, slice_text(name));
 }
 
+uint64_t link_key(const void *engine, const struct hash_node *node)
+{
+    return name_key(engine, HASH_OWNER(node, const struct link, by_name)->connection->name);
+}
+
 struct link *link_find(const struct engine *engine, const char *name)
 {
-    struct hash_node *node = hash_find(&engine->links_by_name, name_key(engine, name));
+    struct hash_node *node = hash_first(&engine->links_by_name, name_key(engine, name));
 
     for (; node != NULL; node = hash_next(node)) {
         struct link *link = HASH_OWNER(node, struct link, by_name);
@@ -426,7 +431,7 @@ static void add_link(struct engine *engine, const struct connection *connection)
     TAILQ_INIT(&link->sas);
     TAILQ_INIT(&link->waiting);
     TAILQ_INSERT_TAIL(&engine->links, link, entry);
-    hash_insert(&engine->links_by_name, &link->by_name, name_key(engine, connection->name));
+    hash_insert(&engine->links_by_name, &link->by_name);
     link_policies(engine, connection, EFFECT_INSTALL_POLICY, NULL);
     dial_learn(engine, link);
     TAILQ_FOREACH (child, &connection->children, entry)

@@ -206,6 +206,9 @@ void liveness_hint(struct engine *engine, struct ike_sa *sa, const struct ike_me
 
 struct link *link_find(const struct engine *engine, const char *name);
 
+/* Of the engine's table of links. */
+uint64_t link_key(const void *engine, const struct hash_node *node);
+
 /* Makes the links of a new configuration, binds SAs to it, closes those of what changed. */
 void links_configure(struct engine *engine, struct config *config);
 void links_free(struct engine *engine);

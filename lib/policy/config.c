@@ -46,9 +46,33 @@ uint64_t remote_key(const struct address *remote)
     return table_key(address_bytes(remote));
 }
 
+static uint64_t key_by_name(const void *context, const struct hash_node *node)
+{
+    (void)context;
+    return table_key(slice_text(HASH_OWNER(node, const struct connection, by_name)->name));
+}
+
+static uint64_t key_by_remote(const void *context, const struct hash_node *node)
+{
+    (void)context;
+    return remote_key(&HASH_OWNER(node, const struct connection, by_remote)->remote);
+}
+
+static uint64_t key_of_known(const void *context, const struct hash_node *node)
+{
+    (void)context;
+    return remote_key(&HASH_OWNER(node, const struct known_address, node)->address);
+}
+
+static uint64_t key_by_reqid(const void *context, const struct hash_node *node)
+{
+    (void)context;
+    return HASH_OWNER(node, const struct child_config, by_reqid)->reqid;
+}
+
 struct connection *config_own(struct config *config, const char *name)
 {
-    struct hash_node *node = hash_find(&config->names, table_key(slice_text(name)));
+    struct hash_node *node = hash_first(&config->names, table_key(slice_text(name)));
 
     for (; node != NULL; node = hash_next(node)) {
         struct connection *connection = HASH_OWNER(node, struct connection, by_name);
@@ -65,7 +89,7 @@ const struct connection *config_find(const struct config *config, const char *na
 
 static struct connection *remote_first(const struct config *config, const struct address *remote)
 {
-    struct hash_node *node = hash_find(&config->remotes, remote_key(remote));
+    struct hash_node *node = hash_first(&config->remotes, remote_key(remote));
 
     for (; node != NULL; node = hash_next(node)) {
         struct connection *connection = HASH_OWNER(node, struct connection, by_remote);
@@ -81,15 +105,25 @@ const struct connection *config_find_remote(const struct config *config,
     return remote_first(config, remote);
 }
 
+static const struct child_config *reqid_find(const struct config *config, uint32_t reqid)
+{
+    struct hash_node *node = hash_first(&config->reqids, reqid);
+
+    for (; node != NULL; node = hash_next(node)) {
+        const struct child_config *child = HASH_OWNER(node, const struct child_config, by_reqid);
+        if (child->reqid == reqid)
+            return child;
+    }
+    return NULL;
+}
+
 const struct child_config *config_find_reqid(const struct config *config, uint32_t reqid,
                                              const struct connection **connection)
 {
-    struct hash_node *node = hash_find(&config->reqids, reqid);
+    const struct child_config *child = reqid_find(config, reqid);
 
-    if (node == NULL)
-        return NULL;
-    const struct child_config *child = HASH_OWNER(node, struct child_config, by_reqid);
-    *connection = child->connection;
+    if (child != NULL)
+        *connection = child->connection;
     return child;
 }
 
@@ -118,7 +152,7 @@ static void remotes_index(struct config *config)
         if (next != NULL)
             hash_remove(&config->remotes, &next->by_remote);
         connection->next_of_remote = next;
-        hash_insert(&config->remotes, &connection->by_remote, remote_key(&connection->remote));
+        hash_insert(&config->remotes, &connection->by_remote);
     }
 }
 
@@ -144,10 +178,10 @@ static void reqids_assign(struct config *config, struct connection *connection)
 
     TAILQ_FOREACH (child, &connection->children, entry) {
         uint32_t number = reqid_hash(connection->name, child->name);
-        while (hash_find(&config->reqids, REQID_BASE | number) != NULL)
+        while (reqid_find(config, REQID_BASE | number) != NULL)
             number = (number + 1) & REQID_MASK;
         child->reqid = REQID_BASE | number;
-        hash_insert(&config->reqids, &child->by_reqid, child->reqid);
+        hash_insert(&config->reqids, &child->by_reqid);
     }
 }
 
@@ -269,7 +303,7 @@ static bool connection_add(struct reading *reading, config_setting_t *setting,
         return false;
     TAILQ_INSERT_TAIL(&config->connections, connection, entry);
     config->connection_count++;
-    hash_insert(&config->names, &connection->by_name, table_key(slice_text(connection->name)));
+    hash_insert(&config->names, &connection->by_name);
     if (config->connection_count > CONFIG_CONNECTIONS_MAX)
         return setting_fault(reading, setting, "one too many; expected at most %d connections",
                              CONFIG_CONNECTIONS_MAX);
@@ -315,8 +349,10 @@ static struct config *config_new(void)
         return NULL;
     config->daemon = daemon_default;
     TAILQ_INIT(&config->connections);
-    if (hash_init(&config->names) && hash_init(&config->remotes) && hash_init(&config->known) &&
-        hash_init(&config->reqids))
+    if (hash_init(&config->names, key_by_name, NULL) &&
+        hash_init(&config->remotes, key_by_remote, NULL) &&
+        hash_init(&config->known, key_of_known, NULL) &&
+        hash_init(&config->reqids, key_by_reqid, NULL))
         return config;
     config_free(config);
     return NULL;

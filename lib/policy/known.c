@@ -13,7 +13,7 @@ const struct connection *config_find_known(const struct config *config,
                                            const struct address *remote,
                                            const struct connection *after)
 {
-    struct hash_node *node = hash_find(&config->known, remote_key(remote));
+    struct hash_node *node = hash_first(&config->known, remote_key(remote));
     bool passed = after == NULL;
 
     for (; node != NULL; node = hash_next(node)) {
@@ -90,7 +90,7 @@ static void know(struct config *config, struct connection *connection,
     for (size_t i = 0; i < connection->known_count; i++) {
         struct known_address *known = &connection->known[i];
         *known = (struct known_address){.connection = connection, .address = kept[i]};
-        hash_insert(&config->known, &known->node, remote_key(&known->address));
+        hash_insert(&config->known, &known->node);
     }
 }
 

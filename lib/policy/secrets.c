@@ -138,6 +138,12 @@ static uint64_t identity_key(const struct identity *identity)
     return hash_keyed(no_key, slice_of(folded, identity->size));
 }
 
+static uint64_t key_by_id(const void *context, const struct hash_node *node)
+{
+    (void)context;
+    return identity_key(&HASH_OWNER(node, const struct secret_id, by_id)->identity);
+}
+
 static bool ids_read(struct reading *reading, config_setting_t *setting, struct secret_entry *entry)
 {
     if (setting == NULL ||
@@ -202,7 +208,7 @@ static bool entry_add(struct secrets *secrets, struct secret_entry *entry)
     if (entry->id_count == 0 && secrets->for_all == NULL)
         secrets->for_all = entry;
     for (size_t i = 0; i < entry->id_count; i++)
-        hash_insert(&secrets->ids, &entry->ids[i].by_id, identity_key(&entry->ids[i].identity));
+        hash_insert(&secrets->ids, &entry->ids[i].by_id);
     return true;
 }
 
@@ -268,7 +274,7 @@ struct secrets *secrets_parse(const struct config_text *texts, size_t count,
     struct secrets *secrets = calloc(1, sizeof(*secrets));
 
     error[0] = '\0';
-    if (secrets == NULL || !hash_init(&secrets->ids)) {
+    if (secrets == NULL || !hash_init(&secrets->ids, key_by_id, NULL)) {
         free(secrets);
         snprintf(error, CONFIG_ERROR_MAX, "out of memory");
         return NULL;
@@ -309,7 +315,7 @@ static const struct secret_entry *entry_find(const struct secrets *secrets,
                                              const struct identity *identity,
                                              const struct identity *other, bool alone)
 {
-    struct hash_node *node = hash_find(&secrets->ids, identity_key(identity));
+    struct hash_node *node = hash_first(&secrets->ids, identity_key(identity));
     const struct secret_entry *best = NULL;
 
     for (; node != NULL; node = hash_next(node)) {

@@ -6,17 +6,115 @@
 
 #include "lib/sa/ike_sa.h"
 
+/* --- Keys: of what is looked for, and of what stands in the tables --- */
+
+static uint64_t key_by_spi(const void *table, const struct hash_node *node)
+{
+    (void)table;
+    return ike_sa_own_spi(HASH_OWNER(node, const struct ike_sa, by_spi));
+}
+
+static uint64_t peer_key(const struct sa_table *table, const struct address *remote, uint64_t spi_i)
+{
+    struct {
+        uint64_t spi;
+        struct address remote;
+    } key;
+
+    memset(&key, 0, sizeof(key)); /* padding is hashed too */
+    key.spi = spi_i;
+    key.remote.family = remote->family;
+    key.remote.port = remote->port;
+    memcpy(key.remote.bytes, remote->bytes, sizeof(key.remote.bytes));
+    return hash_keyed(table->hash_key, slice_of(&key, sizeof(key)));
+}
+
+static uint64_t key_by_peer(const void *table, const struct hash_node *node)
+{
+    const struct handshake *handshake = HASH_OWNER(node, const struct handshake, by_peer);
+
+    return peer_key(table, &handshake->came_from, handshake->sa->spi_i);
+}
+
+static uint64_t id_key(const struct sa_table *table, const struct ike_sa *sa)
+{
+    return hash_keyed(table->hash_key, buffer_slice(&sa->remote_id)) ^ sa->remote_id_type;
+}
+
+static uint64_t key_by_id(const void *table, const struct hash_node *node)
+{
+    return id_key(table, HASH_OWNER(node, const struct ike_sa, by_id));
+}
+
+static uint64_t key_by_spi_in(const void *table, const struct hash_node *node)
+{
+    (void)table;
+    return HASH_OWNER(node, const struct child_sa, by_spi_in)->spi_in;
+}
+
+/* Keyed, because they are the peer's choice: one who picks them to meet in one bucket would make
+ * every hint of a stranger's a long walk. */
+static uint64_t outbound_key(const struct sa_table *table, uint32_t spi)
+{
+    return hash_keyed(table->hash_key, slice_of(&spi, sizeof(spi)));
+}
+
+static uint64_t key_by_spi_out(const void *table, const struct hash_node *node)
+{
+    return outbound_key(table, HASH_OWNER(node, const struct child_sa, by_spi_out)->spi_out);
+}
+
+static bool same_range(const struct selector *a, const struct selector *b)
+{
+    return a->family == b->family && memcmp(a->start, b->start, sizeof(a->start)) == 0 &&
+           memcmp(a->end, b->end, sizeof(a->end)) == 0;
+}
+
+/* Children with selectors of several ranges of addresses share one number. */
+#define KEY_OF_SEVERAL 0
+
+static bool one_range(const struct selector *selectors, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (!same_range(&selectors[0], &selectors[i]))
+            return false;
+    return true;
+}
+
+/* By the addresses alone: protocols and ports of two claims can overlap without being the same. */
+static uint64_t claim_key(const struct sa_table *table, const struct selector *remote, size_t count)
+{
+    uint8_t range[1 + sizeof(remote->start) + sizeof(remote->end)];
+    struct writer writer = writer_of(range, sizeof(range));
+
+    if (!one_range(remote, count))
+        return KEY_OF_SEVERAL;
+    writer_u8(&writer, remote->family);
+    writer_bytes(&writer, slice_of(remote->start, sizeof(remote->start)));
+    writer_bytes(&writer, slice_of(remote->end, sizeof(remote->end)));
+    return hash_keyed(table->hash_key, writer_slice(&writer)) | 1; /* never the other number */
+}
+
+static uint64_t key_by_remote(const void *table, const struct hash_node *node)
+{
+    const struct child_sa *child = HASH_OWNER(node, const struct child_sa, by_remote);
+
+    return claim_key(table, child->selectors + child->local_count, child->remote_count);
+}
+
+/* --- The table --- */
+
 bool sa_table_init(struct sa_table *table, struct context *context)
 {
     *table = (struct sa_table){.next_number = 1};
     TAILQ_INIT(&table->all);
     context->random(context->random_context, table->hash_key, sizeof(table->hash_key));
-    bool whole = hash_init(&table->by_spi);
-    whole = hash_init(&table->by_peer) && whole;
-    whole = hash_init(&table->by_id) && whole;
-    whole = hash_init(&table->children_in) && whole;
-    whole = hash_init(&table->children_out) && whole;
-    whole = hash_init(&table->children_remote) && whole;
+    bool whole = hash_init(&table->by_spi, key_by_spi, table);
+    whole = hash_init(&table->by_peer, key_by_peer, table) && whole;
+    whole = hash_init(&table->by_id, key_by_id, table) && whole;
+    whole = hash_init(&table->children_in, key_by_spi_in, table) && whole;
+    whole = hash_init(&table->children_out, key_by_spi_out, table) && whole;
+    whole = hash_init(&table->children_remote, key_by_remote, table) && whole;
     if (!whole)
         sa_table_free(table, context);
     return whole;
@@ -38,30 +136,20 @@ void sa_table_free(struct sa_table *table, struct context *context)
 
 struct ike_sa *sa_table_find(const struct sa_table *table, uint64_t spi)
 {
-    struct hash_node *node = hash_find(&table->by_spi, spi);
+    struct hash_node *node = hash_first(&table->by_spi, spi);
 
-    return node == NULL ? NULL : HASH_OWNER(node, struct ike_sa, by_spi);
-}
-
-static uint64_t peer_key(const struct sa_table *table, const struct address *remote, uint64_t spi_i)
-{
-    struct {
-        uint64_t spi;
-        struct address remote;
-    } key;
-
-    memset(&key, 0, sizeof(key)); /* padding is hashed too */
-    key.spi = spi_i;
-    key.remote.family = remote->family;
-    key.remote.port = remote->port;
-    memcpy(key.remote.bytes, remote->bytes, sizeof(key.remote.bytes));
-    return hash_keyed(table->hash_key, slice_of(&key, sizeof(key)));
+    for (; node != NULL; node = hash_next(node)) {
+        struct ike_sa *sa = HASH_OWNER(node, struct ike_sa, by_spi);
+        if (ike_sa_own_spi(sa) == spi)
+            return sa;
+    }
+    return NULL;
 }
 
 struct ike_sa *sa_table_find_half_open(const struct sa_table *table, const struct address *remote,
                                        uint64_t spi_i)
 {
-    struct hash_node *node = hash_find(&table->by_peer, peer_key(table, remote, spi_i));
+    struct hash_node *node = hash_first(&table->by_peer, peer_key(table, remote, spi_i));
 
     for (; node != NULL; node = hash_next(node)) {
         const struct handshake *handshake = HASH_OWNER(node, struct handshake, by_peer);
@@ -75,7 +163,7 @@ void sa_table_add(struct sa_table *table, struct ike_sa *sa)
 {
     struct handshake *handshake = sa->handshake;
 
-    hash_insert(&table->by_spi, &sa->by_spi, ike_sa_own_spi(sa));
+    hash_insert(&table->by_spi, &sa->by_spi);
     TAILQ_INSERT_TAIL(&table->all, sa, entry);
     table->count++;
     if (!sa->half_open)
@@ -83,8 +171,7 @@ void sa_table_add(struct sa_table *table, struct ike_sa *sa)
     table->half_open++;
     handshake->source = source_of(table->hash_key, &handshake->came_from);
     source_add(&table->half_open_of, handshake->source);
-    hash_insert(&table->by_peer, &handshake->by_peer,
-                peer_key(table, &handshake->came_from, sa->spi_i));
+    hash_insert(&table->by_peer, &handshake->by_peer);
 }
 
 void sa_table_remove(struct sa_table *table, struct ike_sa *sa)
@@ -105,21 +192,16 @@ void ike_sa_leave_half_open(struct context *context, struct ike_sa *sa)
     hash_remove(&context->sas->by_peer, &sa->handshake->by_peer);
 }
 
-static uint64_t id_key(const struct sa_table *table, const struct ike_sa *sa)
-{
-    return hash_keyed(table->hash_key, buffer_slice(&sa->remote_id)) ^ sa->remote_id_type;
-}
-
 void sa_table_add_id(struct sa_table *table, struct ike_sa *sa)
 {
-    hash_insert(&table->by_id, &sa->by_id, id_key(table, sa));
+    hash_insert(&table->by_id, &sa->by_id);
 }
 
 struct ike_sa *sa_table_same_peer(const struct sa_table *table, const struct ike_sa *sa,
                                   const struct ike_sa *after)
 {
     struct hash_node *node =
-        after == NULL ? hash_find(&table->by_id, id_key(table, sa)) : hash_next(&after->by_id);
+        after == NULL ? hash_first(&table->by_id, id_key(table, sa)) : hash_next(&after->by_id);
 
     for (; node != NULL; node = hash_next(node)) {
         struct ike_sa *other = HASH_OWNER(node, struct ike_sa, by_id);
@@ -129,17 +211,10 @@ struct ike_sa *sa_table_same_peer(const struct sa_table *table, const struct ike
     return NULL;
 }
 
-/* Keyed, because they are the peer's choice: one who picks them to meet in one bucket would make
- * every hint of a stranger's a long walk. */
-static uint64_t outbound_key(const struct sa_table *table, uint32_t spi)
-{
-    return hash_keyed(table->hash_key, slice_of(&spi, sizeof(spi)));
-}
-
 struct child_sa *sa_table_find_outbound(const struct sa_table *table, uint8_t protocol,
                                         uint32_t spi, const struct address *remote)
 {
-    struct hash_node *node = hash_find(&table->children_out, outbound_key(table, spi));
+    struct hash_node *node = hash_first(&table->children_out, outbound_key(table, spi));
 
     for (; node != NULL; node = hash_next(node)) {
         struct child_sa *child = HASH_OWNER(node, struct child_sa, by_spi_out);
@@ -153,11 +228,12 @@ struct child_sa *sa_table_find_outbound(const struct sa_table *table, uint8_t pr
 struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t protocol, uint32_t spi,
                                      const struct address *destination)
 {
-    struct hash_node *node = hash_find(&table->children_in, spi);
+    struct hash_node *node = hash_first(&table->children_in, spi);
 
     for (; node != NULL; node = hash_next(node)) {
         struct child_sa *child = HASH_OWNER(node, struct child_sa, by_spi_in);
-        if (child->protocol == protocol && address_same_host(&child->local, destination))
+        if (child->spi_in == spi && child->protocol == protocol &&
+            address_same_host(&child->local, destination))
             return child;
     }
     return sa_table_find_outbound(table, protocol, spi, destination);
@@ -166,8 +242,7 @@ struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t proto
 bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa *child,
                              const struct address *remote)
 {
-    struct hash_node *node =
-        hash_find(&table->children_out, outbound_key(table, child->spi_out));
+    struct hash_node *node = hash_first(&table->children_out, outbound_key(table, child->spi_out));
 
     for (; node != NULL; node = hash_next(node)) {
         const struct child_sa *other = HASH_OWNER(node, struct child_sa, by_spi_out);
@@ -180,41 +255,32 @@ bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa
     return false;
 }
 
-static bool same_range(const struct selector *a, const struct selector *b)
+/* The next with this one range; NULL: with several. */
+static struct child_sa *seek_claim(struct hash_node *node, const struct selector *range)
 {
-    return a->family == b->family && memcmp(a->start, b->start, sizeof(a->start)) == 0 &&
-           memcmp(a->end, b->end, sizeof(a->end)) == 0;
-}
-
-/* Children with selectors of several ranges of addresses share one number. */
-#define KEY_OF_SEVERAL 0
-
-/* By the addresses alone: protocols and ports of two claims can overlap without being the same. */
-static uint64_t claim_key(const struct sa_table *table, const struct selector *remote, size_t count)
-{
-    uint8_t range[1 + sizeof(remote->start) + sizeof(remote->end)];
-    struct writer writer = writer_of(range, sizeof(range));
-
-    for (size_t i = 1; i < count; i++)
-        if (!same_range(&remote[0], &remote[i]))
-            return KEY_OF_SEVERAL;
-    writer_u8(&writer, remote->family);
-    writer_bytes(&writer, slice_of(remote->start, sizeof(remote->start)));
-    writer_bytes(&writer, slice_of(remote->end, sizeof(remote->end)));
-    return hash_keyed(table->hash_key, writer_slice(&writer)) | 1; /* never the other number */
+    for (; node != NULL; node = hash_next(node)) {
+        struct child_sa *child = HASH_OWNER(node, struct child_sa, by_remote);
+        const struct selector *remote = child->selectors + child->local_count;
+        bool one = one_range(remote, child->remote_count);
+        if (range == NULL ? !one : one && same_range(remote, range))
+            return child;
+    }
+    return NULL;
 }
 
 struct child_sa *sa_table_next_claim(const struct sa_table *table, const struct selector *remote,
                                      const struct child_sa *after)
 {
     const struct hash_table *children = &table->children_remote;
-    uint64_t key = claim_key(table, remote, 1);
-    struct hash_node *node =
-        after == NULL ? hash_find(children, key) : hash_next(&after->by_remote);
+    bool several =
+        after != NULL && !one_range(after->selectors + after->local_count, after->remote_count);
+    struct hash_node *node = after == NULL ? hash_first(children, claim_key(table, remote, 1))
+                                           : hash_next(&after->by_remote);
+    struct child_sa *found = seek_claim(node, several ? NULL : remote);
 
-    if (node == NULL && (after == NULL || after->by_remote.key == key))
-        node = hash_find(children, KEY_OF_SEVERAL);
-    return node == NULL ? NULL : HASH_OWNER(node, struct child_sa, by_remote);
+    if (found == NULL && !several)
+        found = seek_claim(hash_first(children, KEY_OF_SEVERAL), NULL);
+    return found;
 }
 
 void sa_table_claim(struct sa_table *table, struct ike_sa *sa, struct child_sa *child)
@@ -223,14 +289,13 @@ void sa_table_claim(struct sa_table *table, struct ike_sa *sa, struct child_sa *
     if (child->claiming)
         return;
     child->claiming = true;
-    hash_insert(&table->children_remote, &child->by_remote,
-                claim_key(table, child->selectors + child->local_count, child->remote_count));
+    hash_insert(&table->children_remote, &child->by_remote);
 }
 
 void sa_table_list_child(struct sa_table *table, struct child_sa *child)
 {
-    hash_insert(&table->children_in, &child->by_spi_in, child->spi_in);
-    hash_insert(&table->children_out, &child->by_spi_out, outbound_key(table, child->spi_out));
+    hash_insert(&table->children_in, &child->by_spi_in);
+    hash_insert(&table->children_out, &child->by_spi_out);
 }
 
 void sa_table_unlist_child(struct sa_table *table, struct child_sa *child)

@@ -174,7 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (service.ledger.orphan_count > service.ledger.sa_count)
         abort();
     upkeep_clear(&service, true);
-    if (service.ledger.sa_count != 0 || service.ledger.policy_count != 0 ||
+    if (service.ledger.sa_count != 0 || service.ledger.policies.count != 0 ||
         service.ledger.owners.count != 0 || service.ledger.reqids.count != 0 ||
         service.ledger.pieces.count != 0)
         abort();

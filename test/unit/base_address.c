@@ -259,6 +259,31 @@ static size_t prefixes_text(const char *start, const char *end, char *text, size
     return count;
 }
 
+static void selectors_are_packed_and_unpacked(void **state)
+{
+    static const struct {
+        struct selector selector;
+        size_t size;
+    } rows[] = {
+        {{FAMILY_IPV4, 6, 5432, 5433, {10, 1, 0, 0}, {10, 1, 255, 255}}, 14},
+        {{FAMILY_IPV4, 0, UINT16_MAX, 0, {192, 0, 2, 1}, {192, 0, 2, 1}}, 14},
+        {{FAMILY_IPV6, 17, 0, UINT16_MAX, {0x20, 1, [15] = 1}, {0x20, 1, [15] = 9}}, 38},
+    };
+    uint8_t octets[SELECTOR_OCTETS_MAX];
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct writer writer = writer_of(octets, sizeof(octets));
+        selector_pack(&writer, &rows[i].selector);
+        assert_true(writer_ok(&writer));
+        assert_int_equal(writer_slice(&writer).size, rows[i].size);
+        struct reader reader = reader_of(writer_slice(&writer));
+        struct selector unpacked = selector_unpack(&reader);
+        assert_true(reader_done(&reader));
+        assert_memory_equal(&unpacked, &rows[i].selector, sizeof(unpacked));
+    }
+}
+
 static void awkward_ranges_split_into_few_prefixes(void **state)
 {
     static const struct {
@@ -356,6 +381,7 @@ int main(void)
         cmocka_unit_test(intersecting_minds_every_field),
         cmocka_unit_test(opaque_ports_are_no_range),
         cmocka_unit_test(selectors_are_written_for_people),
+        cmocka_unit_test(selectors_are_packed_and_unpacked),
         cmocka_unit_test(awkward_ranges_split_into_few_prefixes),
         cmocka_unit_test(the_worst_ranges_are_counted_past_the_room),
         cmocka_unit_test(prefixes_cover_exactly_the_range),

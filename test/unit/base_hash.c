@@ -43,8 +43,15 @@ static void siphash_gives_the_reference_vectors(void **state)
 struct item {
     int before; /* so that the node is not at the beginning */
     struct hash_node node;
+    uint64_t key;
     bool in_table;
 };
+
+static uint64_t item_key(const void *context, const struct hash_node *node)
+{
+    assert_ptr_equal(context, siphash_vectors);
+    return HASH_OWNER(node, const struct item, node)->key;
+}
 
 #define ITEM_COUNT 600
 #define KEY_COUNT  150 /* fewer than items: keys are shared */
@@ -56,13 +63,12 @@ static void check_key(const struct hash_table *table, struct item *items, uint64
     size_t found = 0;
 
     for (size_t i = 0; i < ITEM_COUNT; i++)
-        expected += items[i].in_table && items[i].node.key == key;
-    for (struct hash_node *node = hash_find(table, key); node != NULL; node = hash_next(node)) {
+        expected += items[i].in_table && items[i].key == key;
+    for (struct hash_node *node = hash_first(table, key); node != NULL; node = hash_next(node)) {
         struct item *item = HASH_OWNER(node, struct item, node);
         assert_in_range((uintptr_t)item, (uintptr_t)items, (uintptr_t)&items[ITEM_COUNT - 1]);
         assert_true(item->in_table);
-        assert_true(node->key == key);
-        found++;
+        found += item->key == key;
     }
     assert_int_equal(found, expected);
 }
@@ -81,7 +87,7 @@ static void agrees_with_a_naive_table(void **state)
     size_t count = 0;
     (void)state;
 
-    assert_true(hash_init(&table));
+    assert_true(hash_init(&table, item_key, siphash_vectors));
     size_t first_bucket_count = table.bucket_count;
     for (int step = 0; step < 20000; step++) {
         struct item *item = &items[bytes_random(&random) % ITEM_COUNT];
@@ -90,7 +96,8 @@ static void agrees_with_a_naive_table(void **state)
             hash_remove(&table, &item->node);
             count--;
         } else {
-            hash_insert(&table, &item->node, key);
+            item->key = key;
+            hash_insert(&table, &item->node);
             count++;
         }
         item->in_table = !item->in_table;
@@ -103,24 +110,55 @@ static void agrees_with_a_naive_table(void **state)
     hash_free(&table);
 }
 
+static void remove_odd(void *context, struct hash_node *node)
+{
+    struct item *item = HASH_OWNER(node, struct item, node);
+
+    assert_true(item->in_table);
+    item->in_table = false; /* shown once */
+    if (item->key % 2 != 0)
+        hash_remove(context, node);
+}
+
+static void a_visit_sees_all_and_may_remove_them(void **state)
+{
+    static struct item items[ITEM_COUNT];
+    struct hash_table table;
+    (void)state;
+
+    assert_true(hash_init(&table, item_key, siphash_vectors));
+    for (size_t i = 0; i < ITEM_COUNT; i++) {
+        items[i] = (struct item){.key = i % KEY_COUNT, .in_table = true};
+        hash_insert(&table, &items[i].node);
+    }
+    hash_visit(&table, remove_odd, &table);
+    for (size_t i = 0; i < ITEM_COUNT; i++) {
+        assert_false(items[i].in_table);
+        items[i].in_table = items[i].key % 2 == 0;
+    }
+    assert_int_equal(table.count, ITEM_COUNT / 2);
+    for (uint64_t key = 0; key < KEY_COUNT; key++)
+        check_key(&table, items, key);
+    hash_free(&table);
+}
+
 static void removing_a_stranger_changes_nothing(void **state)
 {
     struct hash_table table;
-    struct hash_node in = {0};
-    struct hash_node stranger = {.key = 7};
+    struct item in = {.key = 7};
+    struct item stranger = {.key = 7};
     (void)state;
 
-    assert_true(hash_init(&table));
-    hash_insert(&table, &in, 7);
-    hash_remove(&table, &stranger);
+    assert_true(hash_init(&table, item_key, siphash_vectors));
+    hash_insert(&table, &in.node);
+    hash_remove(&table, &stranger.node);
     assert_int_equal(table.count, 1);
-    assert_ptr_equal(hash_find(&table, 7), &in);
-    assert_null(hash_find(&table, 8));
-    assert_null(hash_next(&in));
-    hash_remove(&table, &in);
-    hash_remove(&table, &in);
+    assert_ptr_equal(hash_first(&table, 7), &in.node);
+    assert_null(hash_next(&in.node));
+    hash_remove(&table, &in.node);
+    hash_remove(&table, &in.node);
     assert_int_equal(table.count, 0);
-    assert_null(hash_find(&table, 7));
+    assert_null(hash_first(&table, 7));
     hash_free(&table);
     assert_null(table.buckets);
 }
@@ -130,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(siphash_gives_the_reference_vectors),
         cmocka_unit_test(agrees_with_a_naive_table),
+        cmocka_unit_test(a_visit_sees_all_and_may_remove_them),
         cmocka_unit_test(removing_a_stranger_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

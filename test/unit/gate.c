@@ -139,7 +139,6 @@ struct sa_record *grant(const char *connection, const char *child, uint32_t spi,
         .mode = CHILD_TRANSPORT,
         .inbound = inbound,
         .filled = filled,
-        .session = room.ledger.session,
     };
 
     name_set(&connection_name, connection);

@@ -43,7 +43,7 @@ static void dynamic_reqids_have_one_user(void **state)
     good.allocate_spi.reqid = REQID_DYNAMIC + 5;
     assert_passes(&good);
     struct sa_record *other = grant("db", "other", 0x1001, true, true);
-    REFUSED(good, "reqid", e->allocate_spi.reqid = other->reqid->node.key & UINT32_MAX);
+    REFUSED(good, "reqid", e->allocate_spi.reqid = other->reqid->reqid);
     /* The other child gets the dynamic one first. */
     struct sa_entry entry = {
         .connection = &(struct name){"db"},
@@ -54,7 +54,6 @@ static void dynamic_reqids_have_one_user(void **state)
         .reqid = REQID_DYNAMIC + 5,
         .protocol = V2_PROTOCOL_ESP,
         .filled = true,
-        .session = 1,
     };
     struct sa_record *dynamic = ledger_add_sa(&room.ledger, &entry);
     assert_non_null(dynamic);

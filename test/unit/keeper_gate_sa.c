@@ -217,9 +217,9 @@ static void only_own_sas_are_moved(void **state)
     REFUSED(good, "no such SA", e->move_sa.inbound = true);
     REFUSED(good, "no such SA", name_set(&e->move_sa.connection, "db"));
     REFUSED(good, "no such SA", name_set(&e->move_sa.child, "web"));
-    sa->session--; /* an orphan: this negotiator cannot know it */
+    sa->orphan = true; /* this negotiator cannot know it */
     assert_refused(&good, "no such SA");
-    sa->session++;
+    sa->orphan = false;
     assert_passes(&good);
     ledger_remove_sa(&room.ledger, sa);
     sa = grant("lan", "net", 0xc0000009, true, false); /* a bare SPI */

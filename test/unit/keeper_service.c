@@ -150,7 +150,7 @@ static void shared_pieces_stay_until_the_last_pair(void **state)
     take(narrow_policy_for(EFFECT_REMOVE_POLICY, "net", "b"));
     service_flush(&service);
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 3);
-    assert_true(TAILQ_EMPTY(&service.ledger.piece_list));
+    assert_int_equal(service.ledger.pieces.count, 0);
 }
 
 static void the_same_pair_again_replaces(void **state)
@@ -160,11 +160,11 @@ static void the_same_pair_again_replaces(void **state)
     take(narrow_policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
     service_flush(&service);
     assert_int_equal(jobs_of(KERNEL_SET_PIECE), 2);
-    assert_int_equal(service.ledger.policy_count, 1);
+    assert_int_equal(service.ledger.policies.count, 1);
     take(narrow_policy_for(EFFECT_REMOVE_POLICY, "db", "db"));
     service_flush(&service);
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
-    assert_int_equal(service.ledger.policy_count, 0);
+    assert_int_equal(service.ledger.policies.count, 0);
 }
 
 /* What the operator wrote does not go because an engine says so, or forgets it. */
@@ -182,7 +182,7 @@ static void configured_policies_outlast_engines(void **state)
     upkeep_committed(&service, 3000); /* it installed nothing */
     upkeep_tick(&service, 3000);
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 0);
-    assert_int_equal(service.ledger.policy_count, 1);
+    assert_int_equal(service.ledger.policies.count, 1);
     /* With its configuration it goes. */
     struct config *empty = policy_config("connections: { };");
     gate_offer(&service.gate, empty);
@@ -217,7 +217,7 @@ static void failed_policies_are_told_and_stay(void **state)
     assert_int_equal(heard.trouble_count, 1);
     assert_string_equal(heard.trouble,
                         "db: the kernel will not install a policy: Invalid argument");
-    assert_int_equal(service.ledger.policy_count, 1);
+    assert_int_equal(service.ledger.policies.count, 1);
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 0);
 }
 
@@ -306,7 +306,7 @@ static void policies_of_an_earlier_session_go_after_the_commit(void **state)
     upkeep_committed(&service, 61000);
     upkeep_tick(&service, 61000);
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 3);
-    assert_int_equal(service.ledger.policy_count, 2);
+    assert_int_equal(service.ledger.policies.count, 2);
 }
 
 /* Without its policy an orphan's traffic would go on in the clear. */
@@ -555,7 +555,7 @@ static void clearing_takes_all_or_leaves_policies(void **state)
     upkeep_clear(&service, true);
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
     assert_int_equal(jobs_of(KERNEL_REMOVE_BYPASS), 1);
-    assert_int_equal(service.ledger.policy_count, 0);
+    assert_int_equal(service.ledger.policies.count, 0);
 }
 
 int main(void)
