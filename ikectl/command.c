@@ -6,15 +6,31 @@
 #include <stdlib.h>
 
 #include "ikectl/client.h"
+#include "lib/control/item.h"
+
+struct asking {
+    const struct ikectl *ctl;
+    const struct control_request *request;
+};
+
+/* Beside the outcome, not before it: whoever reads only that is not disturbed. */
+static void print_progress(void *context, enum control_item item, json_t *body)
+{
+    const struct asking *asking = context;
+
+    if (item == CONTROL_ITEM_PROGRESS && !asking->ctl->json)
+        fprintf(asking->ctl->err, "%s: %s\n", asking->request->name.text, item_text(body, "text"));
+}
 
 static enum exit_status command(struct ikectl *ctl, struct control_request *request, int silence_s)
 {
+    struct asking asking = {ctl, request};
     struct client client;
     char *text = NULL;
     enum exit_status status = client_open(&client, ctl);
 
     if (status == EXIT_DONE)
-        status = client_ask(&client, request, silence_s, NULL, NULL, &text);
+        status = client_ask(&client, request, silence_s, print_progress, &asking, &text);
     if (status == EXIT_DONE && ctl->json)
         status = print_outcome_json(ctl, true, text);
     else if (status == EXIT_DONE)

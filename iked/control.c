@@ -519,14 +519,32 @@ void control_report(struct control *control, const struct effect_report *report)
     json_decref(body);
 }
 
-static void control_outcome(struct control *control, uint64_t number, bool done, const char *text)
+static struct waiter *waiter_find(const struct control *control, uint64_t number)
 {
     struct waiter *waiter;
 
     TAILQ_FOREACH (waiter, &control->waiters, entry) {
         if (waiter->number == number)
-            break;
+            return waiter;
     }
+    return NULL;
+}
+
+void control_progress(struct control *control, const struct effect_progress *progress)
+{
+    struct waiter *waiter = waiter_find(control, progress->command);
+
+    if (waiter == NULL || waiter->client->doomed)
+        return;
+    json_t *body = control_item_progress(progress);
+    client_item(waiter->client, waiter->id, CONTROL_ITEM_PROGRESS, body);
+    json_decref(body);
+}
+
+static void control_outcome(struct control *control, uint64_t number, bool done, const char *text)
+{
+    struct waiter *waiter = waiter_find(control, number);
+
     if (waiter == NULL)
         return;
     struct client *client = waiter->client;

@@ -47,6 +47,9 @@ void control_report(struct control *control, const struct effect_report *report)
  * top bit clear; results of other numbers, and of clients that left, are ignored. */
 void control_result(struct control *control, const struct effect_result *result);
 
+/* What a command has come to, for who waits for its outcome. */
+void control_progress(struct control *control, const struct effect_progress *progress);
+
 /* The outcome of a reload.  `text`: on success what control_changes wrote, else the error line. */
 void control_reload_result(struct control *control, uint64_t number, bool done, const char *text);
 

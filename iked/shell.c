@@ -38,7 +38,10 @@ void shell_free(struct shell *shell)
 
 static void carry_send(struct shell *shell, struct effect *effect)
 {
-    udp_send(shell->udp, &effect->send);
+    const char *why = udp_send(shell->udp, &effect->send);
+
+    if (why != NULL)
+        engine_unsent(shell->engine, &effect->send, why, clock_now_ms());
 }
 
 static void give_answer(struct shell *shell, struct answer *answer)
@@ -90,6 +93,12 @@ static void carry_result(struct shell *shell, struct effect *effect)
         control_result(shell->control, &effect->result);
 }
 
+static void carry_progress(struct shell *shell, struct effect *effect)
+{
+    if ((effect->progress.command & SHELL_OWN) == 0 && shell->control != NULL)
+        control_progress(shell->control, &effect->progress);
+}
+
 static void (*const carriers[])(struct shell *shell, struct effect *effect) = {
     [EFFECT_SEND] = carry_send,
     [EFFECT_COMPUTE] = carry_compute,
@@ -106,6 +115,7 @@ static void (*const carriers[])(struct shell *shell, struct effect *effect) = {
     [EFFECT_REMOVE_ORPHANS] = carry_to_keeper,
     [EFFECT_REPORT] = carry_report,
     [EFFECT_RESULT] = carry_result,
+    [EFFECT_PROGRESS] = carry_progress,
 };
 
 /* --- The drain --- */

@@ -17,6 +17,8 @@
 #include "iked/sockaddr.h"
 
 #define COMPLAINT_MS 1000
+#define WHY_MAX      256
+#define SEND_PROBE   0x10  /* the kernel's MSG_PROBE: finds the route and sends nothing */
 #define BATCH        16    /* datagrams that one system call brings */
 #define DATAGRAM_MAX 65536 /* pages that no datagram reaches are never touched */
 
@@ -46,6 +48,7 @@ struct udp {
     struct udp_socket sockets[IPC_SOCKETS_MAX];
     size_t count;
     uint64_t complained_ms;
+    char why[WHY_MAX]; /* what was sent last is lost */
     struct udp_counts counts;
     struct arrival arrivals[BATCH];
     struct mmsghdr headers[BATCH];
@@ -171,19 +174,34 @@ static size_t source_to(const struct address *local, union pktinfo_room *room)
     return CMSG_SPACE(size);
 }
 
-static void complain(struct udp *udp, const struct effect_send *send, const char *why)
+/* To the kernel an address that the host does not have is no route with IPv4, so another look is
+ * taken without it. */
+static bool source_is_missing(int fd, const struct msghdr *header, int error)
+{
+    struct msghdr any = *header;
+
+    if (error != ENETUNREACH)
+        return error == EADDRNOTAVAIL || error == EINVAL;
+    any.msg_control = NULL;
+    any.msg_controllen = 0;
+    return sendmsg(fd, &any, SEND_PROBE | MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
+
+static const char *complain(struct udp *udp, const struct effect_send *send, const char *why)
 {
     uint64_t now_ms = clock_now_ms();
     char local[ADDRESS_TEXT_MAX];
     char remote[ADDRESS_TEXT_MAX];
 
     udp->counts.lost++;
+    snprintf(udp->why, sizeof(udp->why), "cannot send from %s to %s: %s",
+             address_text(&send->local, local), address_text(&send->remote, remote), why);
     if (udp->complained_ms != 0 && now_ms - udp->complained_ms < COMPLAINT_MS)
-        return;
+        return udp->why;
     udp->complained_ms = now_ms;
-    log_line(SEVERITY_WARNING, "cannot send from %s to %s: %s (%llu lost so far)",
-             address_text(&send->local, local), address_text(&send->remote, remote), why,
+    log_line(SEVERITY_WARNING, "%s (%llu lost so far)", udp->why,
              (unsigned long long)udp->counts.lost);
+    return udp->why;
 }
 
 /* What goes out for `send`, in at most two parts; returns how many. */
@@ -203,7 +221,7 @@ static size_t parts_of(const struct effect_send *send, struct iovec parts[2])
     return count;
 }
 
-void udp_send(struct udp *udp, const struct effect_send *send)
+const char *udp_send(struct udp *udp, const struct effect_send *send)
 {
     const struct udp_socket *socket = socket_for(udp, &send->local);
     union sockaddr_any to;
@@ -217,8 +235,13 @@ void udp_send(struct udp *udp, const struct effect_send *send)
     header.msg_namelen = sockaddr_write(&send->remote, &to);
     header.msg_control = &room;
     header.msg_controllen = source_to(&send->local, &room);
-    if (sendmsg(socket->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-        complain(udp, send, strerror(errno));
+    if (sendmsg(socket->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+        return NULL;
+    int error = errno;
+    return complain(udp, send,
+                    source_is_missing(socket->fd, &header, error)
+                        ? "no interface has the local address"
+                        : strerror(error));
 }
 
 /* --- Life --- */

@@ -45,7 +45,8 @@ void udp_pause(struct udp *udp, bool pause);
 const struct udp_counts *udp_counts(const struct udp *udp);
 
 /* From send->local's address and port.  What the network does not take is lost, as on any network;
- * a reason that lasts is logged, at most once a second. */
-void udp_send(struct udp *udp, const struct effect_send *send);
+ * a reason that lasts is logged, at most once a second.  NULL, or why it is lost: one line, good
+ * until the next call. */
+const char *udp_send(struct udp *udp, const struct effect_send *send);
 
 #endif

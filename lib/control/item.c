@@ -214,6 +214,11 @@ json_t *control_item_event(const struct effect_report *report, uint64_t time_ms)
                      has_spis ? hex(report->ike_spi_r, 16) : NULL, "text", printable(report->text));
 }
 
+json_t *control_item_progress(const struct effect_progress *progress)
+{
+    return json_pack("{s:o}", "text", printable(progress->text));
+}
+
 /* --- Reading --- */
 
 static const char *text_or_empty(const json_t *value)

@@ -55,7 +55,7 @@ static const struct what_row what_rows[] = {
 static const char *const item_names[] = {
     [CONTROL_ITEM_CONNECTION] = "connection", [CONTROL_ITEM_SA] = "sa",
     [CONTROL_ITEM_POLICY] = "policy",         [CONTROL_ITEM_COUNTERS] = "counters",
-    [CONTROL_ITEM_EVENT] = "event",
+    [CONTROL_ITEM_EVENT] = "event",           [CONTROL_ITEM_PROGRESS] = "progress",
 };
 
 static const char *const code_names[] = {

@@ -83,6 +83,7 @@ enum control_item {
     CONTROL_ITEM_POLICY,
     CONTROL_ITEM_COUNTERS,
     CONTROL_ITEM_EVENT,
+    CONTROL_ITEM_PROGRESS,
 };
 
 enum control_code {

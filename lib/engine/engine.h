@@ -67,6 +67,11 @@ void engine_kernel(struct engine *engine, const struct kernel_event *event, uint
  * engine may have taken some out of it. */
 void engine_answer(struct engine *engine, struct answer *answer, uint64_t now_ms);
 
+/* A SEND that this host did not let out, and one line why.  It is lost as others are on their way;
+ * this is for those who wait and ask. */
+void engine_unsent(struct engine *engine, const struct effect_send *send, const char *why,
+                   uint64_t now_ms);
+
 enum command_kind {
     COMMAND_CONFIGURE = 1, /* takes `config`; unchanged connections keep their SAs */
     COMMAND_UP,            /* RESULT when it is established, or has failed */

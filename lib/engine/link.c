@@ -3,6 +3,8 @@
  *
  * Not here: the life of one SA (sa_life.c).
  */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -227,6 +229,25 @@ static void answer_waiting(struct engine *engine, struct link *link, enum comman
         result(engine, waiting->number, done, "%s: %s", link->connection->name, text);
         TAILQ_REMOVE(&link->waiting, waiting, entry);
         free(waiting);
+    }
+}
+
+void link_progress(struct engine *engine, const struct link *link, const char *format, ...)
+{
+    const struct waiting *waiting;
+
+    if (link == NULL)
+        return;
+    TAILQ_FOREACH (waiting, &link->waiting, entry) {
+        struct effect *effect =
+            effect_append(engine->context.effects, EFFECT_PROGRESS, (struct ticket){0});
+        if (effect == NULL)
+            return;
+        effect->progress.command = waiting->number;
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(effect->progress.text, sizeof(effect->progress.text), format, arguments);
+        va_end(arguments);
     }
 }
 

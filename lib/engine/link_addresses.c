@@ -224,6 +224,7 @@ bool dial_failed(struct engine *engine, struct link *link, const char *why)
     dial->wanted |= dial->trying;
     dial->trying = 0;
     link_note(engine, link, why);
+    link_progress(engine, link, "%s", why);
     return next(engine, link);
 }
 

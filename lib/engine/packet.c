@@ -274,6 +274,8 @@ static void handle(struct engine *engine, struct ike_sa *sa, const struct exchan
         drop(engine, COUNTER_DROP_SYNTAX, message, reason.text);
         if (sa->handshake != NULL && !sa->handshake->init_refused)
             sa->handshake->refusal = reason;
+        if (sa->handshake != NULL)
+            sa->handshake->unsent = false;
         return;
     }
     sa_settle(engine, sa, status, &reason);
@@ -341,6 +343,29 @@ static void take_stray(struct engine *engine, const struct ike_message *message)
         sa_table_find(&engine->sas, ours) == NULL &&
         v2_payloads_find(&message->payloads, V2_SK, NULL) != NULL)
         respond_error(engine, message, ERROR_TO_STRAY, V2_N_INVALID_IKE_SPI, slice_of(NULL, 0));
+}
+
+void engine_unsent(struct engine *engine, const struct effect_send *send, const char *why,
+                   uint64_t now_ms)
+{
+    struct ike_header header;
+    struct reason unused;
+
+    engine->context.now_ms = now_ms;
+    if (send->keepalive ||
+        ike_header_parse(&header, buffer_slice(&send->data), &unused) != STATUS_OK ||
+        (header.flags & V2_FLAG_RESPONSE) != 0)
+        return;
+    bool initiator = (header.flags & V2_FLAG_INITIATOR) != 0;
+    struct ike_sa *sa = sa_table_find(&engine->sas, initiator ? header.spi_i : header.spi_r);
+    if (sa == NULL)
+        return;
+    link_progress(engine, sa->link, "%s", why);
+    if (sa->handshake == NULL || sa->handshake->init_refused)
+        return;
+    link_note(engine, sa->link, why);
+    sa->handshake->unsent = true;
+    reason_set(&sa->handshake->refusal, STATUS_CLOSE, 0, "%s", why);
 }
 
 void engine_packet(struct engine *engine, const struct datagram *datagram, uint64_t now_ms)

@@ -236,6 +236,9 @@ void link_lost(struct engine *engine, struct link *link);
 /* What was up when somebody asked for the whole has gone before the rest came: tells him, unless
  * something is still under way. */
 void link_stalled(struct engine *engine, struct link *link, const char *why);
+/* Tells all who wait for the outcome of a command what it has come to. */
+void link_progress(struct engine *engine, const struct link *link, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 /* Will anything come of the link without another word from outside? */
 bool link_is_at_work(const struct link *link);
 /* Answers who waits for a rekeying, when nothing is due any more; when it cannot be done (`link`

@@ -436,32 +436,80 @@ static void peer_dead(struct engine *engine, struct ike_sa *sa, const struct rea
     link_dead(engine, sa, reason->text);
 }
 
+static const char *request_name(const struct ike_sa *sa)
+{
+    switch ((enum ike_state)sa->state) {
+    case IKE_AWAIT_INIT_REPLY: return "IKE_SA_INIT";
+    case IKE_AWAIT_AUTH_REPLY: return "IKE_AUTH";
+    case IKE_AWAIT_DELETE_REPLY: return "the Delete";
+    default: return "a request";
+    }
+}
+
+/* How often it is sent again before the peer is given up. */
+static uint32_t tries_max(const struct engine *engine, const struct ike_sa *sa)
+{
+    uint32_t tries = engine->config->daemon.retransmit_tries;
+
+    if (sa->state == IKE_AWAIT_DELETE_REPLY && tries > DELETE_TRIES)
+        return DELETE_TRIES;
+    return sa->hasty && tries > HASTY_TRIES ? HASTY_TRIES : tries;
+}
+
+static void tell_retransmission(struct engine *engine, struct ike_sa *sa)
+{
+    uint32_t max = tries_max(engine, sa);
+    uint64_t wait_ms = sa->retransmit.node.due_ms - engine->context.now_ms;
+    char remote[ADDRESS_TEXT_MAX];
+
+    link_progress(engine, sa->link,
+                  "no answer from %s to %s: retransmission %u of %u, %s in %llu.%llu s",
+                  address_text(&sa->remote, remote), request_name(sa), sa->tries, max,
+                  sa->tries < max ? "the next" : "given up", (unsigned long long)(wait_ms / 1000),
+                  (unsigned long long)(wait_ms % 1000 / 100));
+    /* Whether this one goes out is yet to be seen. */
+    if (sa->handshake != NULL && sa->handshake->unsent)
+        sa->handshake->refusal = (struct reason){0};
+    if (sa->handshake != NULL)
+        sa->handshake->unsent = false;
+}
+
+/* Why there was no answer to a request of ours, after all tries. */
+static void set_unanswered(const struct ike_sa *sa, struct reason *reason)
+{
+    const struct handshake *handshake = sa->handshake;
+    char remote[ADDRESS_TEXT_MAX];
+
+    address_text(&sa->remote, remote);
+    if (sa->state == IKE_AWAIT_DELETE_REPLY)
+        reason_set(reason, STATUS_CLOSE, 0, "closed, though the peer did not answer the Delete");
+    else if (handshake != NULL && handshake->unsent)
+        reason_set(reason, STATUS_CLOSE, 0, "%s to %s cannot be sent: %.200s", request_name(sa),
+                   remote, handshake->refusal.text);
+    else if (handshake != NULL && handshake->refusal.text[0] != '\0')
+        reason_set(reason, STATUS_CLOSE, 0, "no usable answer after %u tries: %.150s",
+                   sa->tries + 1u, handshake->refusal.text);
+    else
+        reason_set(reason, STATUS_CLOSE, 0, "no answer from %s to %s after %u tries", remote,
+                   request_name(sa), sa->tries + 1u);
+}
+
 static void retransmit(struct engine *engine, struct ike_sa *sa)
 {
     struct reason reason = {0};
-    bool closing = sa->state == IKE_AWAIT_DELETE_REPLY;
-    char remote[ADDRESS_TEXT_MAX];
 
     if (sa->tries >= OTHER_ADDRESS_TRIES && mobike_try_next(&engine->context, sa)) {
         message_send_again(&engine->context, sa);
         return;
     }
+    bool closing = sa->state == IKE_AWAIT_DELETE_REPLY;
     if (!(closing && sa->tries >= DELETE_TRIES) && !(sa->hasty && sa->tries >= HASTY_TRIES) &&
-        message_retransmit(&engine->context, sa))
+        message_retransmit(&engine->context, sa)) {
+        tell_retransmission(engine, sa);
         return;
+    }
     count(&engine->context, COUNTER_TIMEOUTS);
-    if (closing)
-        reason_set(&reason, STATUS_CLOSE, 0, "closed, though the peer did not answer the Delete");
-    else if (sa->handshake != NULL && sa->handshake->refusal.text[0] != '\0')
-        reason_set(&reason, STATUS_CLOSE, 0, "no usable answer after %u tries: %.150s",
-                   sa->tries + 1u, sa->handshake->refusal.text);
-    else
-        reason_set(&reason, STATUS_CLOSE, 0, "no answer from %s to %s after %u tries",
-                   address_text(&sa->remote, remote),
-                   sa->state == IKE_AWAIT_INIT_REPLY   ? "IKE_SA_INIT"
-                   : sa->state == IKE_AWAIT_AUTH_REPLY ? "IKE_AUTH"
-                                                       : "a request",
-                   sa->tries + 1u);
+    set_unanswered(sa, &reason);
     if (sa->state == IKE_ESTABLISHED && sa->handshake == NULL)
         peer_dead(engine, sa, &reason);
     else

@@ -46,7 +46,8 @@ void effect_free(struct effect *effect)
     case EFFECT_REMOVE_POLICY:
     case EFFECT_REMOVE_ORPHANS:
     case EFFECT_REPORT:
-    case EFFECT_RESULT: break;
+    case EFFECT_RESULT:
+    case EFFECT_PROGRESS: break;
     }
 }
 

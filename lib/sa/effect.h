@@ -35,6 +35,7 @@ enum effect_kind {
     EFFECT_REMOVE_ORPHANS, /* no answer */
     EFFECT_REPORT,         /* no answer */
     EFFECT_RESULT,         /* a command's outcome; no answer */
+    EFFECT_PROGRESS,       /* what a command that waits has come to; no answer */
 };
 
 struct name {
@@ -184,6 +185,12 @@ struct effect_result {
     char text[REASON_TEXT_MAX];
 };
 
+/* What happens while a command waits for its outcome: a try without an answer, the next address. */
+struct effect_progress {
+    uint64_t command;
+    char text[REASON_TEXT_MAX]; /* one line for people */
+};
+
 struct effect {
     enum effect_kind kind;
     struct ticket ticket;
@@ -202,6 +209,7 @@ struct effect {
         struct name orphans_of;      /* REMOVE_ORPHANS: a connection */
         struct effect_report report;
         struct effect_result result;
+        struct effect_progress progress;
     };
 };
 

@@ -121,6 +121,7 @@ struct handshake {
     uint64_t source;          /* responder: whose half-open SA it is (source.h) */
     bool init_refused;        /* an unauthenticated error came; a better answer may still */
     bool initial_contact;
+    bool unsent;           /* our last request did not leave this host, for this reason: */
     struct reason refusal; /* why there is no child, or the last reply we dropped */
 };
 

@@ -120,6 +120,7 @@ static bool carry_out(struct world *world, struct effect *effect, struct answer 
             world->report(world->context, &effect->report);
         return false;
     case EFFECT_RESULT: world->result(world->context, &effect->result); return false;
+    case EFFECT_PROGRESS: return false;
     case EFFECT_FIND_SOURCE: answer->status = STATUS_REJECT; return true;
     case EFFECT_RESOLVE: answer->status = STATUS_REJECT; return true;
     case EFFECT_QUERY_SA: answer->spi = effect->query_sa.spi; return true;

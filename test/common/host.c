@@ -92,7 +92,8 @@ static void carry_out(struct host *host, const struct work *work)
     case EFFECT_REMOVE_ORPHANS: fake_kernel_remove_orphans(kernel, &effect->orphans_of); return;
     case EFFECT_SEND:
     case EFFECT_REPORT:
-    case EFFECT_RESULT: return;
+    case EFFECT_RESULT:
+    case EFFECT_PROGRESS: return;
     }
     answer_engine(host, work, &answer);
 }
@@ -162,6 +163,7 @@ void host_drain(struct host *host)
         case EFFECT_SEND: world_send(world, &effect.send); break;
         case EFFECT_REPORT: print_report(host, &effect.report); break;
         case EFFECT_RESULT: remember_result(host, &effect.result); break;
+        case EFFECT_PROGRESS: break;
         default: queue_work(host, &effect); continue; /* the work owns it now */
         }
         effect_free(&effect);

@@ -107,9 +107,13 @@ void script_effect(void *context, struct host *host, const struct effect *effect
     struct script *script = context;
     char line[LINE_MAX_];
 
-    if (effect->kind != EFFECT_REPORT)
+    if (effect->kind == EFFECT_REPORT)
+        snprintf(line, sizeof(line), "%s %s %s", host->name, effect->report.event,
+                 effect->report.text);
+    else if (effect->kind == EFFECT_PROGRESS)
+        snprintf(line, sizeof(line), "%s progress %s", host->name, effect->progress.text);
+    else
         return;
-    snprintf(line, sizeof(line), "%s %s %s", host->name, effect->report.event, effect->report.text);
     log_add(&script->reports, line, NULL);
 }
 

@@ -290,6 +290,7 @@ static void items_keep_their_kind_and_body(void **state)
         [CONTROL_ITEM_POLICY] = "{\"id\":9,\"policy\":{\"a\":1}}\n",
         [CONTROL_ITEM_COUNTERS] = "{\"id\":9,\"counters\":{\"a\":1}}\n",
         [CONTROL_ITEM_EVENT] = "{\"id\":9,\"event\":{\"a\":1}}\n",
+        [CONTROL_ITEM_PROGRESS] = "{\"id\":9,\"progress\":{\"a\":1}}\n",
     };
     json_t *body = json_pack("{s:i}", "a", 1);
     struct control_answer back;

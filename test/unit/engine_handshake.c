@@ -88,6 +88,49 @@ static void assert_done(const struct host *host, uint64_t number, const char *te
     assert_true(result->done);
 }
 
+/* What this host does not let out has no answer either; the reason is its own. */
+static void what_is_not_sent_is_told(void **state)
+{
+    static const char why[] = "cannot send from here to there: no route";
+    struct effect effect;
+    struct two two;
+    bool told = false;
+    (void)state;
+
+    two_init(&two, configs[0], configs[1]);
+    struct engine *engine = two.a->engine;
+    struct command up = {.kind = COMMAND_UP, .number = 7, .name = {"ab"}};
+    uint64_t now_ms = 1000000;
+    struct effect_result result = {0};
+    engine_command(engine, &up, now_ms);
+    while (result.command == 0 && now_ms < 1200000) {
+        while (engine_next_effect(engine, &effect)) {
+            struct answer answer = {.kind = effect.kind, .ticket = effect.ticket};
+            if (effect.kind == EFFECT_COMPUTE) {
+                effect_compute_run(crypto, &effect, &answer);
+                engine_answer(engine, &answer, now_ms);
+                answer_free(&answer);
+            } else if (effect.kind == EFFECT_SEND) {
+                engine_unsent(engine, &effect.send, why, now_ms);
+            } else if (effect.kind == EFFECT_PROGRESS) {
+                assert_int_equal(effect.progress.command, 7);
+                told = told || strcmp(effect.progress.text, why) == 0;
+            } else if (effect.kind == EFFECT_RESULT) {
+                result = effect.result;
+            }
+            effect_free(&effect);
+        }
+        now_ms = engine_deadline(engine);
+        engine_expire(engine, now_ms);
+    }
+    assert_true(told);
+    assert_int_equal(result.command, 7);
+    assert_false(result.done);
+    assert_string_equal(result.text, "ab: IKE_SA_INIT to 192.0.2.2 cannot be sent: "
+                                     "cannot send from here to there: no route");
+    world_free(&two.world);
+}
+
 static void up_makes_one_pair_and_down_removes_it(void **state)
 {
     (void)state;
@@ -159,6 +202,7 @@ static int teardown(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_not_sent_is_told),
         cmocka_unit_test(up_makes_one_pair_and_down_removes_it),
         cmocka_unit_test(traffic_brings_it_up),
     };

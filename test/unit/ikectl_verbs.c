@@ -192,6 +192,24 @@ static void full_server_is_quoted(void **state)
 
 /* --- up, down, reload --- */
 
+/* What comes before the outcome is for people alone. */
+static void up_prints_what_it_has_come_to(void **state)
+{
+    static const char said[] =
+        HELLO "{\"id\":1,\"progress\":{\"text\":\"no answer from 192.0.2.2\"}}\n"
+              "{\"id\":1,\"event\":{\"text\":\"not asked for\"}}\n"
+              "{\"id\":1,\"progress\":{\"text\":\"nor now\"}}\n"
+              "{\"id\":1,\"done\":true,\"text\":\"db: established\"}\n";
+
+    (void)state;
+    assert_int_equal(run(said, "up", "db", NULL), EXIT_DONE);
+    assert_string_equal(last.err, "db: no answer from 192.0.2.2\ndb: nor now\n");
+    assert_string_equal(last.out, "db: established\n");
+    assert_int_equal(run(said, "up", "db", "--json", NULL), EXIT_DONE);
+    assert_string_equal(last.err, "");
+    assert_string_equal(last.out, "{\"done\":true,\"text\":\"db: established\"}\n");
+}
+
 static void up_prints_the_outcome(void **state)
 {
     (void)state;
@@ -545,6 +563,7 @@ int main(void)
         TEST(nonsense_is_told_from_iked),
         TEST(other_protocol_is_named),
         TEST(full_server_is_quoted),
+        TEST(up_prints_what_it_has_come_to),
         TEST(up_prints_the_outcome),
         TEST(rekey_may_name_a_part),
         TEST(failure_goes_to_err),

@@ -238,6 +238,23 @@ static void up_waits_for_its_result(void **state)
     close(fd);
 }
 
+static void who_waits_is_told_what_it_has_come_to(void **state)
+{
+    struct control_world *world = *state;
+    int fd = client_of(world);
+    struct effect_progress progress = {.text = "no answer\x1b yet"};
+
+    assert_string_equal(ask(world, fd, "{\"id\":9,\"verb\":\"up\",\"name\":\"db\"}\n"), "");
+    progress.command = world->last_command.number;
+    control_progress(world->control, &progress);
+    assert_string_equal(receive(world, fd),
+                        "{\"id\":9,\"progress\":{\"text\":\"no answer? yet\"}}\n");
+    progress.command++; /* nobody's */
+    control_progress(world->control, &progress);
+    assert_string_equal(receive(world, fd), "");
+    close(fd);
+}
+
 static void result_may_come_at_once(void **state)
 {
     struct control_world *world = *state;
@@ -479,6 +496,7 @@ int main(void)
         TEST(bad_lines_lose_nothing),
         TEST(deep_json_is_refused),
         TEST(up_waits_for_its_result),
+        TEST(who_waits_is_told_what_it_has_come_to),
         TEST(result_may_come_at_once),
         TEST(result_for_a_client_that_left_is_ignored),
         TEST(too_many_waiting_are_refused),

@@ -193,6 +193,22 @@ static void markers_are_put_in_front(void **state)
     assert_int_equal(udp_counts(udp)->lost, 1);
 }
 
+static void an_address_that_the_host_lacks_is_told(void **state)
+{
+    struct effect_send send = {
+        .local = policy_address("192.0.2.77"), .remote = peer, .keepalive = true};
+    (void)state;
+
+    send.local.port = IPC_PORT_IKE;
+    assert_string_equal(
+        udp_send(udp, &send),
+        "cannot send from 192.0.2.77 to 127.0.0.1: no interface has the local address");
+    assert_int_equal(udp_counts(udp)->lost, 1);
+    send.local = policy_address("127.0.0.1");
+    send.local.port = IPC_PORT_IKE;
+    assert_null(udp_send(udp, &send));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -202,6 +218,7 @@ int main(void)
         TEST(a_burst_is_heard_whole),
         TEST(without_a_marker_it_is_not_ike),
         TEST(markers_are_put_in_front),
+        TEST(an_address_that_the_host_lacks_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
