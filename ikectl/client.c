@@ -125,7 +125,10 @@ enum exit_status client_open(struct client *client, const struct ikectl *ctl)
         return status;
     if (!control_lines_init(&client->lines, CONTROL_ANSWER_MAX))
         return complain(ctl, EXIT_FAILED, "out of memory");
-    return client_greet(client);
+    status = client_greet(client);
+    if (status == EXIT_DONE && client->greeting.kernel_none)
+        fprintf(ctl->err, "warning: iked runs with --kernel=none: NOTHING IS PROTECTED\n");
+    return status;
 }
 
 void client_close(struct client *client)

@@ -379,7 +379,8 @@ static bool client_open(struct client *client, int fd)
 
 static void client_new(struct control *control, int fd)
 {
-    const struct control_greeting greeting = {IKED_VERSION, CONTROL_PROTOCOL};
+    const struct control_greeting greeting = {IKED_VERSION, CONTROL_PROTOCOL,
+                                              control->hooks.kernel_none};
     struct client *client = calloc(1, sizeof(*client));
 
     if (client == NULL || (client->control = control, !client_open(client, fd))) {

@@ -24,6 +24,7 @@ struct udp_counts;
 struct control_hooks {
     struct engine *engine;        /* outlives the server */
     const struct udp_counts *udp; /* the same; NULL: there are none */
+    bool kernel_none;             /* what iked --kernel=none says to all */
     /* The time that the engine is called with. */
     uint64_t (*now_ms)(void *context);
     /* engine_command, then draining of the effects.  The result may come before it returns. */

@@ -357,6 +357,7 @@ static void code_hello(struct coder *coder, struct ipc_message *message)
     struct ipc_hello *hello = &message->hello;
 
     code_enum(coder, &hello->log_level, SEVERITY_DEBUG, SEVERITY_ERROR + 1);
+    code_bool(coder, &hello->kernel_none);
     code_enum(coder, &hello->socket_count, 0, IPC_SOCKETS_MAX + 1);
     for (size_t i = 0; i < hello->socket_count && !coder->failed; i++) {
         code_enum(coder, &hello->sockets[i].role, 0, IPC_ROLE_COUNT);

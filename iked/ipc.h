@@ -61,6 +61,7 @@ struct ipc_socket {
 
 struct ipc_hello {
     uint8_t log_level; /* enum severity */
+    bool kernel_none;  /* nothing is protected; clients are told */
     uint8_t socket_count;
     struct ipc_socket sockets[IPC_SOCKETS_MAX];
 };

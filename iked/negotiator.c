@@ -275,11 +275,12 @@ static void on_control_reload(void *context, uint64_t number, bool dry_run)
         channel_flush(negotiator->shell.channel);
 }
 
-static bool open_control(struct negotiator *negotiator, int fd)
+static bool open_control(struct negotiator *negotiator, int fd, bool kernel_none)
 {
     struct control_hooks hooks = {
         .engine = negotiator->shell.engine,
         .udp = udp_counts(negotiator->shell.udp),
+        .kernel_none = kernel_none,
         .now_ms = on_control_now,
         .run = on_control_command,
         .reload = on_control_reload,
@@ -292,11 +293,12 @@ static bool open_control(struct negotiator *negotiator, int fd)
 
 /* --- The channel --- */
 
-static bool take_socket(struct negotiator *negotiator, int fd, const struct ipc_socket *description)
+static bool take_socket(struct negotiator *negotiator, int fd, const struct ipc_socket *description,
+                        bool kernel_none)
 {
     if (description->role == IPC_ROLE_UDP)
         return udp_add(negotiator->shell.udp, fd, description);
-    return open_control(negotiator, fd);
+    return open_control(negotiator, fd, kernel_none);
 }
 
 static bool on_hello(struct negotiator *negotiator, const struct ipc_hello *hello, const int *fds,
@@ -306,7 +308,7 @@ static bool on_hello(struct negotiator *negotiator, const struct ipc_hello *hell
         return false;
     log_set_level(hello->log_level);
     for (size_t i = 0; i < fd_count; i++)
-        if (!take_socket(negotiator, fds[i], &hello->sockets[i]))
+        if (!take_socket(negotiator, fds[i], &hello->sockets[i], hello->kernel_none))
             return false;
     return true;
 }

@@ -17,6 +17,7 @@
 
 #include "iked/clock.h"
 #include "iked/keeper/early.h"
+#include "iked/keeper/esp.h"
 #include "iked/keeper/privilege.h"
 #include "iked/keeper/process.h"
 #include "iked/keeper/routes.h"
@@ -292,6 +293,8 @@ static bool start(struct keeper *keeper, struct reason *reason)
         loaded_free(&loaded);
         return false;
     }
+    if (options->kernel == OPTIONS_KERNEL_XFRM)
+        esp_look(keeper->service.kernel, loaded.config);
     if (!open_session(keeper, &loaded) || !open_events(keeper)) {
         reason_set(reason, STATUS_FAIL, 0, "out of memory");
         return false;

@@ -215,7 +215,8 @@ bool session_begin(struct session *session)
         return false;
     }
     session->channel = channel_new(session->base, fd, &hooks);
-    if (session->channel == NULL || !tell_hello(session->channel, session->sockets)) {
+    if (session->channel == NULL || !tell_hello(session->channel, session->sockets,
+                                                session->options->kernel == OPTIONS_KERNEL_NONE)) {
         log_line(SEVERITY_ERROR, "the negotiator cannot be talked to");
         kill(session->pid, SIGKILL); /* session_reap sees its end */
         return true;

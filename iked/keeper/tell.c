@@ -14,11 +14,12 @@ static void tell(struct channel *channel, struct ipc_message *message)
                  ipc_kind_name(message->kind));
 }
 
-bool tell_hello(struct channel *channel, const struct sockets *sockets)
+bool tell_hello(struct channel *channel, const struct sockets *sockets, bool kernel_none)
 {
     struct ipc_message message = {
         .kind = IPC_HELLO,
         .hello.log_level = (uint8_t)log_level(),
+        .hello.kernel_none = kernel_none,
         .hello.socket_count = (uint8_t)sockets->count,
     };
 

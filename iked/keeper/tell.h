@@ -13,7 +13,7 @@
 #include "iked/keeper/sockets.h"
 
 /* First of all, and at once: the sockets travel with it.  False when it does not leave. */
-MUST_USE bool tell_hello(struct channel *channel, const struct sockets *sockets);
+MUST_USE bool tell_hello(struct channel *channel, const struct sockets *sockets, bool kernel_none);
 
 /* A whole configuration, as the text of its files. */
 void tell_config(struct channel *channel, const struct files *files,

@@ -185,10 +185,13 @@ static bool json_printable(json_t *json)
 
 /* --- The greeting --- */
 
+#define KERNEL_NONE "none"
+
 char *control_greeting_encode(const struct control_greeting *greeting)
 {
-    return line_of(json_pack("{s:s, s:I}", "iked", greeting->version, "protocol",
-                             (json_int_t)greeting->protocol));
+    return line_of(json_pack("{s:s, s:I, s:s*}", "iked", greeting->version, "protocol",
+                             (json_int_t)greeting->protocol, "kernel",
+                             greeting->kernel_none ? KERNEL_NONE : NULL));
 }
 
 bool control_greeting_decode(struct slice line, struct control_greeting *greeting,
@@ -205,6 +208,8 @@ bool control_greeting_decode(struct slice line, struct control_greeting *greetin
         return refuse(reason, "the greeting has no fitting \"protocol\"; expected a number");
     snprintf(greeting->version, sizeof(greeting->version), "%s", version);
     greeting->protocol = json_integer_value(json_object_get(json, "protocol"));
+    const char *kernel = json_string_value(json_object_get(json, "kernel"));
+    greeting->kernel_none = kernel != NULL && strcmp(kernel, KERNEL_NONE) == 0;
     return true;
 }
 

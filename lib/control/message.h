@@ -24,6 +24,7 @@
 struct control_greeting {
     char version[CONTROL_VERSION_MAX + 1];
     int64_t protocol;
+    bool kernel_none; /* iked --kernel=none: nothing is protected */
 };
 
 /* Encoders give one line with its newline, to be freed by the caller; NULL when memory is out. */

@@ -82,7 +82,7 @@ static void line_left_over_is_counted(void **state)
 
 static void greeting_is_golden(void **state)
 {
-    const struct control_greeting greeting = {"0.1.0", 1};
+    struct control_greeting greeting = {"0.1.0", 1, false};
     struct control_greeting back;
     struct reason reason;
     char *line = control_greeting_encode(&greeting);
@@ -92,6 +92,13 @@ static void greeting_is_golden(void **state)
     assert_true(control_greeting_decode(slice_text(line), &back, &reason));
     assert_string_equal(back.version, "0.1.0");
     assert_int_equal(back.protocol, 1);
+    assert_false(back.kernel_none);
+    free(line);
+    greeting.kernel_none = true;
+    line = control_greeting_encode(&greeting);
+    assert_string_equal(line, "{\"iked\":\"0.1.0\",\"protocol\":1,\"kernel\":\"none\"}\n");
+    assert_true(control_greeting_decode(slice_text(line), &back, &reason));
+    assert_true(back.kernel_none);
     free(line);
 }
 

@@ -180,6 +180,19 @@ static void other_protocol_is_named(void **state)
     assert_string_equal(last.err, "ikectl: iked 9.0 speaks protocol 2, this ikectl speaks 1\n");
 }
 
+static void an_iked_that_protects_nothing_is_told_each_time(void **state)
+{
+    static const char *const verbs[] = {"show", "up"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        run("{\"iked\":\"0.1.0\",\"protocol\":1,\"kernel\":\"none\"}\n", verbs[i],
+            i > 0 ? "db" : NULL, NULL);
+        assert_memory_equal(last.err,
+                            "warning: iked runs with --kernel=none: NOTHING IS PROTECTED\n", 60);
+    }
+}
+
 static void full_server_is_quoted(void **state)
 {
     (void)state;
@@ -562,6 +575,7 @@ int main(void)
         TEST(no_daemon_is_said),
         TEST(nonsense_is_told_from_iked),
         TEST(other_protocol_is_named),
+        TEST(an_iked_that_protects_nothing_is_told_each_time),
         TEST(full_server_is_quoted),
         TEST(up_prints_what_it_has_come_to),
         TEST(up_prints_the_outcome),

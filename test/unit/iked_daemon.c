@@ -186,6 +186,21 @@ static int tear_down(void **state)
 
 /* --- Tests --- */
 
+/* What the client is greeted with. */
+static void assert_greeting(const char *has)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char text[256] = "";
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path_of("run/control.sock"));
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_true(recv(fd, text, sizeof(text) - 1, 0) > 0);
+    close(fd);
+    if (strstr(text, has) == NULL)
+        fail_msg("%s", text);
+}
+
 static void it_starts_and_stops(void **state)
 {
     struct stat socket_status;
@@ -197,6 +212,7 @@ static void it_starts_and_stops(void **state)
     wait_for_log("1 connection configured", 1);
     assert_int_equal(stat(path_of("run/control.sock"), &socket_status), 0);
     assert_int_equal(socket_status.st_mode & 07777, 0600);
+    assert_greeting("\"kernel\":\"none\"");
     read_file(path_of("run/iked.pid"), pid_text, sizeof(pid_text));
     assert_int_equal(atoi(pid_text), keeper);
     assert_int_equal(kill(keeper, SIGTERM), 0);

@@ -37,6 +37,7 @@ struct ipc_message sample_hello(void)
     return (struct ipc_message){
         .kind = IPC_HELLO,
         .hello = {.log_level = SEVERITY_WARNING,
+                  .kernel_none = true,
                   .socket_count = 2,
                   .sockets = {{IPC_ROLE_UDP, FAMILY_IPV6, 4500}, {IPC_ROLE_CONTROL, 0, 0}}},
     };
