@@ -15,6 +15,7 @@
 
 #include "lib/base/reader.h"
 #include "test/unit/bytes.h"
+#include "test/unit/group.h"
 #include "test/unit/shared.h"
 
 #define FILE_MAX      4096
@@ -25,22 +26,6 @@
 #define PCAP_PACKET   16
 #define LINK_AND_IPV4 (4 + 20)
 #define UDP_HEADER    8
-
-static struct crypto *crypto;
-
-static int setup(void **state)
-{
-    (void)state;
-    crypto = crypto_new();
-    return crypto == NULL;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    crypto_free(crypto);
-    return 0;
-}
 
 static struct slice file_read(const char *name)
 {
@@ -184,5 +169,5 @@ int main(void)
         cmocka_unit_test(drops_it_with_any_octet_changed),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, group_crypto, group_crypto_end);
 }

@@ -11,22 +11,7 @@
 #include <openssl/evp.h>
 
 #include "test/unit/bytes.h"
-
-static struct crypto *crypto;
-
-static int setup(void **state)
-{
-    (void)state;
-    crypto = crypto_new();
-    return crypto == NULL;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    crypto_free(crypto);
-    return 0;
-}
+#include "test/unit/group.h"
 
 /* `octets` behind as many zeroes as the group's private keys need. */
 static struct slice private_of(enum group group, struct slice octets)
@@ -561,5 +546,5 @@ int main(void)
         cmocka_unit_test(recovers_from_a_refusal),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, group_crypto, group_crypto_end);
 }

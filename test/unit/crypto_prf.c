@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "test/unit/bytes.h"
+#include "test/unit/group.h"
 #include "test/unit/shared.h"
 
 struct vector {
@@ -124,22 +125,6 @@ static const struct vector vectors[] = {
      "290d9e112edb09ee141fcf64c0b72f3d"},
     {PRF_AES128_CMAC, KEY_0_TO_F "edcb", KEY_0_TO_F "10111213", "84a348a4a45d235babfffc0d2b4da09a"},
 };
-
-static struct crypto *crypto;
-
-static int setup(void **state)
-{
-    (void)state;
-    crypto = crypto_new();
-    return crypto == NULL;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    crypto_free(crypto);
-    return 0;
-}
 
 static struct slice prf_of(enum prf prf, struct slice key, const struct slice *parts, size_t count)
 {
@@ -425,5 +410,5 @@ int main(void)
         cmocka_unit_test(computes_the_shared_vectors),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, group_crypto, group_crypto_end);
 }

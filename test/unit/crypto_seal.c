@@ -10,24 +10,9 @@
 
 #include "lib/base/writer.h"
 #include "test/unit/bytes.h"
+#include "test/unit/group.h"
 
 #define MESSAGE_MAX 4096
-
-static struct crypto *crypto;
-
-static int setup(void **state)
-{
-    (void)state;
-    crypto = crypto_new();
-    return crypto == NULL;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    crypto_free(crypto);
-    return 0;
-}
 
 /* A message on its way: associated data | IV | text | ICV. */
 struct message {
@@ -554,5 +539,5 @@ int main(void)
         cmocka_unit_test(changes_direction_and_key_at_will),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, group_crypto, group_crypto_end);
 }

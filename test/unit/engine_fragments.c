@@ -12,13 +12,12 @@
 #include "test/common/world.h"
 
 #include "test/unit/bytes.h"
+#include "test/unit/group.h"
 
 #define SECRETS   "secrets: ( { psk = \"correct horse battery staple\"; } );"
 #define PARTS     4
 #define PADDING   3600 /* makes IKE_AUTH that many */
 #define TEXT_MAX_ 3000
-
-static struct crypto *crypto;
 
 struct two {
     struct world world;
@@ -388,20 +387,6 @@ static void what_was_sent_is_cut_smaller(void **state)
     two_end(&two);
 }
 
-static int make_crypto(void **state)
-{
-    (void)state;
-    crypto = crypto_new();
-    return crypto == NULL;
-}
-
-static int free_crypto(void **state)
-{
-    (void)state;
-    crypto_free(crypto);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,5 +399,5 @@ int main(void)
         cmocka_unit_test(every_size_under_every_kind_of_cipher),
         cmocka_unit_test(what_was_sent_is_cut_smaller),
     };
-    return cmocka_run_group_tests(tests, make_crypto, free_crypto);
+    return cmocka_run_group_tests(tests, group_crypto, group_crypto_end);
 }

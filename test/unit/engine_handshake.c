@@ -7,6 +7,7 @@
 #include "test/common/world.h"
 
 #include "test/unit/bytes.h"
+#include "test/unit/group.h"
 
 #define SECRETS "secrets: ( { psk = \"correct horse battery staple\"; } );"
 
@@ -14,8 +15,6 @@ static const char *const configs[] = {
     "connections: { ab: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };",
     "connections: { ba: { local = \"192.0.2.2\"; remote = \"192.0.2.1\"; }; };",
 };
-
-static struct crypto *crypto;
 
 struct two {
     struct world world;
@@ -185,20 +184,6 @@ static void traffic_brings_it_up(void **state)
     world_free(&two.world);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    crypto = crypto_new();
-    return crypto == NULL;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    crypto_free(crypto);
-    return 0;
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -207,5 +192,5 @@ int main(void)
         cmocka_unit_test(traffic_brings_it_up),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, group_crypto, group_crypto_end);
 }

@@ -10,6 +10,7 @@
 #include "test/common/world.h"
 
 #include "test/unit/bytes.h"
+#include "test/unit/group.h"
 
 #define SECRETS "secrets: ( { psk = \"correct horse battery staple\"; } );"
 
@@ -18,8 +19,6 @@ static const char *const configs[] = {
     "lifetime = \"100s\"; liveness = \"off\"; }; };",
     "connections: { ba: { local = \"192.0.2.2\"; remote = \"192.0.2.1\"; liveness = \"off\"; }; };",
 };
-
-static struct crypto *crypto;
 
 struct two {
     struct world world;
@@ -341,20 +340,6 @@ static void a_cookie_is_not_given_for_less(void **state)
     world_free(&two.world);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    crypto = crypto_new();
-    return crypto == NULL;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    crypto_free(crypto);
-    return 0;
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -372,5 +357,5 @@ int main(void)
         cmocka_unit_test(a_cookie_is_not_given_for_less),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, group_crypto, group_crypto_end);
 }
