@@ -151,7 +151,7 @@ void sa_lifetime_over(struct engine *engine, struct ike_sa *sa)
     bool aged = life_ms != 0 && now_ms >= sa->established_ms + life_ms;
     bool unproven = sa->reauth_ms != 0 && now_ms >= sa->reauth_ms;
 
-    if (sa->superseded) {
+    if (sa->superseded && !sa->inherited) {
         superseded_over(engine, sa);
         return;
     }
