@@ -335,6 +335,7 @@ format:
 
 lint:
 	clang-format --dry-run -Werror $(formatted)
+	! grep -n '.\{101,\}' $(formatted)
 	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 -I. -D_GNU_SOURCE= \
 		-I/usr/include/$(shell $(CC) -print-multiarch) --suppress='*:/usr/include/*' $(lib_src) $(iked_src) $(ikectl_src)

@@ -2,8 +2,9 @@
  * The control socket's server, in the negotiator: what ikectl and programs like it talk to.
  *
  * It accepts clients on a socket that the keeper opened, answers `show` by looking into the
- * engine, hands `up`, `down`, `rekey` and `reload` to the event loop, and streams reports to monitors.
- * Everything runs in the caller's event_base; nothing here blocks, opens a file or needs a right.
+ * engine, hands `up`, `down`, `rekey` and `reload` to the event loop, and streams reports to
+ * monitors.  Everything runs in the caller's event_base; nothing here blocks, opens a file or needs
+ * a right.
  * Not here: the messages themselves (lib/control), reading the configuration (the keeper).
  */
 #ifndef IKED_CONTROL_H

@@ -3,8 +3,8 @@
  *
  * Whoever answers an exchange has the keys first and may send on the new SA at once (RFC 7296
  * section 2.8); the kernel drops what finds but a larval SA.  So while an SPI of ours waits for an
- * answer, what comes for it is kept, as it is, still encrypted, and brought to the kernel again when
- * the SA has its keys.  It is an addition: where it does not work, such packets are lost.
+ * answer, what comes for it is kept, as it is, still encrypted, and brought to the kernel again
+ * when the SA has its keys.  It is an addition: where it does not work, such packets are lost.
  * Not here: which SPIs wait (kernel.h).
  */
 #ifndef IKED_KEEPER_EARLY_H

@@ -191,8 +191,9 @@ static bool bind_any(int fd, uint8_t family, uint16_t port)
     return bind(fd, &address.any, size) == 0;
 }
 
-/* From here on the kernel takes the ESP out of what comes in (RFC 3948 sections 3.3 and 3.5), and keepalives
- * with it.  A kernel that cannot (IPv6 before 5.8, or without ESP) still brings IKE here. */
+/* From here on the kernel takes the ESP out of what comes in (RFC 3948 sections 3.3 and 3.5), and
+ * keepalives with it.  A kernel that cannot (IPv6 before 5.8, or without ESP) still brings IKE
+ * here. */
 static void take_out_esp(int fd, uint8_t family)
 {
     int kind = UDP_ENCAP_ESPINUDP;

@@ -25,8 +25,8 @@ MUST_USE bool sockets_lock(struct sockets *sockets, const char *run_dir, struct 
  * all others, and with the kernel taking ESP out of what comes to the port for NAT. */
 MUST_USE bool sockets_open(struct sockets *sockets, bool protects, struct reason *reason);
 
-/* A policy of the socket's own goes before all others: what goes by it passes when nothing else may.
- * False with errno. */
+/* A policy of the socket's own goes before all others: what goes by it passes when nothing else
+ * may.  False with errno. */
 MUST_USE bool sockets_pass_policies(int fd, uint8_t family);
 
 /* Closes all and removes what is in the run directory. */

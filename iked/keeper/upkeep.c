@@ -74,8 +74,8 @@ static void tell_expire(struct service *service, struct sa_record *sa, bool hard
         ledger_remove_sa(&service->ledger, sa);
 }
 
-/* RFC 7296 section 2.23: the kernel has opened a packet from there, so somebody with the keys sent it;
- * whether the SA follows is for the engine to say. */
+/* RFC 7296 section 2.23: the kernel has opened a packet from there, so somebody with the keys sent
+ * it; whether the SA follows is for the engine to say. */
 static void tell_mapping(struct service *service, struct sa_record *sa,
                          const struct address *source)
 {

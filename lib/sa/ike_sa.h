@@ -300,8 +300,8 @@ struct sa_table {
     struct hash_table by_spi;
     struct hash_table by_peer;
     struct hash_table by_id;
-    struct hash_table children_in; /* listed children by their SPIs ... */
-    struct hash_table children_out; /* ... the outbound ones keyed */
+    struct hash_table children_in;     /* listed children by their SPIs ... */
+    struct hash_table children_out;    /* ... the outbound ones keyed */
     struct hash_table children_remote; /* claiming ones by the addresses, keyed */
     uint8_t hash_key[16];
     size_t count;

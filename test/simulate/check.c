@@ -390,8 +390,8 @@ void run_storm(struct run *run)
     if (run->failure[0] != '\0' || run->crowd || run->short_life_s != 0 ||
         !chance_hit(&run->chance, STORMS))
         return;
-    /* RFC 7296 section 2.4: of an IKE SA that one end has forgotten nothing can be rekeyed; that the
-     * other has to find out, and loses what it sends meanwhile. */
+    /* RFC 7296 section 2.4: of an IKE SA that one end has forgotten nothing can be rekeyed; that
+     * the other has to find out, and loses what it sends meanwhile. */
     for (size_t i = 0; i < run->pair_count; i++)
         if (!run->pairs[i].agrees || serves_by_orphans(run, &run->pairs[i]))
             return;

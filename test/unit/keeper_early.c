@@ -1,6 +1,6 @@
 /*
- * Packets that come before their SA's keys (iked/keeper/early.h), on a loopback device of the test's own:
- * an ear of the test's hears a packet when it comes, and again when it is given.
+ * Packets that come before their SA's keys (iked/keeper/early.h), on a loopback device of the
+ * test's own: an ear of the test's hears a packet when it comes, and again when it is given.
  * Needs root and namespaces; skipped otherwise.
  */
 #include "iked/keeper/early.h"
