@@ -378,7 +378,7 @@ void ledger_next_session(struct ledger *ledger, uint64_t now_ms)
 struct child_selectors policy_pair(const struct policy_record *policy)
 {
     struct reader reader = reader_of(pair_slice(policy));
-    struct child_selectors pair;
+    struct child_selectors pair = {0};
 
     pair.local = selector_unpack(&reader);
     pair.remote = selector_unpack(&reader);

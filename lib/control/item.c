@@ -18,7 +18,7 @@ static json_t *printable(const char *text)
     char copy[CONFIG_ID_MAX * 4 + 1];
     size_t i;
 
-    for (i = 0; text[i] != '\0' && i < sizeof(copy) - 1; i++)
+    for (i = 0; i < sizeof(copy) - 1 && text[i] != '\0'; i++)
         copy[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
     copy[i] = '\0';
     return json_string(copy);
