@@ -5,43 +5,44 @@
 
 #include <stdlib.h>
 
-static void place(struct heap *heap, struct heap_node *node, size_t at)
+static void place(struct heap *heap, struct heap_entry entry, size_t at)
 {
-    heap->nodes[at] = node;
-    node->at = (uint32_t)at + 1;
+    heap->entries[at] = entry;
+    entry.node->at = (uint32_t)at + 1;
 }
 
-static void sift_up(struct heap *heap, struct heap_node *node, size_t at)
+static void sift_up(struct heap *heap, struct heap_entry entry, size_t at)
 {
-    while (at > 0 && heap->nodes[(at - 1) / 2]->due_ms > node->due_ms) {
-        place(heap, heap->nodes[(at - 1) / 2], at);
+    while (at > 0 && heap->entries[(at - 1) / 2].due_ms > entry.due_ms) {
+        place(heap, heap->entries[(at - 1) / 2], at);
         at = (at - 1) / 2;
     }
-    place(heap, node, at);
+    place(heap, entry, at);
 }
 
-static void sift_down(struct heap *heap, struct heap_node *node, size_t at)
+static void sift_down(struct heap *heap, struct heap_entry entry, size_t at)
 {
     for (;;) {
         size_t child = 2 * at + 1;
         if (child >= heap->count)
             break;
-        if (child + 1 < heap->count && heap->nodes[child + 1]->due_ms < heap->nodes[child]->due_ms)
+        if (child + 1 < heap->count &&
+            heap->entries[child + 1].due_ms < heap->entries[child].due_ms)
             child++;
-        if (heap->nodes[child]->due_ms >= node->due_ms)
+        if (heap->entries[child].due_ms >= entry.due_ms)
             break;
-        place(heap, heap->nodes[child], at);
+        place(heap, heap->entries[child], at);
         at = child;
     }
-    place(heap, node, at);
+    place(heap, entry, at);
 }
 
-static void settle(struct heap *heap, struct heap_node *node, size_t at)
+static void settle(struct heap *heap, struct heap_entry entry, size_t at)
 {
-    if (at > 0 && heap->nodes[(at - 1) / 2]->due_ms > node->due_ms)
-        sift_up(heap, node, at);
+    if (at > 0 && heap->entries[(at - 1) / 2].due_ms > entry.due_ms)
+        sift_up(heap, entry, at);
     else
-        sift_down(heap, node, at);
+        sift_down(heap, entry, at);
 }
 
 static bool make_room(struct heap *heap)
@@ -49,26 +50,26 @@ static bool make_room(struct heap *heap)
     if (heap->count < heap->capacity)
         return true;
     size_t capacity = heap->capacity == 0 ? 64 : heap->capacity * 2;
-    struct heap_node **nodes = reallocarray(heap->nodes, capacity, sizeof(*nodes));
-    if (nodes == NULL)
+    struct heap_entry *entries = reallocarray(heap->entries, capacity, sizeof(*entries));
+    if (entries == NULL)
         return false;
-    heap->nodes = nodes;
+    heap->entries = entries;
     heap->capacity = capacity;
     return true;
 }
 
 bool heap_set(struct heap *heap, struct heap_node *node, uint64_t due_ms)
 {
+    struct heap_entry entry = {.due_ms = due_ms, .node = node};
+
     if (node->at == 0) {
         if (!make_room(heap))
             return false;
         heap->count++;
-        node->due_ms = due_ms;
-        sift_up(heap, node, heap->count - 1);
+        sift_up(heap, entry, heap->count - 1);
         return true;
     }
-    node->due_ms = due_ms;
-    settle(heap, node, node->at - 1);
+    settle(heap, entry, node->at - 1);
     return true;
 }
 
@@ -77,19 +78,24 @@ void heap_remove(struct heap *heap, struct heap_node *node)
     if (node->at == 0)
         return;
     size_t at = node->at - 1;
-    struct heap_node *last = heap->nodes[--heap->count];
+    struct heap_entry last = heap->entries[--heap->count];
     node->at = 0;
-    if (last != node)
+    if (last.node != node)
         settle(heap, last, at);
 }
 
 struct heap_node *heap_first(const struct heap *heap)
 {
-    return heap->count > 0 ? heap->nodes[0] : NULL;
+    return heap->count > 0 ? heap->entries[0].node : NULL;
+}
+
+uint64_t heap_due_ms(const struct heap *heap, const struct heap_node *node)
+{
+    return node->at == 0 ? UINT64_MAX : heap->entries[node->at - 1].due_ms;
 }
 
 void heap_free(struct heap *heap)
 {
-    free(heap->nodes);
+    free(heap->entries);
     *heap = (struct heap){0};
 }

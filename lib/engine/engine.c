@@ -63,14 +63,14 @@ uint64_t engine_deadline(const struct engine *engine)
 {
     const struct heap_node *first = heap_first(&engine->timers);
 
-    return first == NULL ? UINT64_MAX : first->due_ms;
+    return first == NULL ? UINT64_MAX : heap_due_ms(&engine->timers, first);
 }
 
 static void timer_due(struct engine *engine, struct timer *timer)
 {
     switch ((enum timer_kind)timer->kind) {
     case TIMER_RETRANSMIT:
-        sa_timer_due(engine, HASH_OWNER(timer, struct ike_sa, retransmit), TIMER_RETRANSMIT);
+        sa_timer_due(engine, HASH_OWNER(timer, struct request, retransmit)->sa, TIMER_RETRANSMIT);
         return;
     case TIMER_EXPIRE:
         sa_timer_due(engine, HASH_OWNER(timer, struct ike_sa, expire), TIMER_EXPIRE);
@@ -93,7 +93,8 @@ void engine_expire(struct engine *engine, uint64_t now_ms)
     struct heap_node *first;
 
     engine->context.now_ms = now_ms;
-    while ((first = heap_first(&engine->timers)) != NULL && first->due_ms <= now_ms) {
+    while ((first = heap_first(&engine->timers)) != NULL &&
+           heap_due_ms(&engine->timers, first) <= now_ms) {
         heap_remove(&engine->timers, first);
         timer_due(engine, HASH_OWNER(first, struct timer, node));
     }

@@ -56,7 +56,7 @@ void sa_arm_told(struct engine *engine, struct ike_sa *sa)
     if (!sa->reauth_told || sa->superseded)
         return;
     sa->reauth_told = false;
-    if (!heap_has(&sa->expire.node) || sa->expire.node.due_ms > due_ms)
+    if (heap_due_ms(&engine->timers, &sa->expire.node) > due_ms)
         ike_sa_timer(&engine->context, &sa->expire, due_ms);
 }
 
@@ -70,7 +70,7 @@ void sa_arm_childless(struct engine *engine, struct ike_sa *sa)
     sa->childless = childless;
     if (!childless)
         sa_arm_lifetime(engine, sa);
-    else if (!heap_has(&sa->expire.node) || sa->expire.node.due_ms > due_ms)
+    else if (heap_due_ms(&engine->timers, &sa->expire.node) > due_ms)
         ike_sa_timer(&engine->context, &sa->expire, due_ms);
 }
 

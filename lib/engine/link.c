@@ -509,7 +509,7 @@ static void drop_link(struct engine *engine, struct link *link)
     link_remove_orphans(engine, link);
     link->retry_until_ms = 0;
     while ((sa = TAILQ_FIRST(&link->sas)) != NULL) {
-        if (sa->state == IKE_ESTABLISHED && sa->request.size == 0)
+        if (sa->state == IKE_ESTABLISHED && sa->request == NULL)
             (void)(informational_close(&engine->context, sa, 0, &unused) == STATUS_OK);
         TAILQ_REMOVE(&link->sas, sa, of_link);
         sa->link = NULL;

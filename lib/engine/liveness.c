@@ -90,7 +90,7 @@ void sa_watch_due(struct engine *engine, struct ike_sa *sa)
         return;
     }
     arm(engine, sa, now_ms);
-    if (sa->request.size > 0)
+    if (sa->request != NULL)
         return; /* a check already */
     if (unanswered || !ask_kernel(engine, sa))
         probe(engine, sa);
@@ -166,7 +166,7 @@ void liveness_hint(struct engine *engine, struct ike_sa *sa, const struct ike_me
         return;
     if (sa == NULL)
         hint_of_spi(engine, message);
-    else if (ike_message_is_response(message) && sa->request.size > 0 &&
+    else if (ike_message_is_response(message) && sa->request != NULL &&
              message->header.message_id == sa->next_request &&
              message_find_notify(message, V2_N_INVALID_IKE_SPI, &notify))
         (void)heed(engine, sa);

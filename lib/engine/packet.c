@@ -180,12 +180,13 @@ static struct ike_sa *find_sa(const struct engine *engine, const struct ike_mess
 /* Is it about our outstanding request: its ID and its exchange? */
 static bool answers_request(const struct ike_sa *sa, const struct ike_message *message)
 {
-    struct reader reader = reader_of(buffer_slice(&sa->request));
     struct ike_header request;
     struct reason unused;
 
-    return sa->request.size > 0 && message->header.message_id == sa->next_request &&
-           ike_header_parse(&request, message_next(&reader), &unused) == STATUS_OK &&
+    if (sa->request == NULL || message->header.message_id != sa->next_request)
+        return false;
+    struct reader reader = reader_of(buffer_slice(&sa->request->octets));
+    return ike_header_parse(&request, message_next(&reader), &unused) == STATUS_OK &&
            request.exchange == message->header.exchange;
 }
 

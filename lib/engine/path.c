@@ -5,6 +5,8 @@
  * A reply goes where its request came from.  The SA itself follows only what is authenticated and
  * new, and only a peer behind a NAT, from an end that is behind none.
  */
+#include <stdlib.h>
+
 #include "lib/engine/private.h"
 #include "lib/ikev2/nat.h"
 
@@ -41,12 +43,21 @@ void path_keepalive_due(struct engine *engine, struct ike_sa *sa)
     nat_keepalive(context, sa);
 }
 
+/* Without memory the reply goes to where the SA is then. */
+static void note_asker(struct engine *engine, struct ike_sa *sa, const struct ike_message *message)
+{
+    if (sa->asker == NULL)
+        sa->asker = calloc(1, sizeof(*sa->asker));
+    if (sa->asker == NULL)
+        count(&engine->context, COUNTER_FAILURES);
+    else
+        *sa->asker = (struct asker){.at = message->local, .from = message->remote};
+}
+
 void path_take(struct engine *engine, struct ike_sa *sa, const struct ike_message *message)
 {
-    if (!ike_message_is_response(message)) {
-        sa->asked_at = message->local;
-        sa->asked_from = message->remote;
-    }
+    if (!ike_message_is_response(message))
+        note_asker(engine, sa, message);
     if (sa->state == IKE_AWAIT_AUTH_REQUEST) {
         sa->local = message->local;
         sa->remote = message->remote;

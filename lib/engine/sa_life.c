@@ -305,7 +305,7 @@ void sa_close(struct engine *engine, struct ike_sa *sa)
     sa->delete_asked = true;
     switch ((enum ike_state)sa->state) {
     case IKE_ESTABLISHED:
-        if (sa->request.size > 0 || heir_is_due(sa))
+        if (sa->request != NULL || heir_is_due(sa))
             return; /* sa_settle does it once the window is free, and closes the heir, too */
         release_successors(engine, sa);
         if (informational_close(&engine->context, sa, 0, &reason) != STATUS_OK)
@@ -459,14 +459,15 @@ static uint32_t tries_max(const struct engine *engine, const struct ike_sa *sa)
 static void tell_retransmission(struct engine *engine, struct ike_sa *sa)
 {
     uint32_t max = tries_max(engine, sa);
-    uint64_t wait_ms = sa->retransmit.node.due_ms - engine->context.now_ms;
+    uint64_t wait_ms =
+        heap_due_ms(&engine->timers, &sa->request->retransmit.node) - engine->context.now_ms;
     char remote[ADDRESS_TEXT_MAX];
 
     link_progress(engine, sa->link,
                   "no answer from %s to %s: retransmission %u of %u, %s in %llu.%llu s",
-                  address_text(&sa->remote, remote), request_name(sa), sa->tries, max,
-                  sa->tries < max ? "the next" : "given up", (unsigned long long)(wait_ms / 1000),
-                  (unsigned long long)(wait_ms % 1000 / 100));
+                  address_text(&sa->remote, remote), request_name(sa), sa->request->tries, max,
+                  sa->request->tries < max ? "the next" : "given up",
+                  (unsigned long long)(wait_ms / 1000), (unsigned long long)(wait_ms % 1000 / 100));
     /* Whether this one goes out is yet to be seen. */
     if (sa->handshake != NULL && sa->handshake->unsent)
         sa->handshake->refusal = (struct reason){0};
@@ -488,22 +489,23 @@ static void set_unanswered(const struct ike_sa *sa, struct reason *reason)
                    remote, handshake->refusal.text);
     else if (handshake != NULL && handshake->refusal.text[0] != '\0')
         reason_set(reason, STATUS_CLOSE, 0, "no usable answer after %u tries: %.150s",
-                   sa->tries + 1u, handshake->refusal.text);
+                   sa->request->tries + 1u, handshake->refusal.text);
     else
         reason_set(reason, STATUS_CLOSE, 0, "no answer from %s to %s after %u tries", remote,
-                   request_name(sa), sa->tries + 1u);
+                   request_name(sa), sa->request->tries + 1u);
 }
 
 static void retransmit(struct engine *engine, struct ike_sa *sa)
 {
     struct reason reason = {0};
 
-    if (sa->tries >= OTHER_ADDRESS_TRIES && mobike_try_next(&engine->context, sa)) {
+    if (sa->request->tries >= OTHER_ADDRESS_TRIES && mobike_try_next(&engine->context, sa)) {
         message_send_again(&engine->context, sa);
         return;
     }
     bool closing = sa->state == IKE_AWAIT_DELETE_REPLY;
-    if (!(closing && sa->tries >= DELETE_TRIES) && !(sa->hasty && sa->tries >= HASTY_TRIES) &&
+    if (!(closing && sa->request->tries >= DELETE_TRIES) &&
+        !(sa->hasty && sa->request->tries >= HASTY_TRIES) &&
         message_retransmit(&engine->context, sa)) {
         tell_retransmission(engine, sa);
         return;

@@ -129,7 +129,7 @@ void sa_wishes(struct engine *engine, struct ike_sa *sa)
 
     arm_later(engine, sa);
     if (sa->link == NULL || sa->state != IKE_ESTABLISHED || sa->handshake != NULL ||
-        sa->request.size > 0 || sa->own != NULL || sa->theirs != NULL)
+        sa->request != NULL || sa->own != NULL || sa->theirs != NULL)
         return;
     if (sa->delete_asked) {
         sa_close(engine, sa);

@@ -184,8 +184,7 @@ static enum status follow_group(struct context *context, struct ike_sa *sa, stru
     if (sa->handshake->groups_tried >= GROUPS_MAX)
         return reason_set(reason, STATUS_DROP, 0, "INVALID_KE_PAYLOAD too often");
     sa->handshake->groups_tried++;
-    buffer_free(&sa->request);
-    ike_sa_timer_stop(context, &sa->retransmit);
+    ike_sa_end_request(context, sa);
     return ask_key(context, sa, group, reason);
 }
 
@@ -208,7 +207,7 @@ enum status init_reply_notify(struct context *context, struct ike_sa *sa,
     reason_set(&sa->handshake->refusal, STATUS_CLOSE, 0, "the peer answered IKE_SA_INIT with %s%s",
                v2_notify_name(error),
                error == V2_N_NO_PROPOSAL_CHOSEN ? ": compare the `proposals` of both ends" : "");
-    ike_sa_timer_stop(context, &sa->retransmit);
+    ike_sa_timer_stop(context, &sa->request->retransmit);
     ike_sa_timer(context, &sa->expire, context->now_ms + REFUSED_WAIT_MS);
     return STATUS_OK;
 }

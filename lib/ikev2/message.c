@@ -3,6 +3,8 @@
  */
 #include "lib/ikev2/message.h"
 
+#include <stdlib.h>
+
 #include "lib/ikev2/fragment.h"
 #include "lib/ikev2/sealed.h"
 #include "lib/sa/reassembly.h"
@@ -131,20 +133,25 @@ static void send_all(struct context *context, const struct address *local,
 /* Half of the wait is fixed, half is chance, so that many SAs do not fall into step. */
 static void arm_retransmit(struct context *context, struct ike_sa *sa)
 {
-    unsigned doublings = sa->tries < BACKOFF_DOUBLINGS_MAX ? sa->tries : BACKOFF_DOUBLINGS_MAX;
+    uint8_t tries = sa->request->tries;
+    unsigned doublings = tries < BACKOFF_DOUBLINGS_MAX ? tries : BACKOFF_DOUBLINGS_MAX;
     uint64_t wait_ms = (uint64_t)context->config->daemon.retransmit_ms << doublings;
     uint32_t chance;
 
     context->random(context->random_context, &chance, sizeof(chance));
     wait_ms = wait_ms - wait_ms / 8 + chance % (wait_ms / 4 + 1);
-    ike_sa_timer(context, &sa->retransmit, context->now_ms + wait_ms);
+    ike_sa_timer(context, &sa->request->retransmit, context->now_ms + wait_ms);
 }
 
 enum status message_send_request(struct context *context, struct ike_sa *sa, struct slice bytes)
 {
-    if (!buffer_copy(&sa->request, bytes))
+    if (sa->request == NULL)
+        sa->request = calloc(1, sizeof(*sa->request));
+    if (sa->request == NULL || !buffer_copy(&sa->request->octets, bytes))
         return STATUS_FAIL;
-    sa->tries = 0;
+    sa->request->sa = sa;
+    sa->request->retransmit.kind = TIMER_RETRANSMIT;
+    sa->request->tries = 0;
     sa->sent_ms = context->now_ms;
     send_all(context, &sa->local, &sa->remote, bytes);
     arm_retransmit(context, sa);
@@ -171,18 +178,17 @@ enum status message_finish_response(struct context *context, struct ike_sa *sa,
 
 void message_send_again(struct context *context, struct ike_sa *sa)
 {
-    if (sa->request.size == 0)
+    if (sa->request == NULL)
         return;
-    sa->tries = 0;
+    sa->request->tries = 0;
     sa->sent_ms = context->now_ms;
-    send_all(context, &sa->local, &sa->remote, buffer_slice(&sa->request));
+    send_all(context, &sa->local, &sa->remote, buffer_slice(&sa->request->octets));
     arm_retransmit(context, sa);
 }
 
 void message_request_done(struct context *context, struct ike_sa *sa)
 {
-    buffer_free(&sa->request);
-    ike_sa_timer_stop(context, &sa->retransmit);
+    ike_sa_end_request(context, sa);
     if (sa->movement != NULL)
         sa->movement->switches = 0;
     sa->next_request++;
@@ -195,7 +201,12 @@ enum status message_send_response(struct context *context, struct ike_sa *sa, st
     if (!buffer_copy(&sa->reply, bytes))
         return STATUS_FAIL;
     sa->sent_ms = context->now_ms;
-    send_all(context, &sa->asked_at, &sa->asked_from, bytes);
+    if (sa->asker != NULL)
+        send_all(context, &sa->asker->at, &sa->asker->from, bytes);
+    else
+        send_all(context, &sa->local, &sa->remote, bytes);
+    free(sa->asker);
+    sa->asker = NULL;
     return STATUS_OK;
 }
 
@@ -234,12 +245,12 @@ enum status message_respond_notify(struct context *context, struct ike_sa *sa, u
 /* RFC 7383 section 2.5.2: it may have been too large for the path.  Waits and tries begin anew. */
 static bool try_smaller(struct context *context, struct ike_sa *sa)
 {
-    uint16_t size = fragment_cut_smaller(context, sa, &sa->request);
+    uint16_t size = fragment_cut_smaller(context, sa, &sa->request->octets);
 
     if (size == 0)
         return false;
     sa->datagram_max = size;
-    sa->tries = 0;
+    sa->request->tries = 0;
     report(context, sa, SEVERITY_INFO, "fragments-smaller",
            "a large message is not answered: from now on in datagrams of at most %u octets", size);
     return true;
@@ -248,15 +259,17 @@ static bool try_smaller(struct context *context, struct ike_sa *sa)
 bool message_retransmit(struct context *context, struct ike_sa *sa)
 {
     uint32_t tries = context->config->daemon.retransmit_tries;
-    bool smaller = (sa->tries >= SIZE_TRIES || sa->tries >= tries) && try_smaller(context, sa);
+    struct request *request = sa->request;
+    bool smaller =
+        (request->tries >= SIZE_TRIES || request->tries >= tries) && try_smaller(context, sa);
 
-    if (!smaller && sa->tries >= tries)
+    if (!smaller && request->tries >= tries)
         return false;
     if (!smaller)
-        sa->tries++;
+        request->tries++;
     count(context, COUNTER_RETRANSMITS);
     sa->sent_ms = context->now_ms;
-    send_all(context, &sa->local, &sa->remote, buffer_slice(&sa->request));
+    send_all(context, &sa->local, &sa->remote, buffer_slice(&sa->request->octets));
     arm_retransmit(context, sa);
     return true;
 }

@@ -11,7 +11,7 @@
 #define TOLD_MIN_S 60
 
 /* What grows here grows a hundred thousand times. */
-_Static_assert(sizeof(struct ike_sa) <= 576, "an IKE SA is small");
+_Static_assert(sizeof(struct ike_sa) <= 488, "an IKE SA is small");
 _Static_assert(sizeof(struct child_sa) <= 176, "a child is small");
 
 static const char *const state_names[IKE_STATE_COUNT] = {
@@ -63,14 +63,11 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
     sa->keepalive.kind = TIMER_KEEPALIVE;
     sa->handshake = handshake;
     handshake->sa = sa;
-    sa->retransmit.kind = TIMER_RETRANSMIT;
     sa->expire.kind = TIMER_EXPIRE;
     sa->number = table->next_number++;
     sa->connection = connection;
     sa->local = *local;
     sa->remote = sa->proven = *remote;
-    sa->asked_at = *local;
-    sa->asked_from = *remote;
     sa->nat_pretended = connection->encapsulate;
     sa->created_ms = sa->heard_ms = context->now_ms;
     sa->initiator = sa->leads = spi_i == 0;
@@ -130,7 +127,6 @@ void ike_sa_free(struct context *context, struct ike_sa *sa)
     if (sa->handshake != NULL && sa->handshake->child != NULL)
         sa_table_remove_child(context->sas, sa->handshake->child);
     ike_sa_leave_half_open(context, sa);
-    heap_remove(context->timers, &sa->retransmit.node);
     heap_remove(context->timers, &sa->expire.node);
     heap_remove(context->timers, &sa->later.node);
     heap_remove(context->timers, &sa->watch.node);
@@ -138,13 +134,24 @@ void ike_sa_free(struct context *context, struct ike_sa *sa)
     sa_table_remove(context->sas, sa);
     handshake_free(sa->handshake);
     buffer_free(&sa->remote_id);
-    buffer_free(&sa->request);
+    ike_sa_end_request(context, sa);
+    free(sa->asker);
     buffer_free(&sa->reply);
     reassembly_end(context, sa, false);
     reassembly_end(context, sa, true);
     secret_free(&sa->keys);
     free(sa->movement);
     free(sa);
+}
+
+void ike_sa_end_request(struct context *context, struct ike_sa *sa)
+{
+    if (sa->request == NULL)
+        return;
+    ike_sa_timer_stop(context, &sa->request->retransmit);
+    buffer_free(&sa->request->octets);
+    free(sa->request);
+    sa->request = NULL;
 }
 
 size_t ike_sa_child_count(const struct ike_sa *sa)

@@ -161,7 +161,7 @@ struct creation {
 };
 
 enum timer_kind {
-    TIMER_RETRANSMIT, /* ike_sa.retransmit */
+    TIMER_RETRANSMIT, /* request.retransmit */
     TIMER_EXPIRE,     /* ike_sa.expire */
     TIMER_LATER,      /* ike_sa.later */
     TIMER_REASSEMBLY, /* reassembly.timer */
@@ -174,6 +174,21 @@ enum timer_kind {
 struct timer {
     struct heap_node node;
     uint8_t kind; /* enum timer_kind */
+};
+
+/* A request of ours that is not answered yet. */
+struct request {
+    struct ike_sa *sa; /* whose it is */
+    struct timer retransmit;
+    struct buffer octets; /* its fragments one behind the other */
+    uint8_t tries;
+};
+
+/* Where the peer's request that is being worked on came to, and from: there its reply goes, however
+ * the SA moves (RFC 7296 section 2.11). */
+struct asker {
+    struct address at;
+    struct address from;
 };
 
 /* Where the seven keys of RFC 7296 section 2.14 lie in ike_sa.keys. */
@@ -213,8 +228,9 @@ struct ike_sa {
     struct buffer remote_id;
 
     /* Messages */
-    struct buffer request;       /* ours, unanswered; its fragments one behind the other ... */
-    struct buffer reply;         /* ... as those of the reply to the peer's last request */
+    struct request *request;     /* NULL: all are answered */
+    struct asker *asker;         /* NULL: nothing is asked of us */
+    struct buffer reply;         /* to the peer's last request, as request.octets */
     uint64_t request_digest;     /* keyed hash of the peer's last request */
     struct reassembly *parts[2]; /* of the peer's next request, and of the response to ours */
     uint64_t iv_counter;
@@ -240,7 +256,6 @@ struct ike_sa {
     uint64_t hinted_ms;    /* when a hint was last heeded, 0: never */
     uint64_t refused_ms;   /* when a child that the peer asked for was last reported as refused */
     uint64_t wishes_ms;    /* no exchange of our own before that */
-    struct timer retransmit;
     struct timer expire;
     struct timer keepalive; /* behind a NAT */
     struct timer later;     /* wishes put off, deleted children that linger */
@@ -252,7 +267,6 @@ struct ike_sa {
     uint32_t asked;        /* the kernel was asked about the children's use under this number ... */
     uint8_t asked_count;   /* ... and so many answers are missing */
     uint8_t state;         /* enum ike_state */
-    uint8_t tries;         /* of the outstanding request */
     uint8_t repeats;       /* how often the reply was asked for again */
     uint8_t serving;       /* exchange of the peer's last request */
     uint8_t remote_id_type;
@@ -260,9 +274,7 @@ struct ike_sa {
     struct suite suite;
     struct address local;
     struct address remote;
-    struct address proven;     /* where the peer surely was: it was first reached there */
-    struct address asked_at;   /* where the peer's last request came to ... */
-    struct address asked_from; /* ... and from: there its reply goes (RFC 7296 section 2.11) */
+    struct address proven; /* where the peer surely was: it was first reached there */
 
     bool initiator : 1;    /* the original one */
     bool half_open : 1;    /* counted as such: a responder whose peer is not authenticated */
@@ -447,6 +459,9 @@ void creation_end(struct context *context, struct ike_sa *sa, struct creation **
 /* Takes it out of the table and wipes and frees all it owns; kernel state is the caller's matter
  * (child_remove). */
 void ike_sa_free(struct context *context, struct ike_sa *sa);
+
+/* Our request is answered, or is not to be sent any more; harmless when there is none. */
+void ike_sa_end_request(struct context *context, struct ike_sa *sa);
 
 /* It is no longer half-open: an authenticated peer, or the end. */
 void ike_sa_leave_half_open(struct context *context, struct ike_sa *sa);

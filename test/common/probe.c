@@ -16,16 +16,25 @@ static uint64_t bytes_digest(const struct buffer *buffer)
 }
 
 /* What is there of a message, and what it costs. */
-static uint64_t parts_digest(const struct reassembly *parts)
+static uint64_t parts_digest(const struct heap *timers, const struct reassembly *parts)
 {
     if (parts == NULL)
         return 0;
     uint64_t of[] = {parts->message_id, parts->total, parts->here, parts->charged,
-                     parts->timer.node.due_ms};
+                     heap_due_ms(timers, &parts->timer.node)};
     return hash_keyed(probe_key, slice_of(of, sizeof(of)));
 }
 
-static uint64_t sa_digest(const struct ike_sa *sa)
+static uint64_t request_digest(const struct heap *timers, const struct request *request)
+{
+    if (request == NULL)
+        return 0;
+    uint64_t of[] = {request->tries, heap_due_ms(timers, &request->retransmit.node),
+                     bytes_digest(&request->octets)};
+    return hash_keyed(probe_key, slice_of(of, sizeof(of)));
+}
+
+static uint64_t sa_digest(const struct heap *timers, const struct ike_sa *sa)
 {
     const struct child_sa *child;
     uint64_t parts[] = {
@@ -37,22 +46,18 @@ static uint64_t sa_digest(const struct ike_sa *sa)
         sa->state,
         sa->own != NULL,
         sa->theirs != NULL,
-        sa->tries,
         sa->steps,
         sa->next_request,
         sa->expected,
         sa->request_digest,
         sa->remote.port,
         sa->established_ms,
-        sa->retransmit.node.due_ms,
-        sa->expire.node.due_ms,
-        heap_has(&sa->retransmit.node),
-        heap_has(&sa->expire.node),
-        bytes_digest(&sa->request),
+        heap_due_ms(timers, &sa->expire.node),
+        request_digest(timers, sa->request),
         bytes_digest(&sa->reply),
         sa->datagram_max,
-        parts_digest(sa->parts[0]),
-        parts_digest(sa->parts[1]),
+        parts_digest(timers, sa->parts[0]),
+        parts_digest(timers, sa->parts[1]),
         bytes_digest(&sa->remote_id),
         hash_keyed(probe_key, secret_slice(&sa->keys)),
         hash_keyed(probe_key, address_bytes(&sa->remote)),
@@ -77,7 +82,7 @@ struct probe probe_take(const struct engine *engine)
     TAILQ_FOREACH (sa, &engine->sas.all, entry)
         if (sa->keys.size > 0)
             probe.items[probe.count++] =
-                (struct probe_item){.number = sa->number, .digest = sa_digest(sa)};
+                (struct probe_item){.number = sa->number, .digest = sa_digest(&engine->timers, sa)};
     return probe;
 }
 
@@ -95,7 +100,7 @@ bool probe_kept(const struct probe *probe, const struct engine *engine)
         while (sa != NULL && sa->number < probe->items[i].number)
             sa = TAILQ_NEXT(sa, entry);
         if (sa == NULL || sa->number != probe->items[i].number ||
-            sa_digest(sa) != probe->items[i].digest)
+            sa_digest(&engine->timers, sa) != probe->items[i].digest)
             return false;
     }
     return true;
@@ -145,7 +150,7 @@ static bool is_restless(const struct ike_sa *sa)
     const struct child_sa *child;
 
     if (sa->state != IKE_ESTABLISHED || sa->own != NULL || sa->theirs != NULL || sa->inherited ||
-        sa->request.size > 0 || !TAILQ_EMPTY(&sa->gone))
+        sa->request != NULL || !TAILQ_EMPTY(&sa->gone))
         return true;
     TAILQ_FOREACH (child, &sa->children, entry)
         if (child->held != NULL || child->delete_due || child->replaced)

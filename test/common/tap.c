@@ -209,9 +209,11 @@ static bool build(const struct tap *tap, struct world *world, const struct ike_s
 static bool keep_copy(struct ike_sa *sa, const struct ike_header *header, struct slice bytes)
 {
     bool response = (header->flags & V2_FLAG_RESPONSE) != 0;
-    struct buffer *again = response ? &sa->reply : &sa->request;
+    struct buffer *again = response              ? &sa->reply
+                           : sa->request != NULL ? &sa->request->octets
+                                                 : NULL;
 
-    if (again->size > 0 && !buffer_copy(again, bytes))
+    if (again != NULL && again->size > 0 && !buffer_copy(again, bytes))
         return false;
     if (header->exchange != V2_IKE_SA_INIT || sa->handshake == NULL)
         return true;

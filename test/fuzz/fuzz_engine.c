@@ -264,7 +264,7 @@ static void create(struct fuzz *fuzz, const struct host *host, struct reader *in
     fuzz->edit_count = 0;
     (void)(tap_send(&tap, &fuzz->world, sa) == false); /* too large */
     tap_free(&tap);
-    if ((choices & 32) == 0 && sa->request.size == 0)
+    if ((choices & 32) == 0 && sa->request == NULL)
         sa->next_request++; /* the engine knows nothing of it, and goes on behind it */
 }
 
