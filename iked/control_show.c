@@ -173,6 +173,7 @@ struct changes {
     size_t sa_capacity;
     size_t lines;
     size_t same;
+    bool secrets; /* have changed */
 };
 
 static int compare_sas(const void *a, const void *b)
@@ -244,18 +245,22 @@ static void write_changes(struct changes *changes, const struct config *before,
 
     if (settings)
         fputs("changed  the settings of daemon\n", changes->text);
+    if (changes->secrets)
+        fputs("changed  the secrets, for negotiations from now on\n", changes->text);
     config_diff(before, after, visit_change, changes);
     if (changes->lines > CHANGES_LINES_MAX)
         fprintf(changes->text, "... and %zu more\n", changes->lines - CHANGES_LINES_MAX);
     fprintf(changes->text, "%s%zu connection%s unchanged",
-            changes->lines == 0 && !settings ? "nothing changed, " : "", changes->same,
-            changes->same == 1 ? "" : "s");
+            changes->lines == 0 && !settings && !changes->secrets ? "nothing changed, " : "",
+            changes->same, changes->same == 1 ? "" : "s");
 }
 
-char *control_changes(const struct engine *engine, uint64_t now_ms, const struct config *after)
+char *control_changes(const struct engine *engine, uint64_t now_ms, const struct config *after,
+                      bool secrets_changed)
 {
     const struct config *before = engine_config(engine);
-    struct changes changes = {.sa_capacity = before != NULL ? before->connection_count : 0};
+    struct changes changes = {.sa_capacity = before != NULL ? before->connection_count : 0,
+                              .secrets = secrets_changed};
     char *text = NULL;
     size_t size;
 

@@ -378,6 +378,7 @@ static void code_config_end(struct coder *coder, struct ipc_message *message)
     code_u32(coder, &message->config_end.generation);
     code_u64(coder, &message->config_end.number);
     code_bool(coder, &message->config_end.dry_run);
+    code_bool(coder, &message->config_end.secrets_changed);
 }
 
 static void code_answer(struct coder *coder, struct ipc_message *message)

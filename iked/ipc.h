@@ -76,6 +76,7 @@ struct ipc_config_end {
     uint32_t generation;
     uint64_t number; /* of the reload that asked for it, 0: nobody did */
     bool dry_run;
+    bool secrets_changed; /* too, or alone */
 };
 
 struct ipc_trouble {

@@ -124,16 +124,19 @@ static void configure(struct negotiator *negotiator, struct config *config,
     free(negotiator->changes);
     negotiator->changes = NULL;
     if (engine_config(negotiator->shell.engine) != NULL)
-        negotiator->changes = control_changes(negotiator->shell.engine, clock_now_ms(), config);
+        negotiator->changes =
+            control_changes(negotiator->shell.engine, clock_now_ms(), config, end->secrets_changed);
     shell_command(&negotiator->shell, &command);
 }
 
-static void try_config(struct negotiator *negotiator, struct config *config, uint64_t number)
+static void try_config(struct negotiator *negotiator, struct config *config,
+                       const struct ipc_config_end *end)
 {
-    char *changes = control_changes(negotiator->shell.engine, clock_now_ms(), config);
+    char *changes =
+        control_changes(negotiator->shell.engine, clock_now_ms(), config, end->secrets_changed);
 
     if (negotiator->shell.control != NULL)
-        control_reload_result(negotiator->shell.control, number, changes != NULL,
+        control_reload_result(negotiator->shell.control, end->number, changes != NULL,
                               changes != NULL ? changes : "out of memory");
     free(changes);
     config_free(config);
@@ -151,7 +154,7 @@ static bool on_config_end(struct negotiator *negotiator, struct ipc_message *mes
     if (config == NULL)
         return false;
     if (message->config_end.dry_run)
-        try_config(negotiator, config, message->config_end.number);
+        try_config(negotiator, config, &message->config_end);
     else
         configure(negotiator, config, &message->config_end);
     return true;

@@ -36,12 +36,10 @@ static void use_config(struct session *session, struct loaded *loaded)
     session->generation++;
 }
 
-static void give_config(struct session *session, const struct files *files, uint64_t number,
-                        bool dry_run)
+static void give_config(struct session *session, const struct files *files,
+                        struct ipc_config_end end)
 {
-    struct ipc_config_end end = {
-        .generation = session->generation, .number = number, .dry_run = dry_run};
-
+    end.generation = session->generation;
     tell_config(session->channel, files, &end);
 }
 
@@ -53,6 +51,7 @@ static void refuse_reload(struct session *session, uint64_t number, const char *
 
 static void reload(struct session *session, uint64_t number, bool dry_run)
 {
+    struct ipc_config_end end = {.number = number, .dry_run = dry_run};
     char error[FILES_ERROR_MAX];
     struct loaded loaded;
 
@@ -60,12 +59,13 @@ static void reload(struct session *session, uint64_t number, bool dry_run)
         refuse_reload(session, number, "the last configuration is not in use yet: try again");
     } else if (!files_load(session->options->file, &loaded, error)) {
         refuse_reload(session, number, error);
-    } else if (dry_run) {
-        give_config(session, &loaded.files, number, true);
-        loaded_free(&loaded);
     } else {
-        use_config(session, &loaded);
-        give_config(session, &session->loaded.files, number, false);
+        end.secrets_changed = !secrets_equal(session->service->vault.secrets, loaded.secrets);
+        if (!dry_run)
+            use_config(session, &loaded);
+        give_config(session, dry_run ? &loaded.files : &session->loaded.files, end);
+        if (dry_run)
+            loaded_free(&loaded);
     }
 }
 
@@ -221,7 +221,7 @@ bool session_begin(struct session *session)
         kill(session->pid, SIGKILL); /* session_reap sees its end */
         return true;
     }
-    give_config(session, &session->loaded.files, 0, false);
+    give_config(session, &session->loaded.files, (struct ipc_config_end){0});
     upkeep_tell_orphans(session->service);
     channel_flush(session->channel);
     return true;

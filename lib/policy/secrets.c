@@ -350,6 +350,28 @@ bool secrets_find(const struct secrets *secrets, const struct identity *local,
     return true;
 }
 
+static bool entry_equal(const struct secret_entry *a, const struct secret_entry *b)
+{
+    if (a->id_count != b->id_count)
+        return false;
+    for (size_t i = 0; i < a->id_count; i++)
+        if (!identity_equal(&a->ids[i].identity, &b->ids[i].identity))
+            return false;
+    return secret_equal(secret_slice(&a->psk), secret_slice(&b->psk));
+}
+
+bool secrets_equal(const struct secrets *a, const struct secrets *b)
+{
+    size_t count = a != NULL ? a->count : 0;
+
+    if (count != (b != NULL ? b->count : 0))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!entry_equal(a->entries[i], b->entries[i]))
+            return false;
+    return true;
+}
+
 void secrets_missing(const struct secrets *secrets, const struct config *config,
                      void (*each)(void *context, const char *line), void *context)
 {

@@ -23,6 +23,9 @@ void secrets_free(struct secrets *secrets);
 bool secrets_find(const struct secrets *secrets, const struct identity *local,
                   const struct identity *remote, struct slice *psk);
 
+/* The same keys for the same identities, in the same order?  NULL is none at all. */
+bool secrets_equal(const struct secrets *a, const struct secrets *b);
+
 /* Calls `each` with one line for every connection that cannot come up because there is no secret
  * for it.  That is no fault: it may get one later. */
 void secrets_missing(const struct secrets *secrets, const struct config *config,

@@ -330,6 +330,11 @@ static void reloads_take_all_or_nothing(void **state)
     assert_int_equal(kill(keeper, SIGHUP), 0);
     wait_for_log("1 connection configured", 2);
     wait_for_log("two", 1);
+    put("secrets.conf", "secrets: ( { psk = \"another\"; } );\n");
+    assert_int_equal(kill(keeper, SIGHUP), 0);
+    wait_for_log("configuration: changed  the secrets", 1);
+    assert_int_equal(kill(keeper, SIGHUP), 0);
+    wait_for_log("configuration: nothing changed", 1);
 }
 
 static void one_directory_has_one_iked(void **state)

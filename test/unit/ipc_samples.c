@@ -55,7 +55,10 @@ struct ipc_message sample_config_end(void)
 {
     return (struct ipc_message){
         .kind = IPC_CONFIG_END,
-        .config_end = {.generation = 7, .number = 0x1122334455667788, .dry_run = true},
+        .config_end = {.generation = 7,
+                       .number = 0x1122334455667788,
+                       .dry_run = true,
+                       .secrets_changed = true},
     };
 }
 

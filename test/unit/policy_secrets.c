@@ -86,6 +86,33 @@ static void a_key_for_some_is_not_for_others(void **state)
     secrets_free(secrets);
 }
 
+static void a_change_is_seen(void **state)
+{
+    static const char *const texts[] = {
+        "secrets: ();",
+        "secrets: ( { psk = \"a\"; } );",
+        "secrets: ( { psk = \"b\"; } );",
+        "secrets: ( { ids = \"a.example\"; psk = \"a\"; } );",
+        "secrets: ( { ids = \"b.example\"; psk = \"a\"; } );",
+        "secrets: ( { ids = [ \"a.example\", \"b.example\" ]; psk = \"a\"; } );",
+        "secrets: ( { psk = \"a\"; }, { psk = \"b\"; } );",
+        "secrets: ( { psk = \"b\"; }, { psk = \"a\"; } );",
+    };
+    enum { COUNT = sizeof(texts) / sizeof(texts[0]) };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++)
+        for (size_t j = 0; j < COUNT; j++) {
+            struct secrets *a = parsed(texts[i]);
+            struct secrets *b = parsed(texts[j]);
+            assert_int_equal(secrets_equal(a, b), i == j);
+            assert_int_equal(secrets_equal(a, NULL), i == 0);
+            assert_int_equal(secrets_equal(NULL, b), j == 0);
+            secrets_free(a);
+            secrets_free(b);
+        }
+}
+
 static void several_files_make_one_list(void **state)
 {
     const struct config_text files[] = {
@@ -204,6 +231,7 @@ int main(void)
         cmocka_unit_test(the_design_s_example_works_both_ways),
         cmocka_unit_test(the_best_match_wins_over_the_first),
         cmocka_unit_test(a_key_for_some_is_not_for_others),
+        cmocka_unit_test(a_change_is_seen),
         cmocka_unit_test(several_files_make_one_list),
         cmocka_unit_test(keys_are_text_hex_or_base64),
         cmocka_unit_test(errors_say_where_and_never_what),
