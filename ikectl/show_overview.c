@@ -21,7 +21,8 @@ struct census {
     size_t connecting;
     size_t down;
     size_t sas;         /* established */
-    size_t negotiating; /* not established yet */
+    size_t negotiating; /* not established yet ... */
+    size_t half_open;   /* ... and of strangers still */
     size_t children;
 };
 
@@ -45,8 +46,10 @@ static struct census census_take(const json_t *connections, const json_t *sas)
     json_array_foreach (sas, i, item) {
         if (item_number(item, "established_ms") > 0)
             census.sas++;
-        else
+        else if (item_text(item, "connection")[0] != '\0')
             census.negotiating++;
+        else
+            census.half_open++;
         census.children += item_count(item, "children");
     }
     return census;
@@ -74,6 +77,8 @@ static void print_census(FILE *out, const char *version, size_t connections,
     print_count(out, census->sas > 0 ? ", " : "; ", census->children, "child", "children");
     print_count(out, census->sas > 0 ? ", " : "; ", census->negotiating, "negotiating",
                 "negotiating");
+    print_count(out, census->sas + census->negotiating > 0 ? ", " : "; ", census->half_open,
+                "half-open", "half-open");
     fputc('\n', out);
 }
 
@@ -135,6 +140,19 @@ static void note_weak(struct table *table, const json_t *entry)
     json_decref(names);
 }
 
+/* Traffic that is configured and has no SA is found here, not by who looks for a fault. */
+static void note_narrowed(struct table *table, const json_t *connection, const json_t *entry)
+{
+    const json_t *child;
+    size_t i;
+
+    json_array_foreach (json_object_get(entry, "children"), i, child) {
+        if (child_is_narrowed(child))
+            table_note(table, "child %s is narrowed by the peer: ikectl show sas %s",
+                       item_text(child, "name"), item_text(connection, "name"));
+    }
+}
+
 static void add_row(struct table *table, const json_t *connection, const json_t *index)
 {
     const json_t *entry = json_object_get(index, item_text(connection, "name"));
@@ -149,6 +167,7 @@ static void add_row(struct table *table, const json_t *connection, const json_t 
         table_cell(table, "%s", duration_text(item_number(sa, "established_ms"), age));
         table_cell(table, "%s", item_text(sa, "suite"));
         note_weak(table, entry);
+        note_narrowed(table, connection, entry);
     }
     note_error(table, connection);
 }

@@ -14,4 +14,7 @@ char *texts_join(const json_t *item, const char *member, const char *between);
 /* Under a connection's row: when and why it failed last, if it did. */
 void note_error(struct table *table, const json_t *connection);
 
+/* Has the peer agreed to less than is configured? */
+bool child_is_narrowed(const json_t *child);
+
 #endif

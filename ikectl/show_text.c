@@ -37,6 +37,11 @@ void note_error(struct table *table, const json_t *connection)
                    error);
 }
 
+bool child_is_narrowed(const json_t *child)
+{
+    return json_object_get(child, "configured_local") != NULL;
+}
+
 static void print_nothing(FILE *out, const char *what, const char *name)
 {
     if (name == NULL)
@@ -191,6 +196,11 @@ static void print_child(FILE *out, const json_t *child)
             item_text(child, "spi_out"));
     print_selectors(out, child, "    local   ", "local");
     print_selectors(out, child, "    remote  ", "remote");
+    if (!child_is_narrowed(child))
+        return;
+    fputs("    narrowed by the peer from\n", out);
+    print_selectors(out, child, "    local   ", "configured_local");
+    print_selectors(out, child, "    remote  ", "configured_remote");
 }
 
 static void print_sa(FILE *out, const json_t *sa)

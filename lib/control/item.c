@@ -146,13 +146,18 @@ json_t *control_item_connection(const struct connection_view *view)
 
 static json_t *child_item(const struct child_view *view)
 {
+    const struct child_config *config = view->narrowed ? view->config : NULL;
+
     return json_pack(
-        "{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", view->name,
-        "number", number(view->number), "protocol", protocol_name(view->protocol), "mode",
-        mode_name(view->mode), "reqid", number(view->reqid), "spi_in", hex(view->spi_in, 8),
+        "{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o*, s:o}", "name",
+        view->name, "number", number(view->number), "protocol", protocol_name(view->protocol),
+        "mode", mode_name(view->mode), "reqid", number(view->reqid), "spi_in", hex(view->spi_in, 8),
         "spi_out", hex(view->spi_out, 8), "suite", suite(&view->suite), "weak",
         weak_names(&view->suite), "local", selectors(view->local, view->local_count), "remote",
-        selectors(view->remote, view->remote_count), "age_ms", number(view->age_ms));
+        selectors(view->remote, view->remote_count), "configured_local",
+        config != NULL ? selectors(config->local, config->local_count) : NULL, "configured_remote",
+        config != NULL ? selectors(config->remote, config->remote_count) : NULL, "age_ms",
+        number(view->age_ms));
 }
 
 json_t *control_item_sa(const struct sa_view *view)

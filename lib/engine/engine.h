@@ -115,6 +115,8 @@ struct child_view {
     size_t local_count;
     const struct selector *remote;
     size_t remote_count;
+    const struct child_config *config;
+    bool narrowed; /* to less than `config` has */
     uint64_t age_ms;
 };
 

@@ -5,6 +5,8 @@
  * Until a message is verified nothing about its SA changes; whatever does not fit is dropped with
  * a counter and no other trace.
  */
+#include <stdio.h>
+
 #include "lib/engine/private.h"
 #include "lib/ikev2/fragment.h"
 
@@ -71,13 +73,32 @@ static void repeat_reply(struct engine *engine, struct ike_sa *sa,
 }
 
 /* One line about a stranger, and no more than one in a second: the others are for debugging. */
-static void report_stranger(struct engine *engine, const struct ike_message *message,
+static bool report_stranger(struct engine *engine, const struct ike_message *message,
                             const char *event, const char *why)
 {
+    bool told = admission_report(engine);
     char remote[ADDRESS_TEXT_MAX];
 
-    report(&engine->context, NULL, admission_report(engine) ? SEVERITY_WARNING : SEVERITY_DEBUG,
-           event, "IKE_SA_INIT from %s: %s", address_text(&message->remote, remote), why);
+    report(&engine->context, NULL, told ? SEVERITY_WARNING : SEVERITY_DEBUG, event,
+           "IKE_SA_INIT from %s: %s", address_text(&message->remote, remote), why);
+    return told;
+}
+
+/* For who looks at the connection that the stranger would have had.  It has not proven its address,
+ * so nothing is noted where all is well. */
+static void note_refusal(struct engine *engine, const struct ike_message *message, const char *why)
+{
+    const struct connection *connection =
+        choose_connection(engine->config, &message->local, &message->remote, NULL);
+    struct link *link = connection == NULL || connection->remote.family == FAMILY_NONE
+                            ? NULL
+                            : link_find(engine, connection->name);
+    char text[REASON_TEXT_MAX];
+
+    if (link == NULL || link_is_whole(link))
+        return;
+    snprintf(text, sizeof(text), "refused the peer's IKE_SA_INIT: %.350s", why);
+    link_note(engine, link, text);
 }
 
 static void init_request_reject(struct engine *engine, const struct ike_message *message,
@@ -87,8 +108,9 @@ static void init_request_reject(struct engine *engine, const struct ike_message 
     struct writer writer = writer_of(bytes, sizeof(bytes));
 
     writer_u16(&writer, group);
-    if (reason->notify == V2_N_NO_PROPOSAL_CHOSEN)
-        report_stranger(engine, message, "no-proposal", reason->text);
+    if (reason->notify == V2_N_NO_PROPOSAL_CHOSEN &&
+        report_stranger(engine, message, "no-proposal", reason->text))
+        note_refusal(engine, message, reason->text);
     respond_error(engine, message, ERROR_TO_FIRST, reason->notify,
                   reason->notify == V2_N_INVALID_KE_PAYLOAD ? writer_slice(&writer)
                                                             : slice_of(NULL, 0));
@@ -132,7 +154,7 @@ static bool is_news(struct engine *engine, const struct ike_message *message)
     if (choose_connection(engine->config, &message->local, &message->remote, NULL) != NULL)
         return true;
     count(&engine->context, COUNTER_DROP_NO_CONNECTION);
-    report_stranger(engine, message, "dropped", "no connection is configured for this peer");
+    (void)report_stranger(engine, message, "dropped", "no connection is configured for this peer");
     return false;
 }
 
@@ -156,7 +178,7 @@ static void take_init_request(struct engine *engine, struct ike_message *message
             drop(engine, COUNTER_DROP_SYNTAX, message, reason.text);
         init_request_reject(engine, message, group, &reason);
     } else {
-        report_stranger(engine, message, "dropped", reason.text);
+        (void)report_stranger(engine, message, "dropped", reason.text);
     }
 }
 

@@ -189,6 +189,8 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
         if (sa->initiator) {
             link_failed(engine, link, refusal.text);
             sa_close(engine, sa);
+        } else {
+            link_note(engine, link, refusal.text);
         }
         return;
     }

@@ -20,6 +20,21 @@ size_t engine_half_open_count(const struct engine *engine)
     return engine->sas.half_open;
 }
 
+/* Is anything of what is configured not in what was agreed on?  A side that is empty in the
+ * configuration is the peer's own address, whatever that is. */
+static bool side_is_narrowed(const struct selector *configured, size_t configured_count,
+                             const struct selector *agreed, size_t agreed_count)
+{
+    for (size_t i = 0; i < configured_count; i++) {
+        bool covered = false;
+        for (size_t j = 0; j < agreed_count && !covered; j++)
+            covered = selector_contains(&agreed[j], &configured[i]);
+        if (!covered)
+            return true;
+    }
+    return false;
+}
+
 static void view_child(struct child_view *view, const struct child_sa *child, uint64_t now_ms)
 {
     *view = (struct child_view){
@@ -35,8 +50,13 @@ static void view_child(struct child_view *view, const struct child_sa *child, ui
         .local_count = child->local_count,
         .remote = child->selectors + child->local_count,
         .remote_count = child->remote_count,
+        .config = child->config,
         .age_ms = now_ms - child->created_ms,
     };
+    view->narrowed = side_is_narrowed(child->config->local, child->config->local_count, view->local,
+                                      view->local_count) ||
+                     side_is_narrowed(child->config->remote, child->config->remote_count,
+                                      view->remote, view->remote_count);
 }
 
 void engine_visit_sas(const struct engine *engine, uint64_t now_ms,

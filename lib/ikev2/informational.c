@@ -147,7 +147,9 @@ enum status informational_reply(struct context *context, struct ike_sa *sa,
     if (message_find_error(message) == V2_N_INVALID_SYNTAX)
         return reason_set(reason, STATUS_CLOSE, 0, "the peer could not read our request");
     if (sa->state == IKE_AWAIT_DELETE_REPLY)
-        return reason_set(reason, STATUS_CLOSE, 0, "closed");
+        return reason_set(reason, STATUS_CLOSE, 0, "%s",
+                          sa->inherited ? "the old IKE SA is closed: it was rekeyed"
+                                        : "closed by us, and the peer has confirmed it");
     if (sa->deleting != NULL) {
         child_remove_outbound(context, sa->deleting); /* its successor is older than a round trip */
         child_linger(context, sa, sa->deleting);

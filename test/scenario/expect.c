@@ -1,6 +1,7 @@
 /*
  * The expectations of scenarios: see scenario.h.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,22 @@ static size_t policy_count(const struct host *host)
     return count;
 }
 
+static void count_narrowed(void *context, const struct sa_view *view)
+{
+    size_t *count = context;
+
+    for (size_t i = 0; i < view->child_count; i++)
+        *count += view->children[i].narrowed;
+}
+
+static size_t narrowed_count(const struct host *host)
+{
+    size_t count = 0;
+
+    engine_visit_sas(host->engine, UINT64_MAX / 2, count_narrowed, &count);
+    return count;
+}
+
 static bool number_of(const struct host *host, const char *what, uint64_t *number)
 {
     if (strcmp(what, "ikes") == 0)
@@ -67,6 +84,8 @@ static bool number_of(const struct host *host, const char *what, uint64_t *numbe
         *number = larval_count(host);
     else if (strcmp(what, "policies") == 0)
         *number = policy_count(host);
+    else if (strcmp(what, "narrowed") == 0)
+        *number = narrowed_count(host);
     else if (strcmp(what, "delivered") == 0)
         *number = host->delivered;
     else if (strcmp(what, "refused") == 0)
@@ -193,6 +212,33 @@ static bool expect_state(struct script *script, const struct host *host, const c
     return wanted.found || script_fail(script, "%s is not %s", connection, state);
 }
 
+struct error_wanted {
+    const char *connection;
+    char error[REASON_TEXT_MAX];
+};
+
+static void take_error(void *context, const struct connection_view *view)
+{
+    struct error_wanted *wanted = context;
+
+    if (strcmp(view->connection->name, wanted->connection) == 0)
+        snprintf(wanted->error, sizeof(wanted->error), "%s", view->last_error);
+}
+
+static bool expect_error(struct script *script, const struct host *host, const char *connection,
+                         char *const *words, size_t count)
+{
+    struct error_wanted wanted = {.connection = connection};
+
+    engine_visit_connections(host->engine, script->world.now_ms, take_error, &wanted);
+    if (count == 0)
+        return wanted.error[0] == '\0' || script_fail(script, "there is: %s", wanted.error);
+    for (size_t i = 0; i < count; i++)
+        if (strstr(wanted.error, words[i]) == NULL)
+            return script_fail(script, "\"%s\" is not in: %s", words[i], wanted.error);
+    return true;
+}
+
 bool expect_run(struct script *script, char *const *words, size_t count)
 {
     bool wanted = strcmp(words[0], "no") != 0;
@@ -221,6 +267,8 @@ bool expect_run(struct script *script, char *const *words, size_t count)
         return expect_number(script, words[0], number, words[2]);
     if (count > 3 && strcmp(words[0], "state") == 0)
         return expect_state(script, host, words[2], words[3]);
+    if (count > 2 && strcmp(words[0], "error") == 0)
+        return expect_error(script, host, words[2], words + 3, count - 3);
     if (count > 3 && strcmp(words[0], "counter") == 0)
         return expect_number(script, words[2], host_counter(host, words[2]), words[3]);
     if (strcmp(words[0], "kept") == 0)

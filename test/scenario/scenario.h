@@ -56,6 +56,8 @@
  *   expect delivered|refused HOST N
  *   expect counter HOST NAME N     expect idle HOST (no timer is armed)
  *   expect state HOST CONNECTION STATE      as `show` has it
+ *   expect error HOST CONNECTION [WORDS...] the same; without words: there is none
+ *   expect narrowed HOST N         children with less than is configured
  *   expect kept HOST               all its SAs with keys are as they were before the last forge
  *
  * MATCH: a host (the sender), then words that the packet's line must hold, not as parts of others:

@@ -390,7 +390,9 @@ static void sa_item_is_golden(void **state)
 {
     const struct selector local[] = {host_of("10.1.0.1"), host_of("2001:db8::1")};
     const struct selector remote = host_of("10.2.0.1");
-    const struct child_view child = {
+    const struct child_config config = {
+        .local_count = 1, .local = {host_of("10.1.0.9")}, .remote_count = 0};
+    struct child_view child = {
         .name = "lan",
         .number = 5,
         .spi_in = 0xc0ffee,
@@ -403,6 +405,7 @@ static void sa_item_is_golden(void **state)
         .local_count = 2,
         .remote = &remote,
         .remote_count = 1,
+        .config = &config,
         .age_ms = 61000,
     };
     const struct sa_view view = {
@@ -441,6 +444,13 @@ static void sa_item_is_golden(void **state)
                 "\"spi_out\":\"fedcba98\",\"suite\":\"aes128-sha1\",\"weak\":[\"sha1\"],"
                 "\"local\":[\"10.1.0.1/32\",\"2001:db8::1/128\"],\"remote\":[\"10.2.0.1/32\"],"
                 "\"age_ms\":61000}]}");
+    child.narrowed = true;
+    json_t *item = control_item_sa(&view);
+    char *text = json_dumps(json_array_get(json_object_get(item, "children"), 0), JSON_COMPACT);
+    assert_non_null(strstr(text, ",\"configured_local\":[\"10.1.0.9/32\"],"
+                                 "\"configured_remote\":[],\"age_ms\":61000}"));
+    free(text);
+    json_decref(item);
 }
 
 static void half_open_sa_has_no_suite(void **state)

@@ -471,7 +471,7 @@ static void overview_is_one_screen(void **state)
                                     "{\"id\":2,\"verb\":\"show\",\"what\":\"sas\"}\n");
     assert_string_equal(
         last.out,
-        "iked 0.1.0: 2 connections, 1 up, 1 down; 1 IKE SA, 1 child, 1 negotiating\n"
+        "iked 0.1.0: 2 connections, 1 up, 1 down; 1 IKE SA, 1 child, 1 half-open\n"
         "\n"
         "NAME    STATE  REMOTE       CHILDREN  FOR    SUITE\n"
         "branch  down   203.0.113.9  0/2\n"
@@ -515,6 +515,33 @@ static void an_ike_sa_without_a_child_is_told(void **state)
     assert_int_equal(run(HELLO "{\"id\":1,\"sa\":" LONE_SA "}\n" DONE1, "show", "sas", NULL),
                      EXIT_DONE);
     assert_non_null(strstr(last.out, "\n  heard   12s ago\n  child   none\n"));
+}
+
+/* Less than is configured: named in the overview, and shown beside it. */
+#define LESS                                                                                   \
+    "{\"number\":3,\"connection\":\"web\",\"state\":\"established\",\"initiator\":true,"       \
+    "\"local\":\"192.0.2.1\",\"local_port\":500,\"remote\":\"192.0.2.2\",\"remote_port\":500," \
+    "\"established_ms\":60000,\"children\":[{\"name\":\"web\",\"local\":[\"10.1.0.0/17\"],"    \
+    "\"remote\":[\"10.2.0.0/16\"],\"configured_local\":[\"10.1.0.0/16\",\"10.9.0.0/16\"],"     \
+    "\"configured_remote\":[\"10.2.0.0/16\"]}]}"
+
+static void what_the_peer_has_narrowed_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(run(HELLO "{\"id\":1,\"sa\":" LESS "}\n" DONE1, "show", "sas", NULL),
+                     EXIT_DONE);
+    assert_non_null(strstr(last.out, "    local   10.1.0.0/17\n"
+                                     "    remote  10.2.0.0/16\n"
+                                     "    narrowed by the peer from\n"
+                                     "    local   10.1.0.0/16\n"
+                                     "            10.9.0.0/16\n"
+                                     "    remote  10.2.0.0/16\n"));
+    assert_int_equal(
+        run(OVERVIEW_OF("{\"id\":1,\"connection\":" LONE "}\n", "{\"id\":2,\"sa\":" LESS "}\n"),
+            "show", NULL),
+        EXIT_DONE);
+    assert_non_null(
+        strstr(last.out, "\n    child web is narrowed by the peer: ikectl show sas web\n"));
 }
 
 static void crowded_overview_counts_the_rest(void **state)
@@ -592,6 +619,7 @@ int main(void)
         TEST(overview_is_one_screen),
         TEST(empty_overview_is_a_line),
         TEST(an_ike_sa_without_a_child_is_told),
+        TEST(what_the_peer_has_narrowed_is_told),
         TEST(crowded_overview_counts_the_rest),
         TEST(monitor_prints_events),
     };
