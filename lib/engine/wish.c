@@ -162,26 +162,36 @@ void sa_later(struct engine *engine, struct ike_sa *sa)
     sa_wishes(engine, sa);
 }
 
-bool sa_released(struct engine *engine, struct ike_sa *sa, const struct answer *answer)
+/* The child whose held outbound SA's release has this number; any that has one: 0. */
+static struct child_sa *find_releasing(const struct ike_sa *sa, uint32_t number)
 {
     struct child_sa *child;
 
-    TAILQ_FOREACH (child, &sa->children, entry) {
-        if (child->releasing == 0 || child->releasing != answer->ticket.sequence)
-            continue;
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if (child->releasing != 0 && (number == 0 || child->releasing == number))
+            return child;
+    return NULL;
+}
+
+bool sa_released(struct engine *engine, struct ike_sa *sa, const struct answer *answer)
+{
+    struct child_sa *child = find_releasing(sa, answer->ticket.sequence);
+
+    if (child != NULL)
         child->releasing = 0;
-        if (answer->status == STATUS_OK)
-            return true;
-        count(&engine->context, COUNTER_FAILURES);
-        report(&engine->context, sa, SEVERITY_WARNING, "child-failed",
-               "child %s cannot send, and is rekeyed: %s", child->config->name,
-               answer->reason.text);
-        child->out_kernel = false;
-        child->rekey_due = true;
-        sa_wishes(engine, sa);
+    if (find_releasing(sa, 0) == NULL)
+        message_release_response(&engine->context, sa);
+    if (child == NULL)
+        return false;
+    if (answer->status == STATUS_OK)
         return true;
-    }
-    return false;
+    count(&engine->context, COUNTER_FAILURES);
+    report(&engine->context, sa, SEVERITY_WARNING, "child-failed",
+           "child %s cannot send, and is rekeyed: %s", child->config->name, answer->reason.text);
+    child->out_kernel = false;
+    child->rekey_due = true;
+    sa_wishes(engine, sa);
+    return true;
 }
 
 void report_child(struct engine *engine, const struct ike_sa *sa, const struct child_sa *child,

@@ -22,15 +22,19 @@ static void child_gone(struct context *context, struct ike_sa *sa, struct child_
 }
 
 /* The peer deletes what a rekeying has replaced: it has the new SA by now, so that we may send on
- * ours (RFC 7296 section 2.8). */
+ * ours (RFC 7296 section 2.8).  Our answer says that nothing comes by the old one any more, and
+ * the peer may forget it at once (section 1.4.1): it leaves when the kernel has the new one. */
 static void child_release_held(struct context *context, struct ike_sa *sa,
                                const struct child_sa *old)
 {
     struct child_sa *child;
 
-    TAILQ_FOREACH (child, &sa->children, entry)
-        if (child != old && child->config == old->config)
-            child_release_outbound(context, sa, child);
+    TAILQ_FOREACH (child, &sa->children, entry) {
+        if (child == old || child->config != old->config)
+            continue;
+        child_release_outbound(context, sa, child);
+        sa->reply_waits = sa->reply_waits || child->releasing != 0;
+    }
 }
 
 /* Removes the children that a Delete names; collects our own SPIs of the pairs.  RFC 7296 section

@@ -194,20 +194,38 @@ void message_request_done(struct context *context, struct ike_sa *sa)
     sa->next_request++;
 }
 
+static void reply_left(struct ike_sa *sa)
+{
+    sa->reply_waits = false;
+    free(sa->asker);
+    sa->asker = NULL;
+}
+
+static void send_reply(struct context *context, struct ike_sa *sa)
+{
+    const struct asker *asker = sa->asker;
+
+    sa->sent_ms = context->now_ms;
+    send_all(context, asker != NULL ? &asker->at : &sa->local,
+             asker != NULL ? &asker->from : &sa->remote, buffer_slice(&sa->reply));
+    reply_left(sa);
+}
+
 enum status message_send_response(struct context *context, struct ike_sa *sa, struct slice bytes)
 {
     sa->expected++;
     sa->repeats = 0;
     if (!buffer_copy(&sa->reply, bytes))
         return STATUS_FAIL;
-    sa->sent_ms = context->now_ms;
-    if (sa->asker != NULL)
-        send_all(context, &sa->asker->at, &sa->asker->from, bytes);
-    else
-        send_all(context, &sa->local, &sa->remote, bytes);
-    free(sa->asker);
-    sa->asker = NULL;
+    if (!sa->reply_waits)
+        send_reply(context, sa);
     return STATUS_OK;
+}
+
+void message_release_response(struct context *context, struct ike_sa *sa)
+{
+    if (sa->reply_waits)
+        send_reply(context, sa);
 }
 
 void message_repeat_response(struct context *context, struct ike_sa *sa,
@@ -225,6 +243,8 @@ void message_repeat_response(struct context *context, struct ike_sa *sa,
         (void)fragment_cut_smaller(context, sa, &sa->reply);
     if (sa->repeats <= FRAGMENT_STEPS * SIZE_TRIES)
         sa->repeats++;
+    if (sa->reply_waits)
+        reply_left(sa);
     send_all(context, &request->local, &request->remote, buffer_slice(&sa->reply));
 }
 

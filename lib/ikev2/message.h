@@ -81,6 +81,10 @@ MUST_USE enum status message_finish_request(struct context *context, struct ike_
 MUST_USE enum status message_finish_response(struct context *context, struct ike_sa *sa,
                                              struct v2_writer *writer, struct reason *reason);
 
+/* Sends the response that was kept back (`reply_waits`); harmless when none was.  Who asks again
+ * gets it before. */
+void message_release_response(struct context *context, struct ike_sa *sa);
+
 /* Sends the kept response again, to where the repeated request came from; smaller, where it may
  * have been too large for the path. */
 void message_repeat_response(struct context *context, struct ike_sa *sa,

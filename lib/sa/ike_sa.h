@@ -302,6 +302,7 @@ struct ike_sa {
     bool update_due : 1;     /* the peer is to learn our new address ... */
     bool updating : 1;       /* ... and is being told */
     bool announce_due : 1;   /* the initiator is to learn the responder's */
+    bool reply_waits : 1;    /* our reply leaves when the kernel has what was held */
     bool check_due : 1;      /* whether the peer is where it says ... */
     bool checking : 1;       /* ... is being asked */
 };

@@ -1,0 +1,146 @@
+/*
+ * A rekeying seen from the responder's kernel, when that is slow: our answer to the Delete of the
+ * old child leaves when packets go by the new one, since the peer may forget the old one then
+ * (RFC 7296 sections 1.4.1 and 2.8).
+ */
+#include <string.h>
+
+#include "lib/wire/ikev2.h"
+#include "test/common/host.h"
+
+#include "test/unit/bytes.h"
+
+#define SECRETS "secrets: ( { psk = \"correct horse battery staple\"; } );"
+#define SLOW_MS 5
+
+static struct crypto *crypto;
+
+struct two {
+    struct world world;
+    struct host *a;
+    struct host *b;
+    unsigned answers;  /* of b, to a's Delete */
+    uint32_t spi_of_b; /* by which b sends when the first of them leaves */
+};
+
+static struct host *add(struct two *two, const char *name, const char *other)
+{
+    struct host *host = world_add_host(&two->world, name);
+    char error[CONFIG_ERROR_MAX];
+    char text[256];
+
+    snprintf(text, sizeof(text),
+             "connections: { ab: { local = \"192.0.2.%u\"; remote = \"192.0.2.%u\"; }; };",
+             *name == 'a' ? 1u : 2u, *other == 'a' ? 1u : 2u);
+    if (!host_configure(host, text, error))
+        fail_msg("%s", error);
+    assert_true(host_set_secrets(host, SECRETS, error));
+    host_start(host);
+    return host;
+}
+
+/* The SPI by which b's packets leave now. */
+static uint32_t sends_by(struct two *two)
+{
+    struct selector local = selector_host(&two->b->v4);
+    struct selector remote = selector_host(&two->a->v4);
+    struct fake_policy *policy;
+    struct fake_sa *sa = NULL;
+
+    (void)fake_kernel_output(&two->b->kernel, &local, &remote, two->world.now_ms, &policy, &sa);
+    assert_non_null(sa);
+    return sa->spi;
+}
+
+static enum fate watch(void *context, struct flight *flight)
+{
+    struct two *two = context;
+    struct ike_header header;
+
+    if (flight->kind == FLIGHT_IKE && world_host_at(&two->world, &flight->source) == two->b &&
+        ike_header_parse(&header, buffer_slice(&flight->data), NULL) == STATUS_OK &&
+        header.exchange == V2_INFORMATIONAL && (header.flags & V2_FLAG_RESPONSE) != 0 &&
+        two->answers++ == 0)
+        two->spi_of_b = sends_by(two);
+    return FATE_PASS;
+}
+
+static void two_begin(struct two *two)
+{
+    memset(two, 0, sizeof(*two));
+    world_init(&two->world, 1, crypto);
+    two->a = add(two, "a", "b");
+    two->b = add(two, "b", "a");
+    two->world.weather.work_min_ms = two->world.weather.work_max_ms = SLOW_MS;
+    host_up(two->a, "ab");
+    world_run(&two->world, 1000);
+    assert_int_equal(fake_kernel_count(&two->b->kernel), 2);
+}
+
+static void the_answer_waits_for_the_kernel(void **state)
+{
+    struct two two;
+
+    (void)state;
+    two_begin(&two);
+    uint32_t before = sends_by(&two);
+    two.world.hooks = (struct hooks){.packet = watch, .context = &two};
+    host_rekey(two.a, "ab", "ab");
+    world_run(&two.world, 5000);
+    assert_int_equal(two.answers, 1);
+    assert_int_not_equal(sends_by(&two), before);
+    assert_int_equal(two.spi_of_b, sends_by(&two));
+    world_free(&two.world);
+}
+
+/* From now on b's kernel answers nothing. */
+static void stop_at_release(void *context, struct host *host, const struct effect *effect)
+{
+    struct two *two = context;
+
+    if (host == two->b && effect->kind == EFFECT_INSTALL_SA && !effect->install_sa.inbound)
+        two->world.work_by_hand = true;
+}
+
+static void who_asks_again_is_answered(void **state)
+{
+    struct two two;
+
+    (void)state;
+    two_begin(&two);
+    two.world.hooks = (struct hooks){.packet = watch, .effect = stop_at_release, .context = &two};
+    host_rekey(two.a, "ab", "ab");
+    world_run(&two.world, 200);
+    assert_true(two.world.work_by_hand);
+    assert_int_equal(two.answers, 0);
+    world_run(&two.world, 10000);
+    assert_int_equal(two.answers, 1);
+    two.world.work_by_hand = false;
+    world_run(&two.world, 5000);
+    assert_int_equal(two.answers, 1);
+    assert_int_equal(fake_kernel_count(&two.b->kernel), 2);
+    world_free(&two.world);
+}
+
+static int make_crypto(void **state)
+{
+    (void)state;
+    crypto = crypto_new();
+    return crypto == NULL;
+}
+
+static int free_crypto(void **state)
+{
+    (void)state;
+    crypto_free(crypto);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_answer_waits_for_the_kernel),
+        cmocka_unit_test(who_asks_again_is_answered),
+    };
+    return cmocka_run_group_tests(tests, make_crypto, free_crypto);
+}
