@@ -103,11 +103,14 @@ def test_a_peer_that_sends_before_we_have_keys(lab_scenario, mode, family, encap
     assert rekey_all(pair, pair.one, max(REKEYS, 12)) == 0
 
 
-# Where Libreswan is the initiator one run lost none and another 2 of 3448; why is not known yet.
+# As the initiator Libreswan deletes the old child a second after the rekeying, and its kernel forgets it
+# as soon as our answer comes ("ESP traffic information", half a millisecond behind its Delete). What iked
+# sends by it after that is lost, so the answer waits until the kernel sends by the new one; where it did
+# not, 3 of 7513 pings were lost on two processors in 16 rekeyings of a child (XfrmInNoStates there).
 @pytest.mark.iked_only
 def test_many_started_by_libreswan(lab_scenario):
     pair = established(lab_scenario, "libreswan")
-    assert rekey_all(pair, pair.two) <= 6 * REKEYS
+    assert rekey_all(pair, pair.two) == 0
 
 
 def with_limits(scenario, peer, **limits):
