@@ -29,6 +29,7 @@ class Conn:
     packets: int = 0            # rekey a child after so many; 0: not for that reason
     fragments: bool = True
     fragment_size: int = 0      # of iked; 0: its own
+    peer_inside: str = ""       # of Libreswan: the peer's own address, behind a NAT
     peer_at: str = ""           # of iked: the remote addresses as the file has them; empty: `remote`
     liveness: int = 0           # ask a peer that is silent for so many seconds; 0: the daemon's own
     on_dead: str = ""           # of iked

@@ -61,6 +61,13 @@ class Libreswan(Peer):
                 auto={"traffic": "ondemand", "never": "add", "immediate": "start"}[c.start])
             if c.local_ts:
                 text += f"    leftsubnet={c.local_ts[0]}\n    rightsubnet={c.remote_ts[0]}\n"
+            elif c.peer_inside:
+                # What a client behind a NAT offers in transport mode is its own address; the responder is
+                # to put the NAT's in its place (RFC 7296 section 2.23.1). Libreswan 4.10 does not, finds
+                # no connection for it and says TS_UNACCEPTABLE, with no line in its log. It is told that
+                # address; its kernel's SAs and policies have the NAT's all the same. (rightsubnet=vhost:
+                # is no way: "The vnet: and vhost: keywords are only valid for IKEv1 connections".)
+                text += f"    rightsubnet={c.peer_inside}/32\n"
             if c.ike:
                 text += f"    ike={translated(c.ike)}\n"
             if c.esp:
