@@ -310,6 +310,7 @@ static bool on_hello(struct negotiator *negotiator, const struct ipc_hello *hell
     if (hello->socket_count != fd_count || negotiator->shell.control != NULL)
         return false;
     log_set_level(hello->log_level);
+    engine_set_debug(negotiator->shell.engine, hello->log_level == SEVERITY_DEBUG);
     for (size_t i = 0; i < fd_count; i++)
         if (!take_socket(negotiator, fds[i], &hello->sockets[i], hello->kernel_none))
             return false;

@@ -54,6 +54,11 @@ void engine_free(struct engine *engine)
     free(engine);
 }
 
+void engine_set_debug(struct engine *engine, bool debug)
+{
+    engine->context.debug = debug;
+}
+
 bool engine_next_effect(struct engine *engine, struct effect *effect)
 {
     return effect_queue_pop(engine->context.effects, effect);

@@ -21,7 +21,7 @@ struct engine_options {
     /* Fills `to` with unpredictable octets (in tests: with a seed's). */
     void (*random)(void *context, void *to, size_t size);
     void *context;
-    bool debug; /* report every dropped packet too, at SEVERITY_DEBUG */
+    bool debug; /* report every message and every dropped packet, too, at SEVERITY_DEBUG */
 };
 
 /* NULL when memory is out. */
@@ -37,6 +37,9 @@ struct datagram {
     size_t size;
 };
 void engine_packet(struct engine *engine, const struct datagram *datagram, uint64_t now_ms);
+
+/* Are debugging reports wanted from now on?  As engine_options.debug. */
+void engine_set_debug(struct engine *engine, bool debug);
 
 /* Timers that are due. */
 void engine_expire(struct engine *engine, uint64_t now_ms);

@@ -9,6 +9,7 @@
 
 #include "lib/engine/private.h"
 #include "lib/ikev2/fragment.h"
+#include "lib/ikev2/trace.h"
 
 /* An error reply without state, to a request that has no SA here.  Rate limited (R24). */
 static void respond_error(struct engine *engine, const struct ike_message *message,
@@ -168,6 +169,7 @@ static void take_init_request(struct engine *engine, struct ike_message *message
     if (!is_news(engine, message) || engine->shutting_down ||
         admission_check(engine, message) != STATUS_OK || !parse_payloads(engine, message))
         return;
+    trace_taken(context, NULL, message);
     enum status status = init_request(context, message, &sa, &group, &reason);
     if (sa != NULL) {
         sa->request_digest = digest(engine, message);
@@ -328,6 +330,8 @@ static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike
     if (sealed && !again && status != STATUS_FAIL)
         path_take(engine, sa, message);
     const struct exchange_row *row = exchange_find(sa, message);
+    if (status == STATUS_OK)
+        trace_taken(&engine->context, sa, message);
     if (status == STATUS_OK)
         status =
             row == NULL ? STATUS_DROP : v2_payloads_check(&message->payloads, row->rules, &reason);

@@ -464,12 +464,15 @@ static void tell_retransmission(struct engine *engine, struct ike_sa *sa)
     uint64_t wait_ms =
         heap_due_ms(&engine->timers, &sa->request->retransmit.node) - engine->context.now_ms;
     char remote[ADDRESS_TEXT_MAX];
+    struct reason reason;
 
-    link_progress(engine, sa->link,
-                  "no answer from %s to %s: retransmission %u of %u, %s in %llu.%llu s",
-                  address_text(&sa->remote, remote), request_name(sa), sa->request->tries, max,
-                  sa->request->tries < max ? "the next" : "given up",
-                  (unsigned long long)(wait_ms / 1000), (unsigned long long)(wait_ms % 1000 / 100));
+    reason_set(&reason, STATUS_OK, 0,
+               "no answer from %s to %s: retransmission %u of %u, %s in %llu.%llu s",
+               address_text(&sa->remote, remote), request_name(sa), sa->request->tries, max,
+               sa->request->tries < max ? "the next" : "given up",
+               (unsigned long long)(wait_ms / 1000), (unsigned long long)(wait_ms % 1000 / 100));
+    link_progress(engine, sa->link, "%s", reason.text);
+    report(&engine->context, sa, SEVERITY_DEBUG, "sent-again", "%s", reason.text);
     /* Whether this one goes out is yet to be seen. */
     if (sa->handshake != NULL && sa->handshake->unsent)
         sa->handshake->refusal = (struct reason){0};

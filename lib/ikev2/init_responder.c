@@ -12,6 +12,7 @@
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/fragment.h"
 #include "lib/ikev2/nat.h"
+#include "lib/ikev2/trace.h"
 
 #define NONCE_SIZE 32
 
@@ -38,6 +39,7 @@ void init_respond_notify(struct context *context, const struct ike_message *mess
         count(context, COUNTER_ERRORS_HELD);
         return;
     }
+    trace_plain(context, NULL, &message->remote, writer_slice(&writer.bytes));
     message_send(context, &message->local, &message->remote, writer_slice(&writer.bytes));
 }
 

@@ -7,6 +7,7 @@
 
 #include "lib/ikev2/fragment.h"
 #include "lib/ikev2/sealed.h"
+#include "lib/ikev2/trace.h"
 #include "lib/sa/reassembly.h"
 
 /* A first wait this many times doubled is the longest (RFC 7296 section 2.4 leaves it to us). */
@@ -47,6 +48,7 @@ enum status message_seal(struct context *context, struct ike_sa *sa, struct v2_w
 {
     if (!sealed_end(sa, writer))
         return reason_set(reason, STATUS_FAIL, 0, "a message of ours grew too large");
+    trace_sealed(context, sa, writer);
     if (writer->bytes.size > fragment_message_max(sa))
         return fragment_cut(context, sa, writer, bytes, reason);
     *bytes = writer_slice(&writer->bytes);
@@ -153,6 +155,7 @@ enum status message_send_request(struct context *context, struct ike_sa *sa, str
     sa->request->retransmit.kind = TIMER_RETRANSMIT;
     sa->request->tries = 0;
     sa->sent_ms = context->now_ms;
+    trace_plain(context, sa, &sa->remote, bytes);
     send_all(context, &sa->local, &sa->remote, bytes);
     arm_retransmit(context, sa);
     return STATUS_OK;
@@ -217,6 +220,7 @@ enum status message_send_response(struct context *context, struct ike_sa *sa, st
     sa->repeats = 0;
     if (!buffer_copy(&sa->reply, bytes))
         return STATUS_FAIL;
+    trace_plain(context, sa, &sa->remote, bytes);
     if (!sa->reply_waits)
         send_reply(context, sa);
     return STATUS_OK;

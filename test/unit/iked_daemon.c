@@ -29,6 +29,7 @@
 
 static char directory[] = "/tmp/iked-daemon.XXXXXX";
 static pid_t keeper;
+static bool verbose;
 
 static const char *path_of(const char *name)
 {
@@ -83,6 +84,7 @@ static _Noreturn void be_keeper(void)
     static char run_dir[128];
     struct options options = {
         .foreground = true,
+        .verbose = verbose,
         .kernel = OPTIONS_KERNEL_NONE,
         .file = file,
         .run_dir = run_dir,
@@ -337,6 +339,28 @@ static void reloads_take_all_or_nothing(void **state)
     wait_for_log("configuration: nothing changed", 1);
 }
 
+static void verbose_ones_tell_each_message(void **state)
+{
+    static const char line[] = "iked: debug: one: IKE_SA_INIT request 0 to 192.0.2.2 port 500, ";
+    char log[65536];
+    (void)state;
+
+    need_root();
+    put("iked.conf",
+        "connections: { one: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; children: "
+        "{ c: { start = \"immediate\"; }; }; }; };\n");
+    start();
+    wait_for_log("cannot send from 192.0.2.1", 1);
+    read_file(path_of("log"), log, sizeof(log));
+    assert_null(strstr(log, "debug"));
+    assert_int_equal(kill(keeper, SIGTERM), 0);
+    assert_int_equal(end_of_keeper(), 0);
+    verbose = true;
+    start();
+    wait_for_log(line, 1);
+    verbose = false;
+}
+
 static void one_directory_has_one_iked(void **state)
 {
     (void)state;
@@ -377,6 +401,7 @@ int main(int argc, char **argv)
         TEST(dead_negotiators_are_replaced),
         TEST(negotiators_die_with_their_keeper),
         TEST(reloads_take_all_or_nothing),
+        TEST(verbose_ones_tell_each_message),
         TEST(one_directory_has_one_iked),
         TEST(bad_starts_say_why),
     };
