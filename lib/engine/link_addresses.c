@@ -113,6 +113,7 @@ static void ask(struct engine *engine, struct link *link, size_t peer)
     dial->number = ticket.sequence;
     dial->asked = (uint8_t)peer;
     dial->waits = true;
+    link_progress(engine, link, "looking up %s", connection->peers[peer].name);
 }
 
 /* So that a peer that calls is known, and traffic with its own address protected, before there is
@@ -270,6 +271,7 @@ static void unresolved(struct engine *engine, struct link *link, const char *why
         return;
     }
     link_note(engine, link, reason.text);
+    link_progress(engine, link, "%s", reason.text);
     if (!next(engine, link))
         link_failed(engine, link, reason.text);
 }
