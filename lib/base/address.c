@@ -138,6 +138,17 @@ bool selector_equal(const struct selector *a, const struct selector *b)
            compare(a, a->end, b->end) == 0;
 }
 
+bool selectors_equal(const struct selector *a, size_t a_count, const struct selector *b,
+                     size_t b_count)
+{
+    if (a_count != b_count)
+        return false;
+    for (size_t i = 0; i < a_count; i++)
+        if (!selector_equal(&a[i], &b[i]))
+            return false;
+    return true;
+}
+
 static bool bit_at(const uint8_t *bytes, unsigned bit)
 {
     return (bytes[bit / 8] >> (7 - bit % 8)) & 1;

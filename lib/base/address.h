@@ -66,6 +66,10 @@ bool selector_intersect(const struct selector *a, const struct selector *b, stru
 
 bool selector_equal(const struct selector *a, const struct selector *b);
 
+/* The same ones, in the same order. */
+bool selectors_equal(const struct selector *a, size_t a_count, const struct selector *b,
+                     size_t b_count);
+
 /* As octets, where many are kept: 14 for IPv4, 38 for IPv6.  Equal ones have equal octets. */
 void selector_pack(struct writer *writer, const struct selector *selector);
 struct selector selector_unpack(struct reader *reader);

@@ -463,7 +463,7 @@ static void add_link(struct engine *engine, const struct connection *connection)
 static void rebind_child(struct child_sa *child, const struct connection *connection)
 {
     if (child != NULL)
-        child->config = connection_find_child(connection, child->config->name);
+        child_rebind(child, connection_find_child(connection, child->config->name));
 }
 
 static void rebind_creation(struct creation *creation, const struct connection *connection)

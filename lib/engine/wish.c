@@ -206,18 +206,20 @@ void report_child(struct engine *engine, const struct ike_sa *sa, const struct c
            rekeyed ? "rekeyed" : "established",
            child->mode == CHILD_TRANSPORT ? "transport" : "tunnel", child->spi_in, child->spi_out,
            suite_text(&child->suite, suite, sizeof(suite)),
-           selector_text(&child->selectors[0], local),
-           selector_text(&child->selectors[child->local_count], remote));
+           selector_text(&child->local_selectors[0], local),
+           selector_text(&child->remote_selectors[0], remote));
 }
 
 /* A peer may also have several children for parts of what one is configured for. */
 static bool same_traffic(const struct child_sa *a, const struct child_sa *b)
 {
-    const struct selector *a_remote = a->selectors + a->local_count;
-    const struct selector *b_remote = b->selectors + b->local_count;
+    const struct selector *a_remote = a->remote_selectors;
+    const struct selector *b_remote = b->remote_selectors;
 
-    return selectors_within(a->selectors, a->local_count, b->selectors, b->local_count) &&
-           selectors_within(b->selectors, b->local_count, a->selectors, a->local_count) &&
+    return selectors_within(a->local_selectors, a->local_count, b->local_selectors,
+                            b->local_count) &&
+           selectors_within(b->local_selectors, b->local_count, a->local_selectors,
+                            a->local_count) &&
            selectors_within(a_remote, a->remote_count, b_remote, b->remote_count) &&
            selectors_within(b_remote, b->remote_count, a_remote, a->remote_count);
 }

@@ -54,15 +54,15 @@ size_t child_allowed_remote(const struct ike_sa *sa, const struct child_config *
 static void set_reqid(struct context *context, const struct ike_sa *sa, struct child_sa *child)
 {
     const struct child_config *config = child->config;
-    const struct selector *remote = child->selectors + child->local_count;
+    const struct selector *remote = child->remote_selectors;
     const struct selector *allowed;
     struct selector own;
     size_t allowed_count = child_allowed_remote(sa, config, &own, &allowed);
     uint32_t chance;
 
     child->own_policies = sa->connection->remote.family == FAMILY_NONE ||
-                          !selectors_within(child->selectors, child->local_count, config->local,
-                                            config->local_count) ||
+                          !selectors_within(child->local_selectors, child->local_count,
+                                            config->local, config->local_count) ||
                           !selectors_within(remote, child->remote_count, allowed, allowed_count);
     if (!child->own_policies) {
         child->reqid = config->reqid;
@@ -93,7 +93,7 @@ struct child_sa *child_propose(struct context *context, const struct ike_sa *sa,
 static void write_child(struct v2_writer *writer, const struct child_sa *child,
                         const struct v2_sa *sa, struct slice nonce, bool local_is_tsi)
 {
-    const struct selector *remote = child->selectors + child->local_count;
+    const struct selector *remote = child->remote_selectors;
 
     if (child->mode == CHILD_TRANSPORT)
         v2_write_notify(writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_USE_TRANSPORT_MODE,
@@ -102,11 +102,11 @@ static void write_child(struct v2_writer *writer, const struct child_sa *child,
     if (nonce.size > 0)
         v2_write_nonce(writer, nonce);
     if (local_is_tsi) {
-        v2_write_selectors(writer, V2_TSI, child->selectors, child->local_count);
+        v2_write_selectors(writer, V2_TSI, child->local_selectors, child->local_count);
         v2_write_selectors(writer, V2_TSR, remote, child->remote_count);
     } else {
         v2_write_selectors(writer, V2_TSI, remote, child->remote_count);
-        v2_write_selectors(writer, V2_TSR, child->selectors, child->local_count);
+        v2_write_selectors(writer, V2_TSR, child->local_selectors, child->local_count);
     }
 }
 
@@ -163,7 +163,7 @@ enum status child_accept(struct context *context, const struct ike_sa *sa, struc
                          const struct child_offer *answer, enum group group, struct reason *reason)
 {
     struct proposal_list list = own_list(child->config, group);
-    const struct selector *remote = child->selectors + child->local_count;
+    const struct selector *remote = child->remote_selectors;
     struct v2_selectors tsi = answer->tsi;
     struct v2_selectors tsr = answer->tsr;
     uint32_t old_reqid = child->reqid;
@@ -180,7 +180,7 @@ enum status child_accept(struct context *context, const struct ike_sa *sa, struc
                           answer->transport ? "tunnel" : "transport");
     if (answer->transport)
         nat_substitute(sa, &tsi, &tsr);
-    if (!selectors_within(child->selectors, child->local_count, tsi.items, tsi.count) ||
+    if (!selectors_within(child->local_selectors, child->local_count, tsi.items, tsi.count) ||
         !selectors_within(remote, child->remote_count, tsr.items, tsr.count))
         return reason_set(reason, STATUS_CLOSE, 0,
                           "the peer's traffic selectors are wider than ours");
@@ -195,12 +195,10 @@ enum status child_accept(struct context *context, const struct ike_sa *sa, struc
 
 static bool same_selectors(const struct child_sa *a, const struct child_sa *b)
 {
-    if (a->local_count != b->local_count || a->remote_count != b->remote_count)
-        return false;
-    for (size_t i = 0; i < (size_t)a->local_count + a->remote_count; i++)
-        if (!selector_equal(&a->selectors[i], &b->selectors[i]))
-            return false;
-    return true;
+    return selectors_equal(a->local_selectors, a->local_count, b->local_selectors,
+                           b->local_count) &&
+           selectors_equal(a->remote_selectors, a->remote_count, b->remote_selectors,
+                           b->remote_count);
 }
 
 /* What is left of an offer for a configured child. */

@@ -28,8 +28,8 @@ static struct child_sa *propose(struct context *context, const struct ike_sa *sa
 
     if (child == NULL || old == NULL)
         return child;
-    if (!child_set_selectors(child, old->selectors, old->local_count,
-                             old->selectors + old->local_count, old->remote_count)) {
+    if (!child_set_selectors(child, old->local_selectors, old->local_count, old->remote_selectors,
+                             old->remote_count)) {
         child_free(child);
         return NULL;
     }

@@ -154,15 +154,16 @@ void nat_substitute(const struct ike_sa *sa, struct v2_selectors *local,
 
 static bool overlap(const struct child_sa *a, const struct child_sa *b)
 {
-    const struct selector *a_remote = a->selectors + a->local_count;
-    const struct selector *b_remote = b->selectors + b->local_count;
+    const struct selector *a_remote = a->remote_selectors;
+    const struct selector *b_remote = b->remote_selectors;
     struct selector unused;
     bool local = false;
     bool remote = false;
 
     for (size_t i = 0; i < a->local_count; i++)
         for (size_t j = 0; j < b->local_count; j++)
-            local = local || selector_intersect(&a->selectors[i], &b->selectors[j], &unused);
+            local = local ||
+                    selector_intersect(&a->local_selectors[i], &b->local_selectors[j], &unused);
     for (size_t i = 0; i < a->remote_count; i++)
         for (size_t j = 0; j < b->remote_count; j++)
             remote = remote || selector_intersect(&a_remote[i], &b_remote[j], &unused);
@@ -181,7 +182,7 @@ static bool is_rival(const struct child_sa *other, const struct ike_sa *sa)
 enum status nat_check_rivals(const struct context *context, const struct ike_sa *sa,
                              const struct child_sa *child, struct reason *reason)
 {
-    const struct selector *remote = child->selectors + child->local_count;
+    const struct selector *remote = child->remote_selectors;
     const struct child_sa *other = NULL;
     char address[ADDRESS_TEXT_MAX];
     char id[128];

@@ -27,17 +27,6 @@ static bool proposals_equal(const struct proposal_list *a, const struct proposal
     return true;
 }
 
-static bool selectors_equal(const struct selector *a, size_t a_count, const struct selector *b,
-                            size_t b_count)
-{
-    if (a_count != b_count)
-        return false;
-    for (size_t i = 0; i < a_count; i++)
-        if (!selector_equal(&a[i], &b[i]))
-            return false;
-    return true;
-}
-
 /* The reqid counts: another one means other policies in the kernel. */
 static bool child_equal(const struct child_config *a, const struct child_config *b)
 {

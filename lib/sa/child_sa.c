@@ -176,11 +176,36 @@ void child_drop_held(struct child_sa *child)
     child->held = NULL;
 }
 
+/* Many children have just what is configured: that is there once. */
+static const struct selector *share_or_copy(const struct selector *configured,
+                                            size_t configured_count, const struct selector *wanted,
+                                            size_t count)
+{
+    if (selectors_equal(configured, configured_count, wanted, count))
+        return configured;
+    struct selector *copy = reallocarray(NULL, count, sizeof(*copy));
+    if (copy != NULL)
+        memcpy(copy, wanted, count * sizeof(*copy));
+    return copy;
+}
+
+static void drop_selectors(const struct selector *configured, const struct selector *selectors)
+{
+    if (selectors != configured)
+        free((struct selector *)(uintptr_t)selectors);
+}
+
+static void child_drop_selectors(struct child_sa *child)
+{
+    drop_selectors(child->config->local, child->local_selectors);
+    drop_selectors(child->config->remote, child->remote_selectors);
+}
+
 void child_free(struct child_sa *child)
 {
     if (child == NULL)
         return;
-    free(child->selectors);
+    child_drop_selectors(child);
     child_drop_held(child);
     free(child);
 }
@@ -188,17 +213,32 @@ void child_free(struct child_sa *child)
 bool child_set_selectors(struct child_sa *child, const struct selector *local, size_t local_count,
                          const struct selector *remote, size_t remote_count)
 {
-    struct selector *all = reallocarray(NULL, local_count + remote_count, sizeof(*all));
+    const struct child_config *config = child->config;
+    const struct selector *locals =
+        share_or_copy(config->local, config->local_count, local, local_count);
+    const struct selector *remotes =
+        share_or_copy(config->remote, config->remote_count, remote, remote_count);
 
-    if (all == NULL)
+    if (locals == NULL || remotes == NULL) {
+        drop_selectors(config->local, locals);
+        drop_selectors(config->remote, remotes);
         return false;
-    memcpy(all, local, local_count * sizeof(*all));
-    memcpy(all + local_count, remote, remote_count * sizeof(*all));
-    free(child->selectors);
-    child->selectors = all;
+    }
+    child_drop_selectors(child);
+    child->local_selectors = locals;
+    child->remote_selectors = remotes;
     child->local_count = (uint8_t)local_count;
     child->remote_count = (uint8_t)remote_count;
     return true;
+}
+
+void child_rebind(struct child_sa *child, const struct child_config *config)
+{
+    if (child->local_selectors == child->config->local)
+        child->local_selectors = config->local;
+    if (child->remote_selectors == child->config->remote)
+        child->remote_selectors = config->remote;
+    child->config = config;
 }
 
 static void name_set(struct name *name, const char *text)
@@ -262,8 +302,8 @@ void child_install_policies(struct context *context, const struct child_sa *chil
 {
     for (size_t i = 0; i < child->local_count; i++)
         for (size_t j = 0; j < child->remote_count; j++)
-            child_policy(context, EFFECT_INSTALL_POLICY, child, &child->selectors[i],
-                         &child->selectors[child->local_count + j]);
+            child_policy(context, EFFECT_INSTALL_POLICY, child, &child->local_selectors[i],
+                         &child->remote_selectors[j]);
 }
 
 static bool has_pair(const struct selector *locals, size_t local_count,
@@ -296,7 +336,7 @@ static bool has_policy(const struct child_sa *child, const struct selector *loca
                        const struct selector *remote)
 {
     return (child->own_policies || is_away(child)) &&
-           has_pair(child->selectors, child->local_count, child->selectors + child->local_count,
+           has_pair(child->local_selectors, child->local_count, child->remote_selectors,
                     child->remote_count, local, remote);
 }
 
@@ -356,8 +396,8 @@ const struct child_config *child_find_rival(const struct context *context,
 
     for (size_t i = 0; child->own_policies && i < child->local_count; i++)
         for (size_t j = 0; rival == NULL && j < child->remote_count; j++) {
-            const struct selector *local = &child->selectors[i];
-            const struct selector *remote = &child->selectors[child->local_count + j];
+            const struct selector *local = &child->local_selectors[i];
+            const struct selector *remote = &child->remote_selectors[j];
             rival = standing_rival(context, child, local, remote);
             if (rival == NULL)
                 rival = configured_rival(context->config, child, local, remote);
@@ -387,8 +427,8 @@ static void return_policies(struct context *context, const struct ike_sa *sa,
 {
     for (size_t i = 0; i < child->local_count; i++)
         for (size_t j = 0; j < child->remote_count; j++)
-            return_policy(context, sa, child, &child->selectors[i],
-                          &child->selectors[child->local_count + j]);
+            return_policy(context, sa, child, &child->local_selectors[i],
+                          &child->remote_selectors[j]);
 }
 
 static void remove_sa(struct context *context, const struct address *source,

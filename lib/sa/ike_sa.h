@@ -50,7 +50,8 @@ struct child_sa {
     struct hash_node by_spi_out;
     struct hash_node by_remote; /* by what it protects (sa_table_claim) */
     const struct child_config *config;
-    struct selector *selectors; /* the local ones, then the remote ones */
+    const struct selector *local_selectors; /* where they are the configured ones: those */
+    const struct selector *remote_selectors;
     struct held_outbound *held; /* NULL: nothing waits */
     uint64_t created_ms;
     uint64_t leaves_ms;  /* replaced: when we delete it, if the peer has not; deleted: when the
@@ -537,7 +538,10 @@ uint64_t child_sweep_ms(const struct ike_sa *sa);
 struct child_sa *child_new(struct context *context, const struct child_config *config);
 void child_free(struct child_sa *child);
 
-/* Copies the negotiated selectors into the child. False when memory is out. */
+/* The configuration has moved to new memory. */
+void child_rebind(struct child_sa *child, const struct child_config *config);
+
+/* The child gets the negotiated selectors. False when memory is out. */
 MUST_USE bool child_set_selectors(struct child_sa *child, const struct selector *local,
                                   size_t local_count, const struct selector *remote,
                                   size_t remote_count);

@@ -99,7 +99,7 @@ static uint64_t key_by_remote(const void *table, const struct hash_node *node)
 {
     const struct child_sa *child = HASH_OWNER(node, const struct child_sa, by_remote);
 
-    return claim_key(table, child->selectors + child->local_count, child->remote_count);
+    return claim_key(table, child->remote_selectors, child->remote_count);
 }
 
 /* --- The table --- */
@@ -260,7 +260,7 @@ static struct child_sa *seek_claim(struct hash_node *node, const struct selector
 {
     for (; node != NULL; node = hash_next(node)) {
         struct child_sa *child = HASH_OWNER(node, struct child_sa, by_remote);
-        const struct selector *remote = child->selectors + child->local_count;
+        const struct selector *remote = child->remote_selectors;
         bool one = one_range(remote, child->remote_count);
         if (range == NULL ? !one : one && same_range(remote, range))
             return child;
@@ -272,8 +272,7 @@ struct child_sa *sa_table_next_claim(const struct sa_table *table, const struct 
                                      const struct child_sa *after)
 {
     const struct hash_table *children = &table->children_remote;
-    bool several =
-        after != NULL && !one_range(after->selectors + after->local_count, after->remote_count);
+    bool several = after != NULL && !one_range(after->remote_selectors, after->remote_count);
     struct hash_node *node = after == NULL ? hash_first(children, claim_key(table, remote, 1))
                                            : hash_next(&after->by_remote);
     struct child_sa *found = seek_claim(node, several ? NULL : remote);

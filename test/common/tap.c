@@ -303,8 +303,8 @@ static void write_create(struct v2_writer *writer, struct world *world, const st
         v2_write_ke(writer, group->wire, slice_of(public, group->public_size));
         return;
     }
-    v2_write_selectors(writer, V2_TSI, like->selectors, like->local_count);
-    v2_write_selectors(writer, V2_TSR, like->selectors + like->local_count, like->remote_count);
+    v2_write_selectors(writer, V2_TSI, like->local_selectors, like->local_count);
+    v2_write_selectors(writer, V2_TSR, like->remote_selectors, like->remote_count);
 }
 
 bool tap_create(struct tap *tap, struct world *world, const struct ike_sa *sa,

@@ -151,8 +151,8 @@ static bool expect_selectors(struct script *script, const struct host *host, con
 
     if (child == NULL)
         return script_fail(script, "%s has no child", host->name);
-    if (strcmp(selector_text(&child->selectors[0], text), local) != 0 ||
-        strcmp(selector_text(&child->selectors[child->local_count], text), remote) != 0)
+    if (strcmp(selector_text(&child->local_selectors[0], text), local) != 0 ||
+        strcmp(selector_text(&child->remote_selectors[0], text), remote) != 0)
         return script_fail(script, "the selectors are others: %s", text);
     return true;
 }
