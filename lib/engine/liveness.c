@@ -82,6 +82,7 @@ void sa_watch_due(struct engine *engine, struct ike_sa *sa)
     uint64_t now_ms = engine->context.now_ms;
     bool unanswered = sa->asked_count > 0; /* since a whole interval */
 
+    message_forget_reply(&engine->context, sa);
     if (sa->state != IKE_ESTABLISHED || sa->inherited || interval_ms(sa) == 0)
         return;
     sa->asked_count = 0;

@@ -67,7 +67,9 @@ static bool is_repeated(struct engine *engine, struct ike_sa *sa, const struct i
 static void repeat_reply(struct engine *engine, struct ike_sa *sa,
                          const struct ike_message *message)
 {
-    if (sa->reply.size > 0 && is_repeated(engine, sa, message))
+    if (sa->reply.size == 0)
+        drop(engine, COUNTER_DROP_WINDOW, message, "an old request whose reply is forgotten");
+    else if (is_repeated(engine, sa, message))
         message_repeat_response(&engine->context, sa, message);
     else
         drop(engine, COUNTER_DROP_WINDOW, message, "an old request with other contents");

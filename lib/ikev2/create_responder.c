@@ -44,7 +44,7 @@ static uint16_t collides(const struct ike_sa *sa, enum creation_kind kind,
                          const struct child_sa *old)
 {
     bool own_ike = sa->own != NULL && sa->own->kind == CREATE_REKEY_IKE;
-    bool own_child = (sa->own != NULL && !own_ike) || sa->deleting != NULL;
+    bool own_child = (sa->own != NULL && !own_ike) || ike_sa_deleting(sa) != NULL;
 
     if (sa->state != IKE_ESTABLISHED || sa->delete_asked || sa->inherited || sa->expecting)
         return V2_N_TEMPORARY_FAILURE;
@@ -52,7 +52,7 @@ static uint16_t collides(const struct ike_sa *sa, enum creation_kind kind,
         return own_child || (own_ike && sa->own->rival_ike != 0) ? V2_N_TEMPORARY_FAILURE : 0;
     if (own_ike)
         return V2_N_TEMPORARY_FAILURE;
-    if (old != NULL && (old == sa->deleting || old->delete_due || old->replaced))
+    if (old != NULL && (old == ike_sa_deleting(sa) || old->delete_due || old->replaced))
         return V2_N_TEMPORARY_FAILURE;
     return 0;
 }

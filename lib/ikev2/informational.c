@@ -50,12 +50,12 @@ static size_t delete_children(struct context *context, struct ike_sa *sa,
         struct child_sa *child = child_find_outbound(sa, delete->protocol, reader_u32(&reader));
         if (child == NULL || found == DELETES_MAX)
             continue;
-        if (child != sa->deleting)
+        if (child != ike_sa_deleting(sa))
             spis[found++] = child->spi_in;
         child_gone(context, sa, child);
         child_release_held(context, sa, child);
-        if (child == sa->deleting)
-            sa->deleting = NULL;
+        if (child == ike_sa_deleting(sa))
+            sa->request->deleting = NULL;
         child_linger(context, sa, child); /* the peer's last packets may come behind its Delete */
     }
     return found;
@@ -146,6 +146,8 @@ enum status informational_request(struct context *context, struct ike_sa *sa,
 enum status informational_reply(struct context *context, struct ike_sa *sa,
                                 const struct ike_message *message, struct reason *reason)
 {
+    struct child_sa *deleting = ike_sa_deleting(sa);
+
     message_request_done(context, sa);
     /* RFC 7296 section 2.21.3: fatal at both ends. */
     if (message_find_error(message) == V2_N_INVALID_SYNTAX)
@@ -154,11 +156,10 @@ enum status informational_reply(struct context *context, struct ike_sa *sa,
         return reason_set(reason, STATUS_CLOSE, 0, "%s",
                           sa->inherited ? "the old IKE SA is closed: it was rekeyed"
                                         : "closed by us, and the peer has confirmed it");
-    if (sa->deleting != NULL) {
-        child_remove_outbound(context, sa->deleting); /* its successor is older than a round trip */
-        child_linger(context, sa, sa->deleting);
+    if (deleting != NULL) {
+        child_remove_outbound(context, deleting); /* its successor is older than a round trip */
+        child_linger(context, sa, deleting);
     }
-    sa->deleting = NULL;
     return mobike_reply(context, sa, message, reason);
 }
 
@@ -200,6 +201,8 @@ enum status informational_delete_child(struct context *context, struct ike_sa *s
     message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false);
     v2_write_delete(&writer, child->protocol, &child->spi_in, 1);
     child_retire_outbound(context, sa, child);
-    sa->deleting = child;
-    return message_finish_request(context, sa, &writer, reason);
+    enum status status = message_finish_request(context, sa, &writer, reason);
+    if (status == STATUS_OK)
+        sa->request->deleting = child;
+    return status;
 }

@@ -10,6 +10,8 @@
 #include "lib/ikev2/trace.h"
 #include "lib/sa/reassembly.h"
 
+/* RFC 7296 section 2.1: "several minutes".  No peer that is known to us asks for as long. */
+#define REPLY_KEPT_MS 300000
 /* A first wait this many times doubled is the longest (RFC 7296 section 2.4 leaves it to us). */
 #define BACKOFF_DOUBLINGS_MAX 6
 
@@ -153,6 +155,7 @@ enum status message_send_request(struct context *context, struct ike_sa *sa, str
         return STATUS_FAIL;
     sa->request->sa = sa;
     sa->request->retransmit.kind = TIMER_RETRANSMIT;
+    sa->request->deleting = NULL;
     sa->request->tries = 0;
     sa->sent_ms = context->now_ms;
     trace_plain(context, sa, &sa->remote, bytes);
@@ -220,6 +223,7 @@ enum status message_send_response(struct context *context, struct ike_sa *sa, st
     sa->repeats = 0;
     if (!buffer_copy(&sa->reply, bytes))
         return STATUS_FAIL;
+    sa->replied_ms = context->now_ms;
     trace_plain(context, sa, &sa->remote, bytes);
     if (!sa->reply_waits)
         send_reply(context, sa);
@@ -250,6 +254,12 @@ void message_repeat_response(struct context *context, struct ike_sa *sa,
     if (sa->reply_waits)
         reply_left(sa);
     send_all(context, &request->local, &request->remote, buffer_slice(&sa->reply));
+}
+
+void message_forget_reply(const struct context *context, struct ike_sa *sa)
+{
+    if (context->now_ms - sa->replied_ms >= REPLY_KEPT_MS)
+        buffer_free(&sa->reply);
 }
 
 enum status message_respond_notify(struct context *context, struct ike_sa *sa, uint8_t exchange,

@@ -90,6 +90,10 @@ void message_release_response(struct context *context, struct ike_sa *sa);
 void message_repeat_response(struct context *context, struct ike_sa *sa,
                              const struct ike_message *request);
 
+/* The response is not kept for longer than its request may be repeated; harmless when there is
+ * none. */
+void message_forget_reply(const struct context *context, struct ike_sa *sa);
+
 /* Sends a sealed response that holds one notify. */
 MUST_USE enum status message_respond_notify(struct context *context, struct ike_sa *sa,
                                             uint8_t exchange, uint16_t type, struct slice data);

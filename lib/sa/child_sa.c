@@ -541,7 +541,7 @@ void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *c
         sa->own->child = NULL;
     if (sa->theirs != NULL && sa->theirs->child == child)
         sa->theirs->child = NULL;
-    if (sa->deleting == child)
-        sa->deleting = NULL;
+    if (ike_sa_deleting(sa) == child)
+        sa->request->deleting = NULL;
     child_free(child);
 }

@@ -197,7 +197,8 @@ void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa 
     TAILQ_CONCAT(&to->gone, &from->gone, entry);
     to->wanted_children |= from->wanted_children;
     from->wanted_children = 0;
-    from->deleting = NULL; /* still due: `to` asks again */
+    if (from->request != NULL)
+        from->request->deleting = NULL; /* still due: `to` asks again */
     from->inherited = true;
     to->line_ms = from->line_ms;
     to->reauth_ms = from->reauth_ms;

@@ -181,7 +181,8 @@ struct timer {
 struct request {
     struct ike_sa *sa; /* whose it is */
     struct timer retransmit;
-    struct buffer octets; /* its fragments one behind the other */
+    struct buffer octets;      /* its fragments one behind the other */
+    struct child_sa *deleting; /* the child that its Delete is about */
     uint8_t tries;
 };
 
@@ -239,7 +240,6 @@ struct ike_sa {
     /* Children */
     struct child_sa_list children;
     struct child_sa_list gone; /* deleted; the kernel still receives on them for a moment */
-    struct child_sa *deleting; /* the child our outstanding Delete is about */
     struct creation *own;      /* the CREATE_CHILD_SA exchange that we asked for */
     struct creation *theirs;   /* and the peer */
     uint64_t wanted_children;  /* bits: children (by their place in the connection) to be made */
@@ -252,6 +252,7 @@ struct ike_sa {
     uint64_t line_ms;      /* when the first of those was that it is an heir of */
     uint64_t heard_ms;     /* the last authenticated message, or use of an inbound SA */
     uint64_t sent_ms;      /* when a message of ours last left */
+    uint64_t replied_ms;   /* when the reply was made */
     uint64_t elsewhere_ms; /* when the reply was last sent to somewhere else than the peer */
     uint64_t followed_ms;  /* when it last followed the peer to another address or port */
     uint64_t hinted_ms;    /* when a hint was last heeded, 0: never */
@@ -409,6 +410,12 @@ struct child_sa *sa_table_next_claim(const struct sa_table *table, const struct 
 struct ike_sa *ike_sa_new(struct context *context, const struct connection *connection,
                           const struct address *local, const struct address *remote,
                           uint64_t spi_i);
+
+/* The child that our outstanding Delete is about. */
+static inline struct child_sa *ike_sa_deleting(const struct ike_sa *sa)
+{
+    return sa->request == NULL ? NULL : sa->request->deleting;
+}
 
 /* How many children are listed. */
 size_t ike_sa_child_count(const struct ike_sa *sa);

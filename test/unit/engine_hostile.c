@@ -264,10 +264,10 @@ static void a_child_being_deleted_is_inherited(void **state)
     assert_non_null(heir);
     child->delete_due = true;
     sa_wishes(engine, sa);
-    assert_ptr_equal(sa->deleting, child);
+    assert_ptr_equal(ike_sa_deleting(sa), child);
     ike_sa_inherit(&engine->context, sa, heir);
     world_run(&two.world, 2000);
-    assert_null(sa->deleting);
+    assert_null(ike_sa_deleting(sa));
     assert_true(TAILQ_EMPTY(&sa->gone));
     assert_ptr_equal(TAILQ_FIRST(&heir->children), child);
     assert_true(child->delete_due);
