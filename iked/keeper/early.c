@@ -4,17 +4,24 @@
  * Raw sockets get a copy of a packet before ESP's own handler does (raw(7); net/ipv4/ip_input.c,
  * ip_protocol_deliver_rcu).  All are opened at the start, as opening takes a capability that the
  * keeper then drops.  One that waits for nothing is bound where nothing comes to, so that it costs
- * no packet a copy; one that waits is bound to our address, and its filter to the SPI.  What was
- * kept goes out to our own address, with the peer's as its source, and so comes in by the loopback
- * device: the SA decides then what it is worth, as with any packet.
+ * no packet a copy; one that waits is bound to our address, and its filter to the SPI.
+ *
+ * What was kept comes in again by a network device of our own.  Sent to our own address it would
+ * come by the loopback device, where no policy looks at what the SA has brought (its disable_policy
+ * is set; RFC 4301 section 5.2, step 4) and few hosts filter anything: for that moment a peer could
+ * send what its selectors and the host's filter forbid.
  */
 #include "iked/keeper/early.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
 #include <netinet/ip6.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,6 +34,7 @@
 #define PACKET_MAX  65535
 #define UDP_HEADER  8
 #define HOP_LIMIT   64
+#define DEVICE_NAME "iked%d" /* the kernel finds the number */
 
 static const struct {
     uint8_t family;
@@ -49,8 +57,7 @@ struct watch {
 struct early {
     struct watch watches[KINDS][WATCHES_MAX];
     size_t next[KINDS]; /* to be taken */
-    int out_v4;
-    int out_v6;
+    int device;
     uint8_t packet[sizeof(struct ip6_hdr) + PACKET_MAX]; /* with room for a header before it */
 };
 
@@ -154,20 +161,14 @@ static void write_header(uint8_t *to, const struct address *source,
 static bool give_one(struct early *early, const struct address *source,
                      const struct address *destination, uint8_t protocol, size_t size)
 {
-    struct address host = *destination;
     uint8_t *packet = early->packet + sizeof(struct ip6_hdr);
-    int out = early->out_v4;
-    union sockaddr_any to;
 
-    host.port = 0;
-    socklen_t to_size = sockaddr_write(&host, &to);
-    if (host.family == FAMILY_IPV6) {
+    if (destination->family == FAMILY_IPV6) {
         packet = early->packet;
         write_header(packet, source, destination, protocol, size);
         size += sizeof(struct ip6_hdr);
-        out = early->out_v6;
     }
-    return sendto(out, packet, size, 0, &to.any, to_size) >= 0;
+    return write(early->device, packet, size) == (ssize_t)size;
 }
 
 static void give(struct early *early, const struct watch *watch, uint8_t protocol)
@@ -252,14 +253,32 @@ static bool open_watches(struct early *early, size_t kind)
     return true;
 }
 
+/* Nothing is routed to the device, and nobody reads what the kernel says there by itself. */
+static int open_device(int any_socket)
+{
+    struct ifreq request = {.ifr_name = DEVICE_NAME, .ifr_flags = IFF_TUN | IFF_NO_PI};
+    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0)
+        return -1;
+    if (ioctl(fd, TUNSETIFF, &request) == 0) {
+        request.ifr_flags = IFF_UP | IFF_NOARP;
+        if (ioctl(any_socket, SIOCSIFFLAGS, &request) == 0)
+            return fd;
+    }
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
 static bool open_all(struct early *early)
 {
-    early->out_v4 = open_raw(FAMILY_IPV4, IPPROTO_RAW);
-    early->out_v6 = open_raw(FAMILY_IPV6, IPPROTO_RAW);
     for (size_t i = 0; i < KINDS; i++)
         if (!open_watches(early, i) && kinds[i].family == FAMILY_IPV4)
             return false;
-    return early->out_v4 >= 0;
+    early->device = open_device(early->watches[0][0].fd);
+    return early->device >= 0;
 }
 
 static void close_open(int fd)
@@ -274,14 +293,17 @@ struct early *early_new(void)
 
     if (early == NULL)
         return NULL;
+    early->device = -1;
     for (size_t i = 0; i < KINDS; i++)
         for (size_t j = 0; j < WATCHES_MAX; j++)
             early->watches[i][j].fd = -1;
     if (open_all(early))
         return early;
-    log_line(SEVERITY_WARNING,
-             "no raw sockets: %s: what a peer sends on a new SA before its answer is here is lost",
-             strerror(errno));
+    log_line(
+        SEVERITY_WARNING,
+        "no raw sockets, or no /dev/net/tun: %s: what a peer sends on a new SA before its answer "
+        "is here is lost",
+        strerror(errno));
     early_free(early);
     return NULL;
 }
@@ -293,7 +315,6 @@ void early_free(struct early *early)
     for (size_t i = 0; i < KINDS; i++)
         for (size_t j = 0; j < WATCHES_MAX; j++)
             close_open(early->watches[i][j].fd);
-    close_open(early->out_v4);
-    close_open(early->out_v6);
+    close_open(early->device);
     free(early);
 }

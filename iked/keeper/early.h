@@ -14,8 +14,8 @@
 
 struct early;
 
-/* Takes CAP_NET_RAW, which nothing else here does.  NULL where it cannot be, after a line in the
- * log; the functions below then do nothing. */
+/* Takes CAP_NET_RAW, which nothing else here does, CAP_NET_ADMIN and /dev/net/tun.  NULL where it
+ * cannot be, after a line in the log; the functions below then do nothing. */
 struct early *early_new(void);
 void early_free(struct early *early);
 

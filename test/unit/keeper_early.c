@@ -1,10 +1,11 @@
 /*
- * Packets that come before their SA's keys (iked/keeper/early.h), on a loopback device of the
- * test's own: an ear of the test's hears a packet when it comes, and again when it is given.
- * Needs root and namespaces; skipped otherwise.
+ * Packets that come before their SA's keys (iked/keeper/early.h), in a network of the test's own:
+ * an ear of the test's hears a packet when it comes, and again when it is given.
+ * Needs root, namespaces and /dev/net/tun; skipped otherwise.
  */
 #include "iked/keeper/early.h"
 
+#include <linux/ipv6.h>
 #include <net/if.h>
 #include <netinet/ip6.h>
 #include <poll.h>
@@ -13,7 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "iked/keeper/kernel.h"
 #include "iked/sockaddr.h"
+#include "lib/wire/ikev2.h"
 #include "test/unit/policy.h"
 
 #define SPI       0xc1020304u
@@ -22,19 +25,39 @@
 #define MANY      40
 #define NAT_PORT  4500
 #define PEER_PORT 10005
+#define US_V4     "192.0.2.1"
+#define PEER_V4   "192.0.2.2"
+#define US_V6     "2001:db8::1"
+#define PEER_V6   "2001:db8::2"
 
 static bool has_namespace;
 
+static bool has_addresses(void)
+{
+    struct ifreq up = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    struct ifreq v4 = {.ifr_name = "lo:1"};
+    struct in6_ifreq v6 = {.ifr6_prefixlen = 128, .ifr6_ifindex = 1};
+    const struct address us_v4 = policy_address(US_V4);
+    const struct address us_v6 = policy_address(US_V6);
+    union sockaddr_any any;
+
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int fd_v6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    (void)sockaddr_write(&us_v4, &any);
+    memcpy(&v4.ifr_addr, &any.v4, sizeof(any.v4));
+    memcpy(&v6.ifr6_addr, us_v6.bytes, sizeof(v6.ifr6_addr));
+    bool has = ioctl(fd, SIOCSIFFLAGS, &up) == 0 && ioctl(fd, SIOCSIFADDR, &v4) == 0 &&
+               ioctl(fd_v6, SIOCSIFADDR, &v6) == 0;
+    close(fd);
+    close(fd_v6);
+    return has;
+}
+
 static int enter_namespace(void **state)
 {
-    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
     (void)state;
-
-    if (geteuid() != 0 || unshare(CLONE_NEWNET) != 0)
-        return 0;
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    has_namespace = fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &request) == 0;
-    close(fd);
+    has_namespace = geteuid() == 0 && access("/dev/net/tun", R_OK | W_OK) == 0 &&
+                    unshare(CLONE_NEWNET) == 0 && has_addresses();
     return 0;
 }
 
@@ -115,12 +138,17 @@ static void arrive_at(const struct wire *wire, uint16_t port, uint32_t spi, uint
     union sockaddr_any to;
     struct address ends[] = {wire->peer, wire->flow.destination};
     uint8_t packet[20];
+    bool v6 = wire->peer.family == FAMILY_IPV6;
+    int yes = 1;
 
     ends[0].port = ends[1].port = 0;
     socklen_t size = sockaddr_write(&ends[0], &from);
     (void)sockaddr_write(&ends[1], &to);
     size_t length = write_packet(packet, wire, port, spi, number);
     int fd = raw_socket(wire->peer.family, wire->protocol);
+    assert_int_equal(setsockopt(fd, v6 ? SOL_IPV6 : SOL_IP, v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT,
+                                &yes, sizeof(yes)),
+                     0);
     assert_int_equal(bind(fd, &from.any, size), 0);
     assert_int_equal(sendto(fd, packet, length, 0, &to.any, size), length);
     close(fd);
@@ -185,18 +213,18 @@ static void gives_in_order(const char *source, const char *destination, bool enc
 static void what_came_early_is_given_once(void **state)
 {
     (void)state;
-    gives_in_order("127.0.0.5", "127.0.0.6", false);
-    gives_in_order("127.0.0.5", "127.0.0.6", true);
-    gives_in_order("::1", "::1", false);
-    gives_in_order("::1", "::1", true);
+    gives_in_order(PEER_V4, US_V4, false);
+    gives_in_order(PEER_V4, US_V4, true);
+    gives_in_order(PEER_V6, US_V6, false);
+    gives_in_order(PEER_V6, US_V6, true);
 }
 
 static void other_packets_are_left_alone(void **state)
 {
-    struct address elsewhere = policy_address("127.0.0.7");
+    struct address elsewhere = policy_address("192.0.2.3");
     (void)state;
 
-    struct wire wire = wire_up("127.0.0.5", "127.0.0.6", true);
+    struct wire wire = wire_up(PEER_V4, US_V4, true);
     early_watch(wire.early, &wire.flow);
     arrive(&wire, SPI + 1, 1);
     arrive_at(&wire, NAT_PORT + 1, SPI, 2);
@@ -211,7 +239,7 @@ static void other_packets_are_left_alone(void **state)
 static void what_is_forgotten_is_not_given(void **state)
 {
     (void)state;
-    struct wire wire = wire_up("127.0.0.5", "127.0.0.6", false);
+    struct wire wire = wire_up(PEER_V4, US_V4, false);
     early_watch(wire.early, &wire.flow);
     arrive(&wire, SPI, 1);
     assert_heard(&wire, 1);
@@ -231,7 +259,7 @@ static void what_is_forgotten_is_not_given(void **state)
 static void the_latest_wait(void **state)
 {
     (void)state;
-    struct wire wire = wire_up("127.0.0.5", "127.0.0.6", false);
+    struct wire wire = wire_up(PEER_V4, US_V4, false);
     for (uint32_t i = 1; i <= MANY; i++) {
         wire.flow.spi = SPI + i;
         early_watch(wire.early, &wire.flow);
@@ -245,6 +273,55 @@ static void the_latest_wait(void **state)
     assert_heard(&wire, 2);
     assert_silence(&wire);
     wire_down(&wire);
+}
+
+static void protect(struct kernel *kernel, const struct wire *wire)
+{
+    const struct effect_policy policy = {
+        .local = wire->flow.destination,
+        .remote = wire->peer,
+        .reqid = 0x69000003,
+        .protocol = V2_PROTOCOL_ESP,
+        .mode = CHILD_TRANSPORT,
+        .policy = POLICY_REQUIRE,
+    };
+    uint8_t bits = wire->peer.family == FAMILY_IPV6 ? 128 : 32;
+    struct kernel_job job = {
+        .verb = KERNEL_SET_PIECE,
+        .policy = &policy,
+        .piece = {.family = wire->peer.family, .local_bits = bits, .remote_bits = bits},
+        .mode = CHILD_TRANSPORT,
+    };
+
+    memcpy(job.piece.local, policy.local.bytes, sizeof(job.piece.local));
+    memcpy(job.piece.remote, policy.remote.bytes, sizeof(job.piece.remote));
+    kernel->ops->run(kernel, &job, 1);
+    assert_int_equal(job.error, 0);
+}
+
+/* The ear hears only what may pass, and by the loopback device all may. */
+static void policies_are_asked(const char *source, const char *destination)
+{
+    struct wire wire = wire_up(source, destination, true);
+    struct reason reason;
+    struct kernel *kernel = kernel_xfrm_new(NULL, &reason);
+
+    assert_non_null(kernel);
+    early_watch(wire.early, &wire.flow);
+    arrive(&wire, SPI, 1);
+    assert_heard(&wire, 1);
+    protect(kernel, &wire);
+    early_give(wire.early, &wire.flow.destination, SPI);
+    assert_silence(&wire);
+    kernel->ops->free(kernel);
+    wire_down(&wire);
+}
+
+static void what_is_given_passes_no_policy_by(void **state)
+{
+    (void)state;
+    policies_are_asked(PEER_V4, US_V4);
+    policies_are_asked(PEER_V6, US_V6);
 }
 
 static void absence_is_harmless(void **state)
@@ -265,6 +342,7 @@ int main(void)
         cmocka_unit_test(other_packets_are_left_alone),
         cmocka_unit_test(what_is_forgotten_is_not_given),
         cmocka_unit_test(the_latest_wait),
+        cmocka_unit_test(what_is_given_passes_no_policy_by),
         cmocka_unit_test(absence_is_harmless),
     };
 
