@@ -10,6 +10,13 @@
 
 #define SPI_RESERVED_MAX 255 /* RFC 4303 section 2.1 */
 
+/* In UDP our end is the port where the kernel takes ESP out of it (RFC 3948); elsewhere it would be
+ * somebody else's traffic. */
+static bool ports_fit(bool encap, const struct address *local, const struct address *remote)
+{
+    return !encap || (local->port == IPC_PORT_NAT && remote->port != 0);
+}
+
 enum status gate_check_allocate_spi(const struct gate *gate, const struct config *config,
                                     const struct effect *effect, struct reason *reason)
 {
@@ -27,6 +34,8 @@ enum status gate_check_allocate_spi(const struct gate *gate, const struct config
 
     if (status != STATUS_OK)
         return status;
+    if (!ports_fit(allocate->encap, claim.local, claim.remote))
+        return refuse(reason, "these are not the ports of ESP in UDP");
     uint32_t most = claim_is_any(&claim) ? GATE_SPIS_PER_ANY_CHILD : GATE_SPIS_PER_CHILD;
     if (claim.owner != NULL && claim.owner->spi_count >= most)
         return refuse(reason, "the child has too many SPIs without an SA");
@@ -48,13 +57,6 @@ static bool suite_allowed(const struct proposal_list *list, const struct effect_
         if (proposal_allows(&list->items[i], sa))
             return true;
     return false;
-}
-
-/* In UDP our end is the port where the kernel takes ESP out of it (RFC 3948); elsewhere it would be
- * somebody else's traffic. */
-static bool ports_fit(bool encap, const struct address *local, const struct address *remote)
-{
-    return !encap || (local->port == IPC_PORT_NAT && remote->port != 0);
 }
 
 /* The SPI of an inbound SA was granted to this very child between these very ends. */

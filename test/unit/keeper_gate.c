@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "iked/ipc.h"
 #include "iked/keeper/kernel.h"
 
 /* --- SPIs --- */
@@ -17,7 +18,7 @@ static void spis_for_children_only(void **state)
     (void)state;
 
     assert_passes(&good);
-    good.allocate_spi.source.port = 500; /* ports do not matter */
+    good.allocate_spi.source.port = 500; /* ports do not matter ... */
     assert_passes(&good);
     REFUSED(good, "no such connection", name_set(&e->allocate_spi.connection, "dbx"));
     REFUSED(good, "no such connection", name_set(&e->allocate_spi.connection, ""));
@@ -33,6 +34,21 @@ static void spis_for_children_only(void **state)
     REFUSED(good, "reqid", e->allocate_spi.reqid = reqid_of("lan", "net"));
     REFUSED(good, "reqid", e->allocate_spi.reqid = REQID_DYNAMIC - 1);
     REFUSED(good, "reqid", e->allocate_spi.reqid = 0x6a800000);
+}
+
+/* ... but in UDP: what comes early is taken from there (iked/keeper/early.h). */
+static void what_comes_early_comes_to_our_port(void **state)
+{
+    struct effect good = good_spi();
+    (void)state;
+
+    good.allocate_spi.early = good.allocate_spi.encap = true;
+    good.allocate_spi.source.port = 10005;
+    good.allocate_spi.destination.port = IPC_PORT_NAT;
+    assert_passes(&good);
+    REFUSED(good, "ports", e->allocate_spi.destination.port = 53);
+    REFUSED(good, "ports", e->allocate_spi.destination.port = 0);
+    REFUSED(good, "ports", e->allocate_spi.source.port = 0);
 }
 
 static void dynamic_reqids_have_one_user(void **state)
@@ -239,6 +255,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(spis_for_children_only),
+        TEST(what_comes_early_comes_to_our_port),
         TEST(dynamic_reqids_have_one_user),
         TEST(bare_spis_are_counted),
         TEST(any_peer_must_make_sense),
