@@ -63,6 +63,11 @@ bool config_wants_piece(const struct config *config, uint32_t reqid, const struc
 
 /* --- What may be requested --- */
 
+static bool side_has(const struct selector *allowed, size_t count, const struct selector *selector)
+{
+    return count == 0 || selectors_within(allowed, count, selector, 1);
+}
+
 /* One selector within one side of the child; in transport mode (and where the side is "the peer")
  * also within the end's own address, unless it was so when the policy of a tunnel was installed
  * (`there`) and only the end has moved. */
@@ -75,7 +80,19 @@ static bool side_allows(const struct child_config *child, const struct selector 
 
     if (bound && !selector_contains(&host, selector))
         return false;
-    return allowed_count == 0 || selectors_within(allowed, allowed_count, selector, 1);
+    return side_has(allowed, allowed_count, selector);
+}
+
+/* A reload can take traffic from a child, or the child away: then another may have it. */
+static bool still_has(const struct config *config, const struct owner *owner,
+                      const struct selector *local, const struct selector *remote)
+{
+    const struct connection *connection = config_find(config, owner->connection.text);
+    const struct child_config *child =
+        connection != NULL ? connection_find_child(connection, owner->child.text) : NULL;
+
+    return child != NULL && side_has(child->local, child->local_count, local) &&
+           side_has(child->remote, child->remote_count, remote);
 }
 
 static struct claim policy_claim(const struct effect_policy *policy)
@@ -114,7 +131,7 @@ enum status gate_check_install_policy(const struct gate *gate, const struct conf
                      &policy->remote_selector, its_own))
         return refuse(reason, "the remote selector is not within the child's");
     if (there != NULL && !its_own &&
-        config_find(config, there->reqid->owner->connection.text) != NULL)
+        still_has(config, there->reqid->owner, &policy->local_selector, &policy->remote_selector))
         return reason_set(reason, STATUS_FAIL, 0,
                           "refused: the selectors are in use by connection %s",
                           there->reqid->owner->connection.text);

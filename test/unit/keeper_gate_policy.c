@@ -71,16 +71,37 @@ static void selectors_in_use_are_not_taken_over(void **state)
     struct effect_policy held = good.policy;
     (void)state;
 
-    name_set(&held.connection, "any");
-    name_set(&held.child, "any");
-    held.reqid = reqid_of("any", "any");
+    name_set(&held.connection, "road");
+    name_set(&held.child, "all");
+    held.reqid = reqid_of("road", "all");
     assert_non_null(ledger_set_policy(&room.ledger, &held));
-    assert_refused(&good, "in use by connection any");
+    assert_refused(&good, "in use by connection road");
     /* Once its owner is configured no more, they are free. */
     room_configure("connections: { lan: { local = \"192.0.2.1\"; remote = "
                    "\"192.0.2.3\"; children: { net: { mode = \"tunnel\"; local = [ "
                    "\"10.1.0.0/16\" ]; remote = [ \"10.2.0.0/16\" ]; }; }; }; };");
     assert_passes(&good);
+}
+
+/* Another name, or two that exchange what they protect: the holder has it no more. */
+static void a_reload_hands_selectors_to_another_child(void **state)
+{
+    struct effect good = good_policy();
+    struct effect_policy held = good.policy;
+    (void)state;
+
+    name_set(&held.child, "old");
+    held.reqid = 0x69812345;
+    assert_non_null(ledger_set_policy(&room.ledger, &held));
+    assert_passes(&good);
+    room_configure("connections: { lan: { mobike = false; local = \"192.0.2.1\"; remote = "
+                   "\"192.0.2.3\"; children: { net: { mode = \"tunnel\"; local = [ "
+                   "\"10.1.0.0/16\" ]; remote = [ \"10.2.0.0/16\" ]; }; old: { mode = \"tunnel\"; "
+                   "local = [ \"10.1.0.0/16\" ]; remote = [ \"10.4.0.0/16\" ]; }; }; }; };");
+    assert_passes(&good);
+    struct child_config *old = TAILQ_LAST(&room_connection("lan")->children, child_config_list);
+    old->remote[0] = good.policy.remote_selector;
+    assert_refused(&good, "in use by connection lan");
 }
 
 static void only_own_policies_are_removed(void **state)
@@ -242,11 +263,17 @@ static void policies_follow_their_sas(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(policies_stay_within_the_child),        TEST(peers_take_no_traffic_but_theirs),
-        TEST(selectors_in_use_are_not_taken_over),   TEST(only_own_policies_are_removed),
-        TEST(configured_policies_are_not_removed),   TEST(policies_that_a_dead_peer_clears_may_go),
-        TEST(a_policy_may_leave_the_local_end_open), TEST(a_mobile_peer_may_be_anywhere),
-        TEST(named_peers_are_where_they_are_known),  TEST(policies_follow_their_sas),
+        TEST(policies_stay_within_the_child),
+        TEST(peers_take_no_traffic_but_theirs),
+        TEST(selectors_in_use_are_not_taken_over),
+        TEST(a_reload_hands_selectors_to_another_child),
+        TEST(only_own_policies_are_removed),
+        TEST(configured_policies_are_not_removed),
+        TEST(policies_that_a_dead_peer_clears_may_go),
+        TEST(a_policy_may_leave_the_local_end_open),
+        TEST(a_mobile_peer_may_be_anywhere),
+        TEST(named_peers_are_where_they_are_known),
+        TEST(policies_follow_their_sas),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
