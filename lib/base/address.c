@@ -229,6 +229,28 @@ size_t selector_prefixes(const struct selector *selector, struct address *prefix
     return count;
 }
 
+/* Of ICMP it is a type and a code (RFC 4301 section 4.4.1.1); as in iked.conf(5) a type alone stands
+ * for all of its codes. */
+static void ports_text(const struct selector *selector, char *text, size_t size)
+{
+    bool typed = selector->protocol == 1 || selector->protocol == 58;
+    bool whole = typed && (selector->port_start & 0xff) == 0 && (selector->port_end & 0xff) == 0xff;
+    unsigned start = whole ? selector->port_start >> 8 : selector->port_start;
+    unsigned end = whole ? selector->port_end >> 8 : selector->port_end;
+    int used;
+
+    if (typed && !whole)
+        used = snprintf(text, size, "%u.%u", start >> 8, start & 0xff);
+    else
+        used = snprintf(text, size, "%u", start);
+    if (start == end)
+        return;
+    if (typed && !whole)
+        snprintf(text + used, size - (size_t)used, "-%u.%u", end >> 8, end & 0xff);
+    else
+        snprintf(text + used, size - (size_t)used, "-%u", end);
+}
+
 static void protocol_text(const struct selector *selector, char *text, size_t size)
 {
     const char *name = selector->protocol == 6     ? "tcp"
@@ -237,8 +259,10 @@ static void protocol_text(const struct selector *selector, char *text, size_t si
                        : selector->protocol == 58  ? "ipv6-icmp"
                        : selector->protocol == 132 ? "sctp"
                                                    : NULL;
+    char ports[24];
     char number[8];
 
+    ports_text(selector, ports, sizeof(ports));
     if (name == NULL) {
         snprintf(number, sizeof(number), "%u", selector->protocol);
         name = number;
@@ -249,10 +273,8 @@ static void protocol_text(const struct selector *selector, char *text, size_t si
         snprintf(text, size, " %s", name);
     else if (ports_opaque(selector))
         snprintf(text, size, " %s/opaque", name);
-    else if (selector->port_start == selector->port_end)
-        snprintf(text, size, " %s/%u", name, selector->port_start);
     else
-        snprintf(text, size, " %s/%u-%u", name, selector->port_start, selector->port_end);
+        snprintf(text, size, " %s/%s", name, ports);
 }
 
 char *selector_text(const struct selector *selector, char *text)
@@ -261,7 +283,7 @@ char *selector_text(const struct selector *selector, char *text)
     uint8_t bits;
     char start[ADDRESS_TEXT_MAX];
     char end[ADDRESS_TEXT_MAX];
-    char protocol[24];
+    char protocol[28];
 
     protocol_text(selector, protocol, sizeof(protocol));
     bytes_text(selector->family, selector->start, start, sizeof(start));

@@ -33,7 +33,7 @@ struct selector {
 };
 
 #define ADDRESS_TEXT_MAX    56
-#define SELECTOR_TEXT_MAX   136
+#define SELECTOR_TEXT_MAX   140
 #define SELECTOR_OCTETS_MAX 38
 
 /* 4 or 16; 0 for FAMILY_NONE. */
