@@ -7,6 +7,9 @@
  */
 #include "lib/engine/private.h"
 
+#include <stdio.h>
+
+#include "lib/ikev2/child.h"
 #include "lib/ikev2/create_child.h"
 #include "lib/ikev2/mobike.h"
 #include "lib/ikev2/nat.h"
@@ -417,9 +420,13 @@ static void own_failed(struct engine *engine, struct ike_sa *sa, const struct cr
     }
     const char *why =
         creation->error == 0 ? "the kernel or the provider" : v2_notify_name(creation->error);
-    report(&engine->context, sa, SEVERITY_WARNING, "create-failed", "%s failed: %s", what, why);
+    const char *advice = creation->kind == CREATE_REKEY_IKE ? "" : child_advice(creation->error);
+    report(&engine->context, sa, SEVERITY_WARNING, "create-failed", "%s failed: %s%s", what, why,
+           advice);
     if (creation->kind == CREATE_CHILD) {
-        link_failed(engine, sa->link, v2_notify_name(creation->error));
+        char text[REASON_TEXT_MAX];
+        snprintf(text, sizeof(text), "child %s: %s%s", creation->config->name, why, advice);
+        link_failed(engine, sa->link, text);
         return;
     }
     link_rekey_failed(engine, sa->link, why);

@@ -145,9 +145,9 @@ static enum status take_child(struct context *context, struct ike_sa *sa,
 
     if (error != 0 || !whole) {
         count(context, COUNTER_ERRORS_RECEIVED);
-        return reason_set(reason, STATUS_CLOSE, 0, "the peer refused child %s with %s",
+        return reason_set(reason, STATUS_CLOSE, 0, "the peer refused child %s with %s%s",
                           handshake->child->config->name,
-                          error != 0 ? v2_notify_name(error) : "no word");
+                          error != 0 ? v2_notify_name(error) : "no word", child_advice(error));
     }
     enum status status = child_offer_parse(&answer, message, reason);
     if (status == STATUS_OK)

@@ -18,6 +18,15 @@
 #define HELD_FIRST_MS   1000
 #define HELD_REKEYED_MS 5000
 
+const char *child_advice(uint16_t error)
+{
+    if (error == V2_N_NO_PROPOSAL_CHOSEN)
+        return ": compare `esp` and `mode` of both ends";
+    return error == V2_N_TS_UNACCEPTABLE
+               ? ": compare `local` and `remote` of the children at both ends"
+               : "";
+}
+
 enum status child_offer_parse(struct child_offer *offer, const struct ike_message *message,
                               struct reason *reason)
 {
