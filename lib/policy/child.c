@@ -40,6 +40,7 @@ static const struct key child_keys[] = {
     {"ah", NULL, NULL, 0, 0, 0},
     {"ipcomp", NULL, NULL, 0, 0, 0},
     {"offload", NULL, NULL, 0, 0, 0},
+    KEY_PSK,
 };
 
 static const struct misplaced child_misplaced[] = {

@@ -202,6 +202,7 @@ static const struct key file_keys[] = {
     {"daemon", read_daemon, NULL, 0, 0, 0},
     {"rules", NULL, NULL, 0, 0, 0},
     {"secrets", NULL, "secrets in a configuration; expected them in secrets.conf", 0, 0, 0},
+    KEY_PSK,
 };
 
 static const struct key_table daemon_table;

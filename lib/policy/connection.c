@@ -60,6 +60,7 @@ static const struct key connection_keys[] = {
     {"children", setting_read_later, NULL, 0, 0, 0},
     {"liveness", read_liveness, NULL, offsetof(struct connection, liveness_s), 0, LIVENESS_MAX_S},
     {"on_dead", read_on_dead, NULL, 0, 0, 0},
+    KEY_PSK,
 };
 
 static const struct key endpoint_keys[] = {
@@ -68,6 +69,7 @@ static const struct key endpoint_keys[] = {
     {"auth", read_auth, NULL, 0, 0, 0},
     {"cert", NULL, NULL, 0, 0, 0},
     {"ca", NULL, NULL, 0, 0, 0},
+    KEY_PSK,
 };
 
 static const struct misplaced endpoint_misplaced[] = {

@@ -33,6 +33,12 @@ struct key {
     uint64_t max;
 };
 
+/* Where others write it; no value of a secret is ever shown. */
+#define KEY_PSK                                                                          \
+    {                                                                                    \
+        "psk", NULL, "a secret in a configuration; expected it in secrets.conf", 0, 0, 0 \
+    }
+
 struct key_table;
 
 /* What is said of a key that is none here, but in another group. */

@@ -366,6 +366,9 @@ static enum state word_fault(struct walk *walk)
     if (walk->reading->secret)
         return fault(walk, walk->token.line, walk->name,
                      "a value without double quotes; expected it between two");
+    if (slice_equal(word, slice_text("yes")) || slice_equal(word, slice_text("no")))
+        return fault(walk, walk->token.line, walk->name, "%.*s; expected %s", (int)word.size,
+                     (const char *)word.data, word.size == 3 ? "true" : "false");
     int size = (int)(word.size > SHOWN_MAX ? SHOWN_MAX : word.size);
     const char *text = (const char *)word.data;
     int quotes = size > 2 && text[0] == '\'' && text[size - 1] == '\'' ? 1 : 0;

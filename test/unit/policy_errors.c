@@ -22,6 +22,12 @@ static const struct fault names_and_groups[] = {
     {"a234567890123456789012345678901234567890123456789012345678901234567890 = 1;",
      "f:1: a234567890123456789012345678901234567890123456789012345678901234...: no such key; the "
      "nearest is \"connections\""},
+    {"psk = \"x\";", "f:1: psk: a secret in a configuration; expected it in secrets.conf"},
+    {CONNECTION("psk = \"x\";"),
+     "f:1: psk: a secret in a configuration; expected it in secrets.conf"},
+    {CHILD("psk = \"x\";"), "f:1: psk: a secret in a configuration; expected it in secrets.conf"},
+    {"connections: { db: { local: { address = \"192.0.2.1\"; psk = \"x\"; }; }; };",
+     "f:1: psk: a secret in a configuration; expected it in secrets.conf"},
     {"connections = 1;", "f:1: connections: 1; expected a group: connections: { ... };"},
     {"connections: { db = 1; };", "f:1: db: 1; expected a group: db: { ... };"},
     {"connections: { d*b: { }; };",
@@ -206,6 +212,8 @@ static const struct fault quotes[] = {
      "f:1: local: 2001:db8::1 without double quotes; expected \"2001:db8::1\""},
     {"db: { mode = tunnel };", "f:1: mode: tunnel without double quotes; expected \"tunnel\""},
     {"db: { id = 'gw' };", "f:1: id: 'gw' without double quotes; expected \"gw\""},
+    {"db: { mobike = no };", "f:1: mobike: no; expected false"},
+    {"db: { weak = yes };", "f:1: weak: yes; expected true"},
     {"db: { liveness = 30s };", "f:1: liveness: 30s without double quotes; expected \"30s\""},
 };
 
