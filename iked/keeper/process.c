@@ -27,7 +27,9 @@ bool process_find_user(struct options *options, struct reason *reason)
     if (user == NULL && options->user == NULL) {
         user = getpwnam(FALLBACK_USER);
         if (user != NULL)
-            log_line(SEVERITY_WARNING, "there is no user \"%s\": the negotiator runs as \"%s\"",
+            log_line(SEVERITY_WARNING,
+                     "there is no user \"%s\": the negotiator runs as \"%s\"; systemd-sysusers or "
+                     "useradd -r makes one",
                      wanted, FALLBACK_USER);
     }
     if (user == NULL)
