@@ -24,8 +24,8 @@ struct scan {
     unsigned line;
 };
 
-/* Moves to the end of what begins here: past the first of `stops`, minding escapes in strings. */
-static void scan_past(struct scan *scan, const char *stop, bool escapes)
+/* Moves past the first `stop`, minding escapes in strings.  False when there is none: at the end. */
+static bool scan_past(struct scan *scan, const char *stop, bool escapes)
 {
     size_t length = strlen(stop);
 
@@ -37,10 +37,11 @@ static void scan_past(struct scan *scan, const char *stop, bool escapes)
         scan->at++;
     }
     if (*scan->at == '\0')
-        return;
+        return false;
     if (stop[0] == '\n')
         scan->line++;
     scan->at += length;
+    return true;
 }
 
 /* Names hold digits and hyphens that are no numbers. */
@@ -86,6 +87,14 @@ static bool include_check(struct reading *reading, const char *text)
     return true;
 }
 
+/* libconfig forgets to free what it has read of such a string, which may be a secret. */
+static bool unended_fault(struct reading *reading, const char *text, unsigned line)
+{
+    if (syntax_fault(reading, text, UINT_MAX))
+        return false;
+    return reading_fault(reading, line, "a string that is not ended; expected a second '\"'");
+}
+
 static bool numbers_check(struct reading *reading, const char *text)
 {
     struct scan scan = {.at = text, .line = 1};
@@ -93,12 +102,14 @@ static bool numbers_check(struct reading *reading, const char *text)
     while (*scan.at != '\0') {
         unsigned char c = (unsigned char)*scan.at;
         if (c == '"') {
+            unsigned line = scan.line;
             scan.at++;
-            scan_past(&scan, "\"", true);
+            if (!scan_past(&scan, "\"", true))
+                return unended_fault(reading, text, line);
         } else if (c == '#' || (c == '/' && scan.at[1] == '/')) {
-            scan_past(&scan, "\n", false);
+            (void)scan_past(&scan, "\n", false);
         } else if (c == '/' && scan.at[1] == '*') {
-            scan_past(&scan, "*/", false);
+            (void)scan_past(&scan, "*/", false);
         } else if (isalpha(c) || c == '*') {
             scan_name(&scan);
         } else if (isdigit(c)) {
