@@ -529,7 +529,7 @@ void child_release_outbound(struct context *context, struct ike_sa *sa, struct c
         return;
     struct ticket ticket = {.sa = ike_sa_own_spi(sa), .sequence = ++sa->steps};
     struct effect *effect = effect_append(context->effects, EFFECT_INSTALL_SA, ticket);
-    child->releasing = ticket.sequence;
+    child->releasing = effect != NULL ? ticket.sequence : 0;
     if (effect == NULL ||
         fill_install(context, sa, child, false, secret_slice(&child->held->encr_key),
                      secret_slice(&child->held->integ_key), &effect->install_sa) != STATUS_OK)

@@ -190,8 +190,10 @@ void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa 
 {
     struct child_sa *child;
 
-    TAILQ_FOREACH (child, &from->children, entry)
+    TAILQ_FOREACH (child, &from->children, entry) {
         child->owner = to;
+        child->releasing = 0; /* the kernel's word is for `from`, and its answer alone waits */
+    }
     children_follow(context, from, to);
     TAILQ_CONCAT(&to->children, &from->children, entry);
     TAILQ_CONCAT(&to->gone, &from->gone, entry);
