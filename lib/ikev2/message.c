@@ -236,6 +236,13 @@ void message_release_response(struct context *context, struct ike_sa *sa)
         send_reply(context, sa);
 }
 
+/* Has the request come again as it came first?  Anybody who saw it can send it from elsewhere. */
+static bool asks_again(const struct ike_sa *sa, const struct ike_message *request)
+{
+    return sa->asker == NULL || (address_equal(&sa->asker->from, &request->remote) &&
+                                 address_equal(&sa->asker->at, &request->local));
+}
+
 void message_repeat_response(struct context *context, struct ike_sa *sa,
                              const struct ike_message *request)
 {
@@ -251,7 +258,7 @@ void message_repeat_response(struct context *context, struct ike_sa *sa,
         (void)fragment_cut_smaller(context, sa, &sa->reply);
     if (sa->repeats <= FRAGMENT_STEPS * SIZE_TRIES)
         sa->repeats++;
-    if (sa->reply_waits)
+    if (sa->reply_waits && asks_again(sa, request))
         reply_left(sa);
     send_all(context, &request->local, &request->remote, buffer_slice(&sa->reply));
 }

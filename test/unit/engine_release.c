@@ -20,8 +20,9 @@ struct two {
     struct world world;
     struct host *a;
     struct host *b;
-    unsigned answers;  /* of b, to a's Delete */
-    uint32_t spi_of_b; /* by which b sends when the first of them leaves */
+    unsigned answers;      /* of b, to a's Delete */
+    uint32_t spi_of_b;     /* by which b sends when the first of them leaves */
+    struct flight request; /* a's Delete, as a stranger on the path saw it */
 };
 
 static struct host *add(struct two *two, const char *name, const char *other, const char *more)
@@ -58,10 +59,17 @@ static enum fate watch(void *context, struct flight *flight)
     struct two *two = context;
     struct ike_header header;
 
-    if (flight->kind == FLIGHT_IKE && world_host_at(&two->world, &flight->source) == two->b &&
-        ike_header_parse(&header, buffer_slice(&flight->data), NULL) == STATUS_OK &&
-        header.exchange == V2_INFORMATIONAL && (header.flags & V2_FLAG_RESPONSE) != 0 &&
-        two->answers++ == 0)
+    if (flight->kind != FLIGHT_IKE ||
+        ike_header_parse(&header, buffer_slice(&flight->data), NULL) != STATUS_OK ||
+        header.exchange != V2_INFORMATIONAL)
+        return FATE_PASS;
+    if ((header.flags & V2_FLAG_RESPONSE) == 0 && two->request.data.size == 0) {
+        two->request = *flight;
+        two->request.data = (struct buffer){0};
+        assert_true(buffer_copy(&two->request.data, buffer_slice(&flight->data)));
+    }
+    if ((header.flags & V2_FLAG_RESPONSE) != 0 &&
+        address_equal(&flight->destination, &two->request.source) && two->answers++ == 0)
         two->spi_of_b = sends_by(two);
     return FATE_PASS;
 }
@@ -78,6 +86,12 @@ static void two_begin(struct two *two, const char *more, size_t sa_count)
     assert_int_equal(fake_kernel_count(&two->b->kernel), sa_count);
 }
 
+static void two_end(struct two *two)
+{
+    buffer_free(&two->request.data);
+    world_free(&two->world);
+}
+
 static void the_answer_waits_for_the_kernel(void **state)
 {
     struct two two;
@@ -91,7 +105,7 @@ static void the_answer_waits_for_the_kernel(void **state)
     assert_int_equal(two.answers, 1);
     assert_int_not_equal(sends_by(&two), before);
     assert_int_equal(two.spi_of_b, sends_by(&two));
-    world_free(&two.world);
+    two_end(&two);
 }
 
 /* From now on b's kernel answers nothing. */
@@ -120,7 +134,30 @@ static void who_asks_again_is_answered(void **state)
     world_run(&two.world, 5000);
     assert_int_equal(two.answers, 1);
     assert_int_equal(fake_kernel_count(&two.b->kernel), 2);
-    world_free(&two.world);
+    two_end(&two);
+}
+
+/* Where a peer may move, whoever sends it again from elsewhere gets the answer, which he cannot read;
+ * a's is still to come. */
+static void a_stranger_does_not_take_it_away(void **state)
+{
+    struct two two;
+    struct flight replayed;
+
+    (void)state;
+    two_begin(&two, "mobike = true; children: { x: { mode = \"tunnel\"; }; };", 2);
+    two.world.hooks = (struct hooks){.packet = watch, .effect = stop_at_release, .context = &two};
+    host_rekey(two.a, "ab", "x");
+    world_run(&two.world, 200);
+    assert_true(two.world.work_by_hand);
+    replayed = two.request;
+    replayed.source.port = 10005;
+    host_packet(two.b, &replayed);
+    two.world.work_by_hand = false;
+    world_run(&two.world, 200);
+    assert_int_equal(two.answers, 1);
+    assert_int_equal(two.spi_of_b, sends_by(&two));
+    two_end(&two);
 }
 
 /* The kernel's word about the release comes for the IKE SA before, which has no children then: the
@@ -141,7 +178,7 @@ static void an_heir_waits_for_nothing_old(void **state)
     host_rekey(two.a, "ab", "x");
     world_run(&two.world, 200);
     assert_int_equal(two.answers, 1);
-    world_free(&two.world);
+    two_end(&two);
 }
 
 static int make_crypto(void **state)
@@ -163,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_answer_waits_for_the_kernel),
         cmocka_unit_test(who_asks_again_is_answered),
+        cmocka_unit_test(a_stranger_does_not_take_it_away),
         cmocka_unit_test(an_heir_waits_for_nothing_old),
     };
     return cmocka_run_group_tests(tests, make_crypto, free_crypto);
