@@ -1,6 +1,7 @@
 /*
  * What README, HACKING and the manual pages claim, held against the tree: examples parse, every
- * key and counter has its place, and the files, functions and tests that are named exist.
+ * key and counter has its place, the files, functions and tests that are named exist, and the
+ * unit leaves what iked says it needs.
  *
  * Not here: whether a sentence is true.
  */
@@ -483,6 +484,37 @@ static void functions_that_are_named_are_there(void **state)
     assert_in_range(count, 20, 99);
 }
 
+/* --- What the unit leaves --- */
+
+/* Each word of `text` that begins with `with` is one of the unit's `setting`. */
+static size_t unit_has(const char *setting, const char *text, const char *with)
+{
+    const char *line = strstr(text_of("etc/iked.service"), setting);
+    size_t count = 0;
+
+    assert_non_null(line++);
+    size_t end = strcspn(line, "\n");
+    for (const char *at = text; (at = strstr(at, with)) != NULL; count++) {
+        at += strspn(at, "\"");
+        size_t size = strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz/");
+        const char *there = memmem(line, end, at, size);
+        if (there == NULL || strchr(" =\n", there[size]) == NULL)
+            fail_msg("etc/iked.service: no %.*s in %.*s", (int)size, at, (int)end, line);
+        at += size;
+    }
+    return count;
+}
+
+static void the_unit_leaves_what_iked_needs(void **state)
+{
+    static const char bounds[] = "\nCapabilityBoundingSet=";
+    (void)state;
+
+    assert_in_range(unit_has(bounds, text_of("iked/keeper/privilege.c"), "\"CAP_"), 7, 99);
+    assert_in_range(unit_has(bounds, text_of("man/iked.8"), "CAP_"), 1, 99);
+    assert_in_range(unit_has("\nDeviceAllow=", text_of("iked/keeper/early.c"), "/dev/net/"), 1, 99);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +526,7 @@ int main(void)
         cmocka_unit_test(what_measured_it_is_there),
         cmocka_unit_test(files_that_are_named_are_there),
         cmocka_unit_test(functions_that_are_named_are_there),
+        cmocka_unit_test(the_unit_leaves_what_iked_needs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
