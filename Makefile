@@ -363,6 +363,8 @@ install: $(programs)
 	install -m 644 $(wildcard etc/iked.conf) LICENSE $(DESTDIR)$(docdir)
 	test -e $(DESTDIR)$(sysconfdir)/iked/iked.conf || test ! -e etc/iked.conf || \
 		install -m 644 etc/iked.conf $(DESTDIR)$(sysconfdir)/iked/iked.conf
+	@test -n "$(DESTDIR)" || echo "Next: systemd-sysusers (or useradd -r $(user)); write" \
+		"$(sysconfdir)/iked/iked.conf and secrets.conf; ikectl check"
 
 # Leaves the configuration, which may hold the user's work.
 uninstall:
@@ -371,6 +373,7 @@ uninstall:
 		$(docdir)/iked.conf $(docdir)/LICENSE)
 	test ! -d $(DESTDIR)$(docdir) || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(docdir)
 	@echo "What iked gave the kernel stays there unless it ended with on_exit = \"clear\": ip xfrm policy"
+	@echo "The configuration stays in $(DESTDIR)$(sysconfdir)/iked"
 
 .PHONY: clean distclean
 clean:
