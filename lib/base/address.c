@@ -229,8 +229,8 @@ size_t selector_prefixes(const struct selector *selector, struct address *prefix
     return count;
 }
 
-/* Of ICMP it is a type and a code (RFC 4301 section 4.4.1.1); as in iked.conf(5) a type alone stands
- * for all of its codes. */
+/* Of ICMP it is a type and a code (RFC 4301 section 4.4.1.1); as in iked.conf(5) a type alone
+ * stands for all of its codes. */
 static void ports_text(const struct selector *selector, char *text, size_t size)
 {
     bool typed = selector->protocol == 1 || selector->protocol == 58;

@@ -24,7 +24,7 @@ struct scan {
     unsigned line;
 };
 
-/* Moves past the first `stop`, minding escapes in strings.  False when there is none: at the end. */
+/* Moves past the first `stop`, minding escapes in strings.  False at the end: there is none. */
 static bool scan_past(struct scan *scan, const char *stop, bool escapes)
 {
     size_t length = strlen(stop);

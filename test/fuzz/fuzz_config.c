@@ -12,24 +12,11 @@
 #include "lib/policy/choose.h"
 #include "lib/policy/proposal.h"
 #include "lib/policy/secrets.h"
+#include "test/common/leaks.h"
 #include "test/fuzz/fuzz.h"
 
 #define FILES_MAX 4
 #define SEPARATOR 0x1e
-
-/* What libconfig 1.5 does not free when it stops at an error is not ours to fix. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_options(void);
-
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:libconfig.so\n";
-}
-
-const char *__lsan_default_options(void)
-{
-    return "print_suppressions=0";
-}
 
 static void require(bool holds, const char *what)
 {

@@ -137,8 +137,8 @@ static void who_asks_again_is_answered(void **state)
     two_end(&two);
 }
 
-/* Where a peer may move, whoever sends it again from elsewhere gets the answer, which he cannot read;
- * a's is still to come. */
+/* Where a peer may move, whoever sends it again from elsewhere gets the answer, which he cannot
+ * read; a's is still to come. */
 static void a_stranger_does_not_take_it_away(void **state)
 {
     struct two two;

@@ -3,6 +3,8 @@
  */
 #include "test/unit/faults.h"
 
+#include "test/common/leaks.h"
+
 void assert_error(struct slice text, const char *expected)
 {
     struct config_text file = {"f", text};
