@@ -283,7 +283,7 @@ char *selector_text(const struct selector *selector, char *text)
     uint8_t bits;
     char start[ADDRESS_TEXT_MAX];
     char end[ADDRESS_TEXT_MAX];
-    char protocol[28];
+    char protocol[36];
 
     protocol_text(selector, protocol, sizeof(protocol));
     bytes_text(selector->family, selector->start, start, sizeof(start));
