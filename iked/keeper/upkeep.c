@@ -70,8 +70,10 @@ static void tell_expire(struct service *service, struct sa_record *sa, bool hard
         service->sweep_due = hard || service->sweep_due;
     else if (sa->filled)
         service->hooks.event(service->hooks.context, &event);
-    if (hard)
+    if (hard && sa->filled)
         ledger_remove_sa(&service->ledger, sa);
+    else if (hard) /* nothing is to be kept for it any more (early.h) */
+        service_remove_sa(service, sa);
 }
 
 /* RFC 7296 section 2.23: the kernel has opened a packet from there, so somebody with the keys sent
@@ -250,6 +252,7 @@ void upkeep_notices(struct service *service, uint64_t now_ms)
 {
     service->now_ms = now_ms;
     service->kernel->ops->read_notices(service->kernel, on_notice, service);
+    service_flush(service);
 }
 
 /* --- Sessions --- */

@@ -516,7 +516,11 @@ static void expiries_are_passed_on(void **state)
     expire(0xc0000001, true); /* gone already */
     expire(0xc0000002, true); /* a bare SPI: the engine need not know */
     expire(0xdddddddd, true); /* not ours */
+    size_t jobs_before = toy.job_count;
     upkeep_notices(&service, 1000);
+    assert_int_equal(toy.job_count, jobs_before + 1); /* so that nothing is kept for it */
+    assert_int_equal(toy.jobs[jobs_before].verb, KERNEL_REMOVE_SA);
+    assert_int_equal(toy.jobs[jobs_before].remove_sa.spi, 0xc0000002);
     assert_int_equal(heard.event_count, 2);
     assert_false(heard.events[0].hard);
     assert_true(heard.events[1].hard);
