@@ -9,7 +9,8 @@
  * What was kept comes in again by a network device of our own.  Sent to our own address it would
  * come by the loopback device, where no policy looks at what the SA has brought (its disable_policy
  * is set; RFC 4301 section 5.2, step 4) and few hosts filter anything: for that moment a peer could
- * send what its selectors and the host's filter forbid.
+ * send what its selectors and the host's filter forbid.  A host with rp_filter = 1 drops what comes
+ * by a device that does not lead to its source, and so loses such packets as before.
  */
 #include "iked/keeper/early.h"
 
@@ -19,6 +20,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <netinet/ip6.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -253,6 +255,21 @@ static bool open_watches(struct early *early, size_t kind)
     return true;
 }
 
+/* An address of the link would be one more that the host can be told by.  Without IPv6 there is no
+ * such file, and no such address. */
+static void refuse_link_address(const char *device)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/addr_gen_mode", device);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (write(fd, "1\n", 2) != 2)
+        log_line(SEVERITY_WARNING, "%s: %s", path, strerror(errno));
+    close(fd);
+}
+
 /* Nothing is routed to the device, and nobody reads what the kernel says there by itself. */
 static int open_device(int any_socket)
 {
@@ -262,6 +279,7 @@ static int open_device(int any_socket)
     if (fd < 0)
         return -1;
     if (ioctl(fd, TUNSETIFF, &request) == 0) {
+        refuse_link_address(request.ifr_name);
         request.ifr_flags = IFF_UP | IFF_NOARP;
         if (ioctl(any_socket, SIOCSIFFLAGS, &request) == 0)
             return fd;

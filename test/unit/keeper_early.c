@@ -10,6 +10,7 @@
 #include <netinet/ip6.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -324,6 +325,25 @@ static void what_is_given_passes_no_policy_by(void **state)
     policies_are_asked(PEER_V6, US_V6);
 }
 
+static void the_device_has_no_address(void **state)
+{
+    char line[128];
+    unsigned lines = 0;
+    (void)state;
+
+    if (!has_namespace)
+        skip();
+    struct early *early = early_new();
+    assert_non_null(early);
+    FILE *addresses = fopen("/proc/thread-self/net/if_inet6", "re");
+    assert_non_null(addresses);
+    for (; fgets(line, sizeof(line), addresses) != NULL; lines++)
+        assert_null(strstr(line, "iked"));
+    fclose(addresses);
+    assert_true(lines > 0); /* ::1, for one */
+    early_free(early);
+}
+
 static void absence_is_harmless(void **state)
 {
     struct early_flow flow = {.spi = SPI};
@@ -343,6 +363,7 @@ int main(void)
         cmocka_unit_test(what_is_forgotten_is_not_given),
         cmocka_unit_test(the_latest_wait),
         cmocka_unit_test(what_is_given_passes_no_policy_by),
+        cmocka_unit_test(the_device_has_no_address),
         cmocka_unit_test(absence_is_harmless),
     };
 
