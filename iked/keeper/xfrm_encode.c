@@ -339,18 +339,18 @@ static void put_template(struct nlmsghdr *message, const struct effect_policy *p
                          uint8_t direction)
 {
     bool out = direction == XFRM_POLICY_OUT;
-    struct xfrm_user_tmpl template = {
-        .id.proto = protocol_of(policy->protocol),
-        .family = netlink_family(policy->local.family),
-        .reqid = policy->reqid,
-        .mode = mode_of(policy->mode),
-        .share = XFRM_SHARE_ANY,
-        .optional = policy->policy == POLICY_PREFER,
-        .aalgos = UINT32_MAX,
-        .ealgos = UINT32_MAX,
-        .calgos = UINT32_MAX,
-    };
+    struct xfrm_user_tmpl template;
 
+    memset(&template, 0, sizeof(template)); /* padding is sent, too */
+    template.id.proto = protocol_of(policy->protocol);
+    template.family = netlink_family(policy->local.family);
+    template.reqid = policy->reqid;
+    template.mode = mode_of(policy->mode);
+    template.share = XFRM_SHARE_ANY;
+    template.optional = policy->policy == POLICY_PREFER;
+    template.aalgos = UINT32_MAX;
+    template.ealgos = UINT32_MAX;
+    template.calgos = UINT32_MAX;
     if (out)
         put_address(&template.saddr, &policy->local);
     put_address(&template.id.daddr, out ? &policy->remote : &policy->local);

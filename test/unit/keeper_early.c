@@ -36,8 +36,8 @@ static bool has_namespace;
 static bool has_addresses(void)
 {
     struct ifreq up = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-    struct ifreq v4 = {.ifr_name = "lo:1"};
-    struct in6_ifreq v6 = {.ifr6_prefixlen = 128, .ifr6_ifindex = 1};
+    static struct ifreq v4 = {.ifr_name = "lo:1"};
+    static struct in6_ifreq v6 = {.ifr6_prefixlen = 128, .ifr6_ifindex = 1};
     const struct address us_v4 = policy_address(US_V4);
     const struct address us_v6 = policy_address(US_V6);
     union sockaddr_any any;
