@@ -234,6 +234,11 @@ struct child_selectors {
 };
 bool child_pair(const struct child_config *child, size_t i, struct child_selectors *pair);
 
+/* Calls `each` with one line for every child for whose traffic an earlier one is configured: the
+ * kernel has one policy for it.  That is no fault: the earlier one may go. */
+void config_shared(const struct config *config, void (*each)(void *context, const char *line),
+                   void *context);
+
 const struct child_config *connection_find_child(const struct connection *connection,
                                                  const char *name);
 

@@ -205,6 +205,25 @@ static void connections_without_a_secret_are_named(void **state)
     assert_said(folder, folder->out, "@/iked.conf: 1 connection, no fault\n");
 }
 
+static void children_for_the_same_traffic_are_named(void **state)
+{
+    struct folder *folder = *state;
+
+    put(folder, "secrets.conf", "secrets: ( { psk = \"x\"; } );\n", 0600);
+    put(folder, "iked.conf",
+        "connections: {\n  db: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; };\n"
+        "  web: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; children: {\n"
+        "    a: { }; u: { local = \"tcp\"; remote = \"tcp\"; }; }; };\n"
+        "  any: { local = \"192.0.2.1\"; remote = \"any\"; };\n"
+        "  all: { local = \"192.0.2.1\"; remote = \"any\"; };\n};\n",
+        0644);
+    assert_int_equal(check(folder, "iked.conf", false), EXIT_DONE);
+    assert_said(folder, folder->err,
+                "warning: @/iked.conf:3: web: child a is for the same traffic as child db of db, "
+                "which has it\n");
+    assert_said(folder, folder->out, "@/iked.conf: 4 connections, no fault\n");
+}
+
 /* --- iked -n --- */
 
 static void read_whole(struct folder *folder, const char *name, char text[1024])
@@ -261,6 +280,7 @@ int main(void)
         TEST(missing_and_odd_files_are_faults),
         TEST(secrets_must_be_private_and_sound),
         TEST(connections_without_a_secret_are_named),
+        TEST(children_for_the_same_traffic_are_named),
         TEST(iked_n_says_the_same),
     };
 
