@@ -20,11 +20,19 @@
 
 const char *child_advice(uint16_t error)
 {
-    if (error == V2_N_NO_PROPOSAL_CHOSEN)
-        return ": compare `esp` and `mode` of both ends";
-    return error == V2_N_TS_UNACCEPTABLE
-               ? ": compare `local` and `remote` of the children at both ends"
-               : "";
+    static const struct {
+        uint16_t error;
+        const char *advice;
+    } rows[] = {
+        {V2_N_NO_PROPOSAL_CHOSEN, ": compare `esp` and `mode` of both ends"},
+        {V2_N_TS_UNACCEPTABLE, ": compare `local` and `remote` of the children at both ends"},
+        {V2_N_TEMPORARY_FAILURE, ": its log says why"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (rows[i].error == error)
+            return rows[i].advice;
+    return "";
 }
 
 enum status child_offer_parse(struct child_offer *offer, const struct ike_message *message,

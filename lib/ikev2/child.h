@@ -16,8 +16,7 @@ struct child_offer {
     bool transport;
 };
 
-/* What follows the name of a peer's error in a text for people: which settings to compare, or
- * "". */
+/* What follows the name of a peer's error in a text for people: where to look, or "". */
 const char *child_advice(uint16_t error);
 
 /* STATUS_REJECT when one is malformed; the message has all three (its row says so). */
