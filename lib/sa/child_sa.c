@@ -154,14 +154,18 @@ void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *c
 void child_sweep(struct context *context, struct ike_sa *sa)
 {
     struct child_sa *child;
+    struct child_sa *next;
 
-    while ((child = TAILQ_FIRST(&sa->gone)) != NULL && child->leaves_ms <= context->now_ms) {
-        TAILQ_REMOVE(&sa->gone, child, entry);
-        child_remove(context, sa, child);
-    }
-    TAILQ_FOREACH (child, &sa->gone, entry)
-        if (sweep_due_ms(child) <= context->now_ms)
+    /* In no order: those of an IKE SA that this one follows came behind its own. */
+    for (child = TAILQ_FIRST(&sa->gone); child != NULL; child = next) {
+        next = TAILQ_NEXT(child, entry);
+        if (child->leaves_ms <= context->now_ms) {
+            TAILQ_REMOVE(&sa->gone, child, entry);
+            child_remove(context, sa, child);
+        } else if (sweep_due_ms(child) <= context->now_ms) {
             child_remove_outbound(context, child);
+        }
+    }
     if (!TAILQ_EMPTY(&sa->gone))
         ike_sa_timer(context, &sa->later, child_sweep_ms(sa));
 }

@@ -10,11 +10,10 @@
 #include "test/common/host.h"
 
 #include "test/unit/bytes.h"
+#include "test/unit/group.h"
 
 #define SECRETS "secrets: ( { psk = \"correct horse battery staple\"; } );"
 #define SLOW_MS 5
-
-static struct crypto *crypto;
 
 struct two {
     struct world world;
@@ -181,20 +180,6 @@ static void an_heir_waits_for_nothing_old(void **state)
     two_end(&two);
 }
 
-static int make_crypto(void **state)
-{
-    (void)state;
-    crypto = crypto_new();
-    return crypto == NULL;
-}
-
-static int free_crypto(void **state)
-{
-    (void)state;
-    crypto_free(crypto);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,5 +188,5 @@ int main(void)
         cmocka_unit_test(a_stranger_does_not_take_it_away),
         cmocka_unit_test(an_heir_waits_for_nothing_old),
     };
-    return cmocka_run_group_tests(tests, make_crypto, free_crypto);
+    return cmocka_run_group_tests(tests, group_crypto, group_crypto_end);
 }
