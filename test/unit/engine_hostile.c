@@ -71,8 +71,9 @@ static void rekeying_one_child_again_and_again(void **state)
     world_free(&two.world);
 }
 
-/* What lingers of an IKE SA that is closed comes behind what lingers of the one that stays.  Once the
- * first of them held up one whose time was over, and the engine had work to do without an end. */
+/* What lingers of an IKE SA that is closed comes behind what lingers of the one that stays.  Once
+ * the first of them held up one whose time was over, and the engine had work to do without an
+ * end. */
 static void what_lingers_goes_in_any_order(void **state)
 {
     (void)state;
