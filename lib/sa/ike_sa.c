@@ -207,8 +207,7 @@ void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa 
     to->replaces = from->replaces;
     from->replaces = 0;
     to->expecting = false;
-    if (!TAILQ_EMPTY(&to->gone))
-        ike_sa_timer(context, &to->later, context->now_ms);
+    ike_sa_timer(context, &to->later, context->now_ms); /* for what lingers, and what is wished */
 }
 
 bool ike_sa_limit_authentication(struct ike_sa *sa, uint64_t from_ms, uint32_t *told_s)

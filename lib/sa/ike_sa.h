@@ -427,7 +427,7 @@ bool ike_sa_carries(const struct ike_sa *sa, const struct child_config *config);
 bool ike_sa_has_elder(const struct context *context, const struct ike_sa *sa,
                       const struct child_config *config);
 
-/* Hands all children to another IKE SA. */
+/* Hands all children to another IKE SA, which then looks at once what is to be done with them. */
 void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa *to);
 
 /* The peer has told (RFC 4478) to authenticate again in so many seconds from `from_ms`; no peer has
