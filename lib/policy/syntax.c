@@ -250,10 +250,13 @@ static bool is_unpaired(const struct token *string)
     return quotes % 2 != 0;
 }
 
-/* Behind a missing quote inside and outside are swapped, so all else that is wrong follows. */
-static void quote_fault(struct walk *walk)
+/* Behind a missing quote inside and outside are swapped, so all else that is wrong follows, and at
+ * once: a string that never ends, where a value should stand, has none to blame before it. */
+static void quote_fault(struct walk *walk, bool value_stands)
 {
-    if (walk->string.text.size > 0 && is_unpaired(&walk->string))
+    bool is_last = walk->token.kind == TOKEN_UNENDED && value_stands;
+
+    if (!is_last && walk->string.text.size > 0 && is_unpaired(&walk->string))
         fault(walk, walk->string.line, walk->string_name, "%s", quote_missing);
     else if ((walk->token.kind == TOKEN_STRING || walk->token.kind == TOKEN_UNENDED) &&
              is_unpaired(&walk->token))
@@ -463,16 +466,18 @@ bool syntax_fault(struct reading *reading, const char *text, unsigned refused_li
         .refused_line = refused_line,
     };
     enum state state = AT_NAME;
+    bool value_stands = false;
     bool taken = true;
 
     while (state != STOPPED) {
         if (taken) {
-            take(&walk, state == AT_VALUE || state == AT_FIRST || state == AT_NEXT);
+            value_stands = state == AT_VALUE || state == AT_FIRST || state == AT_NEXT;
+            take(&walk, value_stands);
             indent_check(&walk);
         }
         state = walk_state(&walk, state, &taken);
     }
     if (walk.told)
-        quote_fault(&walk);
+        quote_fault(&walk, value_stands);
     return walk.told;
 }

@@ -206,6 +206,8 @@ static const struct fault quotes[] = {
     {"db: {\n a = [ \"b\", \"c, \"d\" ];\n};", "f:2: a: " QUOTE_EXPECTED},
     {"n = 5\";\ns = \"t\";", "f:1: n: " QUOTE_EXPECTED},
     {"s = \"a\\\"b\"; # 19\"\nt = ;", "f:2: t: ';' where a value should stand; expected one"},
+    {"db: { local = \"192.0.2.1\"; remote = \"192.0.2.2; };\n", "f:1: remote: " QUOTE_EXPECTED},
+    {"db: { a = [ \"b\", \"c ]; };\nx = 1;", "f:1: a: " QUOTE_EXPECTED},
     {"db: { local = 192.0.2.1\"; };",
      "f:1: local: 192.0.2.1 without double quotes; expected \"192.0.2.1\""},
     {"db: { local = 2001:db8::1; };",
