@@ -14,7 +14,6 @@
 #include "test/unit/bytes.h"
 #include "test/unit/group.h"
 
-#define SECRETS   "secrets: ( { psk = \"correct horse battery staple\"; } );"
 #define PARTS     4
 #define PADDING   3600 /* makes IKE_AUTH that many */
 #define TEXT_MAX_ 3000
@@ -29,28 +28,12 @@ struct two {
     struct buffer parts[PARTS];
 };
 
-static struct host *add(struct two *two, const char *name, const char *other, const char *more)
-{
-    struct host *host = world_add_host(&two->world, name);
-    char error[CONFIG_ERROR_MAX];
-    char text[512];
-
-    snprintf(text, sizeof(text),
-             "connections: { %s%s: { local = \"192.0.2.%u\"; remote = \"192.0.2.%u\"; %s }; };",
-             name, other, *name == 'a' ? 1u : 2u, *name == 'a' ? 2u : 1u, more);
-    if (!host_configure(host, text, error))
-        fail_msg("%s", error);
-    assert_true(host_set_secrets(host, SECRETS, error));
-    host_start(host);
-    return host;
-}
-
 static void two_begin(struct two *two, const char *of_a, const char *of_b)
 {
     memset(two, 0, sizeof(*two));
     world_init(&two->world, 1, crypto);
-    two->a = add(two, "a", "b", of_a);
-    two->b = add(two, "b", "a", of_b);
+    two->a = group_host(&two->world, "a", "b", of_a);
+    two->b = group_host(&two->world, "b", "a", of_b);
 }
 
 static void two_end(struct two *two)

@@ -12,7 +12,6 @@
 #include "test/unit/bytes.h"
 #include "test/unit/group.h"
 
-#define SECRETS "secrets: ( { psk = \"correct horse battery staple\"; } );"
 #define SLOW_MS 5
 
 struct two {
@@ -23,22 +22,6 @@ struct two {
     uint32_t spi_of_b;     /* by which b sends when the first of them leaves */
     struct flight request; /* a's Delete, as a stranger on the path saw it */
 };
-
-static struct host *add(struct two *two, const char *name, const char *other, const char *more)
-{
-    struct host *host = world_add_host(&two->world, name);
-    char error[CONFIG_ERROR_MAX];
-    char text[256];
-
-    snprintf(text, sizeof(text),
-             "connections: { ab: { local = \"192.0.2.%u\"; remote = \"192.0.2.%u\"; %s }; };",
-             *name == 'a' ? 1u : 2u, *other == 'a' ? 1u : 2u, more);
-    if (!host_configure(host, text, error))
-        fail_msg("%s", error);
-    assert_true(host_set_secrets(host, SECRETS, error));
-    host_start(host);
-    return host;
-}
 
 /* The SPI by which b's packets leave now. */
 static uint32_t sends_by(struct two *two)
@@ -77,8 +60,8 @@ static void two_begin(struct two *two, const char *more, size_t sa_count)
 {
     memset(two, 0, sizeof(*two));
     world_init(&two->world, 1, crypto);
-    two->a = add(two, "a", "b", more);
-    two->b = add(two, "b", "a", more);
+    two->a = group_host(&two->world, "a", "b", more);
+    two->b = group_host(&two->world, "b", "a", more);
     two->world.weather.work_min_ms = two->world.weather.work_max_ms = SLOW_MS;
     host_up(two->a, "ab");
     world_run(&two->world, 1000);
@@ -171,7 +154,7 @@ static void an_heir_waits_for_nothing_old(void **state)
     TAILQ_FOREACH (child, &TAILQ_FIRST(&two.b->engine->sas.all)->children, entry)
         if (strcmp(child->config->name, "y") == 0)
             child->releasing = UINT32_MAX; /* not said yet */
-    host_rekey(two.b, "ab", "ike");
+    host_rekey(two.b, "ba", "ike");
     world_run(&two.world, 1000);
     two.world.hooks = (struct hooks){.packet = watch, .context = &two};
     host_rekey(two.a, "ab", "x");
