@@ -184,7 +184,8 @@ static bool key_unknown(struct reading *reading, const config_setting_t *setting
 bool setting_is_group(struct reading *reading, config_setting_t *setting)
 {
     return config_setting_is_group(setting) ||
-           setting_expected(reading, setting, "a group: %s: { ... };", setting_key(setting));
+           setting_expected(reading, setting, "a group: %.*s: { ... };", KEY_MAX,
+                            setting_key(setting));
 }
 
 bool setting_read_group(struct reading *reading, config_setting_t *group,

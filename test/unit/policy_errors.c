@@ -9,6 +9,8 @@
 
 #include "test/unit/faults.h"
 
+#define K16          "kkkkkkkkkkkkkkkk"
+#define K64          K16 K16 K16 K16
 #define DAEMON(more) "daemon: { " more " };"
 
 /* --- Texts and their faults --- */
@@ -35,6 +37,8 @@ static const struct fault names_and_groups[] = {
     {"connections: { a234567890123456789012345678901234567890123456789012345678901234: {}; };",
      "f:1: a234567890123456789012345678901234567890123456789012345678901234: a name of 64 "
      "characters; expected at most 63"},
+    {"connections: { " K64 K64 K64 K64 "kkk = 1; };",
+     "f:1: " K64 "...: 1; expected a group: " K64 ": { ... };"},
     {"daemon = 1;", "f:1: daemon: 1; expected a group: daemon: { ... };"},
     {"a:{ b:{ c = \"\\x1b\"; }; };", "f:1: a: no such key; the nearest is \"daemon\""},
 };
