@@ -371,8 +371,8 @@ static void encode_set_piece(struct xfrm_batch *batch, const struct kernel_job *
     size_t count = directions_of(job->policy->mode, directions);
 
     for (size_t i = 0; i < count; i++) {
-        struct nlmsghdr *message =
-            begin_policy(batch, &job->piece, directions[i], piece_priority(&job->piece));
+        struct nlmsghdr *message = begin_policy(batch, &job->piece, directions[i],
+                                                piece_priority(&job->piece, job->policy->policy));
         put_template(message, job->policy, directions[i]);
         xfrm_end(batch, message);
     }

@@ -11,7 +11,7 @@
 
 #define PREFIXES_MAX     64
 #define PORTS_MAX        32
-#define PRIORITY_WIDEST  100000
+#define PRIORITY_BAND    100000 /* "require" is in the first, "prefer" in the second */
 #define PORT_WEIGHT_BITS 6 /* 1 for the protocol and 32 for both ports stay below one address bit */
 
 /* A power-of-two block of ports: `bits` of them are fixed. */
@@ -210,14 +210,16 @@ static unsigned bits_of(uint16_t mask)
 }
 
 /* Every part that a piece within another narrows makes the sum larger, none makes it smaller; so
- * the order holds for any two of which one lies within the other. */
-uint32_t piece_priority(const struct piece *piece)
+ * the order holds for any two of which one lies within the other.  A band is wider than any sum: a
+ * "prefer" that is narrower would let out in the clear what another child requires protected. */
+uint32_t piece_priority(const struct piece *piece, enum child_policy policy)
 {
+    uint32_t band = policy == POLICY_PREFER ? 2 * PRIORITY_BAND : PRIORITY_BAND;
     uint32_t address_bits = (uint32_t)piece->local_bits + piece->remote_bits;
     uint32_t port_bits =
         bits_of(piece->local_mask) + bits_of(piece->remote_mask) + (piece->protocol != 0 ? 1 : 0);
 
-    return PRIORITY_WIDEST - (address_bits << PORT_WEIGHT_BITS) - port_bits;
+    return band - (address_bits << PORT_WEIGHT_BITS) - port_bits;
 }
 
 bool piece_equal(const struct piece *a, const struct piece *b)

@@ -8,7 +8,7 @@
 #ifndef LIB_POLICY_PIECE_H
 #define LIB_POLICY_PIECE_H
 
-#include "lib/base/address.h"
+#include "lib/policy/config.h"
 
 /* For one pair.  A range of ports costs up to 30 per side, a range of addresses up to 62. */
 #define PIECES_MAX 512
@@ -41,8 +41,9 @@ MUST_USE enum status pieces_of(const struct selector *local, const struct select
 MUST_USE enum status pieces_check(const struct selector *local, const struct selector *remote,
                                   struct reason *reason);
 
-/* The kernel's priority: the lower wins.  One piece within another has the lower one, always. */
-uint32_t piece_priority(const struct piece *piece);
+/* The kernel's priority: the lower wins.  All that is required to be protected comes before all
+ * that only prefers it; among equals one piece within another has the lower one, always. */
+uint32_t piece_priority(const struct piece *piece, enum child_policy policy);
 
 /* Lower than any piece's. */
 #define PIECE_PRIORITY_BYPASS 100

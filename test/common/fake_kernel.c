@@ -244,7 +244,7 @@ void fake_kernel_remove_orphans(struct fake_kernel *kernel, const struct name *c
     }
 }
 
-/* The width of a range as a rank: the narrower one wins, as the keeper's priorities have it. */
+/* The width of a range as a rank: the narrower one wins, as piece_priority has it. */
 static unsigned width(const struct selector *selector)
 {
     uint64_t start[2];
@@ -259,23 +259,30 @@ static unsigned width(const struct selector *selector)
            (selector->port_start == 0 && selector->port_end == 65535);
 }
 
+/* What is required goes before what is preferred, whichever is narrower. */
+static unsigned rank_of(const struct effect_policy *policy)
+{
+    unsigned sum = width(&policy->local_selector) + width(&policy->remote_selector);
+
+    return policy->policy == POLICY_PREFER ? 1000 + sum : sum;
+}
+
 static struct fake_policy *match(const struct fake_kernel *kernel, const struct selector *local,
                                  const struct selector *remote)
 {
     struct fake_policy *policy;
     struct fake_policy *best = NULL;
-    unsigned best_width = 0;
+    unsigned best_rank = 0;
 
     TAILQ_FOREACH (policy, &kernel->policies, entry) {
         if (!selector_contains(&policy->is.local_selector, local) ||
             !selector_contains(&policy->is.remote_selector, remote))
             continue;
-        unsigned this_width =
-            width(&policy->is.local_selector) + width(&policy->is.remote_selector);
-        if (best != NULL && this_width >= best_width)
+        unsigned rank = rank_of(&policy->is);
+        if (best != NULL && rank >= best_rank)
             continue;
         best = policy;
-        best_width = this_width;
+        best_rank = rank;
     }
     return best;
 }

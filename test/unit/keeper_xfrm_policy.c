@@ -89,7 +89,7 @@ static void tunnel_policies_go_three_ways(void **state)
         assert_int_equal(message->nlmsg_type, XFRM_MSG_UPDPOLICY);
         assert_int_equal(info.dir, directions[i]);
         assert_int_equal(info.action, XFRM_POLICY_ALLOW);
-        assert_int_equal(info.priority, piece_priority(&piece));
+        assert_int_equal(info.priority, piece_priority(&piece, POLICY_REQUIRE));
         assert_true(info.lft.hard_byte_limit == XFRM_INF && info.lft.soft_packet_limit == XFRM_INF);
         assert_int_equal(info.sel.family, AF_INET);
         assert_int_equal(info.sel.proto, IPPROTO_TCP);
@@ -127,6 +127,8 @@ static void transport_policies_go_two_ways(void **state)
     batch = encode_policy(&policy, &piece);
     assert_int_equal(template_of(message_at(&batch, 0)).optional, 1);
     assert_int_equal(template_of(message_at(&batch, 1)).optional, 1);
+    assert_int_equal(policy_body(message_at(&batch, 0)).priority,
+                     piece_priority(&piece, POLICY_PREFER));
 }
 
 static void preferred_tunnels_cannot_be_said(void **state)

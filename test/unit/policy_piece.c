@@ -189,17 +189,34 @@ static void narrower_goes_first(void **state)
 
     for (size_t i = 0; i < sizeof(widening) / sizeof(widening[0]); i++) {
         assert_int_equal(cut(widening[i][0], widening[i][1]), 1);
-        assert_true(piece_priority(&pieces[0]) > before);
-        before = piece_priority(&pieces[0]);
+        assert_true(piece_priority(&pieces[0], POLICY_REQUIRE) > before);
+        before = piece_priority(&pieces[0], POLICY_REQUIRE);
     }
     /* Where neither lies within the other, addresses count before ports. */
     cut("10.1.2.3/32", "10.2.0.1/32");
-    before = piece_priority(&pieces[0]);
+    before = piece_priority(&pieces[0], POLICY_REQUIRE);
     cut("10.1.2.3/32 tcp/22", "10.2.0.0/31 tcp/1000");
-    assert_true(piece_priority(&pieces[0]) > before);
+    assert_true(piece_priority(&pieces[0], POLICY_REQUIRE) > before);
     /* The narrowest of IPv6 is above the bypasses still. */
     cut("[2001:db8::1]/128 tcp/1", "[2001:db8::2]/128 tcp/1");
-    assert_true(piece_priority(&pieces[0]) > PIECE_PRIORITY_BYPASS);
+    assert_true(piece_priority(&pieces[0], POLICY_REQUIRE) > PIECE_PRIORITY_BYPASS);
+}
+
+/* What one child requires to be protected leaves in no case by another's "prefer". */
+static void required_goes_before_preferred(void **state)
+{
+    uint32_t required;
+    (void)state;
+
+    cut("0.0.0.0/0", "0.0.0.0/0");
+    required = piece_priority(&pieces[0], POLICY_REQUIRE);
+    cut("[2001:db8::1]/128 tcp/1", "[2001:db8::2]/128 tcp/1");
+    assert_true(piece_priority(&pieces[0], POLICY_PREFER) > required);
+    assert_true(piece_priority(&pieces[0], POLICY_REQUIRE) > PIECE_PRIORITY_BYPASS);
+    /* Among those that prefer it the narrower goes first as ever. */
+    uint32_t narrow = piece_priority(&pieces[0], POLICY_PREFER);
+    cut("[2001:db8::]/64 tcp/1", "[2001:db8::2]/128 tcp/1");
+    assert_true(piece_priority(&pieces[0], POLICY_PREFER) > narrow);
 }
 
 static bool packet_in(const struct piece *piece, uint8_t local, uint8_t remote, uint16_t port)
@@ -221,7 +238,7 @@ static uint32_t priority_for(const struct selector *local, const struct selector
     assert_int_equal(pieces_of(local, remote, pieces, &count, &reason), STATUS_OK);
     for (size_t i = 0; i < count; i++)
         if (packet_in(&pieces[i], local_host, remote_host, port))
-            return piece_priority(&pieces[i]);
+            return piece_priority(&pieces[i], POLICY_REQUIRE);
     fail_msg("a packet is in no piece");
     return 0;
 }
@@ -268,6 +285,7 @@ int main(void)
         cmocka_unit_test(what_no_packet_matches_has_no_pieces),
         cmocka_unit_test(what_the_kernel_cannot_say_is_refused),
         cmocka_unit_test(narrower_goes_first),
+        cmocka_unit_test(required_goes_before_preferred),
         cmocka_unit_test(inner_pairs_go_first_for_every_packet),
     };
 
