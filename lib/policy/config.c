@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "lib/policy/connection.h"
+#include "lib/policy/overlap.h"
 
 #define REQID_BASE 0x69000000u
 #define REQID_BITS 22
@@ -154,6 +155,16 @@ static void remotes_index(struct config *config)
         connection->next_of_remote = next;
         hash_insert(&config->remotes, &connection->by_remote);
     }
+}
+
+static bool pairs_index(struct config *config)
+{
+    struct connection *connection;
+
+    TAILQ_FOREACH (connection, &config->connections, entry)
+        if (!config_index_pairs(config, connection))
+            return false;
+    return true;
 }
 
 /* --- Reqids --- */
@@ -375,7 +386,11 @@ struct config *config_parse(const struct config_text *texts, size_t count,
             return NULL;
         }
     remotes_index(draft.config);
-    return draft.config;
+    if (pairs_index(draft.config))
+        return draft.config;
+    snprintf(error, CONFIG_ERROR_MAX, "out of memory");
+    config_free(draft.config);
+    return NULL;
 }
 
 char *config_verdict(const struct config *config, const char *path, char text[CONFIG_ERROR_MAX])

@@ -12,6 +12,7 @@
 
 #include "lib/base/address.h"
 #include "lib/base/hash.h"
+#include "lib/base/interval.h"
 #include "lib/crypto/algorithm.h"
 
 #define CONFIG_NAME_MAX        63 /* letters, digits, '-', '_', '.' */
@@ -83,6 +84,8 @@ struct child_config {
     uint32_t lifetime_s;    /* 0: no limit */
     uint64_t lifetime_bytes;
     uint64_t lifetime_packets;
+    struct configured_pair *pairs; /* what child_pair says, where others find it (overlap.h) */
+    uint16_t pair_count;
 };
 TAILQ_HEAD(child_config_list, child_config);
 
@@ -154,10 +157,11 @@ struct config {
     struct daemon_settings daemon;
     size_t connection_count;
     struct connection_list connections;
-    struct hash_table names;   /* of connections */
-    struct hash_table remotes; /* of connections */
-    struct hash_table known;   /* addresses of connections with peers of their own */
-    struct hash_table reqids;  /* of children */
+    struct hash_table names;    /* of connections */
+    struct hash_table remotes;  /* of connections */
+    struct hash_table known;    /* addresses of connections with peers of their own */
+    struct hash_table reqids;   /* of children */
+    struct interval_tree pairs; /* of children, by their remote addresses (overlap.h) */
 };
 
 /* One file's text.  Several make one configuration, in the order given. */

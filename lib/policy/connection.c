@@ -487,6 +487,7 @@ void connection_free(struct connection *connection)
 
     while ((child = TAILQ_FIRST(&connection->children)) != NULL) {
         TAILQ_REMOVE(&connection->children, child, entry);
+        free(child->pairs);
         free(child);
     }
     peers_free(connection);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/policy/connection.h"
+#include "lib/policy/overlap.h"
 
 const struct connection *config_find_known(const struct config *config,
                                            const struct address *remote,
@@ -111,6 +112,7 @@ void config_learn(struct config *config, const struct connection *connection,
     for (size_t i = count; i > 0; i--)
         if (!is_useless(own, &addresses[i - 1]))
             know(config, own, &addresses[i - 1], used);
+    config_index_pairs(config, own);
 }
 
 void config_know_peers(struct config *config, struct connection *connection)
@@ -131,6 +133,7 @@ void config_use(struct config *config, const struct connection *connection,
         return;
     own->remote = *remote;
     own->remote.port = 0;
+    config_index_pairs(config, own);
 }
 
 bool peers_equal(const struct connection *a, const struct connection *b)
@@ -162,6 +165,7 @@ void config_inherit(struct config *config, const struct config *before)
         for (size_t i = old->known_count; i > 0; i--)
             know(config, connection, &old->known[i - 1].address, &none);
         connection->remote = old->remote;
+        config_index_pairs(config, connection);
     }
 }
 
