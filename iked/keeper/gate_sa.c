@@ -81,22 +81,35 @@ static enum status outbound_check(const struct gate *gate, const struct effect_i
 {
     if (sa->spi <= SPI_RESERVED_MAX)
         return refuse(reason, "the SPI is a reserved number");
+    if (sa->replay_window != 0)
+        return refuse(reason, "an outbound SA checks no replay");
     if (ledger_find_sa(gate->ledger, &sa->destination, sa->spi, sa->protocol) != NULL)
         return refuse(reason, "an SA with this SPI and destination is there");
     return STATUS_OK;
 }
 
-/* Keys of the algorithm's size; limits that the soft one reaches first. */
-static bool numbers_fit(const struct effect_install_sa *sa)
+/* A limit of 0 is none at all.  The soft one is reached first. */
+static bool limit_fits(uint64_t soft, uint64_t hard, uint64_t configured)
+{
+    return configured == 0 ? hard == 0 || soft <= hard
+                           : hard != 0 && hard <= configured && soft <= hard;
+}
+
+static bool limits_fit(const struct effect_install_sa *sa, const struct child_config *child)
+{
+    return limit_fits(sa->soft_s, sa->hard_s, child->lifetime_s) &&
+           limit_fits(sa->soft_bytes, sa->hard_bytes, child->lifetime_bytes) &&
+           limit_fits(sa->soft_packets, sa->hard_packets, child->lifetime_packets);
+}
+
+/* Keys are of the algorithm's size. */
+static bool keys_fit(const struct effect_install_sa *sa)
 {
     const struct encr_info *encr = encr_info(sa->encr);
     const struct integ_info *integ = integ_info(sa->integ);
 
     return sa->encr_key.size == (encr != NULL ? encr->key_size : 0u) &&
-           sa->integ_key.size == (integ != NULL ? integ->key_size : 0u) &&
-           (sa->hard_s == 0 || sa->soft_s <= sa->hard_s) &&
-           (sa->hard_bytes == 0 || sa->soft_bytes <= sa->hard_bytes) &&
-           (sa->hard_packets == 0 || sa->soft_packets <= sa->hard_packets);
+           sa->integ_key.size == (integ != NULL ? integ->key_size : 0u);
 }
 
 enum status gate_check_install_sa(const struct gate *gate, const struct config *config,
@@ -119,8 +132,10 @@ enum status gate_check_install_sa(const struct gate *gate, const struct config *
         return status;
     if (!suite_allowed(&claim.child->esp, sa))
         return refuse(reason, "the algorithms are not among the child's");
-    if (!numbers_fit(sa))
-        return refuse(reason, "a key or a limit has a wrong size");
+    if (!keys_fit(sa))
+        return refuse(reason, "a key has a wrong size");
+    if (!limits_fit(sa, claim.child))
+        return refuse(reason, "the limits go beyond the child's");
     if (!ports_fit(sa->encap, claim.local, claim.remote))
         return refuse(reason, "these are not the ports of ESP in UDP");
     uint32_t most = claim_is_any(&claim) ? GATE_SAS_PER_ANY_CHILD : GATE_SAS_PER_CHILD;

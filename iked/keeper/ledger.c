@@ -119,26 +119,23 @@ bool ledger_init(struct ledger *ledger, const uint8_t hash_key[16])
            hash_init(&ledger->pieces, key_of_piece, ledger);
 }
 
-static void remove_sa(void *context, struct sa_record *sa)
-{
-    ledger_remove_sa(context, sa);
-}
-
-static void remove_policy(void *context, struct hash_node *node)
-{
-    ledger_remove_policy(context, HASH_OWNER(node, struct policy_record, node));
-}
-
-static void remove_piece(void *context, struct hash_node *node)
-{
-    ledger_remove_piece(context, HASH_OWNER(node, struct piece_record, node));
-}
-
 void ledger_free(struct ledger *ledger)
 {
-    ledger_visit_sas(ledger, remove_sa, ledger);
-    hash_visit(&ledger->policies, remove_policy, ledger);
-    hash_visit(&ledger->pieces, remove_piece, ledger);
+    struct hash_walk walk;
+    struct hash_node *node;
+
+    hash_walk_begin(&walk, &ledger->sas);
+    while ((node = hash_walk_next(&walk)) != NULL)
+        ledger_remove_sa(ledger, HASH_OWNER(node, struct sa_record, node));
+    hash_walk_end(&walk);
+    hash_walk_begin(&walk, &ledger->policies);
+    while ((node = hash_walk_next(&walk)) != NULL)
+        ledger_remove_policy(ledger, HASH_OWNER(node, struct policy_record, node));
+    hash_walk_end(&walk);
+    hash_walk_begin(&walk, &ledger->pieces);
+    while ((node = hash_walk_next(&walk)) != NULL)
+        ledger_remove_piece(ledger, HASH_OWNER(node, struct piece_record, node));
+    hash_walk_end(&walk);
     hash_free(&ledger->owners);
     hash_free(&ledger->reqids);
     hash_free(&ledger->sas);
@@ -180,10 +177,19 @@ static struct owner *owner_get(struct ledger *ledger, const struct name *connect
     return owner;
 }
 
+static void walk_to(struct sa_walk *walk, struct owner *owner)
+{
+    walk->owner = owner;
+    walk->next = owner != NULL ? TAILQ_FIRST(&owner->sas) : NULL;
+}
+
 static void owner_put(struct ledger *ledger, struct owner *owner)
 {
     if (owner->sa_count > 0 || owner->policy_count > 0)
         return;
+    for (struct sa_walk *walk = ledger->walks; walk != NULL; walk = walk->outer)
+        if (walk->owner == owner)
+            walk_to(walk, walk->all ? TAILQ_NEXT(owner, entry) : NULL);
     hash_remove(&ledger->owners, &owner->node);
     TAILQ_REMOVE(&ledger->owner_list, owner, entry);
     free(owner);
@@ -328,6 +334,9 @@ void ledger_remove_sa(struct ledger *ledger, struct sa_record *sa)
 {
     struct owner *owner = sa->reqid->owner;
 
+    for (struct sa_walk *walk = ledger->walks; walk != NULL; walk = walk->outer)
+        if (walk->next == sa)
+            walk->next = TAILQ_NEXT(sa, entry);
     sa_count(ledger, sa, UINT32_MAX); /* minus one */
     hash_remove(&ledger->sas, &sa->node);
     TAILQ_REMOVE(&owner->sas, sa, entry);
@@ -336,24 +345,26 @@ void ledger_remove_sa(struct ledger *ledger, struct sa_record *sa)
     free(sa);
 }
 
-void owner_visit_sas(struct owner *owner, void (*visit)(void *context, struct sa_record *sa),
-                     void *context)
+void sa_walk_begin(struct sa_walk *walk, struct ledger *ledger, struct owner *owner)
 {
-    /* The owner may go with its last SA: what comes next is known before each visit. */
-    for (struct sa_record *sa = TAILQ_FIRST(&owner->sas), *next; sa != NULL; sa = next) {
-        next = TAILQ_NEXT(sa, entry);
-        visit(context, sa);
-    }
+    *walk = (struct sa_walk){.ledger = ledger, .outer = ledger->walks, .all = owner == NULL};
+    walk_to(walk, owner != NULL ? owner : TAILQ_FIRST(&ledger->owner_list));
+    ledger->walks = walk;
 }
 
-void ledger_visit_sas(struct ledger *ledger, void (*visit)(void *context, struct sa_record *sa),
-                      void *context)
+struct sa_record *sa_walk_next(struct sa_walk *walk)
 {
-    for (struct owner *owner = TAILQ_FIRST(&ledger->owner_list), *next; owner != NULL;
-         owner = next) {
-        next = TAILQ_NEXT(owner, entry);
-        owner_visit_sas(owner, visit, context);
-    }
+    while (walk->next == NULL && walk->owner != NULL)
+        walk_to(walk, walk->all ? TAILQ_NEXT(walk->owner, entry) : NULL);
+    struct sa_record *sa = walk->next;
+    if (sa != NULL)
+        walk->next = TAILQ_NEXT(sa, entry);
+    return sa;
+}
+
+void sa_walk_end(struct sa_walk *walk)
+{
+    walk->ledger->walks = walk->outer;
 }
 
 void ledger_next_session(struct ledger *ledger, uint64_t now_ms)

@@ -18,6 +18,7 @@
 #define LEDGER_POLICIES_MAX 1048576
 
 struct sa_record;
+struct sa_walk;
 TAILQ_HEAD(sa_record_list, sa_record);
 
 /* All that belongs to one child of one connection. */
@@ -88,6 +89,7 @@ struct ledger {
     struct hash_table policies;
     struct hash_table pieces;
     struct owner_list owner_list;
+    struct sa_walk *walks; /* those under way */
     uint8_t hash_key[16];
     uint32_t session;
     uint32_t sa_count;
@@ -143,11 +145,23 @@ void ledger_move_sa(struct ledger *ledger, struct sa_record *sa, const struct ad
 
 void ledger_remove_sa(struct ledger *ledger, struct sa_record *sa);
 
-/* Calls `visit` for every SA, or every one of `owner`'s; it may remove the SA that it is shown. */
-void ledger_visit_sas(struct ledger *ledger, void (*visit)(void *context, struct sa_record *sa),
-                      void *context);
-void owner_visit_sas(struct owner *owner, void (*visit)(void *context, struct sa_record *sa),
-                     void *context);
+/* A walk over all SAs, or over one owner's.  While it is under way any SA may be removed (and its
+ * owner with it), also the one that comes next: see hash_walk (lib/base/hash.h), whose use is the
+ * same. */
+struct sa_walk {
+    struct ledger *ledger;
+    struct sa_walk *outer; /* begun before it: the ledger knows them all */
+    struct owner *owner;   /* whose `next` is; NULL: no more */
+    struct sa_record *next;
+    bool all; /* go on with the next owner's */
+};
+
+/* `owner` NULL: all. */
+void sa_walk_begin(struct sa_walk *walk, struct ledger *ledger, struct owner *owner);
+
+/* NULL: no more. */
+struct sa_record *sa_walk_next(struct sa_walk *walk);
+void sa_walk_end(struct sa_walk *walk);
 
 /* A new session begins: what is there belongs to the one before. */
 void ledger_next_session(struct ledger *ledger, uint64_t now_ms);

@@ -278,18 +278,23 @@ static struct owner *owner_of(const struct ledger *ledger, const struct child_co
     return ledger_owner(ledger, &connection, &name);
 }
 
-static void remove_if_orphan(void *context, struct sa_record *sa)
-{
-    struct service *service = context;
+/* --- Requests that are carried out at once, between two batches --- */
 
-    if (sa->orphan)
-        service_remove_sa(service, sa);
+static void remove_orphans_of(struct service *service, struct owner *owner)
+{
+    struct sa_walk walk;
+
+    sa_walk_begin(&walk, &service->ledger, owner);
+    for (struct sa_record *sa; (sa = sa_walk_next(&walk)) != NULL;)
+        if (sa->orphan)
+            service_remove_sa(service, sa);
+    sa_walk_end(&walk);
 }
 
-static void take_remove_orphans(struct service *service, struct request *request)
+static void act_remove_orphans(struct service *service, const struct effect *effect)
 {
     const struct connection *connection =
-        config_find(service->gate.config, request->effect.orphans_of.text);
+        config_find(service->gate.config, effect->orphans_of.text);
     const struct child_config *child;
 
     if (connection == NULL)
@@ -297,7 +302,7 @@ static void take_remove_orphans(struct service *service, struct request *request
     TAILQ_FOREACH (child, &connection->children, entry) {
         struct owner *owner = owner_of(&service->ledger, child);
         if (owner != NULL)
-            owner_visit_sas(owner, remove_if_orphan, service);
+            remove_orphans_of(service, owner);
     }
     service->sweep_due = true;
 }
@@ -402,23 +407,30 @@ static void remove_moved(struct service *service)
 static const struct {
     const char *name;
     void (*take)(struct service *service, struct request *request);
+    /* Instead of `take`, for what may need more jobs than there is room for. */
+    void (*act)(struct service *service, const struct effect *effect);
     /* After the last of its jobs; NULL: nothing to be put right. */
     void (*done)(struct service *service, struct request *request, const struct kernel_job *job);
     bool answered;
     enum severity refusal; /* REMOVE may cross with an expiry, which is nobody's fault */
 } rows[] = {
-    [EFFECT_SIGN] = {"sign", take_sign, NULL, true, SEVERITY_ERROR},
-    [EFFECT_FIND_SOURCE] = {"find a source address", take_find_source, NULL, true, SEVERITY_ERROR},
-    [EFFECT_ALLOCATE_SPI] = {"allocate an SPI", take_allocate_spi, done_allocate_spi, true,
+    [EFFECT_SIGN] = {"sign", take_sign, NULL, NULL, true, SEVERITY_ERROR},
+    [EFFECT_FIND_SOURCE] = {"find a source address", take_find_source, NULL, NULL, true,
+                            SEVERITY_ERROR},
+    [EFFECT_ALLOCATE_SPI] = {"allocate an SPI", take_allocate_spi, NULL, done_allocate_spi, true,
                              SEVERITY_ERROR},
-    [EFFECT_INSTALL_SA] = {"install an SA", take_install_sa, done_install_sa, true, SEVERITY_ERROR},
-    [EFFECT_QUERY_SA] = {"ask about an SA", take_query_sa, done_query_sa, true, SEVERITY_DEBUG},
-    [EFFECT_MOVE_SA] = {"move an SA", take_move_sa, done_move_sa, false, SEVERITY_ERROR},
-    [EFFECT_REMOVE_SA] = {"remove an SA", take_remove_sa, NULL, false, SEVERITY_DEBUG},
-    [EFFECT_INSTALL_POLICY] = {"install a policy", take_install_policy, NULL, false,
+    [EFFECT_INSTALL_SA] = {"install an SA", take_install_sa, NULL, done_install_sa, true,
+                           SEVERITY_ERROR},
+    [EFFECT_QUERY_SA] = {"ask about an SA", take_query_sa, NULL, done_query_sa, true,
+                         SEVERITY_DEBUG},
+    [EFFECT_MOVE_SA] = {"move an SA", take_move_sa, NULL, done_move_sa, false, SEVERITY_ERROR},
+    [EFFECT_REMOVE_SA] = {"remove an SA", take_remove_sa, NULL, NULL, false, SEVERITY_DEBUG},
+    [EFFECT_INSTALL_POLICY] = {"install a policy", take_install_policy, NULL, NULL, false,
                                SEVERITY_ERROR},
-    [EFFECT_REMOVE_POLICY] = {"remove a policy", take_remove_policy, NULL, false, SEVERITY_DEBUG},
-    [EFFECT_REMOVE_ORPHANS] = {"remove orphans", take_remove_orphans, NULL, false, SEVERITY_ERROR},
+    [EFFECT_REMOVE_POLICY] = {"remove a policy", take_remove_policy, NULL, NULL, false,
+                              SEVERITY_DEBUG},
+    [EFFECT_REMOVE_ORPHANS] = {"remove orphans", NULL, act_remove_orphans, NULL, false,
+                               SEVERITY_ERROR},
 };
 
 static const struct name *connection_of(const struct effect *effect)
@@ -462,12 +474,20 @@ static bool moves_again(const struct service *service, const struct effect *effe
     return false;
 }
 
+/* A request's jobs stay in one batch: until they are carried out, they and the request lean on each
+ * other. */
+static bool has_room(const struct service *service)
+{
+    return service->request_count < SERVICE_REQUESTS_MAX &&
+           SERVICE_JOBS_MAX - service->job_count >= POLICY_JOBS_MAX;
+}
+
 void service_take(struct service *service, struct effect *effect, uint64_t now_ms)
 {
     struct reason reason = {0};
+    bool acts = rows[effect->kind].act != NULL;
 
-    if (service->request_count == SERVICE_REQUESTS_MAX ||
-        SERVICE_JOBS_MAX - service->job_count < POLICY_JOBS_MAX || moves_again(service, effect))
+    if (!has_room(service) || acts || moves_again(service, effect))
         service_flush(service);
     struct request *request = &service->requests[service->request_count++];
     *request = (struct request){
@@ -475,10 +495,14 @@ void service_take(struct service *service, struct effect *effect, uint64_t now_m
         .answer = {.kind = effect->kind, .ticket = effect->ticket},
     };
     service->now_ms = now_ms;
-    if (gate_check(&service->gate, &request->effect, now_ms, &reason) == STATUS_OK)
-        rows[effect->kind].take(service, request);
-    else
+    if (gate_check(&service->gate, &request->effect, now_ms, &reason) != STATUS_OK) {
         refuse(request, &reason);
+    } else if (acts) {
+        service->request_count = 0;
+        rows[effect->kind].act(service, effect);
+    } else {
+        rows[effect->kind].take(service, request);
+    }
     *effect = (struct effect){0};
 }
 

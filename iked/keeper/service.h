@@ -59,7 +59,8 @@ void service_take(struct service *service, struct effect *effect, uint64_t now_m
 /* Carries out what was taken; the answers are given before it returns. */
 void service_flush(struct service *service);
 
-/* A job to fill; what is gathered is carried out first when there is no room. */
+/* A job to fill, for no request.  What is gathered is carried out first when there is no room: so
+ * whoever adds many walks the ledger by a walk that outlives removals (sa_walk, hash_walk). */
 struct kernel_job *service_add_job(struct service *service, enum kernel_verb verb);
 
 /* Removes an SA from kernel and ledger. */

@@ -179,16 +179,25 @@ static void inventory_found_sa(void *context, const struct kernel_sa *found)
         remove_unknown(inventory, found);
 }
 
-static void forget_seen(void *context, struct sa_record *sa)
+static void forget_seen(struct service *service)
 {
-    (void)context;
-    sa->seen = false;
+    struct sa_walk walk;
+
+    sa_walk_begin(&walk, &service->ledger, NULL);
+    for (struct sa_record *sa; (sa = sa_walk_next(&walk)) != NULL;)
+        sa->seen = false;
+    sa_walk_end(&walk);
 }
 
-static void expire_unseen(void *context, struct sa_record *sa)
+static void expire_unseen(struct service *service)
 {
-    if (!sa->seen)
-        tell_expire(context, sa, true);
+    struct sa_walk walk;
+
+    sa_walk_begin(&walk, &service->ledger, NULL);
+    for (struct sa_record *sa; (sa = sa_walk_next(&walk)) != NULL;)
+        if (!sa->seen)
+            tell_expire(service, sa, true);
+    sa_walk_end(&walk);
 }
 
 static void take_inventory(struct service *service, bool tell, uint64_t now_ms)
@@ -200,12 +209,12 @@ static void take_inventory(struct service *service, bool tell, uint64_t now_ms)
         return; /* a kernel that has nothing to show */
     do {
         inventory.cut = false;
-        ledger_visit_sas(&service->ledger, forget_seen, NULL);
+        forget_seen(service);
         if (!service->kernel->ops->dump_sas(service->kernel, inventory_found_sa, &inventory)) {
             log_line(SEVERITY_ERROR, "the kernel does not list its SAs");
             return;
         }
-        ledger_visit_sas(&service->ledger, expire_unseen, service);
+        expire_unseen(service);
         service_flush(service);
     } while (inventory.cut);
     if (inventory.adopted > 0 || inventory.deleted > 0)
@@ -257,10 +266,15 @@ void upkeep_notices(struct service *service, uint64_t now_ms)
 
 /* --- Sessions --- */
 
-static void remove_bare(void *context, struct sa_record *sa)
+static void remove_bare(struct service *service)
 {
-    if (!sa->filled)
-        service_remove_sa(context, sa);
+    struct sa_walk walk;
+
+    sa_walk_begin(&walk, &service->ledger, NULL);
+    for (struct sa_record *sa; (sa = sa_walk_next(&walk)) != NULL;)
+        if (!sa->filled)
+            service_remove_sa(service, sa);
+    sa_walk_end(&walk);
 }
 
 void upkeep_session_over(struct service *service, uint64_t now_ms)
@@ -268,7 +282,7 @@ void upkeep_session_over(struct service *service, uint64_t now_ms)
     service_flush(service);
     service->committed = false;
     ledger_next_session(&service->ledger, now_ms);
-    ledger_visit_sas(&service->ledger, remove_bare, service);
+    remove_bare(service);
     service_flush(service);
 }
 
@@ -300,12 +314,8 @@ void upkeep_committed(struct service *service, uint64_t now_ms)
 
 /* --- Cleaning up --- */
 
-static void remove_old_orphan(void *context, struct sa_record *sa)
+static void remove_old_orphan(struct service *service, struct sa_record *sa)
 {
-    struct service *service = context;
-
-    if (!sa->orphan)
-        return;
     const struct owner *owner = sa->reqid->owner;
     const struct connection *connection = config_find(service->gate.config, owner->connection.text);
     bool configured =
@@ -316,6 +326,17 @@ static void remove_old_orphan(void *context, struct sa_record *sa)
              owner->connection.text, sa->spi);
     service_remove_sa(service, sa);
     service->sweep_due = true;
+}
+
+static void remove_old_orphans(struct service *service)
+{
+    struct sa_walk walk;
+
+    sa_walk_begin(&walk, &service->ledger, NULL);
+    for (struct sa_record *sa; (sa = sa_walk_next(&walk)) != NULL;)
+        if (sa->orphan)
+            remove_old_orphan(service, sa);
+    sa_walk_end(&walk);
 }
 
 /* Policies that the engine of this session did not install go; but not what the configuration wants
@@ -338,21 +359,8 @@ static bool piece_may_go(const struct service *service, const struct piece_recor
            !config_wants_piece(service->gate.config, piece->reqid, &piece->piece);
 }
 
-static void remove_any_policy(void *context, struct hash_node *node)
+static void remove_piece(struct service *service, struct piece_record *piece)
 {
-    service_remove_policy(context, HASH_OWNER(node, struct policy_record, node));
-}
-
-static void remove_idle_policy(void *context, struct hash_node *node)
-{
-    if (policy_may_go(context, HASH_OWNER(node, const struct policy_record, node)))
-        remove_any_policy(context, node);
-}
-
-static void remove_any_piece(void *context, struct hash_node *node)
-{
-    struct service *service = context;
-    struct piece_record *piece = HASH_OWNER(node, struct piece_record, node);
     struct kernel_job *job = service_add_job(service, KERNEL_REMOVE_PIECE);
 
     job->piece = piece->piece;
@@ -360,17 +368,37 @@ static void remove_any_piece(void *context, struct hash_node *node)
     ledger_remove_piece(&service->ledger, piece);
 }
 
-static void remove_idle_piece(void *context, struct hash_node *node)
+/* With `all`, whether they may go or not. */
+static void sweep_policies(struct service *service, bool all)
 {
-    if (piece_may_go(context, HASH_OWNER(node, const struct piece_record, node)))
-        remove_any_piece(context, node);
+    struct hash_walk walk;
+
+    hash_walk_begin(&walk, &service->ledger.policies);
+    for (struct hash_node *node; (node = hash_walk_next(&walk)) != NULL;) {
+        struct policy_record *policy = HASH_OWNER(node, struct policy_record, node);
+        if (all || policy_may_go(service, policy))
+            service_remove_policy(service, policy);
+    }
+    hash_walk_end(&walk);
 }
 
-/* With `all`, whether they may go or not. */
+static void sweep_pieces(struct service *service, bool all)
+{
+    struct hash_walk walk;
+
+    hash_walk_begin(&walk, &service->ledger.pieces);
+    for (struct hash_node *node; (node = hash_walk_next(&walk)) != NULL;) {
+        struct piece_record *piece = HASH_OWNER(node, struct piece_record, node);
+        if (all || piece_may_go(service, piece))
+            remove_piece(service, piece);
+    }
+    hash_walk_end(&walk);
+}
+
 static void sweep(struct service *service, bool all)
 {
-    hash_visit(&service->ledger.policies, all ? remove_any_policy : remove_idle_policy, service);
-    hash_visit(&service->ledger.pieces, all ? remove_any_piece : remove_idle_piece, service);
+    sweep_policies(service, all);
+    sweep_pieces(service, all);
     service_flush(service);
 }
 
@@ -380,21 +408,26 @@ void upkeep_tick(struct service *service, uint64_t now_ms)
     if (!service->committed)
         return;
     if (service->ledger.orphan_count > 0)
-        ledger_visit_sas(&service->ledger, remove_old_orphan, service);
+        remove_old_orphans(service);
     if (service->sweep_due)
         sweep(service, false);
     service->sweep_due = false;
 }
 
-static void remove_each(void *context, struct sa_record *sa)
+static void remove_all_sas(struct service *service)
 {
-    service_remove_sa(context, sa);
+    struct sa_walk walk;
+
+    sa_walk_begin(&walk, &service->ledger, NULL);
+    for (struct sa_record *sa; (sa = sa_walk_next(&walk)) != NULL;)
+        service_remove_sa(service, sa);
+    sa_walk_end(&walk);
 }
 
 void upkeep_clear(struct service *service, bool policies)
 {
     service_flush(service);
-    ledger_visit_sas(&service->ledger, remove_each, service);
+    remove_all_sas(service);
     if (policies) {
         sweep(service, true);
         service_add_job(service, KERNEL_REMOVE_BYPASS);

@@ -181,7 +181,7 @@ static bool sa_is_sayable(const struct effect_install_sa *sa, struct reason *rea
         reason_set(reason, STATUS_REJECT, 0, "an encryption key of %zu octets", sa->encr_key.size);
     else if (sa->integ_key.size != (integ != NULL ? integ->key_size : 0u))
         reason_set(reason, STATUS_REJECT, 0, "an integrity key of %zu octets", sa->integ_key.size);
-    else if (sa->replay_window > XFRMA_REPLAY_ESN_MAX || (sa->esn && sa->replay_window == 0))
+    else if (sa->replay_window > XFRMA_REPLAY_ESN_MAX || (sa->esn && window_of(sa) == 0))
         reason_set(reason, STATUS_REJECT, 0, "a replay window of %u packets", sa->replay_window);
     else if (sa->encap &&
              (sa->protocol != V2_PROTOCOL_ESP || sa->source.port == 0 || sa->destination.port == 0))

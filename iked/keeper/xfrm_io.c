@@ -35,6 +35,7 @@ struct xfrm {
     uint32_t sequence;
     uint8_t out[BATCH_SIZE] __attribute__((aligned(8)));
     uint8_t in[RECEIVE_SIZE] __attribute__((aligned(8)));
+    uint8_t heard[RECEIVE_SIZE] __attribute__((aligned(8))); /* what a notice brings may be asked */
 };
 
 static struct xfrm *xfrm_of(struct kernel *kernel)
@@ -326,14 +327,15 @@ static void xfrm_read_notices(struct kernel *kernel,
     struct xfrm *xfrm = xfrm_of(kernel);
 
     for (int i = 0; i < NOTICES_MAX; i++) {
-        ssize_t size = netlink_receive(xfrm->notice_fd, xfrm->in, sizeof(xfrm->in), MSG_DONTWAIT);
+        ssize_t size =
+            netlink_receive(xfrm->notice_fd, xfrm->heard, sizeof(xfrm->heard), MSG_DONTWAIT);
         if (size < 0) {
             if (errno == ENOBUFS)
                 notice(context, &(struct kernel_notice){.kind = NOTICE_LOST});
             return;
         }
         int left = (int)size;
-        const struct nlmsghdr *message = (const struct nlmsghdr *)(void *)xfrm->in;
+        const struct nlmsghdr *message = (const struct nlmsghdr *)(void *)xfrm->heard;
         for (; netlink_fits(message, left); message = mnl_nlmsg_next(message, &left)) {
             struct kernel_notice heard;
             if (xfrm_decode_notice(message, &heard))

@@ -66,7 +66,8 @@ static void grow(struct hash_table *table)
 
 void hash_insert(struct hash_table *table, struct hash_node *node)
 {
-    if (table->count >= table->bucket_count * NODES_PER_BUCKET)
+    /* A walk knows the buckets as they are. */
+    if (table->count >= table->bucket_count * NODES_PER_BUCKET && table->walks == NULL)
         grow(table);
     struct hash_node **bucket = bucket_of(table, key_of(table, node));
     node->next = *bucket;
@@ -82,6 +83,9 @@ void hash_remove(struct hash_table *table, struct hash_node *node)
         link = &(*link)->next;
     if (*link == NULL)
         return;
+    for (struct hash_walk *walk = table->walks; walk != NULL; walk = walk->outer)
+        if (walk->next == node)
+            walk->next = node->next;
     *link = node->next;
     node->next = NULL;
     table->count--;
@@ -92,15 +96,25 @@ struct hash_node *hash_first(const struct hash_table *table, uint64_t key)
     return *bucket_of(table, key);
 }
 
-void hash_visit(const struct hash_table *table,
-                void (*visit)(void *context, struct hash_node *node), void *context)
+void hash_walk_begin(struct hash_walk *walk, struct hash_table *table)
 {
-    for (size_t i = 0; i < table->bucket_count; i++) {
-        for (struct hash_node *node = table->buckets[i], *next; node != NULL; node = next) {
-            next = node->next;
-            visit(context, node);
-        }
-    }
+    *walk = (struct hash_walk){.table = table, .outer = table->walks};
+    table->walks = walk;
+}
+
+struct hash_node *hash_walk_next(struct hash_walk *walk)
+{
+    while (walk->next == NULL && walk->bucket < walk->table->bucket_count)
+        walk->next = walk->table->buckets[walk->bucket++];
+    struct hash_node *node = walk->next;
+    if (node != NULL)
+        walk->next = node->next;
+    return node;
+}
+
+void hash_walk_end(struct hash_walk *walk)
+{
+    walk->table->walks = walk->outer;
 }
 
 static uint64_t load_little(struct slice bytes, size_t at, size_t size)

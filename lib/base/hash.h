@@ -15,8 +15,11 @@ struct hash_node {
     struct hash_node *next;
 };
 
+struct hash_walk;
+
 struct hash_table {
     struct hash_node **buckets;
+    struct hash_walk *walks; /* those under way */
     uint64_t (*key_of)(const void *context, const struct hash_node *node);
     const void *context;
     size_t bucket_count; /* a power of two */
@@ -46,9 +49,28 @@ static inline struct hash_node *hash_next(const struct hash_node *node)
     return node->next;
 }
 
-/* Calls `visit` for every node; it may remove the one that it is shown. */
-void hash_visit(const struct hash_table *table,
-                void (*visit)(void *context, struct hash_node *node), void *context);
+/* A walk over all nodes.  While it is under way any node may be removed, also the one that comes
+ * next, and others may be inserted: those may be met or not, and nobody is met twice.
+ *
+ *     struct hash_walk walk;
+ *     hash_walk_begin(&walk, &table);
+ *     for (struct hash_node *node; (node = hash_walk_next(&walk)) != NULL;)
+ *         ...
+ *     hash_walk_end(&walk);                                                                     */
+struct hash_walk {
+    struct hash_table *table;
+    struct hash_walk *outer; /* begun before it: the table knows them all */
+    struct hash_node *next;  /* in the bucket before `bucket`; NULL: none left there */
+    size_t bucket;
+};
+
+void hash_walk_begin(struct hash_walk *walk, struct hash_table *table);
+
+/* NULL: no more. */
+struct hash_node *hash_walk_next(struct hash_walk *walk);
+
+/* To be called also after the last one; the walk that was begun last ends first. */
+void hash_walk_end(struct hash_walk *walk);
 
 /* SipHash-2-4 of `bytes` under a 16-byte key. */
 uint64_t hash_keyed(const uint8_t key[16], struct slice bytes);

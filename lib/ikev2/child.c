@@ -469,7 +469,7 @@ static enum status fill_install(struct context *context, const struct ike_sa *sa
     install->encr = child->suite.encr;
     install->integ = child->suite.integ;
     install->esn = child->suite.esn;
-    install->replay_window = child->config->replay_window;
+    install->replay_window = inbound ? child->config->replay_window : 0;
     set_limits(context, child->config, install);
     if (!secret_copy(&install->encr_key, encr_key) || !secret_copy(&install->integ_key, integ_key))
         return STATUS_FAIL;

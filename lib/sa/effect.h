@@ -99,7 +99,7 @@ struct effect_install_sa {
     uint8_t encr;     /* enum encr */
     uint8_t integ;    /* enum integ */
     bool esn;
-    uint32_t replay_window;
+    uint32_t replay_window;  /* of an outbound SA 0: it checks none */
     struct secret encr_key;  /* salt last */
     struct secret integ_key; /* empty with an AEAD */
     /* Limits, 0: none.  The kernel reports the soft ones and enforces the hard ones. */

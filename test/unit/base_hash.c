@@ -4,6 +4,8 @@
  */
 #include "lib/base/hash.h"
 
+#include <string.h>
+
 #include "test/unit/bytes.h"
 
 /* vectors_sip64 of the reference implementation: key 00 01 .. 0f, input the first n octets of
@@ -110,17 +112,7 @@ static void agrees_with_a_naive_table(void **state)
     hash_free(&table);
 }
 
-static void remove_odd(void *context, struct hash_node *node)
-{
-    struct item *item = HASH_OWNER(node, struct item, node);
-
-    assert_true(item->in_table);
-    item->in_table = false; /* shown once */
-    if (item->key % 2 != 0)
-        hash_remove(context, node);
-}
-
-static void a_visit_sees_all_and_may_remove_them(void **state)
+static void a_walk_sees_all_and_may_remove_them(void **state)
 {
     static struct item items[ITEM_COUNT];
     struct hash_table table;
@@ -131,7 +123,16 @@ static void a_visit_sees_all_and_may_remove_them(void **state)
         items[i] = (struct item){.key = i % KEY_COUNT, .in_table = true};
         hash_insert(&table, &items[i].node);
     }
-    hash_visit(&table, remove_odd, &table);
+    struct hash_walk walk;
+    hash_walk_begin(&walk, &table);
+    for (struct hash_node *node; (node = hash_walk_next(&walk)) != NULL;) {
+        struct item *item = HASH_OWNER(node, struct item, node);
+        assert_true(item->in_table);
+        item->in_table = false; /* shown once */
+        if (item->key % 2 != 0)
+            hash_remove(&table, node);
+    }
+    hash_walk_end(&walk);
     for (size_t i = 0; i < ITEM_COUNT; i++) {
         assert_false(items[i].in_table);
         items[i].in_table = items[i].key % 2 == 0;
@@ -139,6 +140,56 @@ static void a_visit_sees_all_and_may_remove_them(void **state)
     assert_int_equal(table.count, ITEM_COUNT / 2);
     for (uint64_t key = 0; key < KEY_COUNT; key++)
         check_key(&table, items, key);
+    hash_free(&table);
+}
+
+/* Any node may go while a walk is under way, and others may come: nobody is met twice, nobody who
+ * stayed is missed, and nobody is met who is gone. */
+static void a_walk_outlives_what_others_remove(void **state)
+{
+    static struct item items[ITEM_COUNT];
+    static unsigned met[ITEM_COUNT];
+    struct hash_table table;
+    uint64_t random = 7;
+    (void)state;
+
+    assert_true(hash_init(&table, item_key, siphash_vectors));
+    for (size_t i = 0; i < ITEM_COUNT / 2; i++) {
+        items[i] = (struct item){.key = bytes_random(&random) % KEY_COUNT, .in_table = true};
+        hash_insert(&table, &items[i].node);
+    }
+    bool stayed[ITEM_COUNT / 2];
+    memset(stayed, true, sizeof(stayed));
+    struct hash_walk walk;
+    struct hash_walk inner;
+    size_t next = ITEM_COUNT / 2;
+    hash_walk_begin(&walk, &table);
+    for (struct hash_node *node; (node = hash_walk_next(&walk)) != NULL;) {
+        struct item *item = HASH_OWNER(node, struct item, node);
+        assert_true(item->in_table);
+        met[item - items]++;
+        /* The one that comes next, also for a walk within the walk. */
+        hash_walk_begin(&inner, &table);
+        struct hash_node *other = bytes_random(&random) % 2 ? walk.next : hash_walk_next(&inner);
+        if (other != NULL) {
+            hash_remove(&table, other);
+            item = HASH_OWNER(other, struct item, node);
+            item->in_table = false;
+            if (item < items + ITEM_COUNT / 2)
+                stayed[item - items] = false;
+        }
+        hash_walk_end(&inner);
+        if (next < ITEM_COUNT) {
+            items[next] = (struct item){.key = bytes_random(&random), .in_table = true};
+            hash_insert(&table, &items[next++].node);
+        }
+    }
+    hash_walk_end(&walk);
+    assert_null(table.walks);
+    for (size_t i = 0; i < ITEM_COUNT; i++)
+        assert_true(met[i] <= 1);
+    for (size_t i = 0; i < ITEM_COUNT / 2; i++)
+        assert_true(!stayed[i] || met[i] == 1);
     hash_free(&table);
 }
 
@@ -168,7 +219,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(siphash_gives_the_reference_vectors),
         cmocka_unit_test(agrees_with_a_naive_table),
-        cmocka_unit_test(a_visit_sees_all_and_may_remove_them),
+        cmocka_unit_test(a_walk_sees_all_and_may_remove_them),
+        cmocka_unit_test(a_walk_outlives_what_others_remove),
         cmocka_unit_test(removing_a_stranger_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

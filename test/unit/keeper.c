@@ -156,6 +156,16 @@ int tear_down(void **state)
     return 0;
 }
 
+void reconfigure(const char *text)
+{
+    struct config *next = policy_config(text);
+
+    gate_offer(&service.gate, next);
+    gate_commit(&service.gate);
+    config_free(config);
+    config = next;
+}
+
 /* --- Requests --- */
 
 uint32_t keeper_reqid(const char *connection, const char *child)
@@ -210,7 +220,9 @@ struct effect install_sa(uint32_t spi, bool inbound)
                        .mode = CHILD_TRANSPORT,
                        .encr = ENCR_AES256_GCM16,
                        .esn = true,
-                       .replay_window = 128},
+                       .replay_window = inbound ? 128 : 0,
+                       .soft_s = 3240,
+                       .hard_s = 3600},
     };
 
     assert_true(secret_copy(&effect.install_sa.encr_key, bytes_fill(7, 36)));

@@ -62,6 +62,9 @@ struct effect policy_for(enum effect_kind kind, const char *connection, const ch
 /* A pair that was negotiated, not configured. */
 struct effect narrow_policy_for(enum effect_kind kind, const char *connection, const char *child);
 
+/* Another configuration, in use at once. */
+void reconfigure(const char *text);
+
 /* Hands it to the service, which takes all of it. */
 void take(struct effect effect);
 

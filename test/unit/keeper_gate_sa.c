@@ -22,7 +22,7 @@ static struct effect good_sa(bool inbound)
                        .protocol = V2_PROTOCOL_ESP,
                        .mode = CHILD_TRANSPORT,
                        .encr = ENCR_AES256_GCM16,
-                       .replay_window = 128,
+                       .replay_window = inbound ? 128 : 0,
                        .soft_s = 3240,
                        .hard_s = 3600},
     };
@@ -65,6 +65,8 @@ static void outbound_sas_are_new(void **state)
     assert_passes(&good);
     REFUSED(good, "reserved", e->install_sa.spi = 255);
     REFUSED(good, "reserved", e->install_sa.spi = 0);
+    REFUSED(good, "no replay", e->install_sa.replay_window = 128);
+    REFUSED(good, "no replay", e->install_sa.replay_window = UINT32_MAX);
     grant("db", "other", 0xc0000001, false, true);
     assert_refused(&good, "is there");
     REFUSED(good, "local address", e->install_sa.inbound = true); /* the ends swap */
@@ -127,6 +129,21 @@ static void sas_have_limits_that_fit(void **state)
     REFUSED(good, "limit", e->install_sa.soft_s = 3601);
     REFUSED(good, "limit", (e->install_sa.soft_bytes = 2, e->install_sa.hard_bytes = 1));
     REFUSED(good, "limit", (e->install_sa.soft_packets = 2, e->install_sa.hard_packets = 1));
+    /* No longer than the configuration says, and not for ever. */
+    REFUSED(good, "limit", e->install_sa.soft_s = e->install_sa.hard_s = 0);
+    REFUSED(good, "limit", e->install_sa.hard_s = 3601);
+    good.install_sa.hard_s = 60;
+    good.install_sa.soft_s = 50;
+    assert_passes(&good);
+    room_connection("db")->children.tqh_first->lifetime_bytes = 1000;
+    room_connection("db")->children.tqh_first->lifetime_packets = 100;
+    REFUSED(good, "limit", e->install_sa.hard_bytes = 1000);
+    REFUSED(good, "limit", e->install_sa.hard_packets = 100);
+    good.install_sa.hard_bytes = 1000;
+    good.install_sa.hard_packets = 100;
+    assert_passes(&good);
+    REFUSED(good, "limit", e->install_sa.hard_bytes = 1001);
+    REFUSED(good, "limit", e->install_sa.hard_packets = 101);
     REFUSED(good, "reqid", e->install_sa.reqid = reqid_of("db", "other"));
     REFUSED(good, "mode", e->install_sa.mode = CHILD_TUNNEL);
     REFUSED(good, "protocol", e->install_sa.protocol = V2_PROTOCOL_IKE);
