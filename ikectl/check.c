@@ -188,7 +188,7 @@ static void warn_missing(void *context, const char *line)
     fprintf(check->ctl->err, "warning: %s: %s\n", check->secrets.path, line);
 }
 
-static void warn_shared(void *context, const char *line)
+static void warn_line(void *context, const char *line)
 {
     const struct check *check = context;
 
@@ -200,7 +200,8 @@ static bool check_secrets(struct check *check)
     char *path = text_of("%ssecrets.conf", check->folder);
     char error[CONFIG_ERROR_MAX] = "";
 
-    config_shared(check->config, warn_shared, check);
+    config_shared(check->config, warn_line, check);
+    config_unheld(check->config, warn_line, check);
     if (access(path, F_OK) < 0 && errno == ENOENT) {
         fprintf(check->ctl->err, "warning: %s: there is none, so no connection can come up\n",
                 path);

@@ -254,6 +254,21 @@ static void cell_selectors(struct table *table, const json_t *policy, const char
     free(lines);
 }
 
+/* Traffic that passes in the clear for now. */
+static void print_gap(FILE *out, const json_t *policy)
+{
+    const char *stands = item_text(policy, "stands");
+    const char *why = strcmp(stands, "with-sas") == 0
+                          ? "only what its peers' SAs cover is protected, while they stand"
+                      : strcmp(stands, "when-known") == 0
+                          ? "nothing is protected until an address of the peer's is known"
+                          : NULL;
+
+    if (why != NULL)
+        fprintf(out, "%s: child %s: %s\n", item_text(policy, "connection"),
+                item_text(policy, "child"), why);
+}
+
 void text_policies(FILE *out, const json_t *policies, const char *name)
 {
     static const char *const headers[] = {"CONNECTION", "CHILD",  "REQID",  "MODE",
@@ -278,6 +293,8 @@ void text_policies(FILE *out, const json_t *policies, const char *name)
     }
     table_print(table, out);
     table_free(table);
+    json_array_foreach (policies, i, item)
+        print_gap(out, item);
 }
 
 /* --- Counters --- */

@@ -206,7 +206,7 @@ static void on_missing(void *context, const char *line)
     log_line(SEVERITY_WARNING, "%s: %s", (const char *)context, line);
 }
 
-static void on_shared(void *context, const char *line)
+static void on_warning(void *context, const char *line)
 {
     (void)context;
     log_line(SEVERITY_WARNING, "%s", line);
@@ -217,9 +217,15 @@ void files_warn(const char *path, const struct loaded *loaded)
     char secrets_path[IPC_PATH_MAX];
     char error[FILES_ERROR_MAX];
 
-    config_shared(loaded->config, on_shared, NULL);
+    config_shared(loaded->config, on_warning, NULL);
+    files_warn_unheld(loaded);
     if (loaded->secrets != NULL && beside(path, "secrets.conf", secrets_path, error))
         secrets_missing(loaded->secrets, loaded->config, on_missing, secrets_path);
+}
+
+void files_warn_unheld(const struct loaded *loaded)
+{
+    config_unheld(loaded->config, on_warning, NULL);
 }
 
 void loaded_free(struct loaded *loaded)

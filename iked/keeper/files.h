@@ -33,6 +33,9 @@ MUST_USE bool files_load(const char *path, struct loaded *loaded, char error[FIL
 /* Logs a warning for each connection that has no secret in what was loaded from `path`. */
 void files_warn(const char *path, const struct loaded *loaded);
 
+/* Logs a warning for each child whose traffic passes in the clear until its peer has come. */
+void files_warn_unheld(const struct loaded *loaded);
+
 /* Harmless on an empty one, or where parts were taken out. */
 void loaded_free(struct loaded *loaded);
 

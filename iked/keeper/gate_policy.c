@@ -83,15 +83,24 @@ static bool side_allows(const struct child_config *child, const struct selector 
     return side_has(allowed, allowed_count, selector);
 }
 
-/* A reload can take traffic from a child, or the child away: then another may have it. */
-static bool still_has(const struct config *config, const struct owner *owner,
-                      const struct selector *local, const struct selector *remote)
+/* A reload can take traffic from a child, or the child away: then another may have it.  And what is
+ * configured for any peer waits for one without an SA: a connection that can call its peer goes
+ * before. */
+static bool still_has(const struct config *config, const struct reqid_use *reqid,
+                      const struct connection *wants, const struct selector *local,
+                      const struct selector *remote)
 {
-    const struct connection *connection = config_find(config, owner->connection.text);
+    const struct connection *connection = config_find(config, reqid->owner->connection.text);
     const struct child_config *child =
-        connection != NULL ? connection_find_child(connection, owner->child.text) : NULL;
+        connection != NULL ? connection_find_child(connection, reqid->owner->child.text) : NULL;
 
-    return child != NULL && side_has(child->local, child->local_count, local) &&
+    bool waits = child != NULL && connection->remote.family == FAMILY_NONE &&
+                 child->reqid == reqid->reqid &&
+                 config_wants_pair(config, reqid->owner, local, remote);
+
+    if (child == NULL || (waits && wants->remote.family != FAMILY_NONE))
+        return false;
+    return side_has(child->local, child->local_count, local) &&
            side_has(child->remote, child->remote_count, remote);
 }
 
@@ -131,7 +140,8 @@ enum status gate_check_install_policy(const struct gate *gate, const struct conf
                      &policy->remote_selector, its_own))
         return refuse(reason, "the remote selector is not within the child's");
     if (there != NULL && !its_own &&
-        still_has(config, there->reqid->owner, &policy->local_selector, &policy->remote_selector))
+        still_has(config, there->reqid, claim.connection, &policy->local_selector,
+                  &policy->remote_selector))
         return reason_set(reason, STATUS_FAIL, 0,
                           "refused: the selectors are in use by connection %s",
                           there->reqid->owner->connection.text);

@@ -34,6 +34,7 @@ static void use_config(struct session *session, struct loaded *loaded)
     session->loaded.secrets = NULL;
     gate_offer(&session->service->gate, session->loaded.config);
     session->generation++;
+    files_warn_unheld(&session->loaded);
 }
 
 static void give_config(struct session *session, const struct files *files,

@@ -190,14 +190,25 @@ static const char *start_name(enum child_start start)
     return names[start];
 }
 
+/* When there are policies for it; NULL: always. */
+static json_t *stands(const struct connection *connection, const struct child_config *child)
+{
+    if (child->remote_count > 0)
+        return NULL;
+    if (connection->remote.family == FAMILY_NONE)
+        return json_string("with-sas");
+    return connection->known_count == 0 && connection->peer_count > 0 ? json_string("when-known")
+                                                                      : NULL;
+}
+
 json_t *control_item_policy(const struct connection *connection, const struct child_config *child)
 {
-    return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:s, s:s}", "connection", connection->name,
-                     "child", child->name, "reqid", number(child->reqid), "mode",
-                     mode_name(child->mode), "local", selectors(child->local, child->local_count),
-                     "remote", selectors(child->remote, child->remote_count), "policy",
-                     child->policy == POLICY_PREFER ? "prefer" : "require", "start",
-                     start_name(child->start));
+    return json_pack(
+        "{s:s, s:s, s:o, s:o*, s:s, s:o, s:o, s:s, s:s}", "connection", connection->name, "child",
+        child->name, "reqid", number(child->reqid), "stands", stands(connection, child), "mode",
+        mode_name(child->mode), "local", selectors(child->local, child->local_count), "remote",
+        selectors(child->remote, child->remote_count), "policy",
+        child->policy == POLICY_PREFER ? "prefer" : "require", "start", start_name(child->start));
 }
 
 json_t *control_item_event(const struct effect_report *report, uint64_t time_ms)

@@ -186,6 +186,28 @@ void engine_command(struct engine *engine, const struct command *command, uint64
     }
 }
 
+#define IDLE_SAID_MS 60000
+
+/* Traffic waits for somebody who has to come by himself. */
+static void acquire_in_vain(struct engine *engine, const struct kernel_event *event,
+                            struct link *link)
+{
+    uint64_t now_ms = engine->context.now_ms;
+    char local[SELECTOR_TEXT_MAX];
+    char remote[SELECTOR_TEXT_MAX];
+
+    count(&engine->context, COUNTER_ACQUIRES_IGNORED);
+    if (link->idle_said_ms != 0 && now_ms - link->idle_said_ms < IDLE_SAID_MS)
+        return;
+    link->idle_said_ms = now_ms;
+    report(&engine->context, NULL, SEVERITY_INFO, "acquire",
+           "%s: traffic %s === %s does not pass: %s, only the peer can start",
+           link->connection->name, selector_text(&event->local_packet, local),
+           selector_text(&event->remote_packet, remote),
+           link->connection->remote.family == FAMILY_NONE ? "with remote = \"any\""
+                                                          : "with start = \"never\"");
+}
+
 static void acquire(struct engine *engine, const struct kernel_event *event, struct link *link,
                     const struct child_config *child)
 {
@@ -194,7 +216,7 @@ static void acquire(struct engine *engine, const struct kernel_event *event, str
 
     count(&engine->context, COUNTER_ACQUIRES);
     if (child->start == START_NEVER || link->connection->remote.family == FAMILY_NONE) {
-        count(&engine->context, COUNTER_ACQUIRES_IGNORED);
+        acquire_in_vain(engine, event, link);
         return;
     }
     link->retry_until_ms = engine->context.now_ms + TRAFFIC_WAITS_MS;

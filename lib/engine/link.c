@@ -385,31 +385,42 @@ void link_retry(struct engine *engine, struct link *link)
 
 /* --- Configuration --- */
 
-/* Does any connection with policies of its own protect this pair? */
-static bool config_has_pair(const struct config *config, const struct selector *local,
-                            const struct selector *remote)
+static bool is_for_any(const struct connection *connection)
 {
-    const struct connection *connection;
-    struct child_selectors unused;
-
-    TAILQ_FOREACH (connection, &config->connections, entry)
-        if (connection_find_pair(connection, local, remote, &unused) != NULL)
-            return true;
-    return false;
+    return connection->remote.family == FAMILY_NONE;
 }
 
-/* With `kept_by` a removal opens no gap. */
 void link_policies(struct engine *engine, const struct connection *connection,
-                   enum effect_kind kind, const struct config *kept_by)
+                   enum effect_kind kind)
 {
-    struct context *context = &engine->context;
     const struct child_config *config;
     struct child_selectors pair;
+    struct child_selectors other;
 
     TAILQ_FOREACH (config, &connection->children, entry)
         for (size_t i = 0; child_pair(config, i, &pair); i++)
-            if (kept_by == NULL || !config_has_pair(kept_by, &pair.local, &pair.remote))
-                configured_policy(context, kind, config, &pair);
+            if (!is_for_any(connection) ||
+                config_pair_holder(engine->config, &pair.local, &pair.remote, &other)->connection ==
+                    connection)
+                configured_policy(&engine->context, kind, config, &pair);
+}
+
+/* What another connection protects, too, is given to it: no packet finds a gap. */
+static void give_up_policies(struct engine *engine, const struct connection *before)
+{
+    const struct child_config *config;
+    const struct child_config *holder;
+    struct child_selectors pair;
+    struct child_selectors other;
+
+    TAILQ_FOREACH (config, &before->children, entry)
+        for (size_t i = 0; child_pair(config, i, &pair); i++) {
+            holder = config_pair_holder(engine->config, &pair.local, &pair.remote, &other);
+            if (holder == NULL)
+                configured_policy(&engine->context, EFFECT_REMOVE_POLICY, config, &pair);
+            else if (strcmp(holder->connection->name, before->name) != 0)
+                configured_policy(&engine->context, EFFECT_INSTALL_POLICY, holder, &other);
+        }
 }
 
 static void link_free(struct engine *engine, struct link *link)
@@ -453,7 +464,7 @@ static void add_link(struct engine *engine, const struct connection *connection)
     TAILQ_INIT(&link->waiting);
     TAILQ_INSERT_TAIL(&engine->links, link, entry);
     hash_insert(&engine->links_by_name, &link->by_name);
-    link_policies(engine, connection, EFFECT_INSTALL_POLICY, NULL);
+    link_policies(engine, connection, EFFECT_INSTALL_POLICY);
     dial_learn(engine, link);
     TAILQ_FOREACH (child, &connection->children, entry)
         if (child->start == START_IMMEDIATE)
@@ -525,7 +536,6 @@ enum phase { PHASE_DROP, PHASE_ADD, PHASE_SWEEP };
 
 struct changes {
     struct engine *engine;
-    const struct config *after;
     enum phase phase;
 };
 
@@ -548,14 +558,14 @@ static void apply_change(void *context, enum config_change change, const struct 
     } else if (changes->phase == PHASE_ADD && come) {
         add_link(engine, after);
     } else if (changes->phase == PHASE_SWEEP && gone) {
-        link_policies(engine, before, EFFECT_REMOVE_POLICY, changes->after);
+        give_up_policies(engine, before);
     }
 }
 
 void links_configure(struct engine *engine, struct config *config)
 {
     struct config *before = engine->config;
-    struct changes changes = {.engine = engine, .after = config, .phase = PHASE_DROP};
+    struct changes changes = {.engine = engine, .phase = PHASE_DROP};
 
     if (before != NULL)
         config_inherit(config, before);

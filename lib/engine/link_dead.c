@@ -55,7 +55,7 @@ void link_dead(struct engine *engine, struct ike_sa *sa, const char *why)
     } else if (link->connection->on_dead == DEAD_CLEAR && !link->cleared &&
                link_covered(link) == 0) {
         link->cleared = true;
-        link_policies(engine, link->connection, EFFECT_REMOVE_POLICY, NULL);
+        link_policies(engine, link->connection, EFFECT_REMOVE_POLICY);
     }
     link_stalled(engine, link, why);
 }
@@ -67,5 +67,5 @@ void link_serves(struct engine *engine, struct link *link)
     if (!link->cleared)
         return;
     link->cleared = false;
-    link_policies(engine, link->connection, EFFECT_INSTALL_POLICY, NULL);
+    link_policies(engine, link->connection, EFFECT_INSTALL_POLICY);
 }

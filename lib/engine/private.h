@@ -29,7 +29,8 @@ struct link {
     uint64_t lost_children;  /* bits: children to be made anew, their peer having died */
     bool cleared;            /* the policies went with a dead peer */
     bool orphans;            /* SAs of an earlier life are to be replaced */
-    char *last_error;        /* NULL: the last try did well */
+    uint64_t idle_said_ms; /* when it was said that traffic waits and we may not start; 0: never */
+    char *last_error;      /* NULL: the last try did well */
     uint64_t last_error_ms;
 };
 TAILQ_HEAD(link_list, link);
@@ -264,10 +265,10 @@ bool link_is_whole(const struct link *link);
 uint64_t child_bit(const struct child_config *config);
 const struct child_config *child_of_bits(const struct connection *connection, uint64_t bits);
 
-/* Installs or removes the policies that stand as long as the connection is configured.  `kept_by`:
- * pairs that this configuration protects are left out, NULL: none are. */
+/* Installs or removes the policies that stand as long as the connection is configured; but not
+ * those of a connection for any peer where one with a known peer has the same. */
 void link_policies(struct engine *engine, const struct connection *connection,
-                   enum effect_kind kind, const struct config *kept_by);
+                   enum effect_kind kind);
 
 /* --- link_addresses.c: peers with a name or several addresses; link->dial --- */
 

@@ -229,8 +229,9 @@ void config_inherit(struct config *config, const struct config *before);
 bool peers_equal(const struct connection *a, const struct connection *b);
 
 /* The i-th pair of selectors that is protected as long as the connection is configured, and where
- * the peer is that it is for.  False past the last.  There is none for any peer; and none yet for a
- * peer's own address while that is not known. */
+ * the peer is that it is for: nowhere (an unspecified address) with remote = "any", and as long as
+ * no address is known.  False past the last.  There is none for the own address of a peer that is
+ * not known, so none at all for any peer where no remote selector is configured. */
 struct child_selectors {
     struct selector local;
     struct selector remote;
@@ -241,6 +242,11 @@ bool child_pair(const struct child_config *child, size_t i, struct child_selecto
 /* Calls `each` with one line for every child for whose traffic an earlier one is configured: the
  * kernel has one policy for it.  That is no fault: the earlier one may go. */
 void config_shared(const struct config *config, void (*each)(void *context, const char *line),
+                   void *context);
+
+/* Calls `each` with one line for every child that has no policies while no peer has an SA: what it
+ * is for passes in the clear then. */
+void config_unheld(const struct config *config, void (*each)(void *context, const char *line),
                    void *context);
 
 const struct child_config *connection_find_child(const struct connection *connection,

@@ -177,19 +177,27 @@ bool connection_has_peer(const struct connection *connection, const char *name)
     return false;
 }
 
+/* Where nobody in particular is, as seen from our end. */
+static struct address nowhere(const struct connection *connection, const struct selector *remote)
+{
+    uint8_t family = connection->local.family;
+
+    return (struct address){.family = family != FAMILY_NONE ? family : remote->family};
+}
+
 bool child_pair(const struct child_config *child, size_t i, struct child_selectors *pair)
 {
     const struct connection *connection = child->connection;
     size_t remote_count =
         child->remote_count > 0 ? child->remote_count : (size_t)connection->known_count;
 
-    if (connection->remote.family == FAMILY_NONE || remote_count == 0 ||
-        i / remote_count >= child->local_count)
+    if (remote_count == 0 || i / remote_count >= child->local_count)
         return false;
     pair->local = child->local[i / remote_count];
     if (child->remote_count > 0) {
-        pair->peer = connection->remote;
         pair->remote = child->remote[i % remote_count];
+        pair->peer = connection->remote.family != FAMILY_NONE ? connection->remote
+                                                              : nowhere(connection, &pair->remote);
     } else {
         pair->peer = connection->known[i % remote_count].address;
         pair->remote = selector_host(&pair->peer);

@@ -1,5 +1,6 @@
 /*
- * Children of one configuration that are for the very same traffic: see config_shared in config.h.
+ * Children of one configuration that are for the very same traffic, and those that have no policies
+ * of their own: see config_shared and config_unheld in config.h.
  *
  * Not here: what is narrowed to the same while iked runs; the keeper's gate and child_find_rival
  * see to that.
@@ -92,6 +93,25 @@ static struct wish *child_tell(struct hash_table *wishes, const struct child_con
     return next;
 }
 
+void config_unheld(const struct config *config, void (*each)(void *context, const char *line),
+                   void *context)
+{
+    char line[2 * CONFIG_ERROR_MAX];
+    const struct connection *connection;
+    const struct child_config *child;
+
+    TAILQ_FOREACH (connection, &config->connections, entry)
+        TAILQ_FOREACH (child, &connection->children, entry) {
+            if (connection->remote.family != FAMILY_NONE || child->remote_count > 0)
+                continue;
+            snprintf(line, sizeof(line),
+                     "%s:%u: %s: child %s: with remote = \"any\" and no remote selectors only what "
+                     "its peers' SAs cover is protected, while they stand",
+                     connection->file, connection->line, connection->name, child->name);
+            each(context, line);
+        }
+}
+
 void config_shared(const struct config *config, void (*each)(void *context, const char *line),
                    void *context)
 {
@@ -105,9 +125,11 @@ void config_shared(const struct config *config, void (*each)(void *context, cons
         free(wishes);
         return;
     }
+    /* What is for any peer belongs to whoever comes: several may be for the same. */
     TAILQ_FOREACH (connection, &config->connections, entry)
         TAILQ_FOREACH (child, &connection->children, entry)
-            next = child_tell(&table, child, next, each, context);
+            if (connection->remote.family != FAMILY_NONE)
+                next = child_tell(&table, child, next, each, context);
     hash_free(&table);
     free(wishes);
 }

@@ -335,6 +335,31 @@ const struct child_config *connection_find_pair(const struct connection *connect
     return NULL;
 }
 
+const struct child_config *config_pair_holder(const struct config *config,
+                                              const struct selector *local,
+                                              const struct selector *remote,
+                                              struct child_selectors *pair)
+{
+    const struct child_config *holder = NULL;
+    const struct child_config *found;
+    const struct connection *connection;
+    struct child_selectors at;
+
+    TAILQ_FOREACH (connection, &config->connections, entry) {
+        bool for_any = connection->remote.family == FAMILY_NONE;
+        if (holder != NULL && for_any)
+            continue;
+        found = connection_find_pair(connection, local, remote, &at);
+        if (found == NULL)
+            continue;
+        holder = found;
+        *pair = at;
+        if (!for_any)
+            break;
+    }
+    return holder;
+}
+
 /* Has it a policy, of its own or of its own ends, for this pair? */
 static bool has_policy(const struct child_sa *child, const struct selector *local,
                        const struct selector *remote)
@@ -362,6 +387,7 @@ static const struct child_sa *find_sibling(const struct context *context, const 
     return newest;
 }
 
+/* What is configured for any peer is nobody's until a peer has it. */
 static const struct child_config *configured_rival(const struct config *config,
                                                    const struct child_sa *child,
                                                    const struct selector *local,
@@ -372,7 +398,8 @@ static const struct child_config *configured_rival(const struct config *config,
     struct child_selectors pair;
 
     TAILQ_FOREACH (connection, &config->connections, entry)
-        if ((rival = connection_find_pair(connection, local, remote, &pair)) != NULL &&
+        if (connection->remote.family != FAMILY_NONE &&
+            (rival = connection_find_pair(connection, local, remote, &pair)) != NULL &&
             rival != child->config)
             return rival;
     return NULL;
@@ -409,6 +436,16 @@ const struct child_config *child_find_rival(const struct context *context,
     return rival;
 }
 
+static void return_to_configured(struct context *context, const struct child_config *own,
+                                 const struct child_selectors *own_pair)
+{
+    struct child_selectors pair = *own_pair;
+    const struct child_config *holder =
+        config_pair_holder(context->config, &own_pair->local, &own_pair->remote, &pair);
+
+    configured_policy(context, EFFECT_INSTALL_POLICY, holder != NULL ? holder : own, &pair);
+}
+
 static void return_policy(struct context *context, const struct ike_sa *sa,
                           const struct child_sa *child, const struct selector *local,
                           const struct selector *remote)
@@ -421,7 +458,7 @@ static void return_policy(struct context *context, const struct ike_sa *sa,
     if (sibling != NULL)
         child_policy(context, EFFECT_INSTALL_POLICY, sibling, local, remote);
     else if (configured != NULL)
-        configured_policy(context, EFFECT_INSTALL_POLICY, configured, &pair);
+        return_to_configured(context, configured, &pair);
     else
         child_policy(context, EFFECT_REMOVE_POLICY, child, local, remote);
 }

@@ -597,4 +597,11 @@ const struct child_config *connection_find_pair(const struct connection *connect
                                                 const struct selector *remote,
                                                 struct child_selectors *pair);
 
+/* Whose is the pair by configuration, when no SA has it?  The first child's that is configured with
+ * it and whose peer is known, else the first one's for any peer, who can ask nobody; NULL: none. */
+const struct child_config *config_pair_holder(const struct config *config,
+                                              const struct selector *local,
+                                              const struct selector *remote,
+                                              struct child_selectors *pair);
+
 #endif

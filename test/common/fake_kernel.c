@@ -325,7 +325,8 @@ bool fake_kernel_input(const struct fake_kernel *kernel, const struct selector *
     if (sa == NULL)
         return policy->is.policy == POLICY_PREFER;
     return sa->reqid == policy->is.reqid && sa->mode == policy->is.mode &&
-           address_same_host(&sa->source, &policy->is.remote);
+           (!address_is_host(&policy->is.remote) ||
+            address_same_host(&sa->source, &policy->is.remote));
 }
 
 static bool packets_reached(const struct fake_sa *sa, uint64_t limit)

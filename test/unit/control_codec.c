@@ -519,9 +519,15 @@ static void policy_item_is_golden(void **state)
     (void)state;
     configured(&connection, &child);
     assert_json(control_item_policy(&connection, &child),
+                "{\"connection\":\"db\",\"child\":\"lan\",\"reqid\":7,\"stands\":\"with-sas\","
+                "\"mode\":\"transport\",\"local\":[\"192.0.2.1/32\"],\"remote\":[],"
+                "\"policy\":\"prefer\",\"start\":\"immediate\"}");
+    child.remote[0] = host_of("192.0.2.2");
+    child.remote_count = 1;
+    assert_json(control_item_policy(&connection, &child),
                 "{\"connection\":\"db\",\"child\":\"lan\",\"reqid\":7,\"mode\":\"transport\","
-                "\"local\":[\"192.0.2.1/32\"],\"remote\":[],\"policy\":\"prefer\","
-                "\"start\":\"immediate\"}");
+                "\"local\":[\"192.0.2.1/32\"],\"remote\":[\"192.0.2.2/32\"],"
+                "\"policy\":\"prefer\",\"start\":\"immediate\"}");
 }
 
 static void event_item_is_golden(void **state)

@@ -136,7 +136,7 @@ static void a_later_child_brings_the_policies_back(void **state)
     struct link *link = link_find(engine, "ab");
     struct ike_sa *at_b = probe_first(two.hosts[1]->engine);
     link->cleared = true;
-    link_policies(engine, link->connection, EFFECT_REMOVE_POLICY, NULL);
+    link_policies(engine, link->connection, EFFECT_REMOVE_POLICY);
     send_create(&two, at_b, CREATE_CHILD, TAILQ_FIRST(&at_b->children));
     assert_false(link->cleared);
     assert_false(TAILQ_EMPTY(&two.hosts[0]->kernel.policies));

@@ -220,7 +220,11 @@ static void children_for_the_same_traffic_are_named(void **state)
     assert_int_equal(check(folder, "iked.conf", false), EXIT_DONE);
     assert_said(folder, folder->err,
                 "warning: @/iked.conf:3: web: child a is for the same traffic as child db of db, "
-                "which has it\n");
+                "which has it\n"
+                "warning: @/iked.conf:5: any: child any: with remote = \"any\" and no remote "
+                "selectors only what its peers' SAs cover is protected, while they stand\n"
+                "warning: @/iked.conf:6: all: child all: with remote = \"any\" and no remote "
+                "selectors only what its peers' SAs cover is protected, while they stand\n");
     assert_said(folder, folder->out, "@/iked.conf: 4 connections, no fault\n");
 }
 

@@ -408,6 +408,28 @@ static void policies_are_a_table(void **state)
         "road        road   7      transport  192.0.2.1/32  the peer             prefer   never\n");
 }
 
+/* What passes in the clear for now is said. */
+static void policies_that_do_not_stand_are_named(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        run(HELLO "{\"id\":1,\"policy\":{\"connection\":\"road\",\"child\":\"road\",\"reqid\":7,"
+                  "\"stands\":\"with-sas\",\"mode\":\"transport\",\"local\":[\"192.0.2.1/32\"],"
+                  "\"remote\":[],\"policy\":\"require\",\"start\":\"never\"}}\n"
+                  "{\"id\":1,\"policy\":{\"connection\":\"name\",\"child\":\"c\",\"reqid\":8,"
+                  "\"stands\":\"when-known\",\"mode\":\"transport\",\"local\":[\"192.0.2.1/32\"],"
+                  "\"remote\":[],\"policy\":\"require\",\"start\":\"traffic\"}}\n" DONE1,
+            "show", "policies", NULL),
+        EXIT_DONE);
+    assert_string_equal(
+        last.out,
+        "CONNECTION  CHILD  REQID  MODE       LOCAL         REMOTE    POLICY   START\n"
+        "road        road   7      transport  192.0.2.1/32  the peer  require  never\n"
+        "name        c      8      transport  192.0.2.1/32  the peer  require  traffic\n"
+        "road: child road: only what its peers' SAs cover is protected, while they stand\n"
+        "name: child c: nothing is protected until an address of the peer's is known\n");
+}
+
 static void wide_tables_are_stacked(void **state)
 {
     (void)state;
@@ -614,6 +636,7 @@ int main(void)
         TEST(connections_are_json),
         TEST(sas_are_blocks),
         TEST(policies_are_a_table),
+        TEST(policies_that_do_not_stand_are_named),
         TEST(wide_tables_are_stacked),
         TEST(counters_leave_out_zeroes),
         TEST(overview_is_one_screen),

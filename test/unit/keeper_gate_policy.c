@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "iked/keeper/kernel.h"
+
 /* --- What they select --- */
 
 static void policies_stay_within_the_child(void **state)
@@ -260,6 +262,36 @@ static void policies_follow_their_sas(void **state)
             e->policy.local_selector = selector_between("10.0.0.0", "10.255.255.255"));
 }
 
+/* They lead nowhere, stand as long as they are configured, and yield to who can call its peer. */
+static void policies_for_any_peer_stand(void **state)
+{
+    struct effect policy = good_policy();
+    (void)state;
+
+    room_configure(
+        "connections: { road: { local = \"192.0.2.1\"; remote = \"any\"; children: { net: { mode = "
+        "\"tunnel\"; local = [ \"10.1.0.0/16\" ]; remote = [ \"10.2.0.0/16\" ]; }; }; }; "
+        "lan: { local = \"192.0.2.1\"; remote = \"192.0.2.3\"; children: { net: { mode = "
+        "\"tunnel\"; local = [ \"10.1.0.0/16\" ]; remote = [ \"10.2.0.0/16\" ]; }; }; }; };");
+    name_set(&policy.policy.connection, "road");
+    policy.policy.reqid = reqid_of("road", "net");
+    policy.policy.remote = (struct address){.family = FAMILY_IPV4};
+    assert_passes(&policy);
+    assert_non_null(ledger_set_policy(&room.ledger, &policy.policy));
+    struct effect removal = policy;
+    removal.kind = EFFECT_REMOVE_POLICY;
+    assert_refused(&removal, "the configuration wants this policy");
+    struct effect known = good_policy();
+    known.policy.reqid = reqid_of("lan", "net");
+    assert_passes(&known);
+    /* Not so when a peer has it: then it is in somebody's hands. */
+    policy.policy.reqid = REQID_DYNAMIC + 5;
+    policy.policy.remote = policy_address("203.0.113.9");
+    assert_passes(&policy);
+    assert_non_null(ledger_set_policy(&room.ledger, &policy.policy));
+    assert_refused(&known, "in use by connection road");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +306,7 @@ int main(void)
         TEST(a_mobile_peer_may_be_anywhere),
         TEST(named_peers_are_where_they_are_known),
         TEST(policies_follow_their_sas),
+        TEST(policies_for_any_peer_stand),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
