@@ -218,18 +218,49 @@ static bool same_selectors(const struct child_sa *a, const struct child_sa *b)
                            b->remote_count);
 }
 
-/* What is left of an offer for a configured child. */
-struct narrowed {
-    struct selector local[CONFIG_SELECTORS_MAX];
-    struct selector remote[CONFIG_SELECTORS_MAX];
-    size_t local_count;
-    size_t remote_count;
+/* One of the configured children that a request may mean. */
+struct candidate {
+    const struct child_config *config;
+    struct narrowed left;
+    unsigned fitness; /* higher is better; 0: it does not suit at all */
 };
 
-/* How well a configured child suits an offer: 0 not at all, higher is better. */
-static unsigned fitness(const struct ike_sa *sa, const struct child_config *config,
-                        const struct child_offer *offer, struct narrowed *left)
+/* RFC 7296 section 2.9: where the first selectors, which may be those of a packet, are allowed, they
+ * must be in the answer. */
+static bool has_first(const struct narrowed *left, const struct child_offer *offer)
 {
+    return selectors_within(left->local, left->local_count, offer->tsr.items, 1) &&
+           selectors_within(left->remote, left->remote_count, offer->tsi.items, 1);
+}
+
+/* How well what is left suits: all of what is offered and all that is configured before one of
+ * the two before a mere intersection; the initiator's first choice goes before that, and the mode
+ * before all. */
+static unsigned fitness(const struct ike_sa *sa, const struct child_config *config,
+                        const struct child_offer *offer, const struct narrowed *left)
+{
+    const struct selector *allowed;
+    struct selector own;
+    size_t allowed_count = child_allowed_remote(sa, config, &own, &allowed);
+    bool all_configured =
+        selectors_within(left->local, left->local_count, config->local, config->local_count) &&
+        selectors_within(left->remote, left->remote_count, allowed, allowed_count);
+    bool all_offered =
+        selectors_within(left->local, left->local_count, offer->tsr.items, offer->tsr.count) &&
+        selectors_within(left->remote, left->remote_count, offer->tsi.items, offer->tsi.count);
+    bool same_mode = (config->mode == CHILD_TRANSPORT) == offer->transport;
+
+    return 1u + (all_configured ? 1u : 0u) + (all_offered ? 1u : 0u) +
+           (has_first(left, offer) ? 4u : 0u) + (same_mode ? 8u : 0u);
+}
+
+/* *reason is set when traffic that suits belongs to somebody else. */
+static void consider(const struct context *context, const struct ike_sa *sa,
+                     const struct child_config *config, const struct child_offer *offer,
+                     struct candidate *best, struct reason *reason)
+{
+    struct candidate candidate = {.config = config};
+    struct narrowed *left = &candidate.left;
     const struct selector *allowed;
     struct selector own;
     size_t allowed_count = child_allowed_remote(sa, config, &own, &allowed);
@@ -238,49 +269,39 @@ static unsigned fitness(const struct ike_sa *sa, const struct child_config *conf
                                          offer->tsr.count, left->local);
     left->remote_count =
         narrow_selectors(allowed, allowed_count, offer->tsi.items, offer->tsi.count, left->remote);
-    if (left->local_count == 0 || left->remote_count == 0)
-        return 0;
-    bool whole =
-        selectors_within(left->local, left->local_count, config->local, config->local_count) &&
-        selectors_within(left->remote, left->remote_count, allowed, allowed_count);
-    bool same_mode = (config->mode == CHILD_TRANSPORT) == offer->transport;
-    return 1u + (whole ? 1u : 0u) + (same_mode ? 2u : 0u);
+    if (left->local_count == 0 || left->remote_count == 0 ||
+        !child_cut(context, sa, config, left, reason))
+        return;
+    candidate.fitness = fitness(sa, config, offer, left);
+    if (candidate.fitness > best->fitness)
+        *best = candidate;
 }
 
 /* `only`: the one that is to be rekeyed, or NULL. */
-static const struct child_config *most_fitting(const struct ike_sa *sa,
-                                               const struct child_offer *offer,
-                                               const struct child_config *only)
+static struct candidate most_fitting(const struct context *context, const struct ike_sa *sa,
+                                     const struct child_offer *offer,
+                                     const struct child_config *only, struct reason *reason)
 {
-    struct narrowed unused;
-    const struct child_config *best = NULL;
+    struct candidate best = {0};
     const struct child_config *config;
-    unsigned best_fitness = 0;
 
-    TAILQ_FOREACH (config, &sa->connection->children, entry) {
-        if (only != NULL && config != only)
-            continue;
-        unsigned fits = fitness(sa, config, offer, &unused);
-        if (fits > best_fitness) {
-            best = config;
-            best_fitness = fits;
-        }
-    }
+    TAILQ_FOREACH (config, &sa->connection->children, entry)
+        if (only == NULL || config == only)
+            consider(context, sa, config, offer, &best, reason);
     return best;
 }
 
 /* The new child with the narrowed selectors; NULL when memory is out. */
 static struct child_sa *narrowed_child(struct context *context, const struct ike_sa *sa,
-                                       const struct child_config *config,
-                                       const struct child_offer *offer)
+                                       const struct candidate *chosen)
 {
-    struct narrowed left;
-    struct child_sa *child = child_new(context, config);
+    const struct narrowed *left = &chosen->left;
+    struct child_sa *child = child_new(context, chosen->config);
 
     if (child == NULL)
         return NULL;
-    if (fitness(sa, config, offer, &left) == 0 ||
-        !child_set_selectors(child, left.local, left.local_count, left.remote, left.remote_count)) {
+    if (!child_set_selectors(child, left->local, left->local_count, left->remote,
+                             left->remote_count)) {
         child_free(child);
         return NULL;
     }
@@ -307,24 +328,37 @@ static enum status choose(const struct ike_sa *sa, const struct child_config *co
 }
 
 /* RFC 7296 section 2.23.1: addresses as they are seen here first; what then is not for transport
- * mode is taken as it was sent.  *offer: the request's, or `seen`. */
-static const struct child_config *find_config(const struct ike_sa *sa,
-                                              const struct child_request *request,
-                                              struct child_offer *seen,
-                                              const struct child_offer **offer)
+ * mode is taken as it was sent. */
+static struct candidate find_config(const struct context *context, const struct ike_sa *sa,
+                                    const struct child_request *request, struct reason *reason)
 {
     const struct child_config *only = request->old == NULL ? NULL : request->old->config;
+    struct child_offer seen;
 
-    *offer = request->offer;
     if (!request->offer->transport || (!sa->nat_here && !sa->nat_there))
-        return most_fitting(sa, *offer, only);
-    *seen = *request->offer;
-    nat_substitute(sa, &seen->tsr, &seen->tsi);
-    const struct child_config *config = most_fitting(sa, seen, only);
-    if (config == NULL || config->mode != CHILD_TRANSPORT)
-        return most_fitting(sa, *offer, only);
-    *offer = seen;
-    return config;
+        return most_fitting(context, sa, request->offer, only, reason);
+    seen = *request->offer;
+    nat_substitute(sa, &seen.tsr, &seen.tsi);
+    struct candidate chosen = most_fitting(context, sa, &seen, only, reason);
+    if (chosen.config == NULL || chosen.config->mode != CHILD_TRANSPORT)
+        return most_fitting(context, sa, request->offer, only, reason);
+    return chosen;
+}
+
+static enum status nothing_suits(const struct child_offer *offer, const struct reason *rival,
+                                 struct reason *reason)
+{
+    char tsi[SELECTOR_TEXT_MAX];
+    char tsr[SELECTOR_TEXT_MAX];
+
+    if (rival->text[0] != '\0') {
+        *reason = *rival;
+        return STATUS_REJECT;
+    }
+    return reason_set(reason, STATUS_REJECT, V2_N_TS_UNACCEPTABLE,
+                      "the peer asks for %s here and %s there; no child allows that",
+                      selector_text(&offer->tsr.items[0], tsr),
+                      selector_text(&offer->tsi.items[0], tsi));
 }
 
 enum status child_choose(struct context *context, const struct ike_sa *sa,
@@ -332,27 +366,22 @@ enum status child_choose(struct context *context, const struct ike_sa *sa,
                          uint8_t *number, struct reason *reason)
 {
     const struct child_sa *old = request->old;
-    const struct child_offer *offer;
-    struct child_offer seen;
-    const struct child_config *config = find_config(sa, request, &seen, &offer);
-    char tsi[SELECTOR_TEXT_MAX];
-    char tsr[SELECTOR_TEXT_MAX];
+    struct reason rival = {0};
+    struct candidate chosen = find_config(context, sa, request, &rival);
+    const struct child_config *config = chosen.config;
     struct suite suite;
     uint32_t spi;
 
     if (config == NULL)
-        return reason_set(reason, STATUS_REJECT, V2_N_TS_UNACCEPTABLE,
-                          "the peer asks for %s here and %s there; no child allows that",
-                          selector_text(&offer->tsr.items[0], tsr),
-                          selector_text(&offer->tsi.items[0], tsi));
-    if (config->mode == CHILD_TRANSPORT && !offer->transport)
+        return nothing_suits(request->offer, &rival, reason);
+    if (config->mode == CHILD_TRANSPORT && !request->offer->transport)
         return reason_set(reason, STATUS_REJECT, V2_N_NO_PROPOSAL_CHOSEN,
                           "the peer asks for tunnel mode, child %s is for transport mode",
                           config->name);
     enum status status = choose(sa, config, request, &suite, number, &spi, reason);
     if (status != STATUS_OK)
         return status;
-    *child = narrowed_child(context, sa, config, offer);
+    *child = narrowed_child(context, sa, &chosen);
     if (*child == NULL)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     if (old != NULL && same_selectors(*child, old)) {
@@ -369,19 +398,6 @@ enum status child_choose(struct context *context, const struct ike_sa *sa,
         child_continue(*child, old);
     }
     return status;
-}
-
-enum status child_check_rivals(const struct context *context, const struct ike_sa *sa,
-                               const struct child_sa *child, struct reason *reason)
-{
-    const struct child_config *rival = child_find_rival(context, child);
-
-    if (rival == NULL)
-        return nat_check_rivals(context, sa, child, reason);
-    return reason_set(reason, STATUS_REJECT, V2_N_TS_UNACCEPTABLE,
-                      "child %s: child %s of connection %s has these selectors already; "
-                      "expected others, or both peers in one connection",
-                      child->config->name, rival->name, rival->connection->name);
 }
 
 void child_continue(struct child_sa *child, const struct child_sa *old)
@@ -511,7 +527,8 @@ enum status child_install(struct context *context, struct ike_sa *sa, struct ste
     struct child_keys keys;
     enum status status = keys_child(context, sa, &child->suite, seed, &keys);
 
-    sa_table_claim(context->sas, sa, child);
+    if (!sa_table_claim(context->sas, sa, child))
+        status = STATUS_FAIL;
     if (child->line == 0) {
         child->ours = seed->initiator;
         child->line = child->ours ? child->spi_in : child->spi_out;

@@ -52,8 +52,23 @@ MUST_USE enum status child_choose(struct context *context, const struct ike_sa *
                                   const struct child_request *request, struct child_sa **child,
                                   uint8_t *number, struct reason *reason);
 
-/* Responder, the peer being authenticated: STATUS_REJECT with TS_UNACCEPTABLE when traffic of the
- * child belongs to another one already (nat_check_rivals, child_find_rival). */
+/* What is left of an offer for a configured child. */
+struct narrowed {
+    struct selector local[CONFIG_SELECTORS_MAX];
+    struct selector remote[CONFIG_SELECTORS_MAX];
+    size_t local_count;
+    size_t remote_count;
+};
+
+/* Takes out what belongs to others (overlap.h): what another connection is configured for, or
+ * another connection or identity has in hand.  False when nothing is left, or the kernel could not
+ * say it: *reason names whose it is. */
+MUST_USE bool child_cut(const struct context *context, const struct ike_sa *sa,
+                        const struct child_config *config, struct narrowed *left,
+                        struct reason *reason);
+
+/* The peer being authenticated: STATUS_REJECT with TS_UNACCEPTABLE when traffic of the child
+ * belongs to another one by now (child_cut, nat_check_rivals). */
 MUST_USE enum status child_check_rivals(const struct context *context, const struct ike_sa *sa,
                                         const struct child_sa *child, struct reason *reason);
 

@@ -184,6 +184,10 @@ static enum status accept(struct context *context, struct ike_sa *sa, struct cre
         status = child_accept(context, sa, creation->child, &offer, creation->group, reason);
     if (status == STATUS_OK && creation->child->suite.group != creation->group)
         status = reason_set(reason, STATUS_CLOSE, 0, "the peer chose another group");
+    if (status == STATUS_OK)
+        status = child_check_rivals(context, sa, creation->child, reason);
+    if (status == STATUS_OK && !sa_table_claim(context->sas, sa, creation->child))
+        status = STATUS_FAIL;
     return status;
 }
 

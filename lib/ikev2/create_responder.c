@@ -180,9 +180,9 @@ static enum status create_child(struct context *context, struct ike_sa *sa,
     creation->old_child = old == NULL ? 0 : old->number;
     if (!buffer_copy(&creation->nonce_i, nonce) || !creation_nonce(context, &creation->nonce_r) ||
         child_ask_spi(context, sa, &creation->step, child, false) != STATUS_OK ||
-        (group != GROUP_NONE && creation_compute(context, sa, creation, public) != STATUS_OK))
+        (group != GROUP_NONE && creation_compute(context, sa, creation, public) != STATUS_OK) ||
+        !sa_table_claim(context->sas, sa, child)) /* before it is installed another may ask */
         return fail(context, sa, reason);
-    sa_table_claim(context->sas, sa, child); /* until it is installed another request may come */
     return STATUS_OK;
 }
 

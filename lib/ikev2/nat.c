@@ -179,25 +179,32 @@ static bool is_rival(const struct child_sa *other, const struct ike_sa *sa)
            address_same_host(&owner->remote, &sa->remote) && !ike_sa_same_identity(owner, sa);
 }
 
+enum status nat_refuse_rival(const struct ike_sa *sa, const struct child_config *config,
+                             const char *id, struct reason *reason)
+{
+    char address[ADDRESS_TEXT_MAX];
+
+    return reason_set(reason, STATUS_REJECT, V2_N_TS_UNACCEPTABLE,
+                      "child %s: %.100s, behind the same NAT at %s, has this traffic already; "
+                      "expected other ports, or tunnel mode",
+                      config->name, id, address_text(&sa->remote, address));
+}
+
 enum status nat_check_rivals(const struct context *context, const struct ike_sa *sa,
                              const struct child_sa *child, struct reason *reason)
 {
-    const struct selector *remote = child->remote_selectors;
-    const struct child_sa *other = NULL;
-    char address[ADDRESS_TEXT_MAX];
+    const struct claim *claim = NULL;
     char id[128];
 
     if (child->mode != CHILD_TRANSPORT || !sa->nat_there)
         return STATUS_OK;
-    while ((other = sa_table_next_claim(context->sas, remote, other)) != NULL) {
+    while ((claim = sa_table_next_claim(context->sas, child->remote_selectors, claim)) != NULL) {
+        const struct child_sa *other = claim->child;
         if (!is_rival(other, sa) || !overlap(other, child))
             continue;
         struct identity other_id = ike_sa_remote_id(other->owner);
-        return reason_set(reason, STATUS_REJECT, V2_N_TS_UNACCEPTABLE,
-                          "child %s: %s, behind the same NAT at %s, has this traffic already; "
-                          "expected other ports, or tunnel mode",
-                          child->config->name, identity_text(&other_id, id, sizeof(id)),
-                          address_text(&sa->remote, address));
+        return nat_refuse_rival(sa, child->config, identity_text(&other_id, id, sizeof(id)),
+                                reason);
     }
     return STATUS_OK;
 }

@@ -51,4 +51,8 @@ void nat_substitute(const struct ike_sa *sa, struct v2_selectors *local,
 MUST_USE enum status nat_check_rivals(const struct context *context, const struct ike_sa *sa,
                                       const struct child_sa *child, struct reason *reason);
 
+/* Says so: STATUS_REJECT. */
+enum status nat_refuse_rival(const struct ike_sa *sa, const struct child_config *config,
+                             const char *id, struct reason *reason);
+
 #endif

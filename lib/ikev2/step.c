@@ -67,9 +67,9 @@ static enum status verified(struct context *context, struct ike_sa *sa, struct r
     ike_sa_leave_half_open(context, sa);
     buffer_free(&handshake->init_request);
     buffer_free(&handshake->init_response);
-    if (!sa->initiator && handshake->child != NULL &&
+    if (handshake->child_error == 0 && handshake->child != NULL &&
         child_check_rivals(context, sa, handshake->child, &handshake->refusal) != STATUS_OK)
-        handshake->child_error = handshake->refusal.notify;
+        handshake->child_error = V2_N_TS_UNACCEPTABLE;
     if (handshake->child_error != 0 && handshake->child != NULL)
         child_remove(context, sa, handshake->child);
     if (handshake->child == NULL)

@@ -72,6 +72,12 @@ size_t narrow_selectors(const struct selector *allowed, size_t allowed_count,
                         const struct selector *offered, size_t offered_count,
                         struct selector *narrowed);
 
+/* What of `from` does not lie in `what`, in the order of addresses, then of ports: writes up to four
+ * and returns their number.  Where only one protocol of several would be left out, the addresses
+ * are, as a whole: a selector names one protocol or all. */
+size_t selector_without(const struct selector *from, const struct selector *what,
+                        struct selector rest[4]);
+
 /* True when every item of `inner` lies within some item of `outer`. */
 bool selectors_within(const struct selector *outer, size_t outer_count,
                       const struct selector *inner, size_t inner_count);

@@ -6,6 +6,8 @@
  */
 #include "lib/policy/choose.h"
 
+#include <string.h>
+
 static bool within_some(const struct selector *outer, size_t outer_count,
                         const struct selector *inner)
 {
@@ -53,4 +55,56 @@ bool selectors_within(const struct selector *outer, size_t outer_count,
         if (!within_some(outer, outer_count, &inner[i]))
             return false;
     return true;
+}
+
+/* The address before (-1) or behind (+1) another; the caller knows that there is one. */
+static void step_address(uint8_t *address, size_t size, int by)
+{
+    for (size_t i = size; i > 0; i--) {
+        address[i - 1] = (uint8_t)(address[i - 1] + by);
+        if (address[i - 1] != (by > 0 ? 0 : UINT8_MAX))
+            return;
+    }
+}
+
+static bool has_ports(const struct selector *selector)
+{
+    return selector->port_start <= selector->port_end; /* else OPAQUE */
+}
+
+size_t selector_without(const struct selector *from, const struct selector *what,
+                        struct selector rest[4])
+{
+    size_t size = address_size(from->family);
+    struct selector both;
+    size_t count = 0;
+
+    if (!selector_intersect(from, what, &both)) {
+        rest[0] = *from;
+        return 1;
+    }
+    if (memcmp(from->start, both.start, size) < 0) {
+        rest[count] = *from;
+        memcpy(rest[count].end, both.start, size);
+        step_address(rest[count++].end, size, -1);
+    }
+    if (from->protocol == both.protocol && has_ports(from) && has_ports(&both)) {
+        struct selector middle = *from;
+        memcpy(middle.start, both.start, size);
+        memcpy(middle.end, both.end, size);
+        if (from->port_start < both.port_start) {
+            rest[count] = middle;
+            rest[count++].port_end = (uint16_t)(both.port_start - 1);
+        }
+        if (both.port_end < from->port_end) {
+            rest[count] = middle;
+            rest[count++].port_start = (uint16_t)(both.port_end + 1);
+        }
+    }
+    if (memcmp(both.end, from->end, size) < 0) {
+        rest[count] = *from;
+        memcpy(rest[count].start, both.end, size);
+        step_address(rest[count++].start, size, 1);
+    }
+    return count;
 }

@@ -187,17 +187,33 @@ bool asked_takes(const struct asked *asked, const struct traffic *other, bool he
     return false;
 }
 
+static bool is_for_any(const struct child_config *child)
+{
+    return child->connection->remote.family == FAMILY_NONE;
+}
+
+/* The very pair of a child whose peer is known: its policy stands already, so that one who needs a
+ * policy of his own cannot have it. */
+static bool is_standing(const struct asked *asked, const struct configured_pair *other)
+{
+    return is_for_any(asked->traffic.child) && !is_for_any(other->child) &&
+           selector_equal(asked->traffic.local, &other->pair.local) &&
+           selector_equal(asked->traffic.remote, &other->pair.remote);
+}
+
 const struct configured_pair *asked_configured(const struct asked *asked,
                                                const struct config *config)
 {
     const struct configured_pair *other = NULL;
 
-    if (asked->as_configured)
+    if (asked->as_configured && !is_for_any(asked->traffic.child))
         return NULL;
     while ((other = config_next_pair(config, asked->traffic.remote, other)) != NULL) {
         struct traffic traffic = {other->child, &other->pair.local, &other->pair.remote};
-        if (other->child->connection != asked->traffic.child->connection &&
-            asked->narrowest <= other->widest && asked_takes(asked, &traffic, false))
+        if (other->child->connection == asked->traffic.child->connection)
+            continue;
+        if (is_standing(asked, other) ||
+            (asked->narrowest <= other->widest && asked_takes(asked, &traffic, false)))
             return other;
     }
     return NULL;

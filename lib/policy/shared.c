@@ -2,7 +2,7 @@
  * Children of one configuration that are for the very same traffic, and those that have no policies
  * of their own: see config_shared and config_unheld in config.h.
  *
- * Not here: what is narrowed to the same while iked runs; the keeper's gate and child_find_rival
+ * Not here: what is narrowed to the same while iked runs; the keeper's gate and child_cut
  * see to that.
  */
 #include <stdio.h>

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/policy/overlap.h"
 #include "lib/sa/ike_sa.h"
 
 struct child_sa *child_new(struct context *context, const struct child_config *config)
@@ -36,7 +37,7 @@ static bool is_away(const struct child_sa *child)
 void child_list(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
     child_follow(context, sa, child);
-    sa_table_claim(context->sas, sa, child);
+    child->owner = sa;
     sa_table_list_child(context->sas, child);
     child->listed = true;
     child->standing = true;
@@ -340,24 +341,22 @@ const struct child_config *config_pair_holder(const struct config *config,
                                               const struct selector *remote,
                                               struct child_selectors *pair)
 {
-    const struct child_config *holder = NULL;
-    const struct child_config *found;
-    const struct connection *connection;
-    struct child_selectors at;
+    const struct configured_pair *holder = NULL;
+    const struct configured_pair *at = NULL;
 
-    TAILQ_FOREACH (connection, &config->connections, entry) {
-        bool for_any = connection->remote.family == FAMILY_NONE;
-        if (holder != NULL && for_any)
+    while ((at = config_next_pair(config, remote, at)) != NULL) {
+        bool for_any = at->child->connection->remote.family == FAMILY_NONE;
+        if ((holder != NULL && for_any) || !selector_equal(&at->pair.local, local) ||
+            !selector_equal(&at->pair.remote, remote))
             continue;
-        found = connection_find_pair(connection, local, remote, &at);
-        if (found == NULL)
-            continue;
-        holder = found;
-        *pair = at;
+        holder = at;
         if (!for_any)
             break;
     }
-    return holder;
+    if (holder == NULL)
+        return NULL;
+    *pair = holder->pair;
+    return holder->child;
 }
 
 /* Has it a policy, of its own or of its own ends, for this pair? */
@@ -377,63 +376,16 @@ static const struct child_sa *find_sibling(const struct context *context, const 
                                            const struct selector *remote)
 {
     const struct child_sa *newest = NULL;
-    const struct child_sa *child = NULL;
+    const struct claim *claim = NULL;
 
-    while ((child = sa_table_next_claim(context->sas, remote, child)) != NULL)
+    while ((claim = sa_table_next_claim(context->sas, remote, claim)) != NULL) {
+        const struct child_sa *child = claim->child;
         if (child != leaving && child->listed && child->in_kernel &&
             child->owner->connection == sa->connection && has_policy(child, local, remote) &&
             (newest == NULL || child->number > newest->number))
             newest = child;
+    }
     return newest;
-}
-
-/* What is configured for any peer is nobody's until a peer has it. */
-static const struct child_config *configured_rival(const struct config *config,
-                                                   const struct child_sa *child,
-                                                   const struct selector *local,
-                                                   const struct selector *remote)
-{
-    const struct connection *connection;
-    const struct child_config *rival;
-    struct child_selectors pair;
-
-    TAILQ_FOREACH (connection, &config->connections, entry)
-        if (connection->remote.family != FAMILY_NONE &&
-            (rival = connection_find_pair(connection, local, remote, &pair)) != NULL &&
-            rival != child->config)
-            return rival;
-    return NULL;
-}
-
-/* One whose connection is configured no more is no rival: it goes, and its policies with it. */
-static const struct child_config *standing_rival(const struct context *context,
-                                                 const struct child_sa *child,
-                                                 const struct selector *local,
-                                                 const struct selector *remote)
-{
-    const struct child_sa *other = NULL;
-
-    while ((other = sa_table_next_claim(context->sas, remote, other)) != NULL)
-        if (other->config != child->config && has_policy(other, local, remote) &&
-            config_find(context->config, other->config->connection->name) != NULL)
-            return other->config;
-    return NULL;
-}
-
-const struct child_config *child_find_rival(const struct context *context,
-                                            const struct child_sa *child)
-{
-    const struct child_config *rival = NULL;
-
-    for (size_t i = 0; child->own_policies && i < child->local_count; i++)
-        for (size_t j = 0; rival == NULL && j < child->remote_count; j++) {
-            const struct selector *local = &child->local_selectors[i];
-            const struct selector *remote = &child->remote_selectors[j];
-            rival = standing_rival(context, child, local, remote);
-            if (rival == NULL)
-                rival = configured_rival(context->config, child, local, remote);
-        }
-    return rival;
 }
 
 static void return_to_configured(struct context *context, const struct child_config *own,

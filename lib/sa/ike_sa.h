@@ -10,6 +10,7 @@
 
 #include "lib/base/hash.h"
 #include "lib/base/heap.h"
+#include "lib/base/interval.h"
 #include "lib/policy/choose.h"
 #include "lib/sa/counter.h"
 #include "lib/sa/effect.h"
@@ -43,12 +44,18 @@ struct held_outbound {
     struct secret integ_key;
 };
 
+/* A remote selector of a child that stands in others' way (sa_table_claim). */
+struct claim {
+    struct interval node;
+    struct child_sa *child;
+};
+
 struct child_sa {
     TAILQ_ENTRY(child_sa) entry;
     struct ike_sa *owner;       /* until it is deleted */
     struct hash_node by_spi_in; /* while it is listed: by what the kernel calls it */
     struct hash_node by_spi_out;
-    struct hash_node by_remote; /* by what it protects (sa_table_claim) */
+    struct claim *claims; /* NULL, or what it claims, one for each remote selector */
     const struct child_config *config;
     const struct selector *local_selectors; /* where they are the configured ones: those */
     const struct selector *remote_selectors;
@@ -71,7 +78,6 @@ struct child_sa {
     bool own_policies : 1; /* narrower than configured (or for any peer): policies of its own */
     bool in_kernel : 1;    /* inbound, and ... */
     bool out_kernel : 1;   /* ... outbound were handed to the kernel */
-    bool claiming : 1;     /* found by what it protects, until it ends */
     bool listed : 1;       /* in its SA's list */
     bool standing : 1;     /* was listed once: its own policies, if any, were asked for */
     bool ours : 1;         /* the first of its line was made by an exchange that we asked for */
@@ -83,6 +89,7 @@ struct child_sa {
     uint8_t mode;          /* enum child_mode */
     uint8_t local_count;
     uint8_t remote_count;
+    uint8_t claim_count;
     struct suite suite;
 };
 TAILQ_HEAD(child_sa_list, child_sa);
@@ -315,9 +322,9 @@ struct sa_table {
     struct hash_table by_spi;
     struct hash_table by_peer;
     struct hash_table by_id;
-    struct hash_table children_in;     /* listed children by their SPIs ... */
-    struct hash_table children_out;    /* ... the outbound ones keyed */
-    struct hash_table children_remote; /* claiming ones by the addresses, keyed */
+    struct hash_table children_in;  /* listed children by their SPIs ... */
+    struct hash_table children_out; /* ... the outbound ones keyed */
+    struct interval_tree claims;    /* of children, by remote addresses */
     uint8_t hash_key[16];
     size_t count;
     size_t half_open;
@@ -390,18 +397,18 @@ bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa
                              const struct address *remote);
 
 /* A child's selectors are settled and its peer is authenticated: from now on it stands in the way
- * of others that want the same traffic. */
-void sa_table_claim(struct sa_table *table, struct ike_sa *sa, struct child_sa *child);
+ * of others that want the same traffic.  False when memory is out; the second time is harmless. */
+MUST_USE bool sa_table_claim(struct sa_table *table, struct ike_sa *sa, struct child_sa *child);
 
 /* A child is found by the names of its SAs, or no more; or by nothing any more. */
 void sa_table_list_child(struct sa_table *table, struct child_sa *child);
 void sa_table_unlist_child(struct sa_table *table, struct child_sa *child);
 void sa_table_remove_child(struct sa_table *table, struct child_sa *child);
 
-/* The next child that claims traffic with the addresses of a remote selector, and maybe with
- * others; `after` continues (NULL: the first). */
-struct child_sa *sa_table_next_claim(const struct sa_table *table, const struct selector *remote,
-                                     const struct child_sa *after);
+/* The next claim that has addresses in common with a remote selector; `after` continues (NULL: the
+ * first). */
+struct claim *sa_table_next_claim(const struct sa_table *table, const struct selector *remote,
+                                  const struct claim *after);
 
 /* --- An IKE SA --- */
 
@@ -584,11 +591,6 @@ void configured_policy(struct context *context, enum effect_kind kind,
 
 /* Asks for all policies of a child's own. */
 void child_install_policies(struct context *context, const struct child_sa *child);
-
-/* The other configured child that has the policy of one of the pairs for which this one needs its
- * own: the kernel has one for each pair, so that packets would pass this one by.  NULL: none. */
-const struct child_config *child_find_rival(const struct context *context,
-                                            const struct child_sa *child);
 
 /* The child of a connection that is configured with just this pair (child_pair), and the pair; NULL
  * when none is. */

@@ -2,6 +2,7 @@
  * The table of IKE SAs, and of their children by what they are called and what they protect: see
  * ike_sa.h.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/sa/ike_sa.h"
@@ -64,44 +65,6 @@ static uint64_t key_by_spi_out(const void *table, const struct hash_node *node)
     return outbound_key(table, HASH_OWNER(node, const struct child_sa, by_spi_out)->spi_out);
 }
 
-static bool same_range(const struct selector *a, const struct selector *b)
-{
-    return a->family == b->family && memcmp(a->start, b->start, sizeof(a->start)) == 0 &&
-           memcmp(a->end, b->end, sizeof(a->end)) == 0;
-}
-
-/* Children with selectors of several ranges of addresses share one number. */
-#define KEY_OF_SEVERAL 0
-
-static bool one_range(const struct selector *selectors, size_t count)
-{
-    for (size_t i = 1; i < count; i++)
-        if (!same_range(&selectors[0], &selectors[i]))
-            return false;
-    return true;
-}
-
-/* By the addresses alone: protocols and ports of two claims can overlap without being the same. */
-static uint64_t claim_key(const struct sa_table *table, const struct selector *remote, size_t count)
-{
-    uint8_t range[1 + sizeof(remote->start) + sizeof(remote->end)];
-    struct writer writer = writer_of(range, sizeof(range));
-
-    if (!one_range(remote, count))
-        return KEY_OF_SEVERAL;
-    writer_u8(&writer, remote->family);
-    writer_bytes(&writer, slice_of(remote->start, sizeof(remote->start)));
-    writer_bytes(&writer, slice_of(remote->end, sizeof(remote->end)));
-    return hash_keyed(table->hash_key, writer_slice(&writer)) | 1; /* never the other number */
-}
-
-static uint64_t key_by_remote(const void *table, const struct hash_node *node)
-{
-    const struct child_sa *child = HASH_OWNER(node, const struct child_sa, by_remote);
-
-    return claim_key(table, child->remote_selectors, child->remote_count);
-}
-
 /* --- The table --- */
 
 bool sa_table_init(struct sa_table *table, struct context *context)
@@ -114,7 +77,6 @@ bool sa_table_init(struct sa_table *table, struct context *context)
     whole = hash_init(&table->by_id, key_by_id, table) && whole;
     whole = hash_init(&table->children_in, key_by_spi_in, table) && whole;
     whole = hash_init(&table->children_out, key_by_spi_out, table) && whole;
-    whole = hash_init(&table->children_remote, key_by_remote, table) && whole;
     if (!whole)
         sa_table_free(table, context);
     return whole;
@@ -131,7 +93,6 @@ void sa_table_free(struct sa_table *table, struct context *context)
     hash_free(&table->by_id);
     hash_free(&table->children_in);
     hash_free(&table->children_out);
-    hash_free(&table->children_remote);
 }
 
 struct ike_sa *sa_table_find(const struct sa_table *table, uint64_t spi)
@@ -255,40 +216,29 @@ bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa
     return false;
 }
 
-/* The next with this one range; NULL: with several. */
-static struct child_sa *seek_claim(struct hash_node *node, const struct selector *range)
+struct claim *sa_table_next_claim(const struct sa_table *table, const struct selector *remote,
+                                  const struct claim *after)
 {
-    for (; node != NULL; node = hash_next(node)) {
-        struct child_sa *child = HASH_OWNER(node, struct child_sa, by_remote);
-        const struct selector *remote = child->remote_selectors;
-        bool one = one_range(remote, child->remote_count);
-        if (range == NULL ? !one : one && same_range(remote, range))
-            return child;
-    }
-    return NULL;
+    struct interval *node =
+        interval_next(&table->claims, remote, after != NULL ? &after->node : NULL);
+
+    return node != NULL ? INTERVAL_OWNER(node, struct claim, node) : NULL;
 }
 
-struct child_sa *sa_table_next_claim(const struct sa_table *table, const struct selector *remote,
-                                     const struct child_sa *after)
-{
-    const struct hash_table *children = &table->children_remote;
-    bool several = after != NULL && !one_range(after->remote_selectors, after->remote_count);
-    struct hash_node *node = after == NULL ? hash_first(children, claim_key(table, remote, 1))
-                                           : hash_next(&after->by_remote);
-    struct child_sa *found = seek_claim(node, several ? NULL : remote);
-
-    if (found == NULL && !several)
-        found = seek_claim(hash_first(children, KEY_OF_SEVERAL), NULL);
-    return found;
-}
-
-void sa_table_claim(struct sa_table *table, struct ike_sa *sa, struct child_sa *child)
+bool sa_table_claim(struct sa_table *table, struct ike_sa *sa, struct child_sa *child)
 {
     child->owner = sa;
-    if (child->claiming)
-        return;
-    child->claiming = true;
-    hash_insert(&table->children_remote, &child->by_remote);
+    if (child->claims != NULL)
+        return true;
+    child->claims = calloc(child->remote_count, sizeof(*child->claims));
+    if (child->claims == NULL)
+        return false;
+    child->claim_count = child->remote_count;
+    for (size_t i = 0; i < child->claim_count; i++) {
+        child->claims[i].child = child;
+        interval_insert(&table->claims, &child->claims[i].node, &child->remote_selectors[i]);
+    }
+    return true;
 }
 
 void sa_table_list_child(struct sa_table *table, struct child_sa *child)
@@ -305,8 +255,11 @@ void sa_table_unlist_child(struct sa_table *table, struct child_sa *child)
 
 void sa_table_remove_child(struct sa_table *table, struct child_sa *child)
 {
-    if (child->claiming)
-        hash_remove(&table->children_remote, &child->by_remote);
+    for (size_t i = 0; i < child->claim_count; i++)
+        interval_remove(&table->claims, &child->claims[i].node);
+    free(child->claims);
+    child->claims = NULL;
+    child->claim_count = 0;
     if (child->listed)
         sa_table_unlist_child(table, child);
 }

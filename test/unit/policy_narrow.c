@@ -131,6 +131,42 @@ static void within_means_each_within_some(void **state)
     }
 }
 
+static void what_is_another_s_is_taken_out(void **state)
+{
+    static const struct {
+        const char *from;
+        const char *what;
+        const char *rest;
+    } rows[] = {
+        {"10.0.0.0/8", "10.1.0.0/16", "10.0.0.0/16, 10.2.0.0-10.255.255.255"},
+        {"10.1.0.0-10.2.0.0", "10.1.0.0/16", "10.2.0.0/32"},
+        {"10.1.2.0/24", "10.1.0.0/16", ""},
+        {"10.1.2.0/24", "10.2.0.0/16", "10.1.2.0/24"},
+        {"10.1.2.3 tcp", "10.1.0.0/16 tcp/22", "10.1.2.3/32 tcp/0-21, 10.1.2.3/32 tcp/23-65535"},
+        {"10.1.2.3 tcp/1-22", "10.1.2.3 tcp/22", "10.1.2.3/32 tcp/1-21"},
+        {"10.1.2.3 tcp", "10.1.2.3 udp", "10.1.2.3/32 tcp"},
+        {"10.1.2.2-10.1.2.4", "10.1.2.3 tcp/22", "10.1.2.2/32, 10.1.2.4/32"},
+        {"0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1"},
+        {"0.0.0.0/0", "255.255.255.255/32", "0.0.0.0-255.255.255.254"},
+        {"2001:db8::/64", "2001:db8::/65", "2001:db8:0:0:8000::/65"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct side from = side_of(rows[i].from);
+        struct side what = side_of(rows[i].what);
+        struct selector rest[4];
+        char shown[1024] = "";
+        size_t count = selector_without(&from.items[0], &what.items[0], rest);
+        for (size_t k = 0; k < count; k++) {
+            char text[SELECTOR_TEXT_MAX];
+            snprintf(shown + strlen(shown), sizeof(shown) - strlen(shown), "%s%s",
+                     k > 0 ? ", " : "", selector_text(&rest[k], text));
+        }
+        assert_string_equal(shown, rows[i].rest);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +175,7 @@ int main(void)
         cmocka_unit_test(what_lies_within_another_is_left_out),
         cmocka_unit_test(the_result_has_an_end),
         cmocka_unit_test(within_means_each_within_some),
+        cmocka_unit_test(what_is_another_s_is_taken_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

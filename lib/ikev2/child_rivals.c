@@ -1,0 +1,190 @@
+/*
+ * Whose traffic a child would take: what others are configured for, and what they have in hand.
+ *
+ * The rule is lib/policy/overlap.h's.  In hand is what a child that was not deleted protects, with
+ * another connection or for another identity: the same peer gets what it had when it comes anew.
+ * Not here: two hosts behind one NAT (nat_check_rivals).
+ */
+#include <string.h>
+
+#include "lib/ikev2/child.h"
+#include "lib/ikev2/nat.h"
+#include "lib/policy/overlap.h"
+
+#define CUTS_MAX 64 /* what needs more is refused */
+
+/* Whose some traffic is. */
+struct rival {
+    const struct child_config *config;
+    const struct child_sa *child; /* who has it in hand; NULL: it is configured for it */
+    struct selector local;
+    struct selector remote;
+};
+
+/* One whose connection is configured no more goes, and its policies with it.  What is deleted, but
+ * still receives, stands only in another connection's way: its policies are not ours to replace. */
+static bool is_others(const struct context *context, const struct ike_sa *sa,
+                      const struct child_config *config, const struct child_sa *other)
+{
+    const struct connection *connection = other->config->connection;
+
+    if (connection != config->connection)
+        return config_find(context->config, connection->name) != NULL;
+    return !child_is_gone(other) && other->owner != sa && !ike_sa_same_identity(other->owner, sa);
+}
+
+/* Is anything that this claim's child protects taken?  `asked` has remote addresses in common. */
+static bool takes_held(const struct asked *asked, const struct claim *claim, struct rival *rival)
+{
+    const struct child_sa *child = claim->child;
+    const struct selector *remote = &child->remote_selectors[claim - child->claims];
+
+    for (size_t i = 0; i < child->local_count; i++) {
+        struct traffic traffic = {child->config, &child->local_selectors[i], remote};
+        if (!asked_takes(asked, &traffic, true))
+            continue;
+        *rival = (struct rival){child->config, child, child->local_selectors[i], *remote};
+        return true;
+    }
+    return false;
+}
+
+/* What is just as configured needs no policy of its own, so it takes nothing. */
+static bool needs_none(const struct asked *asked)
+{
+    return asked->as_configured && asked->traffic.child->connection->remote.family != FAMILY_NONE;
+}
+
+static bool find_rival(const struct context *context, const struct ike_sa *sa,
+                       const struct traffic *traffic, struct rival *rival)
+{
+    struct asked asked;
+    const struct claim *claim = NULL;
+
+    if (!asked_set(&asked, traffic) || needs_none(&asked))
+        return false;
+    const struct configured_pair *pair = asked_configured(&asked, context->config);
+    if (pair != NULL) {
+        *rival = (struct rival){pair->child, NULL, pair->pair.local, pair->pair.remote};
+        return true;
+    }
+    while ((claim = sa_table_next_claim(context->sas, traffic->remote, claim)) != NULL)
+        if (is_others(context, sa, traffic->child, claim->child) &&
+            takes_held(&asked, claim, rival))
+            return true;
+    return false;
+}
+
+/* Two hosts in transport mode that have the NAT's address here (RFC 7296 section 2.23.1). */
+static bool behind_one_nat(const struct ike_sa *sa, const struct child_sa *other)
+{
+    return sa->nat_there && other->mode == CHILD_TRANSPORT &&
+           address_same_host(&other->owner->remote, &sa->remote);
+}
+
+static void name_rival(const struct ike_sa *sa, const struct child_config *config,
+                       const struct rival *rival, struct reason *reason)
+{
+    const struct child_config *other = rival->config;
+    char local[SELECTOR_TEXT_MAX];
+    char remote[SELECTOR_TEXT_MAX];
+    char id[CONFIG_ID_MAX] = "nobody";
+
+    selector_text(&rival->local, local);
+    selector_text(&rival->remote, remote);
+    if (rival->child == NULL) {
+        reason_set(
+            reason, STATUS_REJECT, V2_N_TS_UNACCEPTABLE,
+            "child %s: child %s of connection %s is configured for %.60s === %.60s; expected "
+            "other selectors",
+            config->name, other->name, other->connection->name, local, remote);
+        return;
+    }
+    struct identity holder = ike_sa_remote_id(rival->child->owner);
+    identity_text(&holder, id, sizeof(id));
+    if (behind_one_nat(sa, rival->child))
+        nat_refuse_rival(sa, config, id, reason);
+    else
+        reason_set(reason, STATUS_REJECT, V2_N_TS_UNACCEPTABLE,
+                   "child %s: child %s of connection %s, with %.60s, has %.60s === %.60s already",
+                   config->name, other->name, other->connection->name, id, local, remote);
+}
+
+/* Takes `what` out of one item; what does not fit any more is left out, too. */
+static size_t take_out(struct selector *list, size_t count, size_t at, const struct selector *what)
+{
+    struct selector all[CONFIG_SELECTORS_MAX + 4];
+    struct selector rest[4];
+    size_t rest_count = selector_without(&list[at], what, rest);
+    size_t total = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (i != at)
+            all[total++] = list[i];
+        for (size_t k = 0; i == at && k < rest_count; k++)
+            all[total++] = rest[k];
+    }
+    if (total > CONFIG_SELECTORS_MAX)
+        total = CONFIG_SELECTORS_MAX;
+    memcpy(list, all, total * sizeof(all[0]));
+    return total;
+}
+
+/* On the peer's side, or where nothing would be left of that, on ours. */
+static void cut(struct narrowed *left, size_t i, size_t j, const struct rival *rival)
+{
+    struct selector rest[4];
+
+    if (left->remote_count > 1 || selector_without(&left->remote[j], &rival->remote, rest) > 0)
+        left->remote_count = take_out(left->remote, left->remote_count, j, &rival->remote);
+    else
+        left->local_count = take_out(left->local, left->local_count, i, &rival->local);
+}
+
+/* The first pair that would take something of another's. */
+static bool first_rival(const struct context *context, const struct ike_sa *sa,
+                        const struct child_config *config, const struct narrowed *left, size_t *i,
+                        size_t *j, struct rival *rival)
+{
+    for (*i = 0; *i < left->local_count; (*i)++)
+        for (*j = 0; *j < left->remote_count; (*j)++) {
+            struct traffic traffic = {config, &left->local[*i], &left->remote[*j]};
+            if (find_rival(context, sa, &traffic, rival))
+                return true;
+        }
+    return false;
+}
+
+bool child_cut(const struct context *context, const struct ike_sa *sa,
+               const struct child_config *config, struct narrowed *left, struct reason *reason)
+{
+    struct rival rival;
+    size_t i;
+    size_t j;
+
+    for (size_t cuts = 0; first_rival(context, sa, config, left, &i, &j, &rival); cuts++) {
+        name_rival(sa, config, &rival, reason);
+        if (cuts == CUTS_MAX)
+            return false;
+        cut(left, i, j, &rival);
+    }
+    return left->local_count > 0 && left->remote_count > 0;
+}
+
+enum status child_check_rivals(const struct context *context, const struct ike_sa *sa,
+                               const struct child_sa *child, struct reason *reason)
+{
+    struct rival rival;
+    enum status status = nat_check_rivals(context, sa, child, reason);
+
+    for (size_t i = 0; status == STATUS_OK && i < child->local_count; i++)
+        for (size_t j = 0; status == STATUS_OK && j < child->remote_count; j++) {
+            struct traffic traffic = {child->config, &child->local_selectors[i],
+                                      &child->remote_selectors[j]};
+            if (!find_rival(context, sa, &traffic, &rival))
+                continue;
+            name_rival(sa, child->config, &rival, reason);
+            status = STATUS_REJECT;
+        }
+    return status;
+}
