@@ -15,6 +15,7 @@
 #   make fuzz-smoke SEED=2 FUZZ_SECONDS=600
 #   make check-lab REKEYS=200      from each side, with each peer; a few by default
 #   make check-lab LONG=yes        also meshes, floods and hosts that move
+#   make check-unit LONG=yes       also 10,000 connections between two daemons
 #   make check-asan | check-valgrind | clang | lint | format | bench | demo
 #   make install [DESTDIR=DIR] | uninstall | clean | distclean
 
@@ -24,7 +25,7 @@ SEED = 1
 RUNS = 200
 MINUTES = 30
 FUZZ_SECONDS = 5
-UNIT_TIMEOUT = 300
+UNIT_TIMEOUT = $(if $(filter yes,$(LONG)),1800,300)
 V = 0
 
 unconfigured_goals = clean distclean format

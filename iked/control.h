@@ -58,7 +58,7 @@ void control_reload_result(struct control *control, uint64_t number, bool done, 
 /* What a reload says: a line for each connection that `after` adds to, changes in or removes from
  * the engine's configuration, with the SAs that this closes, and how many stay as they are.
  * Call it before COMMAND_CONFIGURE.  The caller frees it; NULL when memory is out. */
-char *control_changes(const struct engine *engine, uint64_t now_ms, const struct config *after,
+char *control_changes(const struct engine *engine, const struct config *after,
                       bool secrets_changed);
 
 #endif

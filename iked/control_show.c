@@ -161,48 +161,17 @@ void control_unknown_name(const struct config *config, const char *name, struct 
 
 #define CHANGES_LINES_MAX 500 /* what a person may want to read, and an answer's line can hold */
 
-struct sa_count {
-    const char *connection;
-    size_t count;
-};
-
 struct changes {
     FILE *text;
-    struct sa_count *sas; /* by connection, sorted; the engine's names */
-    size_t sa_count;
-    size_t sa_capacity;
+    const struct engine *engine;
     size_t lines;
     size_t same;
     bool secrets; /* have changed */
 };
 
-static int compare_sas(const void *a, const void *b)
-{
-    return strcmp(((const struct sa_count *)a)->connection,
-                  ((const struct sa_count *)b)->connection);
-}
-
-static void collect_sas(void *context, const struct connection_view *view)
-{
-    struct changes *changes = context;
-
-    if (view->sa_count > 0 && changes->sa_count < changes->sa_capacity)
-        changes->sas[changes->sa_count++] =
-            (struct sa_count){view->connection->name, view->sa_count};
-}
-
-static size_t changes_sas(const struct changes *changes, const char *connection)
-{
-    struct sa_count key = {.connection = connection};
-    const struct sa_count *found =
-        bsearch(&key, changes->sas, changes->sa_count, sizeof(key), compare_sas);
-
-    return found != NULL ? found->count : 0;
-}
-
 static void write_change(struct changes *changes, const char *change, const char *connection)
 {
-    size_t sas = changes_sas(changes, connection);
+    size_t sas = engine_sa_count_of(changes->engine, connection);
 
     changes->lines++;
     if (changes->lines > CHANGES_LINES_MAX)
@@ -255,26 +224,18 @@ static void write_changes(struct changes *changes, const struct config *before,
             changes->same, changes->same == 1 ? "" : "s");
 }
 
-char *control_changes(const struct engine *engine, uint64_t now_ms, const struct config *after,
-                      bool secrets_changed)
+char *control_changes(const struct engine *engine, const struct config *after, bool secrets_changed)
 {
-    const struct config *before = engine_config(engine);
-    struct changes changes = {.sa_capacity = before != NULL ? before->connection_count : 0,
-                              .secrets = secrets_changed};
+    struct changes changes = {.engine = engine, .secrets = secrets_changed};
     char *text = NULL;
     size_t size;
 
-    changes.sas = calloc(changes.sa_capacity + 1, sizeof(*changes.sas));
     changes.text = open_memstream(&text, &size);
-    if (changes.sas != NULL && changes.text != NULL) {
-        engine_visit_connections(engine, now_ms, collect_sas, &changes);
-        qsort(changes.sas, changes.sa_count, sizeof(*changes.sas), compare_sas);
-        write_changes(&changes, before, after);
-    }
-    bool failed = changes.sas == NULL || changes.text == NULL || ferror(changes.text) != 0;
-    if (changes.text != NULL)
-        failed = fclose(changes.text) != 0 || failed;
-    free(changes.sas);
+    if (changes.text == NULL)
+        return NULL;
+    write_changes(&changes, engine_config(engine), after);
+    bool failed = ferror(changes.text) != 0;
+    failed = fclose(changes.text) != 0 || failed;
     if (!failed)
         return text;
     free(text);

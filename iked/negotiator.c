@@ -125,15 +125,14 @@ static void configure(struct negotiator *negotiator, struct config *config,
     negotiator->changes = NULL;
     if (engine_config(negotiator->shell.engine) != NULL)
         negotiator->changes =
-            control_changes(negotiator->shell.engine, clock_now_ms(), config, end->secrets_changed);
+            control_changes(negotiator->shell.engine, config, end->secrets_changed);
     shell_command(&negotiator->shell, &command);
 }
 
 static void try_config(struct negotiator *negotiator, struct config *config,
                        const struct ipc_config_end *end)
 {
-    char *changes =
-        control_changes(negotiator->shell.engine, clock_now_ms(), config, end->secrets_changed);
+    char *changes = control_changes(negotiator->shell.engine, config, end->secrets_changed);
 
     if (negotiator->shell.control != NULL)
         control_reload_result(negotiator->shell.control, end->number, changes != NULL,
@@ -426,10 +425,11 @@ static void free_parts(struct negotiator *negotiator)
         event_base_free(negotiator->base);
 }
 
-/* Terminals send these to all processes of a job, but it is the keeper who decides. */
+/* Terminals send these to all processes of a job, but it is the keeper who decides.  Past a limit
+ * of its sandbox a call fails, which is no reason to die. */
 static void ignore_signals(void)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ};
 
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
         signal(signals[i], SIG_IGN);

@@ -125,7 +125,9 @@ static void answer(const struct resolver_question *question, struct resolver_rep
 
 /* --- The process --- */
 
-/* Files and the network are what it is for, so that user and capabilities are all that can go. */
+/* Files and the network are what it is for, so that user and capabilities are all that can go.
+ * What libc brings in to look names up (nsswitch.conf(5)) may want to write a file: that fails,
+ * and is no reason to die. */
 static bool drop_rights(const struct options *options)
 {
     const struct sandbox sandbox = {.uid = options->uid, .gid = options->gid};
@@ -141,7 +143,7 @@ static bool drop_rights(const struct options *options)
 
 int resolver_run(const struct options *options)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ};
     uint8_t bytes[RESOLVER_DATAGRAM_MAX];
     struct resolver_question question;
     struct resolver_reply reply;

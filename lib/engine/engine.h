@@ -167,4 +167,7 @@ const char *engine_counter(const struct engine *engine, size_t i, uint64_t *valu
 size_t engine_sa_count(const struct engine *engine);
 size_t engine_half_open_count(const struct engine *engine);
 
+/* How many a connection has; 0 for a name that nobody has. */
+size_t engine_sa_count_of(const struct engine *engine, const char *connection);
+
 #endif

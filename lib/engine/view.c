@@ -117,21 +117,36 @@ static const char *link_state(const struct link *link, size_t sa_count)
     return sa_count > 0 ? "connecting" : dial_is_resolving(link) ? "resolving" : "down";
 }
 
+static size_t link_sa_count(const struct link *link)
+{
+    const struct ike_sa *sa;
+    size_t count = 0;
+
+    TAILQ_FOREACH (sa, &link->sas, of_link)
+        count += sa->state != IKE_REFUSED;
+    return count;
+}
+
+size_t engine_sa_count_of(const struct engine *engine, const char *connection)
+{
+    const struct link *link = link_find(engine, connection);
+
+    return link != NULL ? link_sa_count(link) : 0;
+}
+
 void engine_visit_connections(const struct engine *engine, uint64_t now_ms,
                               void (*visit)(void *context, const struct connection_view *view),
                               void *context)
 {
     const struct link *link;
-    const struct ike_sa *sa;
 
     TAILQ_FOREACH (link, &engine->links, entry) {
         struct connection_view view = {
             .connection = link->connection,
             .last_error = link->last_error == NULL ? "" : link->last_error,
             .last_error_age_ms = link->last_error == NULL ? 0 : now_ms - link->last_error_ms,
+            .sa_count = link_sa_count(link),
         };
-        TAILQ_FOREACH (sa, &link->sas, of_link)
-            view.sa_count += sa->state != IKE_REFUSED;
         view.state = link_state(link, view.sa_count);
         visit(context, &view);
     }

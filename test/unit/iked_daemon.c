@@ -254,6 +254,18 @@ static void rights_are_put_down(void **state)
     assert_field(keeper, "NoNewPrivs", ":\t1");
 }
 
+static bool ignores(pid_t pid, int number)
+{
+    char path[64];
+    char text[4096];
+
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    read_file(path, text, sizeof(text));
+    const char *at = strstr(text, "SigIgn:");
+    assert_non_null(at);
+    return (strtoull(at + strlen("SigIgn:"), NULL, 16) >> (number - 1) & 1) != 0;
+}
+
 /* By a process that has nothing but its user's rights, and is replaced when it dies. */
 static void names_are_looked_up_elsewhere(void **state)
 {
@@ -273,6 +285,8 @@ static void names_are_looked_up_elsewhere(void **state)
     assert_field(resolver, "CapInh", ":\t0000000000000000");
     assert_field(resolver, "NoNewPrivs", ":\t1");
     assert_field(resolver, "Groups", ":\t \n");
+    /* What a module of nsswitch.conf(5) writes fails, and kills nobody. */
+    assert_true(ignores(resolver, SIGXFSZ));
     assert_int_equal(kill(resolver, SIGKILL), 0);
     wait_for_log("the resolver ", 1);
     wait_for_log("name.invalid cannot be resolved", 3);

@@ -11,18 +11,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <jansson.h>
 
 #include "test/unit/bytes.h"
 
 #define NOBODY 65534
+
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#endif
 
 static char run_dir[] = "/tmp/iked-sandbox.XXXXXX";
 
@@ -95,6 +104,154 @@ static void work_goes_on(void **state)
     assert_int_equal(fate_of(work), 0);
 }
 
+/* --- What libraries do for it --- */
+
+static int compare(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(uint32_t));
+}
+
+/* glibc's qsort before 2.37 asks how much memory there is when it needs over 1,024 octets. */
+static int sort_much(void)
+{
+    static uint32_t numbers[100000];
+
+    if (getrandom(numbers, 256, 0) != 256)
+        return 1;
+    for (size_t i = 64; i < 100000; i++)
+        numbers[i] = numbers[i - 64] * 2654435761U + 1;
+    qsort(numbers, 100000, sizeof(numbers[0]), compare);
+    for (size_t i = 1; i < 100000; i++)
+        if (compare(&numbers[i - 1], &numbers[i]) > 0)
+            return 2;
+    return 0;
+}
+
+static int encode_much(void)
+{
+    char key[32];
+
+    json_object_seed(1); /* as control_new does: else a file would be asked for it */
+    json_t *json = json_object();
+    for (int i = 0; i < 10000; i++) {
+        snprintf(key, sizeof(key), "%d", i);
+        if (json_object_set_new(json, key, json_real(i / 3.0)) != 0)
+            return 1;
+    }
+    char *text = json_dumps(json, JSON_SORT_KEYS);
+    json_decref(json);
+    int result = text != NULL && strlen(text) > 100000 ? 0 : 2;
+    free(text);
+    return result;
+}
+
+static int grow_much(void)
+{
+    char *text = NULL;
+    char *memory = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+
+    for (size_t i = 1; i <= 64 << 20; i *= 4) {
+        char *grown = realloc(memory, i);
+        if (grown == NULL)
+            return 1;
+        memory = grown;
+        memory[i - 1] = 1;
+    }
+    free(memory);
+    if (file == NULL)
+        return 2;
+    for (int i = 0; i < 100000; i++)
+        fprintf(file, "%d %.40f %s\n", i, 1e300 / (i + 1), strerror(i % 140));
+    int closed = fclose(file);
+    free(text);
+    return closed;
+}
+
+/* A filter has no way to know a size: whatever a library does at one must do at all. */
+static void libraries_work_at_any_size(void **state)
+{
+    (void)state;
+    need_root();
+    assert_int_equal(fate_of(sort_much), 0);
+    assert_int_equal(fate_of(encode_much), 0);
+    assert_int_equal(fate_of(grow_much), 0);
+}
+
+static int asks_for_nothing(long result)
+{
+    return result == -1 && errno == ENOSYS ? 0 : 1;
+}
+
+#define QUESTION(name, ...)                                        \
+    static int ask_##name(void)                                    \
+    {                                                              \
+        static char room[4096];                                    \
+        (void)room;                                                \
+        return asks_for_nothing(syscall(SYS_##name, __VA_ARGS__)); \
+    }
+QUESTION(sysinfo, room)
+QUESTION(sched_getaffinity, 0, sizeof(room), room)
+QUESTION(getcpu, room, room + 8, NULL)
+QUESTION(uname, room)
+QUESTION(prlimit64, 0, RLIMIT_STACK, NULL, room)
+QUESTION(getrusage, RUSAGE_SELF, room)
+QUESTION(times, room)
+QUESTION(clock_getres, CLOCK_MONOTONIC, room)
+QUESTION(newfstatat, STDIN_FILENO, "", room, AT_EMPTY_PATH)
+QUESTION(statx, STDIN_FILENO, "", AT_EMPTY_PATH, 0, room)
+QUESTION(lseek, STDIN_FILENO, 0, SEEK_CUR)
+QUESTION(ioctl, STDIN_FILENO, TCGETS, room)
+QUESTION(getsockname, STDIN_FILENO, room, room + 128)
+QUESTION(getpeername, STDIN_FILENO, room, room + 128)
+QUESTION(prctl, PR_SET_VMA, 0, room, sizeof(room), "a name")
+
+static void questions_are_no_crimes(void **state)
+{
+    static int (*const deeds[])(void) = {
+        ask_sysinfo,     ask_sched_getaffinity,
+        ask_getcpu,      ask_uname,
+        ask_prlimit64,   ask_getrusage,
+        ask_times,       ask_clock_getres,
+        ask_newfstatat,  ask_statx,
+        ask_lseek,       ask_ioctl,
+        ask_getsockname, ask_getpeername,
+        ask_prctl,
+    };
+    (void)state;
+
+    need_root();
+    for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++)
+        if (fate_of(deeds[i]) != 0)
+            fail_msg("question %zu: %d", i, fate_of(deeds[i]));
+}
+
+/* What the vDSO mostly answers, and what can have no error: as on machines where it does not. */
+static int know_oneself(void)
+{
+    if (syscall(SYS_getuid) != NOBODY || syscall(SYS_getegid) != NOBODY)
+        return 1;
+#ifdef SYS_time
+    if (syscall(SYS_time, NULL) <= 0)
+        return 2;
+#endif
+    return syscall(SYS_gettid) == getpid() ? 0 : 3;
+}
+
+static int give_up(void)
+{
+    abort();
+}
+
+static void what_libc_finds_wrong_is_told(void **state)
+{
+    (void)state;
+    need_root();
+    assert_int_equal(fate_of(know_oneself), 0);
+    assert_int_equal(fate_of(give_up), 1000 + SIGABRT);
+}
+
 /* --- What it does not --- */
 
 static int open_file(void)
@@ -130,6 +287,21 @@ static int trace(void)
 static int kill_parent(void)
 {
     return kill(getppid(), 0);
+}
+
+static int abort_another(void)
+{
+    return (int)syscall(SYS_tgkill, 1, 1, SIGABRT);
+}
+
+static int name_oneself(void)
+{
+    return prctl(PR_SET_NAME, "iked");
+}
+
+static int push_input(void)
+{
+    return ioctl(STDIN_FILENO, TIOCSTI, "x");
 }
 
 static int become_root(void)
@@ -169,8 +341,9 @@ static int mount_something(void)
 static void what_is_not_listed_kills(void **state)
 {
     static int (*const deeds[])(void) = {
-        open_file,   open_socket, open_netlink, fork_off,  execute,    trace,           kill_parent,
-        become_root, map_code,    make_code,    duplicate, set_option, mount_something,
+        open_file,       open_socket,   open_netlink, fork_off,   execute,   trace,
+        kill_parent,     become_root,   map_code,     make_code,  duplicate, set_option,
+        mount_something, abort_another, name_oneself, push_input,
     };
     (void)state;
 
@@ -287,6 +460,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(work_goes_on),
+        cmocka_unit_test(libraries_work_at_any_size),
+        cmocka_unit_test(questions_are_no_crimes),
+        cmocka_unit_test(what_libc_finds_wrong_is_told),
         cmocka_unit_test(what_is_not_listed_kills),
         cmocka_unit_test(nothing_is_left_of_root),
         cmocka_unit_test(closing_leaves_what_is_below),
