@@ -396,6 +396,7 @@ static void code_answer(struct coder *coder, struct ipc_message *message)
     code_u32(coder, &answer->spi);
     code_u64(coder, &answer->packets);
     code_u64(coder, &answer->bytes);
+    code_u32(coder, &answer->ago_s);
     code_name(coder, &answer->connection);
     code_enum(coder, &answer->address_count, 0, CONFIG_RESOLVED_MAX + 1);
     for (size_t i = 0; i < answer->address_count && !coder->failed; i++)

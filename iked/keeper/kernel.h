@@ -54,6 +54,7 @@ struct kernel_job {
     uint32_t spi;     /* ALLOCATE_SPI */
     uint64_t packets; /* QUERY_SA */
     uint64_t bytes;   /* QUERY_SA */
+    uint64_t used_s;  /* QUERY_SA: when the last packet was, in the kernel's time; 0: not known */
     char text[96];    /* what the kernel said besides, or "" */
 };
 
@@ -68,6 +69,7 @@ struct kernel_sa {
     bool encap;       /* in UDP; then the ends have their ports */
     uint64_t packets; /* so far */
     uint64_t bytes;
+    uint64_t used_s;              /* the last of them, in seconds since 1970; 0: not known */
     struct selector local_packet; /* larval: the packet that asked for it */
     struct selector remote_packet;
 };

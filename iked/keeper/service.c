@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "iked/log.h"
 
@@ -348,12 +349,23 @@ static void done_install_sa(struct service *service, struct request *request,
         ledger_remove_sa(&service->ledger, record);
 }
 
+/* The kernel dates a packet by the host's clock, which may have been set since. */
+static uint32_t ago_of(uint64_t used_s)
+{
+    uint64_t now_s = (uint64_t)time(NULL);
+
+    if (used_s == 0 || now_s < used_s || now_s - used_s >= ANSWER_AGO_UNKNOWN)
+        return ANSWER_AGO_UNKNOWN;
+    return (uint32_t)(now_s - used_s);
+}
+
 static void done_query_sa(struct service *service, struct request *request,
                           const struct kernel_job *job)
 {
     (void)service;
     request->answer.packets = job->packets;
     request->answer.bytes = job->bytes;
+    request->answer.ago_s = ago_of(job->used_s);
 }
 
 /* What could not be moved is gone from the kernel. */

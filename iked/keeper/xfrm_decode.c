@@ -88,6 +88,16 @@ static void ports_from(const struct nlmsghdr *message, struct kernel_sa *sa)
     sa->destination.port = ntohs(encap.encap_dport);
 }
 
+/* When a packet last used the SA, from Linux 6.2 on. */
+static void use_from(const struct nlmsghdr *message, struct kernel_sa *sa)
+{
+    const struct nlattr *attribute =
+        netlink_attribute(message, sizeof(struct xfrm_usersa_info), XFRMA_LASTUSED);
+
+    if (attribute != NULL && mnl_attr_get_payload_len(attribute) == sizeof(sa->used_s))
+        memcpy(&sa->used_s, mnl_attr_get_payload(attribute), sizeof(sa->used_s));
+}
+
 bool xfrm_decode_sa(const struct nlmsghdr *message, struct kernel_sa *sa)
 {
     struct xfrm_usersa_info info;
@@ -96,6 +106,7 @@ bool xfrm_decode_sa(const struct nlmsghdr *message, struct kernel_sa *sa)
         return false;
     sa_from(&info, sa);
     ports_from(message, sa);
+    use_from(message, sa);
     return sa->destination.family != FAMILY_NONE;
 }
 

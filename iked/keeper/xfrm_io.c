@@ -110,6 +110,7 @@ static void take_answer(struct flight *flight, const struct nlmsghdr *message)
     } else if (job->verb == KERNEL_QUERY_SA && xfrm_decode_sa(message, &sa)) {
         job->packets = sa.packets;
         job->bytes = sa.bytes;
+        job->used_s = sa.used_s;
     }
 }
 

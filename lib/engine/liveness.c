@@ -1,16 +1,22 @@
 /*
  * Liveness: is the peer of an established SA still there?  RFC 7296 sections 1.4, 2.4 and 2.21.4.
  *
- *   heard from within the interval    nothing
- *   else                              the kernel is asked whether packets came in by the children
- *   neither                           an empty INFORMATIONAL, whose retransmissions end the SA
+ *   now and then                      the kernel is asked what came in and went out by the children
+ *   nothing came in for the interval  an empty INFORMATIONAL, whose retransmissions end the SA
+ *   we send, and nothing comes in     the same, much sooner: the peer may have lost its SAs
  *
- * Not here: what follows when it ends (sa_life.c, link_dead.c).
+ * Not here: how long an answer is awaited (message.c), what follows when it ends (sa_life.c,
+ * link_dead.c).
  */
 #include "lib/engine/private.h"
 
-#define JITTER_PART   4     /* of the interval: SAs do not fall into step, and one end asks first */
-#define GRID_PART     64    /* of the interval: and yet many share a wakeup, the keeper's too */
+/* Parts of the interval. */
+#define LOOK_PART   3 /* so often the kernel is asked about an SA that is idle ... */
+#define BUSY_PART   6 /* ... and about one that is used; we send for as long, and nothing comes in */
+#define JITTER_PART 8  /* SAs do not fall into step, and one end asks first */
+#define GRID_PART   64 /* and yet many share a wakeup, the keeper's too */
+
+#define LOOK_MIN_MS   1000
 #define HINT_PAUSE_MS 60000 /* per SA: a forger brings about no more than one early check in that */
 
 static uint64_t interval_ms(const struct ike_sa *sa)
@@ -18,30 +24,57 @@ static uint64_t interval_ms(const struct ike_sa *sa)
     return sa->connection->liveness_s * 1000ull;
 }
 
-static void arm(struct engine *engine, struct ike_sa *sa, uint64_t from_ms)
+static uint64_t look_ms(const struct ike_sa *sa, unsigned part)
 {
-    struct context *context = &engine->context;
-    uint64_t interval = interval_ms(sa);
-    uint32_t chance;
+    uint64_t look = interval_ms(sa) / part;
 
-    if (interval == 0)
-        return;
-    context->random(context->random_context, &chance, sizeof(chance));
-    uint64_t grid = interval / GRID_PART;
-    uint64_t due_ms = from_ms + interval + chance % (interval / JITTER_PART);
-    ike_sa_timer(context, &sa->watch, due_ms + grid - due_ms % grid);
+    return look < LOOK_MIN_MS ? LOOK_MIN_MS : look;
+}
+
+/* When the peer is asked unless something comes from it. */
+static uint64_t question_ms(const struct ike_sa *sa)
+{
+    uint64_t interval = interval_ms(sa);
+
+    return sa->heard_ms + interval + ike_sa_own_spi(sa) % (interval / JITTER_PART);
+}
+
+static uint64_t next_look_ms(const struct ike_sa *sa)
+{
+    return look_ms(sa, sa->busy ? BUSY_PART : LOOK_PART);
+}
+
+/* For the next look, or for the question where that is about as near. */
+static void arm(struct engine *engine, struct ike_sa *sa)
+{
+    uint64_t now_ms = engine->context.now_ms;
+    uint64_t look = next_look_ms(sa);
+    uint64_t question = question_ms(sa);
+    uint64_t grid = interval_ms(sa) / GRID_PART;
+    uint64_t due_ms = now_ms + look;
+
+    if (question > now_ms && question < due_ms + look / 2)
+        due_ms = question;
+    ike_sa_timer(&engine->context, &sa->watch, due_ms + grid - due_ms % grid);
+}
+
+static void hear(struct ike_sa *sa, uint64_t when_ms)
+{
+    if (when_ms > sa->heard_ms)
+        sa->heard_ms = when_ms;
+    sa->hasty = sa->unheard = false;
 }
 
 void sa_heard(struct engine *engine, struct ike_sa *sa)
 {
-    sa->heard_ms = engine->context.now_ms;
-    sa->hasty = false;
+    hear(sa, engine->context.now_ms);
 }
 
 void sa_watch(struct engine *engine, struct ike_sa *sa)
 {
     sa->heard_ms = engine->context.now_ms;
-    arm(engine, sa, sa->heard_ms);
+    if (interval_ms(sa) != 0)
+        arm(engine, sa);
 }
 
 static void probe(struct engine *engine, struct ike_sa *sa)
@@ -50,75 +83,118 @@ static void probe(struct engine *engine, struct ike_sa *sa)
     sa_wishes(engine, sa);
 }
 
+static void ask_about(struct engine *engine, struct ike_sa *sa, const struct child_sa *child,
+                      bool inbound)
+{
+    struct ticket ticket = {.sa = ike_sa_own_spi(sa), .sequence = sa->asked + !inbound};
+    struct effect *effect = effect_append(engine->context.effects, EFFECT_QUERY_SA, ticket);
+
+    if (effect == NULL) {
+        count(&engine->context, COUNTER_FAILURES);
+        return;
+    }
+    effect->query_sa = (struct effect_query_sa){
+        .source = inbound ? child->remote : child->local,
+        .destination = inbound ? child->local : child->remote,
+        .spi = inbound ? child->spi_in : child->spi_out,
+        .protocol = child->protocol,
+    };
+    sa->asked_count++;
+}
+
 /* Every child is asked about, because any of them may be the one in use.  False when there is
  * none. */
-static bool ask_kernel(struct engine *engine, struct ike_sa *sa)
+static bool ask_kernel(struct engine *engine, struct ike_sa *sa, bool inbound, bool outbound)
 {
-    struct ticket ticket = {.sa = ike_sa_own_spi(sa), .sequence = ++sa->steps};
     const struct child_sa *child;
 
-    sa->asked = ticket.sequence;
+    sa->asked = sa->steps + 1; /* the inbound SAs', the next is the outbound ones' */
+    sa->steps += 2;
+    sa->asked_in = inbound;
     TAILQ_FOREACH (child, &sa->children, entry) {
-        if (!child->in_kernel || sa->asked_count == UINT8_MAX)
-            continue;
-        struct effect *effect = effect_append(engine->context.effects, EFFECT_QUERY_SA, ticket);
-        if (effect == NULL) {
-            count(&engine->context, COUNTER_FAILURES);
-            continue;
-        }
-        effect->query_sa = (struct effect_query_sa){
-            .source = child->remote,
-            .destination = child->local,
-            .spi = child->spi_in,
-            .protocol = child->protocol,
-        };
-        sa->asked_count++;
+        if (inbound && child->in_kernel && sa->asked_count < UINT8_MAX)
+            ask_about(engine, sa, child, true);
+        if (outbound && child->out_kernel && sa->asked_count < UINT8_MAX)
+            ask_about(engine, sa, child, false);
     }
     return sa->asked_count > 0;
 }
 
-void sa_watch_due(struct engine *engine, struct ike_sa *sa)
+/* What is known by now decides.  May free the SA. */
+static void judge(struct engine *engine, struct ike_sa *sa)
 {
     uint64_t now_ms = engine->context.now_ms;
-    bool unanswered = sa->asked_count > 0; /* since a whole interval */
+
+    if (sa->went_out && !sa->asked_in && ask_kernel(engine, sa, true, false))
+        return;
+    bool unheard = sa->went_out && !sa->came_in && now_ms - sa->heard_ms >= look_ms(sa, BUSY_PART);
+    sa->unheard = sa->unheard || unheard;
+    sa->busy = sa->went_out || sa->came_in;
+    bool ask = (unheard || now_ms >= question_ms(sa)) && sa->request == NULL;
+    arm(engine, sa);
+    if (ask)
+        probe(engine, sa);
+}
+
+/* While nothing goes out it is of no interest what comes in, until the peer would be asked. */
+void sa_watch_due(struct engine *engine, struct ike_sa *sa)
+{
+    bool unanswered = sa->asked_count > 0; /* since the last look */
 
     message_forget_reply(&engine->context, sa);
     if (sa->state != IKE_ESTABLISHED || sa->inherited || interval_ms(sa) == 0)
         return;
+    bool all = sa->busy || engine->context.now_ms >= question_ms(sa);
     sa->asked_count = 0;
-    if (now_ms - sa->heard_ms < interval_ms(sa)) {
-        arm(engine, sa, sa->heard_ms);
+    sa->came_in = sa->went_out = false;
+    arm(engine, sa);
+    if (unanswered || !ask_kernel(engine, sa, all, true))
+        judge(engine, sa);
+}
+
+/* When the packets came that the kernel has counted since the last look: without a date of theirs
+ * in the middle. */
+static uint64_t came_ms(const struct engine *engine, const struct ike_sa *sa, uint32_t ago_s)
+{
+    uint64_t now_ms = engine->context.now_ms;
+    uint64_t between_ms = sa->busy ? next_look_ms(sa) : now_ms - sa->heard_ms;
+
+    if (ago_s == ANSWER_AGO_UNKNOWN || ago_s * 1000ull > between_ms)
+        return now_ms - between_ms / 2;
+    return now_ms - ago_s * 1000ull;
+}
+
+static void take_use(struct engine *engine, struct ike_sa *sa, struct child_sa *child,
+                     const struct answer *answer)
+{
+    bool inbound = answer->ticket.sequence == sa->asked;
+    uint32_t packets = (uint32_t)answer->packets;
+
+    if (answer->spi != (inbound ? child->spi_in : child->spi_out))
         return;
+    if (inbound && packets != child->packets_in) {
+        child->packets_in = packets;
+        sa->came_in = true;
+        hear(sa, came_ms(engine, sa, answer->ago_s));
+    } else if (!inbound && packets != child->packets_out) {
+        child->packets_out = packets;
+        sa->went_out = true;
     }
-    arm(engine, sa, now_ms);
-    if (sa->request != NULL)
-        return; /* a check already */
-    if (unanswered || !ask_kernel(engine, sa))
-        probe(engine, sa);
 }
 
 void sa_queried(struct engine *engine, struct ike_sa *sa, const struct answer *answer)
 {
-    uint64_t now_ms = engine->context.now_ms;
     struct child_sa *child;
 
-    if (sa->asked_count == 0 || answer->ticket.sequence != sa->asked) {
+    if (sa->asked_count == 0 || answer->ticket.sequence - sa->asked > 1) {
         count(&engine->context, COUNTER_DROP_ANSWER);
         return;
     }
-    TAILQ_FOREACH (child, &sa->children, entry) {
-        if (child->spi_in != answer->spi || answer->status != STATUS_OK ||
-            child->packets_in == answer->packets)
-            continue;
-        child->packets_in = answer->packets;
-        sa->heard_ms = now_ms;
-    }
-    if (--sa->asked_count > 0)
-        return;
-    if (now_ms - sa->heard_ms >= interval_ms(sa))
-        probe(engine, sa);
-    else
-        arm(engine, sa, sa->heard_ms);
+    if (answer->status == STATUS_OK)
+        TAILQ_FOREACH (child, &sa->children, entry)
+            take_use(engine, sa, child, answer);
+    if (--sa->asked_count == 0)
+        judge(engine, sa);
 }
 
 /* --- Hints --- */

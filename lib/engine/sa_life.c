@@ -11,7 +11,7 @@
 #define REFUSED_LIFE_MS     10000 /* how long a refusal is repeated to a repeated request */
 #define OTHER_ADDRESS_TRIES 3     /* then a peer that has said others is tried there */
 #define DELETE_TRIES        3     /* a peer that does not answer a Delete is let go */
-#define HASTY_TRIES         3     /* the same where ike_sa.hasty says so */
+#define HASTY_TRIES         3     /* of a handshake, where ike_sa.hasty says so */
 #define SUPERSEDED_LIFE_MS  10000 /* a peer's time to close what a newer SA has replaced */
 
 static void report_established(struct engine *engine, const struct ike_sa *sa)
@@ -448,14 +448,20 @@ static const char *request_name(const struct ike_sa *sa)
     }
 }
 
+/* There are other addresses. */
+static bool is_hasty_handshake(const struct ike_sa *sa)
+{
+    return sa->hasty && sa->handshake != NULL;
+}
+
 /* How often it is sent again before the peer is given up. */
 static uint32_t tries_max(const struct engine *engine, const struct ike_sa *sa)
 {
-    uint32_t tries = engine->config->daemon.retransmit_tries;
+    uint32_t tries = message_tries_max(&engine->context, sa);
 
     if (sa->state == IKE_AWAIT_DELETE_REPLY && tries > DELETE_TRIES)
         return DELETE_TRIES;
-    return sa->hasty && tries > HASTY_TRIES ? HASTY_TRIES : tries;
+    return is_hasty_handshake(sa) && tries > HASTY_TRIES ? HASTY_TRIES : tries;
 }
 
 static void tell_retransmission(struct engine *engine, struct ike_sa *sa)
@@ -510,7 +516,7 @@ static void retransmit(struct engine *engine, struct ike_sa *sa)
     }
     bool closing = sa->state == IKE_AWAIT_DELETE_REPLY;
     if (!(closing && sa->request->tries >= DELETE_TRIES) &&
-        !(sa->hasty && sa->request->tries >= HASTY_TRIES) &&
+        !(is_hasty_handshake(sa) && sa->request->tries >= HASTY_TRIES) &&
         message_retransmit(&engine->context, sa)) {
         tell_retransmission(engine, sa);
         return;

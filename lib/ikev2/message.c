@@ -15,6 +15,13 @@
 /* A first wait this many times doubled is the longest (RFC 7296 section 2.4 leaves it to us). */
 #define BACKOFF_DOUBLINGS_MAX 6
 
+/* An established peer is asked again at least so often, unless the first wait is longer. */
+#define WATCHED_WAIT_MS 2500
+/* Given up is one who says, maybe, that it has forgotten us, after so many first waits; and one to
+ * whom we send in vain after this time: more than the outages that pass by themselves. */
+#define HASTY_WAITS 7
+#define UNHEARD_MS  35000
+
 /* Whoever has seen a request can send it again in anybody's name: other places than the peer's are
  * answered at most once in this time. */
 #define ELSEWHERE_MS 1000
@@ -134,17 +141,89 @@ static void send_all(struct context *context, const struct address *local,
         message_send(context, local, remote, bytes);
 }
 
+/* Is it the request of an SA that stands, whose peer is dead when it does not answer? */
+static bool is_watched(const struct ike_sa *sa)
+{
+    return sa->state == IKE_ESTABLISHED && sa->handshake == NULL;
+}
+
+/* The wait after so many tries, each twice the one before. */
+static uint64_t doubled_ms(const struct context *context, uint32_t tries)
+{
+    unsigned doublings = tries < BACKOFF_DOUBLINGS_MAX ? tries : BACKOFF_DOUBLINGS_MAX;
+
+    return (uint64_t)context->config->daemon.retransmit_ms << doublings;
+}
+
+/* RFC 4555 section 3.11: the peer that may move is given the time to find another way. */
+static bool is_awaited_long(const struct ike_sa *sa)
+{
+    return sa->mobike && !sa->leads && sa->connection->remote.family == FAMILY_NONE;
+}
+
+/* How long the answer of a peer that stands is awaited: as long as the configured tries take, and
+ * less where there is a hint that it has lost its SAs (RFC 7296 section 2.4). */
+static uint64_t patience_ms(const struct context *context, const struct ike_sa *sa)
+{
+    uint64_t first_ms = context->config->daemon.retransmit_ms;
+    uint64_t patience = 0;
+
+    for (uint32_t i = 0; i <= context->config->daemon.retransmit_tries; i++)
+        patience += doubled_ms(context, i);
+    if (sa->hasty && patience > HASTY_WAITS * first_ms)
+        return HASTY_WAITS * first_ms;
+    if (sa->unheard && patience > UNHEARD_MS && !is_awaited_long(sa))
+        return UNHEARD_MS;
+    return patience;
+}
+
+/* An outage is over for IKE as soon as for ESP: the waits for a peer that stood do not grow long. */
+static uint64_t wait_ms(const struct context *context, const struct ike_sa *sa, uint32_t tries)
+{
+    uint64_t first_ms = context->config->daemon.retransmit_ms;
+    uint64_t longest = first_ms > WATCHED_WAIT_MS ? first_ms : WATCHED_WAIT_MS;
+    uint64_t wait = doubled_ms(context, tries);
+
+    if (!is_watched(sa))
+        return wait;
+    return sa->hasty ? first_ms : wait < longest ? wait : longest;
+}
+
+uint32_t message_tries_max(const struct context *context, const struct ike_sa *sa)
+{
+    uint64_t patience = patience_ms(context, sa);
+    uint64_t waited = 0;
+    uint32_t tries = 0;
+
+    if (!is_watched(sa))
+        return context->config->daemon.retransmit_tries;
+    while ((waited += wait_ms(context, sa, tries)) < patience)
+        tries++;
+    return tries;
+}
+
+/* Is it time to give up? */
+static bool is_over(const struct context *context, const struct ike_sa *sa)
+{
+    const struct request *request = sa->request;
+
+    if (!is_watched(sa))
+        return request->tries >= context->config->daemon.retransmit_tries;
+    return context->now_ms - request->since_ms >= patience_ms(context, sa);
+}
+
 /* Half of the wait is fixed, half is chance, so that many SAs do not fall into step. */
 static void arm_retransmit(struct context *context, struct ike_sa *sa)
 {
-    uint8_t tries = sa->request->tries;
-    unsigned doublings = tries < BACKOFF_DOUBLINGS_MAX ? tries : BACKOFF_DOUBLINGS_MAX;
-    uint64_t wait_ms = (uint64_t)context->config->daemon.retransmit_ms << doublings;
+    uint64_t wait = wait_ms(context, sa, sa->request->tries);
+    uint64_t end_ms = sa->request->since_ms + patience_ms(context, sa);
     uint32_t chance;
 
     context->random(context->random_context, &chance, sizeof(chance));
-    wait_ms = wait_ms - wait_ms / 8 + chance % (wait_ms / 4 + 1);
-    ike_sa_timer(context, &sa->request->retransmit, context->now_ms + wait_ms);
+    uint64_t due_ms = context->now_ms + wait - wait / 8 + chance % (wait / 4 + 1);
+    if (is_watched(sa) && due_ms > end_ms)
+        due_ms = end_ms > context->now_ms ? end_ms : context->now_ms;
+    ike_sa_timer(context, &sa->request->retransmit, due_ms);
 }
 
 enum status message_send_request(struct context *context, struct ike_sa *sa, struct slice bytes)
@@ -157,6 +236,7 @@ enum status message_send_request(struct context *context, struct ike_sa *sa, str
     sa->request->retransmit.kind = TIMER_RETRANSMIT;
     sa->request->deleting = NULL;
     sa->request->tries = 0;
+    sa->request->since_ms = context->now_ms;
     sa->sent_ms = context->now_ms;
     trace_plain(context, sa, &sa->remote, bytes);
     send_all(context, &sa->local, &sa->remote, bytes);
@@ -187,6 +267,7 @@ void message_send_again(struct context *context, struct ike_sa *sa)
     if (sa->request == NULL)
         return;
     sa->request->tries = 0;
+    sa->request->since_ms = context->now_ms;
     sa->sent_ms = context->now_ms;
     send_all(context, &sa->local, &sa->remote, buffer_slice(&sa->request->octets));
     arm_retransmit(context, sa);
@@ -292,6 +373,7 @@ static bool try_smaller(struct context *context, struct ike_sa *sa)
         return false;
     sa->datagram_max = size;
     sa->request->tries = 0;
+    sa->request->since_ms = context->now_ms;
     report(context, sa, SEVERITY_INFO, "fragments-smaller",
            "a large message is not answered: from now on in datagrams of at most %u octets", size);
     return true;
@@ -299,14 +381,13 @@ static bool try_smaller(struct context *context, struct ike_sa *sa)
 
 bool message_retransmit(struct context *context, struct ike_sa *sa)
 {
-    uint32_t tries = context->config->daemon.retransmit_tries;
     struct request *request = sa->request;
-    bool smaller =
-        (request->tries >= SIZE_TRIES || request->tries >= tries) && try_smaller(context, sa);
+    bool over = is_over(context, sa);
+    bool smaller = (request->tries >= SIZE_TRIES || over) && try_smaller(context, sa);
 
-    if (!smaller && request->tries >= tries)
+    if (!smaller && over)
         return false;
-    if (!smaller)
+    if (!smaller && request->tries < UINT8_MAX)
         request->tries++;
     count(context, COUNTER_RETRANSMITS);
     sa->sent_ms = context->now_ms;

@@ -98,8 +98,12 @@ void message_forget_reply(const struct context *context, struct ike_sa *sa);
 MUST_USE enum status message_respond_notify(struct context *context, struct ike_sa *sa,
                                             uint8_t exchange, uint16_t type, struct slice data);
 
-/* Sends the request again, with exponential back-off; false when the tries are used up. */
+/* Sends the request again; false when the answer was awaited for long enough.  The waits grow: in a
+ * handshake exponentially, for an established peer only at first. */
 bool message_retransmit(struct context *context, struct ike_sa *sa);
+
+/* About how often it is sent again before that. */
+uint32_t message_tries_max(const struct context *context, const struct ike_sa *sa);
 
 /* The group of the message's KE payload; GROUP_NONE when none or an unreadable one is there. */
 enum group message_find_group(const struct ike_message *message);

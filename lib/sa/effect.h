@@ -130,7 +130,7 @@ struct effect_move_sa {
     struct address new_destination;
 };
 
-/* How much came in by an SA of ours. */
+/* How much came in, or went out, by an SA of ours. */
 struct effect_query_sa {
     struct address source;
     struct address destination;
@@ -216,6 +216,8 @@ struct effect {
 /* Wipes and frees what the effect owns. */
 void effect_free(struct effect *effect);
 
+#define ANSWER_AGO_UNKNOWN UINT32_MAX /* kernels before 6.2 do not say it */
+
 /* The result of an answered effect. */
 struct answer {
     enum effect_kind kind;
@@ -227,6 +229,7 @@ struct answer {
     uint32_t spi;           /* ALLOCATE_SPI; QUERY_SA: the one asked about */
     uint64_t packets;       /* QUERY_SA */
     uint64_t bytes;         /* QUERY_SA */
+    uint32_t ago_s;         /* QUERY_SA: when the last packet was; ANSWER_AGO_UNKNOWN */
     struct name connection; /* RESOLVE */
     uint8_t address_count;  /* RESOLVE: at least 1 when status is OK */
     struct address addresses[CONFIG_RESOLVED_MAX];

@@ -61,9 +61,10 @@ struct child_sa {
     const struct selector *remote_selectors;
     struct held_outbound *held; /* NULL: nothing waits */
     uint64_t created_ms;
-    uint64_t leaves_ms;  /* replaced: when we delete it, if the peer has not; deleted: when the
+    uint64_t leaves_ms;   /* replaced: when we delete it, if the peer has not; deleted: when the
                           * kernel may forget it */
-    uint64_t packets_in; /* as the kernel counted when it was last asked */
+    uint32_t packets_in;  /* as the kernel counted when it was last asked, ... */
+    uint32_t packets_out; /* ... modulo 2^32 */
     uint32_t number;
     uint32_t spi_in; /* 0: not allocated yet */
     uint32_t spi_out;
@@ -190,6 +191,7 @@ struct request {
     struct timer retransmit;
     struct buffer octets;      /* its fragments one behind the other */
     struct child_sa *deleting; /* the child that its Delete is about */
+    uint64_t since_ms;         /* when it was first sent */
     uint8_t tries;
 };
 
@@ -273,7 +275,8 @@ struct ike_sa {
     uint32_t next_request; /* message ID of our next request */
     uint32_t expected;     /* message ID of the peer's next request */
     uint32_t steps;        /* how many steps were begun: the number of the last one */
-    uint32_t asked;        /* the kernel was asked about the children's use under this number ... */
+    uint32_t asked;        /* the kernel is asked what came in under this number, what went out
+                            * under the next, ... */
     uint8_t asked_count;   /* ... and so many answers are missing */
     uint8_t state;         /* enum ike_state */
     uint8_t repeats;       /* how often the reply was asked for again */
@@ -298,6 +301,11 @@ struct ike_sa {
     bool probe_due : 1;    /* a liveness check is to be sent */
     bool hasty : 1;        /* fewer tries will do: somebody says that the peer has forgotten us, or
                             * there are other addresses */
+    bool asked_in : 1;     /* what came in, too, when the kernel was last asked */
+    bool came_in : 1;      /* by a child, since the kernel was asked before; the same ... */
+    bool went_out : 1;     /* ... for what we send */
+    bool busy : 1;         /* either of them, when it was last asked */
+    bool unheard : 1;      /* we send, and nothing comes in */
     bool peer_wants_pfs : 1; /* it refused a child without a key exchange of its own */
     bool fragments : 1;      /* both ends have agreed on fragments (RFC 7383) */
     bool encap : 1;          /* ESP goes in UDP, between the ports of `local` and `remote` */

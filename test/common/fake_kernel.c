@@ -150,14 +150,16 @@ enum status fake_kernel_install(struct fake_kernel *kernel, const struct effect_
 }
 
 enum status fake_kernel_query(const struct fake_kernel *kernel, const struct effect_query_sa *query,
-                              uint64_t *packets)
+                              uint64_t now_ms, uint64_t *packets, uint32_t *ago_s)
 {
     const struct fake_sa *sa =
         fake_kernel_find_sa(kernel, &query->destination, query->spi, query->protocol);
 
     if (sa == NULL)
         return STATUS_FAIL;
+    bool dated = sa->used_ms != 0 && sa->used_ms <= now_ms && !kernel->undated;
     *packets = sa->packets;
+    *ago_s = dated ? (uint32_t)((now_ms - sa->used_ms) / 1000) : ANSWER_AGO_UNKNOWN;
     return STATUS_OK;
 }
 
@@ -307,6 +309,7 @@ enum fake_verdict fake_kernel_output(struct fake_kernel *kernel, const struct se
             *sa = candidate;
     if (*sa != NULL) {
         (*sa)->packets++;
+        (*sa)->used_ms = now_ms;
         return FAKE_SEALED;
     }
     if ((*policy)->asked_until_ms > now_ms)

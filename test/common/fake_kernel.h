@@ -44,6 +44,7 @@ struct fake_sa {
     uint64_t soft_ms, hard_ms; /* when these limits are reached; UINT64_MAX: never */
     uint64_t soft_packets, hard_packets;
     uint64_t packets;
+    uint64_t used_ms; /* when the last of them was */
 };
 TAILQ_HEAD(fake_sa_list, fake_sa);
 
@@ -59,6 +60,7 @@ struct fake_kernel {
     struct fake_policy_list policies;
     struct chance chance; /* of SPIs */
     size_t sa_count;
+    bool undated; /* it does not say when an SA was last used, as before Linux 6.2 */
     bool deadline_known;
     uint64_t deadline_ms;      /* the earliest limit of an SA, when it is known */
     uint64_t missing_removals; /* REMOVE_SA or REMOVE_POLICY of what was not there */
@@ -77,7 +79,7 @@ enum status fake_kernel_install(struct fake_kernel *kernel, const struct effect_
                                 uint64_t now_ms, struct reason *reason);
 void fake_kernel_move(struct fake_kernel *kernel, const struct effect_move_sa *move);
 enum status fake_kernel_query(const struct fake_kernel *kernel, const struct effect_query_sa *query,
-                              uint64_t *packets);
+                              uint64_t now_ms, uint64_t *packets, uint32_t *ago_s);
 void fake_kernel_remove(struct fake_kernel *kernel, const struct effect_remove_sa *remove);
 void fake_kernel_install_policy(struct fake_kernel *kernel, const struct effect_policy *policy);
 void fake_kernel_remove_policy(struct fake_kernel *kernel, const struct effect_policy *policy);

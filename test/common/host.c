@@ -83,7 +83,8 @@ static void carry_out(struct host *host, const struct work *work)
     case EFFECT_RESOLVE: resolve(host, &effect->resolve, &answer); break;
     case EFFECT_QUERY_SA:
         answer.spi = effect->query_sa.spi;
-        answer.status = fake_kernel_query(kernel, &effect->query_sa, &answer.packets);
+        answer.status =
+            fake_kernel_query(kernel, &effect->query_sa, now_ms, &answer.packets, &answer.ago_s);
         break;
     case EFFECT_MOVE_SA: fake_kernel_move(kernel, &effect->move_sa); return;
     case EFFECT_REMOVE_SA: fake_kernel_remove(kernel, &effect->remove_sa); return;

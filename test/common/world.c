@@ -98,7 +98,8 @@ static struct host *host_with(const struct world *world, const struct address *a
 {
     for (size_t i = 0; i < world->host_count; i++)
         if (address_same_host(&world->hosts[i]->v4, address) ||
-            address_same_host(&world->hosts[i]->v6, address))
+            address_same_host(&world->hosts[i]->v6, address) ||
+            address_same_host(&world->hosts[i]->other, address))
             return world->hosts[i];
     return NULL;
 }
@@ -297,6 +298,13 @@ static uint64_t delay_ms(struct world *world)
            chance_below(&world->chance, weather->delay_max_ms - weather->delay_min_ms + 1u);
 }
 
+static bool is_cut(const struct wire *wire, const struct flight *flight)
+{
+    return wire->cut &&
+           (wire->at.family == FAMILY_NONE || address_same_host(&wire->at, &flight->source) ||
+            address_same_host(&wire->at, &flight->destination));
+}
+
 static void launch(struct world *world, struct flight *flight)
 {
     const struct weather *weather = &world->weather;
@@ -306,7 +314,8 @@ static void launch(struct world *world, struct flight *flight)
         fate = world->hooks.packet(world->hooks.context, flight);
     if (fate == FATE_HELD)
         return;
-    if (fate == FATE_PASS && chance_hit(&world->chance, weather->loss))
+    if (fate == FATE_PASS &&
+        (is_cut(&world->wire, flight) || chance_hit(&world->chance, weather->loss)))
         fate = FATE_LOST;
     note(world, flight, fate == FATE_LOST ? "  lost" : "");
     if (fate == FATE_LOST) {
@@ -396,6 +405,7 @@ static void receive_traffic(struct host *host, const struct flight *flight)
             return;
         }
         sa->packets++;
+        sa->used_ms = host->world->now_ms + host->ahead_ms;
         if (sa->encap && !address_equal(&sa->source, &flight->source))
             host_mapping(host, sa, &flight->source);
     }

@@ -40,6 +40,7 @@ struct host {
     struct world *world;
     struct address v4;
     struct address v6;
+    struct address other;  /* a further one; FAMILY_NONE: none */
     struct nat_box *nat;   /* what IPv4 packets pass on their way; NULL: nothing */
     struct engine *engine; /* NULL while it does not run */
     struct fake_kernel kernel;
@@ -109,6 +110,12 @@ struct world_name {
 };
 #define WORLD_NAMES_MAX 16
 
+/* The wire: all of it may be cut, or what leads to one address. */
+struct wire {
+    bool cut;
+    struct address at; /* FAMILY_NONE: everywhere */
+};
+
 struct world {
     struct world_name names[WORLD_NAMES_MAX];
     size_t name_count;
@@ -123,6 +130,7 @@ struct world {
     size_t flight_count;
     uint64_t flights_made;
     struct weather weather;
+    struct wire wire;
     struct hooks hooks;
     FILE *ladder;      /* each packet and report as a line; NULL: none */
     bool debug;        /* reports of SEVERITY_DEBUG, too */

@@ -214,7 +214,38 @@ static bool do_ping(struct script *script, char **words, size_t count)
     return true;
 }
 
+static bool do_pings(struct script *script, char **words, size_t count)
+{
+    uint64_t ms;
+
+    if (!duration_parse(script, words[0], &ms))
+        return false;
+    for (; ms > 0; ms = ms > 1000 ? ms - 1000 : 0) {
+        if (!do_ping(script, words + 1, count - 1))
+            return false;
+        world_run(&script->world, ms < 1000 ? ms : 1000);
+    }
+    return true;
+}
+
 /* --- What happens to packets --- */
+
+static bool do_cut(struct script *script, char **words, size_t count)
+{
+    struct wire *wire = &script->world.wire;
+
+    *wire = (struct wire){.cut = true};
+    return count == 0 || address_parse(&wire->at, words[0]) ||
+           script_fail(script, "\"%s\": no address", words[0]);
+}
+
+static bool do_mend(struct script *script, char **words, size_t count)
+{
+    (void)words;
+    (void)count;
+    script->world.wire = (struct wire){0};
+    return true;
+}
 
 static bool add_rule(struct script *script, enum rule_kind kind, size_t left, char **words,
                      size_t count)
@@ -420,6 +451,26 @@ static bool do_move(struct script *script, char **words, size_t count)
     return true;
 }
 
+static bool do_also(struct script *script, char **words, size_t count)
+{
+    struct host *host = script_host(script, words[0]);
+
+    (void)count;
+    return host != NULL && (address_parse(&host->other, words[1]) ||
+                            script_fail(script, "\"%s\": no address", words[1]));
+}
+
+static bool do_undated(struct script *script, char **words, size_t count)
+{
+    struct host *host = script_host(script, words[0]);
+
+    (void)count;
+    if (host == NULL)
+        return false;
+    host->kernel.undated = true;
+    return true;
+}
+
 static bool do_expect(struct script *script, char **words, size_t count)
 {
     return expect_run(script, words, count);
@@ -488,6 +539,11 @@ bool command_run(struct script *script, struct words *words)
         {"rekey", 2, do_rekey},
         {"advance", 1, do_advance},
         {"ping", 2, do_ping},
+        {"pings", 3, do_pings},
+        {"cut", 0, do_cut},
+        {"mend", 0, do_mend},
+        {"also", 2, do_also},
+        {"undated", 1, do_undated},
         {"drop", 1, do_drop},
         {"hold", 1, do_hold},
         {"double", 1, do_double},

@@ -13,6 +13,10 @@
  *   resolve NAME [ADDRESS...]      what the name means from now on; none: it cannot be resolved
  *   advance 4s | 500ms             let time pass
  *   ping HOST HOST [FROM TO]       one packet; FROM and TO are selectors ("10.1.0.1/32 tcp/80")
+ *   pings 30s HOST HOST [FROM TO]  one in each second of that time
+ *   cut [ADDRESS]  mend            no packet passes; none that comes from there or goes there
+ *   also HOST ADDRESS              the host has this one, too
+ *   undated HOST                   its kernel does not say when an SA was last used
  *
  *   drop|hold|double N [MATCH]     the next N IKE packets (that match); all what is not due now
  *                                  happens at once. Where none comes, the scenario has failed

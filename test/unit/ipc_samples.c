@@ -73,6 +73,7 @@ struct ipc_message sample_answer(void)
                    .spi = 0xc1c2c3c4,
                    .source = policy_address("192.0.2.7"),
                    .packets = 1ull << 40,
+                   .ago_s = 70000,
                    .connection = name_of("db"),
                    .address_count = 2,
                    .addresses = {policy_address("192.0.2.8"), policy_address("2001:db8::8")}},

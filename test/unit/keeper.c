@@ -3,6 +3,8 @@
  */
 #include "test/unit/keeper.h"
 
+#include <time.h>
+
 #include "iked/log.h"
 
 static const char configuration[] =
@@ -33,7 +35,7 @@ static void toy_run(struct kernel *kernel, struct kernel_job *jobs, size_t count
         else if (jobs[i].verb == KERNEL_ALLOCATE_SPI)
             jobs[i].spi = toy.next_spi++;
         else if (jobs[i].verb == KERNEL_QUERY_SA)
-            jobs[i].packets = 42;
+            jobs[i].packets = 42, jobs[i].used_s = (uint64_t)time(NULL) - 7;
         assert_true(toy.job_count < JOBS_MAX);
         toy.jobs[toy.job_count++] = jobs[i];
     }

@@ -28,6 +28,7 @@ static void use_is_told(void **state)
     assert_int_equal(last->status, STATUS_OK);
     assert_int_equal(last->spi, 0xc0000001);
     assert_int_equal(last->packets, 42);
+    assert_in_range(last->ago_s, 7, 9);
     query.query_sa.spi = 0xc0000009;
     take(query);
     service_flush(&service);

@@ -363,6 +363,32 @@ static void sas_are_read(void **state)
     sa_free(&sa);
 }
 
+/* Linux says since 6.2 when an SA was last used. */
+static void the_last_use_is_read(void **state)
+{
+    struct effect_install_sa sa = sa_of(ENCR_AES256_GCM16, INTEG_NONE);
+    struct xfrm_batch batch;
+    struct kernel_sa found;
+    struct {
+        struct xfrm_usersa_info info;
+        struct nlattr head;
+        uint8_t seconds[8];
+    } __attribute__((packed)) said = {
+        .info = sa_body(encode_sa(&batch, &sa)),
+        .head = {.nla_len = sizeof(said.head) + sizeof(said.seconds), .nla_type = XFRMA_LASTUSED},
+    };
+    uint64_t seconds = UINT64_C(0x100000005);
+    (void)state;
+
+    memcpy(said.seconds, &seconds, sizeof(seconds));
+    assert_true(xfrm_decode_sa(message_new(XFRM_MSG_NEWSA, &said, sizeof(said)), &found));
+    assert_true(found.used_s == seconds);
+    said.head.nla_len -= 4;
+    assert_true(xfrm_decode_sa(message_new(XFRM_MSG_NEWSA, &said, sizeof(said)), &found));
+    assert_int_equal(found.used_s, 0);
+    sa_free(&sa);
+}
+
 static void expiries_are_read(void **state)
 {
     struct effect_install_sa sa = sa_of(ENCR_AES256_GCM16, INTEG_NONE);
@@ -421,6 +447,7 @@ int main(void)
         cmocka_unit_test(spi_and_removal),
         cmocka_unit_test(dumps_ask_for_all),
         cmocka_unit_test(sas_are_read),
+        cmocka_unit_test(the_last_use_is_read),
         cmocka_unit_test(expiries_are_read),
         cmocka_unit_test(errors_are_read),
     };
