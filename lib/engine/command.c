@@ -225,7 +225,7 @@ static void acquire(struct engine *engine, const struct kernel_event *event, str
     report(&engine->context, NULL, SEVERITY_INFO, "acquire", "%s: traffic %s === %s asks for %s",
            link->connection->name, selector_text(&event->local_packet, local),
            selector_text(&event->remote_packet, remote), child->name);
-    link_start(engine, link, child, NULL);
+    link_start_packet(engine, link, child, &event->local_packet, &event->remote_packet);
 }
 
 /* Soft: a new pair is made first.  Hard: the kernel has forgotten the SA; the pair is no use. */

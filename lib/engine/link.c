@@ -156,6 +156,21 @@ static struct ike_sa *find_carrier(const struct link *link)
     return NULL;
 }
 
+static void drop_packet(struct link *link)
+{
+    free(link->packet);
+    link->packet = NULL;
+}
+
+/* An SA that is to ask for the child names the packet. */
+static void hand_packet(struct link *link, struct ike_sa *sa, const struct child_config *child)
+{
+    if (link->packet == NULL || link->packet->config != child || sa->packet != NULL)
+        return;
+    sa->packet = link->packet;
+    link->packet = NULL;
+}
+
 void link_call(struct engine *engine, struct link *link, const struct child_config *child,
                const struct address *remote, uint64_t replaces, bool has_more)
 {
@@ -171,6 +186,7 @@ void link_call(struct engine *engine, struct link *link, const struct child_conf
         return;
     }
     sa->handshake->wanted = child;
+    hand_packet(link, sa, child);
     sa->replaces = replaces;
     sa->hasty = has_more;
     link_adopt(engine, sa);
@@ -192,6 +208,7 @@ void link_start(struct engine *engine, struct link *link, const struct child_con
     }
     struct ike_sa *carrier = replaces == NULL ? find_carrier(link) : NULL;
     if (carrier != NULL) {
+        hand_packet(link, carrier, child);
         sa_want_child(carrier, child);
         sa_wishes(engine, carrier);
         return;
@@ -201,6 +218,18 @@ void link_start(struct engine *engine, struct link *link, const struct child_con
         dial_start(engine, link, child, replaced);
     else
         link_call(engine, link, child, &connection->remote, replaced, false);
+}
+
+void link_start_packet(struct engine *engine, struct link *link, const struct child_config *child,
+                       const struct selector *local, const struct selector *remote)
+{
+    drop_packet(link);
+    link->packet = malloc(sizeof(*link->packet));
+    if (link->packet != NULL)
+        *link->packet = (struct packet){child, *local, *remote};
+    link_start(engine, link, child, NULL);
+    if (!dial_is_resolving(link))
+        drop_packet(link);
 }
 
 void link_remove_orphans(struct engine *engine, struct link *link)
@@ -434,6 +463,7 @@ static void link_free(struct engine *engine, struct link *link)
         TAILQ_REMOVE(&link->waiting, waiting, entry);
         free(waiting);
     }
+    drop_packet(link);
     free(link->last_error);
     free(link->dial);
     free(link);
@@ -495,6 +525,7 @@ static void rebind_sa(struct ike_sa *sa, const struct connection *connection)
     struct child_sa *child;
 
     sa->connection = connection;
+    ike_sa_drop_packet(sa);
     TAILQ_FOREACH (child, &sa->children, entry)
         rebind_child(child, connection);
     TAILQ_FOREACH (child, &sa->gone, entry)
@@ -554,6 +585,7 @@ static void apply_change(void *context, enum config_change change, const struct 
     } else if (changes->phase == PHASE_DROP && link != NULL) {
         TAILQ_FOREACH (sa, &link->sas, of_link)
             rebind_sa(sa, after);
+        drop_packet(link);
         link->connection = after;
     } else if (changes->phase == PHASE_ADD && come) {
         add_link(engine, after);

@@ -22,7 +22,8 @@ struct link {
     const struct connection *connection;
     TAILQ_HEAD(, ike_sa) sas;
     struct waiting_list waiting;
-    struct dial *dial; /* NULL: the peer has the one address */
+    struct dial *dial;     /* NULL: the peer has the one address */
+    struct packet *packet; /* that has just asked for a child; NULL: none */
     struct timer retry;
     uint64_t retry_until_ms; /* traffic waits in the kernel until then: worth trying again */
     uint32_t failures;       /* in a row */
@@ -221,6 +222,10 @@ void link_adopt(struct engine *engine, struct ike_sa *sa);
  * one is for, or NULL. */
 void link_start(struct engine *engine, struct link *link, const struct child_config *child,
                 const struct ike_sa *replaces);
+
+/* The same for a packet, whose own selectors the first try names (RFC 7296 section 2.9). */
+void link_start_packet(struct engine *engine, struct link *link, const struct child_config *child,
+                       const struct selector *local, const struct selector *remote);
 
 /* Asks the kernel to forget what an earlier life left of the connection. */
 void link_remove_orphans(struct engine *engine, struct link *link);

@@ -71,8 +71,10 @@ enum status auth_request_send(struct context *context, struct ike_sa *sa, struct
         v2_write_id(&writer, V2_IDR, connection->remote_id.type,
                     slice_of(connection->remote_id.data, connection->remote_id.size));
     v2_write_auth(&writer, V2_AUTH_PSK, buffer_slice(&handshake->auth));
-    if (handshake->child != NULL)
-        child_write_offer(&writer, handshake->child, slice_of(NULL, 0), GROUP_NONE);
+    if (handshake->child != NULL) {
+        child_write_offer(&writer, handshake->child, slice_of(NULL, 0), GROUP_NONE, sa->packet);
+        ike_sa_drop_packet(sa);
+    }
     if (mobike_wanted(sa))
         mobike_offer(&writer);
     sa->state = IKE_AWAIT_AUTH_REPLY;
@@ -186,6 +188,10 @@ enum status auth_reply(struct context *context, struct ike_sa *sa,
                           "the peer is %s, expected %s",
                           identity_text(&remote_id, got, sizeof(got)),
                           identity_text(&connection->remote_id, expected, sizeof(expected)));
+    if (connection_is_self(connection, &remote_id))
+        return reason_set(reason, STATUS_CLOSE, V2_N_AUTHENTICATION_FAILED,
+                          "the peer says that it is %s, which is our own id",
+                          identity_text(&remote_id, got, sizeof(got)));
     if (!auth_find_lifetime(message, &sa->handshake->auth_life_s))
         sa->handshake->auth_life_s = 0;
     status = sa->lone ? take_no_child(message, &sa->handshake->refusal)

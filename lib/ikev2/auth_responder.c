@@ -55,6 +55,12 @@ static const struct connection *choose_by_identity(const struct context *context
            NULL) {
         if (!connection_accepts(connection, NULL, remote))
             continue;
+        if (connection_is_self(connection, remote)) {
+            reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
+                       "the peer says that it is %s, which is our own id in connection %s",
+                       identity_text(remote, id, sizeof(id)), connection->name);
+            continue;
+        }
         if (!connection_accepts(connection, local, remote)) {
             reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
                        "the peer expects us to be %s, which is not the local id of connection %s",

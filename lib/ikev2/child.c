@@ -108,23 +108,35 @@ struct child_sa *child_propose(struct context *context, const struct ike_sa *sa,
 }
 
 static void write_child(struct v2_writer *writer, const struct child_sa *child,
-                        const struct v2_sa *sa, struct slice nonce, bool local_is_tsi)
+                        const struct v2_sa *sa, struct slice nonce)
 {
-    const struct selector *remote = child->remote_selectors;
-
     if (child->mode == CHILD_TRANSPORT)
         v2_write_notify(writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_USE_TRANSPORT_MODE,
                         slice_of(NULL, 0));
     v2_write_sa(writer, sa);
     if (nonce.size > 0)
         v2_write_nonce(writer, nonce);
-    if (local_is_tsi) {
-        v2_write_selectors(writer, V2_TSI, child->local_selectors, child->local_count);
-        v2_write_selectors(writer, V2_TSR, remote, child->remote_count);
-    } else {
-        v2_write_selectors(writer, V2_TSI, remote, child->remote_count);
-        v2_write_selectors(writer, V2_TSR, child->local_selectors, child->local_count);
-    }
+}
+
+/* RFC 7296 section 2.9: the packet's own selectors first, then what it is a part of; a peer that
+ * has the whole in several children finds the right one so. */
+static void write_selectors(struct v2_writer *writer, uint8_t payload,
+                            const struct selector *packet, const struct selector *selectors,
+                            size_t count)
+{
+    struct selector all[1 + V2_SELECTORS_MAX];
+
+    all[0] = *packet;
+    memcpy(&all[1], selectors, count * sizeof(*selectors));
+    v2_write_selectors(writer, payload, all, count + 1);
+}
+
+static bool is_of_child(const struct packet *packet, const struct child_sa *child)
+{
+    return packet != NULL && packet->config == child->config &&
+           child->local_count < V2_SELECTORS_MAX && child->remote_count < V2_SELECTORS_MAX &&
+           selectors_within(child->local_selectors, child->local_count, &packet->local, 1) &&
+           selectors_within(child->remote_selectors, child->remote_count, &packet->remote, 1);
 }
 
 static struct slice spi_bytes(uint32_t spi, uint8_t bytes[4])
@@ -155,7 +167,7 @@ static struct proposal_list own_list(const struct child_config *config, enum gro
 }
 
 void child_write_offer(struct v2_writer *writer, const struct child_sa *child, struct slice nonce,
-                       enum group group)
+                       enum group group, const struct packet *packet)
 {
     struct proposal_list list = own_list(child->config, group);
     uint8_t spi[4];
@@ -163,7 +175,15 @@ void child_write_offer(struct v2_writer *writer, const struct child_sa *child, s
 
     offer_from_proposals(&offer, &list, child->protocol, spi_bytes(child->spi_in, spi), NULL,
                          group != GROUP_NONE);
-    write_child(writer, child, &offer, nonce, true);
+    write_child(writer, child, &offer, nonce);
+    if (is_of_child(packet, child)) {
+        write_selectors(writer, V2_TSI, &packet->local, child->local_selectors, child->local_count);
+        write_selectors(writer, V2_TSR, &packet->remote, child->remote_selectors,
+                        child->remote_count);
+        return;
+    }
+    v2_write_selectors(writer, V2_TSI, child->local_selectors, child->local_count);
+    v2_write_selectors(writer, V2_TSR, child->remote_selectors, child->remote_count);
 }
 
 /* The peer's SPI is to name the child's outbound SA, and no other one. */
@@ -201,6 +221,9 @@ enum status child_accept(struct context *context, const struct ike_sa *sa, struc
         !selectors_within(remote, child->remote_count, tsr.items, tsr.count))
         return reason_set(reason, STATUS_CLOSE, 0,
                           "the peer's traffic selectors are wider than ours");
+    /* What lies within the rest, as a packet's own may, says nothing more. */
+    tsi.count = selectors_reduce(tsi.items, tsi.count);
+    tsr.count = selectors_reduce(tsr.items, tsr.count);
     if (!child_set_selectors(child, tsi.items, tsi.count, tsr.items, tsr.count))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     set_reqid(context, sa, child);
@@ -414,7 +437,9 @@ void child_write_answer(struct v2_writer *writer, const struct child_sa *child, 
 
     offer_from_suite(&answer, &child->suite, number, child->protocol, spi_bytes(child->spi_in, spi),
                      with_group);
-    write_child(writer, child, &answer, nonce, false);
+    write_child(writer, child, &answer, nonce);
+    v2_write_selectors(writer, V2_TSI, child->remote_selectors, child->remote_count);
+    v2_write_selectors(writer, V2_TSR, child->local_selectors, child->local_count);
 }
 
 static void name_child(const struct ike_sa *sa, const struct child_sa *child,

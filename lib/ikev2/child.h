@@ -28,9 +28,10 @@ struct child_sa *child_propose(struct context *context, const struct ike_sa *sa,
                                const struct child_config *config);
 
 /* Initiator: writes USE_TRANSPORT_MODE, SA, the nonce (none in IKE_AUTH, where it is empty), TSi
- * and TSr for it.  `group`: of the exchange's KE payload, GROUP_NONE: it has none. */
+ * and TSr for it.  `group`: of the exchange's KE payload, GROUP_NONE: it has none.  The selectors
+ * of `packet` come first, when it is the child's (NULL: there is none). */
 void child_write_offer(struct v2_writer *writer, const struct child_sa *child, struct slice nonce,
-                       enum group group);
+                       enum group group, const struct packet *packet);
 
 /* Initiator: takes the responder's choice into the child.  STATUS_CLOSE when it is not one of
  * ours. */

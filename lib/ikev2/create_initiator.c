@@ -109,7 +109,8 @@ static void write_child(const struct ike_sa *sa, const struct creation *creation
         v2_write_notify(writer, old->protocol, writer_slice(&spi_writer), V2_N_REKEY_SA,
                         slice_of(NULL, 0));
     }
-    child_write_offer(writer, creation->child, buffer_slice(&creation->nonce_i), creation->group);
+    child_write_offer(writer, creation->child, buffer_slice(&creation->nonce_i), creation->group,
+                      old == NULL ? sa->packet : NULL);
 }
 
 static enum status send_request(struct context *context, struct ike_sa *sa,
@@ -191,6 +192,14 @@ static enum status accept(struct context *context, struct ike_sa *sa, struct cre
     return status;
 }
 
+/* It was named in the request that is answered now; what is tried again is asked for without. */
+static void drop_packet(struct ike_sa *sa, const struct creation *creation)
+{
+    if (sa->packet != NULL && creation->kind == CREATE_CHILD &&
+        sa->packet->config == creation->config)
+        ike_sa_drop_packet(sa);
+}
+
 enum status create_reply(struct context *context, struct ike_sa *sa,
                          const struct ike_message *message, struct reason *reason)
 {
@@ -198,6 +207,7 @@ enum status create_reply(struct context *context, struct ike_sa *sa,
     struct slice public = slice_of(NULL, 0);
 
     message_request_done(context, sa);
+    drop_packet(sa, creation);
     enum status status = accept(context, sa, creation, message, reason);
     if (status == STATUS_OK && creation->group != GROUP_NONE)
         status = creation_parse_ke(message, creation->group, &public, reason);
@@ -247,6 +257,7 @@ enum status create_reply_error(struct context *context, struct ike_sa *sa,
     if (message_find_notify(message, V2_N_INVALID_KE_PAYLOAD, &notify) &&
         follow_group(context, sa, creation, notify.data) == STATUS_OK)
         return STATUS_OK;
+    drop_packet(sa, creation);
     creation->state = CREATE_FAILED;
     creation->error = error == 0 ? V2_N_NO_PROPOSAL_CHOSEN : error;
     return STATUS_OK;

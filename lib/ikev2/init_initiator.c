@@ -116,6 +116,11 @@ enum status init_reply(struct context *context, struct ike_sa *sa,
         return STATUS_DROP;
     if (message->header.spi_r == 0)
         return reason_set(reason, STATUS_DROP, 0, "IKE_SA_INIT response without SPIr");
+    if (sa_table_find(context->sas, message->header.spi_r) != NULL ||
+        slice_equal(nonce, buffer_slice(&handshake->nonce_i)) ||
+        slice_equal(ke.data, buffer_slice(&handshake->public)))
+        return reason_set(reason, STATUS_DROP, 0,
+                          "IKE_SA_INIT response with an SPI, nonce or public value of our own");
     if (check_answer(&sa->connection->proposals, &answer, V2_PROTOCOL_IKE, context->crypto, true,
                      &suite, &spi, reason) != STATUS_OK)
         return STATUS_DROP;

@@ -66,6 +66,12 @@ bool connection_accepts(const struct connection *connection, const struct identi
             identity_equal(&connection->remote_id, remote));
 }
 
+bool connection_is_self(const struct connection *connection, const struct identity *remote)
+{
+    return connection->remote_id.type == V2_ID_NONE &&
+           identity_equal(&connection->local_id, remote);
+}
+
 /* --- Groups --- */
 
 enum group proposals_first_group(const struct proposal_list *list, const struct crypto *crypto)

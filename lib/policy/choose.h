@@ -39,6 +39,10 @@ const struct connection *choose_connection(const struct config *config, const st
 bool connection_accepts(const struct connection *connection, const struct identity *local,
                         const struct identity *remote);
 
+/* Does a peer of this identity claim to be ourselves, by a key that is our own?  Where any peer may
+ * come, nobody else has our identity; where the file gives both ends the same, it is meant so. */
+bool connection_is_self(const struct connection *connection, const struct identity *remote);
+
 /* Writes our list as the SA payload to send: algorithms that `crypto` lacks are left out (NULL: a
  * child's SA, nothing is left out but groups when `with_group` is false).
  * spi: 0 octets for IKE_SA_INIT, 4 for ESP and AH. */
@@ -71,6 +75,9 @@ MUST_USE enum status check_answer(const struct proposal_list *ours, const struct
 size_t narrow_selectors(const struct selector *allowed, size_t allowed_count,
                         const struct selector *offered, size_t offered_count,
                         struct selector *narrowed);
+
+/* Leaves out what lies within another one of the list, in place; returns how many are left. */
+size_t selectors_reduce(struct selector *list, size_t count);
 
 /* What of `from` does not lie in `what`, in the order of addresses, then of ports: writes up to four
  * and returns their number.  Where only one protocol of several would be left out, the addresses

@@ -48,6 +48,17 @@ size_t narrow_selectors(const struct selector *allowed, size_t allowed_count,
     return count;
 }
 
+size_t selectors_reduce(struct selector *list, size_t count)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (!within_some(list, kept, &list[i]) &&
+            !within_some(&list[i + 1], count - i - 1, &list[i]))
+            list[kept++] = list[i];
+    return kept;
+}
+
 bool selectors_within(const struct selector *outer, size_t outer_count,
                       const struct selector *inner, size_t inner_count)
 {

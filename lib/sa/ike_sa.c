@@ -11,7 +11,7 @@
 #define TOLD_MIN_S 60
 
 /* What grows here grows a hundred thousand times. */
-_Static_assert(sizeof(struct ike_sa) <= 488, "an IKE SA is small");
+_Static_assert(sizeof(struct ike_sa) <= 496, "an IKE SA is small");
 _Static_assert(sizeof(struct child_sa) <= 184, "a child is small");
 
 static const char *const state_names[IKE_STATE_COUNT] = {
@@ -112,6 +112,12 @@ void ike_sa_end_handshake(struct ike_sa *sa)
     sa->handshake = NULL;
 }
 
+void ike_sa_drop_packet(struct ike_sa *sa)
+{
+    free(sa->packet);
+    sa->packet = NULL;
+}
+
 void ike_sa_free(struct context *context, struct ike_sa *sa)
 {
     struct child_sa *child;
@@ -141,6 +147,7 @@ void ike_sa_free(struct context *context, struct ike_sa *sa)
     reassembly_end(context, sa, true);
     secret_free(&sa->keys);
     free(sa->movement);
+    free(sa->packet);
     free(sa);
 }
 

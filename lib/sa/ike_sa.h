@@ -220,6 +220,13 @@ struct movement {
     struct address peers[MOVEMENT_PEERS_MAX]; /* the peer's additional addresses */
 };
 
+/* A packet that waits for a child: the first that is asked for (RFC 7296 section 2.9). */
+struct packet {
+    const struct child_config *config; /* whose it is */
+    struct selector local;
+    struct selector remote;
+};
+
 struct link;       /* the engine's run-time state of a connection */
 struct reassembly; /* reassembly.h */
 
@@ -254,6 +261,7 @@ struct ike_sa {
     uint64_t wanted_children;  /* bits: children (by their place in the connection) to be made */
     uint64_t replaces;         /* our SPI of the IKE SA to close once this one stands; 0: none */
     struct movement *movement; /* NULL: never moved */
+    struct packet *packet;     /* to be named in the next offer of its child; NULL: none */
 
     uint64_t created_ms;
     uint64_t established_ms;
@@ -479,6 +487,9 @@ void ike_sa_take_path(struct ike_sa *heir, const struct ike_sa *old);
 
 /* Ends the exchange and all that it has made so far; NULL is harmless. */
 void creation_end(struct context *context, struct ike_sa *sa, struct creation **creation);
+
+/* The packet is asked for, or not to be; harmless when there is none. */
+void ike_sa_drop_packet(struct ike_sa *sa);
 
 /* Takes it out of the table and wipes and frees all it owns; kernel state is the caller's matter
  * (child_remove). */

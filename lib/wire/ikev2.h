@@ -297,7 +297,7 @@ struct v2_fragment {
 MUST_USE enum status v2_skf_parse(struct v2_fragment *fragment, struct slice body,
                                   struct reason *reason);
 
-#define V2_SELECTORS_MAX 16
+#define V2_SELECTORS_MAX 17 /* what a child may have, and a packet's before them */
 
 struct v2_selectors {
     size_t count; /* at least 1 */
