@@ -178,7 +178,9 @@ static bool check_config(struct check *check)
         texts[i] = file_text(&check->files[i]);
     check->config = config_parse(texts, check->file_count, error);
     free(texts);
-    return check->config != NULL || check_fault(check, error);
+    return (check->config != NULL &&
+            config_is_complete(check->config, check->files[0].path, error)) ||
+           check_fault(check, error);
 }
 
 static void warn_missing(void *context, const char *line)

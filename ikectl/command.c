@@ -69,7 +69,8 @@ enum exit_status verb_rekey(struct ikectl *ctl, int count, char **arguments)
 
 enum exit_status verb_reload(struct ikectl *ctl, int count, char **arguments)
 {
-    struct control_request request = {.verb = CONTROL_RELOAD, .dry_run = ctl->dry_run};
+    struct control_request request = {
+        .verb = CONTROL_RELOAD, .dry_run = ctl->dry_run, .force = ctl->force};
 
     (void)count;
     (void)arguments;

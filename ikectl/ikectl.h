@@ -30,6 +30,7 @@ struct ikectl {
     bool socket_given;  /* on the command line */
     bool json;
     bool dry_run;
+    bool force;
 };
 
 /* Runs a whole command line; returns the exit status.  `ctl` has out, err, fd and the default

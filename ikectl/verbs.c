@@ -21,7 +21,7 @@ struct verb {
     const char *summary;
     int min;
     int max;
-    bool dry_run; /* takes --dry-run */
+    bool is_reload; /* takes --dry-run and --force */
     enum exit_status (*run)(struct ikectl *ctl, int count, char **arguments);
 };
 
@@ -43,14 +43,19 @@ enum option_value {
     OPTION_SOCKET = 's',
     OPTION_JSON = 256,
     OPTION_DRY_RUN,
+    OPTION_FORCE,
     OPTION_HELP,
     OPTION_VERSION,
 };
 
 static const struct option options[] = {
-    {"socket", required_argument, NULL, OPTION_SOCKET}, {"json", no_argument, NULL, OPTION_JSON},
-    {"dry-run", no_argument, NULL, OPTION_DRY_RUN},     {"help", no_argument, NULL, OPTION_HELP},
-    {"version", no_argument, NULL, OPTION_VERSION},     {NULL, 0, NULL, 0},
+    {"socket", required_argument, NULL, OPTION_SOCKET},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+    {"force", no_argument, NULL, OPTION_FORCE},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {NULL, 0, NULL, 0},
 };
 
 enum exit_status complain(const struct ikectl *ctl, enum exit_status status, const char *format,
@@ -85,6 +90,7 @@ static void print_usage(FILE *file)
           "  -s, --socket PATH      iked's control socket (" IKED_RUN_DIR "/control.sock)\n"
           "      --json             print JSON\n"
           "      --dry-run          reload: change nothing\n"
+          "      --force            reload: also when most connections go\n"
           "      --help, --version\n\n"
           "Exit status: 0 done, 1 failed, 2 misuse, 3 no iked.  See ikectl(8).\n",
           file);
@@ -123,6 +129,7 @@ static bool options_read(struct ikectl *ctl, int argc, char **argv, enum exit_st
             break;
         case OPTION_JSON: ctl->json = true; break;
         case OPTION_DRY_RUN: ctl->dry_run = true; break;
+        case OPTION_FORCE: ctl->force = true; break;
         case OPTION_HELP: print_usage(ctl->out); return false;
         case OPTION_VERSION: fputs("ikectl " IKED_VERSION "\n", ctl->out); return false;
         case ':':
@@ -150,8 +157,9 @@ static const struct verb *verb_find(const char *name, const char **nearest)
 static enum exit_status verb_run(const struct verb *verb, struct ikectl *ctl, int count,
                                  char **arguments)
 {
-    if (ctl->dry_run && !verb->dry_run)
-        return complain(ctl, EXIT_MISUSE, "--dry-run does not go with %s", verb->name);
+    if ((ctl->dry_run || ctl->force) && !verb->is_reload)
+        return complain(ctl, EXIT_MISUSE, "%s does not go with %s",
+                        ctl->dry_run ? "--dry-run" : "--force", verb->name);
     if (count < verb->min)
         return complain(ctl, EXIT_MISUSE, "%s: %.*s is missing; usage: ikectl %s %s", verb->name,
                         (int)strcspn(verb->arguments, " "), verb->arguments, verb->name,

@@ -246,7 +246,7 @@ static void request_reload(struct client *client, const struct control_request *
     struct waiter *waiter = waiter_new(client, request);
 
     if (waiter != NULL)
-        hooks->reload(hooks->context, waiter->number, request->dry_run);
+        hooks->reload(hooks->context, waiter->number, request->dry_run, request->force);
 }
 
 static void request_monitor(struct client *client, const struct control_request *request)

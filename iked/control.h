@@ -31,8 +31,9 @@ struct control_hooks {
     /* engine_command, then draining of the effects.  The result may come before it returns. */
     void (*run)(void *context, const struct command *command);
     /* Starts to read the configuration anew and to compare it with the running one; ends, now or
-     * later, in control_reload_result with the same number.  dry_run: nothing is changed. */
-    void (*reload)(void *context, uint64_t number, bool dry_run);
+     * later, in control_reload_result with the same number.  dry_run: nothing is changed; force:
+     * most connections may go. */
+    void (*reload)(void *context, uint64_t number, bool dry_run, bool force);
     void *context;
 };
 

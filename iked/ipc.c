@@ -378,6 +378,7 @@ static void code_config_end(struct coder *coder, struct ipc_message *message)
     code_u32(coder, &message->config_end.generation);
     code_u64(coder, &message->config_end.number);
     code_bool(coder, &message->config_end.dry_run);
+    code_bool(coder, &message->config_end.force);
     code_bool(coder, &message->config_end.secrets_changed);
 }
 
@@ -440,6 +441,7 @@ static void code_reload(struct coder *coder, struct ipc_message *message)
 {
     code_u64(coder, &message->reload.number);
     code_bool(coder, &message->reload.dry_run);
+    code_bool(coder, &message->reload.force);
 }
 
 static void code_commit(struct coder *coder, struct ipc_message *message)

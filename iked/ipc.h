@@ -76,6 +76,7 @@ struct ipc_config_end {
     uint32_t generation;
     uint64_t number; /* of the reload that asked for it, 0: nobody did */
     bool dry_run;
+    bool force;           /* of the reload */
     bool secrets_changed; /* too, or alone */
 };
 
@@ -92,6 +93,7 @@ struct ipc_refused {
 struct ipc_reload {
     uint64_t number; /* comes back in CONFIG_END or REFUSED */
     bool dry_run;
+    bool force; /* most connections may go */
 };
 
 struct ipc_log {

@@ -129,10 +129,27 @@ static void configure(struct negotiator *negotiator, struct config *config,
     shell_command(&negotiator->shell, &command);
 }
 
+/* What would be changed, and that it would be refused as it stands; NULL: out of memory. */
+static char *tried_changes(struct negotiator *negotiator, const struct config *config,
+                           const struct ipc_config_end *end)
+{
+    char *changes = control_changes(negotiator->shell.engine, config, end->secrets_changed);
+    char lost[CONFIG_ERROR_MAX];
+    char *both = NULL;
+
+    if (changes == NULL || end->force ||
+        !config_loses_most(engine_config(negotiator->shell.engine), config, lost))
+        return changes;
+    if (asprintf(&both, "%s\n%s: this needs reload --force", changes, lost) < 0)
+        both = NULL;
+    free(changes);
+    return both;
+}
+
 static void try_config(struct negotiator *negotiator, struct config *config,
                        const struct ipc_config_end *end)
 {
-    char *changes = control_changes(negotiator->shell.engine, config, end->secrets_changed);
+    char *changes = tried_changes(negotiator, config, end);
 
     if (negotiator->shell.control != NULL)
         control_reload_result(negotiator->shell.control, end->number, changes != NULL,
@@ -267,11 +284,11 @@ static void on_control_command(void *context, const struct command *command)
     shell_command(&negotiator->shell, command);
 }
 
-static void on_control_reload(void *context, uint64_t number, bool dry_run)
+static void on_control_reload(void *context, uint64_t number, bool dry_run, bool force)
 {
     struct negotiator *negotiator = context;
     struct ipc_message message = {.kind = IPC_RELOAD,
-                                  .reload = {.number = number, .dry_run = dry_run}};
+                                  .reload = {.number = number, .dry_run = dry_run, .force = force}};
 
     if (channel_put(negotiator->shell.channel, &message))
         channel_flush(negotiator->shell.channel);

@@ -9,6 +9,7 @@
 #include "iked/keeper/session.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,6 +36,8 @@ static void use_config(struct session *session, struct loaded *loaded)
     gate_offer(&session->service->gate, session->loaded.config);
     session->generation++;
     files_warn_unheld(&session->loaded);
+    if (session->loaded.config->connection_count == 0)
+        log_line(SEVERITY_WARNING, "there are no connections: nothing is protected");
 }
 
 static void give_config(struct session *session, const struct files *files,
@@ -50,22 +53,40 @@ static void refuse_reload(struct session *session, uint64_t number, const char *
     tell_refused(session->channel, number, text);
 }
 
-static void reload(struct session *session, uint64_t number, bool dry_run)
+/* A file that was emptied, cut or mixed up is not to open the host. */
+static bool refuse_loss(struct session *session, const struct config *config,
+                        const struct ipc_reload *asked)
 {
-    struct ipc_config_end end = {.number = number, .dry_run = dry_run};
+    char lost[CONFIG_ERROR_MAX];
+    char text[CONFIG_ERROR_MAX + 64];
+
+    if (asked->dry_run || asked->force || !config_loses_most(session->loaded.config, config, lost))
+        return false;
+    snprintf(text, sizeof(text), "%s; if that is meant, say \"ikectl reload --force\"", lost);
+    refuse_reload(session, asked->number, text);
+    return true;
+}
+
+static void reload(struct session *session, const struct ipc_reload *asked)
+{
+    struct ipc_config_end end = {
+        .number = asked->number, .dry_run = asked->dry_run, .force = asked->force};
     char error[FILES_ERROR_MAX];
     struct loaded loaded;
 
     if (session->before != NULL || !session->service->committed) {
-        refuse_reload(session, number, "the last configuration is not in use yet: try again");
+        refuse_reload(session, asked->number,
+                      "the last configuration is not in use yet: try again");
     } else if (!files_load(session->options->file, &loaded, error)) {
-        refuse_reload(session, number, error);
+        refuse_reload(session, asked->number, error);
+    } else if (refuse_loss(session, loaded.config, asked)) {
+        loaded_free(&loaded);
     } else {
         end.secrets_changed = !secrets_equal(session->service->vault.secrets, loaded.secrets);
-        if (!dry_run)
+        if (!asked->dry_run)
             use_config(session, &loaded);
-        give_config(session, dry_run ? &loaded.files : &session->loaded.files, end);
-        if (dry_run)
+        give_config(session, asked->dry_run ? &loaded.files : &session->loaded.files, end);
+        if (asked->dry_run)
             loaded_free(&loaded);
     }
 }
@@ -73,7 +94,7 @@ static void reload(struct session *session, uint64_t number, bool dry_run)
 void session_reload(struct session *session)
 {
     log_line(SEVERITY_INFO, "reading the configuration anew");
-    reload(session, 0, false);
+    reload(session, &(struct ipc_reload){0});
     tell_now(session->channel);
 }
 
@@ -128,7 +149,7 @@ static bool on_effect(struct session *session, struct ipc_message *message)
 
 static bool on_reload(struct session *session, struct ipc_message *message)
 {
-    reload(session, message->reload.number, message->reload.dry_run);
+    reload(session, &message->reload);
     return true;
 }
 

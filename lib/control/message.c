@@ -21,6 +21,7 @@ enum member {
     MEMBER_NAME,
     MEMBER_CHILD,
     MEMBER_DRY_RUN,
+    MEMBER_FORCE,
 };
 #define BIT(member) (1u << (member))
 #define ALWAYS      (BIT(MEMBER_ID) | BIT(MEMBER_VERB))
@@ -36,7 +37,7 @@ static const struct verb_row verb_rows[] = {
     [CONTROL_UP] = {"up", BIT(MEMBER_NAME), 0},
     [CONTROL_DOWN] = {"down", BIT(MEMBER_NAME), 0},
     [CONTROL_REKEY] = {"rekey", BIT(MEMBER_NAME), BIT(MEMBER_CHILD)},
-    [CONTROL_RELOAD] = {"reload", 0, BIT(MEMBER_DRY_RUN)},
+    [CONTROL_RELOAD] = {"reload", 0, BIT(MEMBER_DRY_RUN) | BIT(MEMBER_FORCE)},
     [CONTROL_MONITOR] = {"monitor", 0, 0},
 };
 
@@ -274,13 +275,23 @@ static bool read_child(const json_t *value, struct control_request *request, str
     return name_read(value, "child", &request->child, reason);
 }
 
+static bool bool_read(const json_t *value, const char *member, bool *to, struct reason *reason)
+{
+    if (!json_is_boolean(value))
+        return refuse(reason, "\"%s\": %s; expected true or false", member, type_name(value));
+    *to = json_is_true(value);
+    return true;
+}
+
 static bool read_dry_run(const json_t *value, struct control_request *request,
                          struct reason *reason)
 {
-    if (!json_is_boolean(value))
-        return refuse(reason, "\"dry_run\": %s; expected true or false", type_name(value));
-    request->dry_run = json_is_true(value);
-    return true;
+    return bool_read(value, "dry_run", &request->dry_run, reason);
+}
+
+static bool read_force(const json_t *value, struct control_request *request, struct reason *reason)
+{
+    return bool_read(value, "force", &request->force, reason);
 }
 
 struct member_row {
@@ -292,6 +303,7 @@ static const struct member_row member_rows[] = {
     [MEMBER_ID] = {"id", read_id},          [MEMBER_VERB] = {"verb", read_verb},
     [MEMBER_WHAT] = {"what", read_what},    [MEMBER_NAME] = {"name", read_name},
     [MEMBER_CHILD] = {"child", read_child}, [MEMBER_DRY_RUN] = {"dry_run", read_dry_run},
+    [MEMBER_FORCE] = {"force", read_force},
 };
 
 static bool members_known(json_t *json, struct reason *reason)
@@ -363,10 +375,12 @@ char *control_request_encode(const struct control_request *request)
     bool has_child = (members & BIT(MEMBER_CHILD)) != 0 && request->child.text[0] != '\0';
 
     return line_of(json_pack(
-        "{s:I, s:s, s:s*, s:s*, s:s*, s:o*}", "id", (json_int_t)request->id, "verb", verb->name,
-        "what", (members & BIT(MEMBER_WHAT)) != 0 ? what_rows[request->what].name : NULL, "name",
+        "{s:I, s:s, s:s*, s:s*, s:s*, s:o*, s:o*}", "id", (json_int_t)request->id, "verb",
+        verb->name, "what",
+        (members & BIT(MEMBER_WHAT)) != 0 ? what_rows[request->what].name : NULL, "name",
         has_name ? request->name.text : NULL, "child", has_child ? request->child.text : NULL,
-        "dry_run", (members & BIT(MEMBER_DRY_RUN)) != 0 ? json_boolean(request->dry_run) : NULL));
+        "dry_run", (members & BIT(MEMBER_DRY_RUN)) != 0 ? json_boolean(request->dry_run) : NULL,
+        "force", (members & BIT(MEMBER_FORCE)) != 0 && request->force ? json_true() : NULL));
 }
 
 /* --- Answers --- */

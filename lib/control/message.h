@@ -60,6 +60,7 @@ struct control_request {
     struct name name;       /* UP, DOWN, REKEY: a connection; SHOW: one, or empty for all */
     struct name child;      /* REKEY: one of its children, "ike", or empty for everything */
     bool dry_run;           /* RELOAD */
+    bool force;             /* RELOAD: also when most connections go */
 };
 
 char *control_request_encode(const struct control_request *request);

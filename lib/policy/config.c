@@ -334,6 +334,7 @@ static bool read_connections(struct reading *reading, config_setting_t *setting,
     (void)key;
     if (!setting_is_group(reading, setting))
         return false;
+    draft->config->says_connections = true;
     for (int i = 0; i < config_setting_length(setting); i++)
         if (!connection_add(reading, config_setting_get_elem(setting, (unsigned)i), draft->config))
             return false;
@@ -391,6 +392,18 @@ struct config *config_parse(const struct config_text *texts, size_t count,
     snprintf(error, CONFIG_ERROR_MAX, "out of memory");
     config_free(draft.config);
     return NULL;
+}
+
+bool config_is_complete(const struct config *config, const char *path,
+                        char error[CONFIG_ERROR_MAX])
+{
+    if (config->says_connections)
+        return true;
+    snprintf(error, CONFIG_ERROR_MAX,
+             "%.*s: no connections; expected \"connections: { NAME: { ... }; };\", or "
+             "\"connections: { };\" where there are to be none",
+             CONFIG_ERROR_MAX / 2, path);
+    return false;
 }
 
 char *config_verdict(const struct config *config, const char *path, char text[CONFIG_ERROR_MAX])

@@ -155,6 +155,7 @@ struct daemon_settings {
 
 struct config {
     struct daemon_settings daemon;
+    bool says_connections; /* the group stands in a file, be it empty */
     size_t connection_count;
     struct connection_list connections;
     struct hash_table names;    /* of connections */
@@ -177,6 +178,10 @@ struct config_text {
 struct config *config_parse(const struct config_text *texts, size_t count,
                             char error[CONFIG_ERROR_MAX]);
 void config_free(struct config *config);
+
+/* A file that was emptied or cut says nothing of connections: false with a line in `error`. */
+MUST_USE bool config_is_complete(const struct config *config, const char *path,
+                                 char error[CONFIG_ERROR_MAX]);
 
 /* What is told of one without a fault: "iked.conf: 2 connections, no fault". */
 char *config_verdict(const struct config *config, const char *path, char text[CONFIG_ERROR_MAX]);
@@ -269,6 +274,15 @@ void config_diff(const struct config *before, const struct config *after,
                               const struct connection *connection_before,
                               const struct connection *connection_after),
                  void *context);
+
+/* How many connections of `before` are gone in `after`: there is none of that name, nor one for the
+ * same traffic. */
+size_t config_lost(const struct config *before, const struct config *after);
+
+/* Are these more than half of all?  Then in words: "3 of 4 connections would go: a, b, c"; with as
+ * many names as there is room for. */
+bool config_loses_most(const struct config *before, const struct config *after,
+                       char text[CONFIG_ERROR_MAX]);
 
 /* Identities: text forms.  "any" is type 0.  parse: an address, "user@host", "host.name",
  * "@#hex" or "keyid:text" as KEY_ID.  False with a bad or too long one. */

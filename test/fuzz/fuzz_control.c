@@ -32,7 +32,8 @@ static void fuzz_request(struct slice line)
     char *again = control_request_encode(&request);
     CHECK(again != NULL && control_request_decode(line_slice(again), &back, &reason));
     CHECK(back.id == request.id && back.verb == request.verb && back.what == request.what &&
-          back.dry_run == request.dry_run && strcmp(back.name.text, request.name.text) == 0);
+          back.dry_run == request.dry_run && back.force == request.force &&
+          strcmp(back.name.text, request.name.text) == 0);
     free(again);
 }
 

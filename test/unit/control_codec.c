@@ -147,6 +147,7 @@ static void request_round_trip(const struct control_request *request, const char
     assert_string_equal(back.name.text, request->name.text);
     assert_string_equal(back.child.text, request->child.text);
     assert_int_equal(back.dry_run, request->dry_run);
+    assert_int_equal(back.force, request->force);
     free(line);
 }
 
@@ -168,6 +169,8 @@ static void requests_are_golden(void **state)
          "{\"id\":5,\"verb\":\"rekey\",\"name\":\"db\"}\n"},
         {{.id = 6, .verb = CONTROL_REKEY, .name = {"db"}, .child = {"lan"}},
          "{\"id\":6,\"verb\":\"rekey\",\"name\":\"db\",\"child\":\"lan\"}\n"},
+        {{.id = 3, .verb = CONTROL_RELOAD, .force = true},
+         "{\"id\":3,\"verb\":\"reload\",\"dry_run\":false,\"force\":true}\n"},
         {{.id = 3, .verb = CONTROL_RELOAD, .dry_run = true},
          "{\"id\":3,\"verb\":\"reload\",\"dry_run\":true}\n"},
         {{.id = INT64_MAX, .verb = CONTROL_MONITOR},

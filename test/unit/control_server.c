@@ -35,12 +35,13 @@ static void world_run(void *context, const struct command *command)
         control_result(world->control, &result);
 }
 
-static void world_reload(void *context, uint64_t number, bool dry_run)
+static void world_reload(void *context, uint64_t number, bool dry_run, bool force)
 {
     struct control_world *world = context;
 
     world->reload_number = number;
     world->reload_dry_run = dry_run;
+    world->reload_force = force;
 }
 
 int setup(void **state)

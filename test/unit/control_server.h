@@ -29,6 +29,7 @@ struct control_world {
     bool answer_at_once; /* commands succeed before `run` returns */
     uint64_t reload_number;
     bool reload_dry_run;
+    bool reload_force;
     char *reply; /* what a client read, REPLY_SIZE octets */
 };
 

@@ -141,6 +141,21 @@ static void faults_name_file_and_line(void **state)
                 "\\\"remote\\\"\"}\n");
 }
 
+static void emptied_files_are_a_fault(void **state)
+{
+    struct folder *folder = *state;
+
+    put(folder, "iked.conf", "", 0644);
+    put(folder, "secrets.conf", SECRET, 0600);
+    assert_int_equal(check(folder, "iked.conf", false), EXIT_FAILED);
+    assert_said(folder, folder->err,
+                "@/iked.conf: no connections; expected \"connections: { NAME: { ... }; };\", or "
+                "\"connections: { };\" where there are to be none\n");
+    put(folder, "iked.conf", "connections: { };", 0644);
+    assert_int_equal(check(folder, "iked.conf", false), EXIT_DONE);
+    assert_said(folder, folder->out, "@/iked.conf: 0 connections, no fault\n");
+}
+
 /* The second of two files with a fault is never reached; other names are not looked at. */
 static void conf_d_is_read_in_order(void **state)
 {
@@ -280,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(good_files_are_counted),
         TEST(faults_name_file_and_line),
+        TEST(emptied_files_are_a_fault),
         TEST(conf_d_is_read_in_order),
         TEST(missing_and_odd_files_are_faults),
         TEST(secrets_must_be_private_and_sound),

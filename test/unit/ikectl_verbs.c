@@ -274,6 +274,11 @@ static void reload_prints_the_changes(void **state)
     assert_int_equal(run(HELLO DONE1, "--json", "reload", "--dry-run", NULL), EXIT_DONE);
     assert_string_equal(last.asked, "{\"id\":1,\"verb\":\"reload\",\"dry_run\":true}\n");
     assert_string_equal(last.out, "{\"done\":true,\"text\":\"\"}\n");
+    assert_int_equal(run(HELLO DONE1, "reload", "--force", NULL), EXIT_DONE);
+    assert_string_equal(last.asked,
+                        "{\"id\":1,\"verb\":\"reload\",\"dry_run\":false,\"force\":true}\n");
+    assert_int_equal(run_alone("", "up", "a", "--force", NULL), EXIT_MISUSE);
+    assert_string_equal(last.err, "ikectl: --force does not go with up\n");
 }
 
 static void long_names_are_refused_here(void **state)

@@ -316,10 +316,13 @@ static void reload_waits_for_its_result(void **state)
                         "{\"id\":1,\"done\":true,\"text\":\"added    x\\n1 connection\"}\n");
     assert_string_equal(ask(world, fd, "{\"id\":2,\"verb\":\"reload\"}\n"), "");
     assert_false(world->reload_dry_run);
+    assert_false(world->reload_force);
     control_reload_result(world->control, world->reload_number, false, "iked.conf:3: no");
     assert_string_equal(
         receive(world, fd),
         "{\"id\":2,\"done\":false,\"code\":\"failed\",\"error\":\"iked.conf:3: no\"}\n");
+    assert_string_equal(ask(world, fd, "{\"id\":3,\"verb\":\"reload\",\"force\":true}\n"), "");
+    assert_true(world->reload_force);
     close(fd);
 }
 

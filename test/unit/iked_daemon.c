@@ -204,6 +204,26 @@ static void assert_greeting(const char *has)
         fail_msg("%s", text);
 }
 
+/* What is answered to one request. */
+static void assert_asked(const char *request, const char *has)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char text[1024] = "";
+    size_t size = 0;
+    ssize_t got;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    strcpy(address.sun_path, path_of("run/control.sock"));
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_true(send(fd, request, strlen(request), 0) > 0);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    while ((got = recv(fd, text + size, sizeof(text) - 1 - size, 0)) > 0)
+        size += (size_t)got;
+    close(fd);
+    if (strstr(text, has) == NULL)
+        fail_msg("%s", text);
+}
+
 static void it_starts_and_stops(void **state)
 {
     struct stat socket_status;
@@ -354,6 +374,47 @@ static void reloads_take_all_or_nothing(void **state)
     wait_for_log("configuration: nothing changed", 1);
 }
 
+/* What was emptied is a fault; what is to open the host must be asked for as such. */
+static void reloads_do_not_open_the_host(void **state)
+{
+    (void)state;
+    need_root();
+    start();
+    wait_for_log("1 connection configured", 1);
+    put("iked.conf", "");
+    assert_int_equal(kill(keeper, SIGHUP), 0);
+    wait_for_log("not reloaded, the configuration stays as it was: ", 1);
+    wait_for_log("iked.conf: no connections; expected", 1);
+    put("iked.conf", "connections: { };\n");
+    assert_int_equal(kill(keeper, SIGHUP), 0);
+    wait_for_log("1 of 1 connection would go: one; if that is meant, say \"ikectl reload --force\"",
+                 1);
+    assert_asked("{\"id\":1,\"verb\":\"reload\"}\n",
+                 "\"error\":\"1 of 1 connection would go: one; if that is meant");
+    assert_asked("{\"id\":1,\"verb\":\"reload\",\"dry_run\":true}\n",
+                 "removed  one\\n0 connections unchanged\\n1 of 1 connection would go: one: this "
+                 "needs reload --force\"");
+    assert_asked("{\"id\":1,\"verb\":\"reload\",\"dry_run\":true,\"force\":true}\n",
+                 "removed  one\\n0 connections unchanged\"");
+    assert_asked("{\"id\":1,\"verb\":\"reload\",\"force\":true}\n", "\"done\":true");
+    wait_for_log("0 connections configured", 1);
+    wait_for_log("there are no connections: nothing is protected", 1);
+}
+
+static void emptied_files_do_not_start(void **state)
+{
+    (void)state;
+    need_root();
+    put("iked.conf", "");
+    start();
+    assert_int_equal(end_of_keeper(), 1);
+    wait_for_log("iked.conf: no connections; expected", 1);
+    put("iked.conf", "connections: { };\n");
+    start();
+    wait_for_log("there are no connections: nothing is protected", 1);
+    wait_for_log("0 connections configured", 1);
+}
+
 static void verbose_ones_tell_each_message(void **state)
 {
     static const char line[] = "iked: debug: one: IKE_SA_INIT request 0 to 192.0.2.2 port 500, ";
@@ -416,6 +477,8 @@ int main(int argc, char **argv)
         TEST(dead_negotiators_are_replaced),
         TEST(negotiators_die_with_their_keeper),
         TEST(reloads_take_all_or_nothing),
+        TEST(reloads_do_not_open_the_host),
+        TEST(emptied_files_do_not_start),
         TEST(verbose_ones_tell_each_message),
         TEST(one_directory_has_one_iked),
         TEST(bad_starts_say_why),

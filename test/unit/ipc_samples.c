@@ -58,6 +58,7 @@ struct ipc_message sample_config_end(void)
         .config_end = {.generation = 7,
                        .number = 0x1122334455667788,
                        .dry_run = true,
+                       .force = true,
                        .secrets_changed = true},
     };
 }
@@ -304,7 +305,8 @@ struct ipc_message sample_remove_orphans(void)
 
 static struct ipc_message reload(void)
 {
-    return (struct ipc_message){.kind = IPC_RELOAD, .reload = {.number = 77, .dry_run = true}};
+    return (struct ipc_message){.kind = IPC_RELOAD,
+                                .reload = {.number = 77, .dry_run = true, .force = true}};
 }
 
 struct ipc_message sample_commit(void)

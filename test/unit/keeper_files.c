@@ -134,6 +134,28 @@ static void faults_name_the_file(void **state)
     assert_refused("iked.conf: not a regular file");
 }
 
+/* One that says so has no connections; one that was emptied has a fault. */
+static void emptied_files_are_a_fault(void **state)
+{
+    static const char *const emptied[] = {"", "\n", "# all gone\n", "daemon: { };\n"};
+    struct loaded loaded;
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(emptied) / sizeof(emptied[0]); i++) {
+        put("iked.conf", emptied[i], 0644);
+        assert_refused("iked.conf: no connections; expected");
+    }
+    put("iked.conf", "connections: { };\n", 0644);
+    assert_true(files_load(main_path, &loaded, error));
+    loaded_free(&loaded);
+    /* They may stand elsewhere. */
+    put("iked.conf", "", 0644);
+    assert_int_equal(mkdir(path_of("conf.d"), 0755), 0);
+    put("conf.d/10-a.conf", TWO, 0644);
+    assert_true(files_load(main_path, &loaded, error));
+    loaded_free(&loaded);
+}
+
 static void secrets_are_for_one_alone(void **state)
 {
     static const mode_t open_modes[] = {0640, 0604, 0620, 0602, 0610, 0601, 0777};
@@ -178,7 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_file_is_enough),           TEST(conf_d_is_read_in_order),
         TEST(faults_name_the_file),         TEST(secrets_are_for_one_alone),
-        TEST(secrets_are_a_file_or_absent),
+        TEST(secrets_are_a_file_or_absent), TEST(emptied_files_are_a_fault),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

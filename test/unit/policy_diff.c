@@ -155,6 +155,55 @@ static void another_reqid_is_a_change(void **state)
                 "-c1394 ~c2023 ");
 }
 
+/* --- What is lost --- */
+
+static void assert_loss(const char *before_text, const char *after_text, const char *said)
+{
+    struct config *before = policy_config(before_text);
+    struct config *after = policy_config(after_text);
+    char text[CONFIG_ERROR_MAX];
+    bool loses = config_loses_most(before, after, text);
+
+    if (loses != (said != NULL) || (loses && strcmp(text, said) != 0))
+        fail_msg("\"%s\" to \"%s\": %s", before_text, after_text, loses ? text : "no loss");
+    config_free(before);
+    config_free(after);
+}
+
+#define NET(name, remote, network)                                                 \
+    name ": { local = \"192.0.2.1\"; remote = \"" remote "\"; children: { net: { " \
+         "mode = \"tunnel\"; local = \"10.1.0.0/16\"; remote = \"" network "\"; }; }; };"
+
+static void more_than_half_is_too_much(void **state)
+{
+    static const char two[] =
+        ALL(NET("a", "192.0.2.2", "10.2.0.0/16") NET("b", "192.0.2.3", "10.3.0.0/16"));
+    static const char three[] = ALL(NET("a", "192.0.2.2", "10.2.0.0/16") NET(
+        "b", "192.0.2.3", "10.3.0.0/16") NET("c", "any", "10.4.0.0/16"));
+
+    (void)state;
+    assert_loss(ALL(""), ALL(""), NULL);
+    assert_loss(two, two, NULL);
+    assert_loss(two, ALL(NET("a", "192.0.2.2", "10.2.0.0/16")), NULL);
+    assert_loss(two, ALL(""), "2 of 2 connections would go: a, b");
+    assert_loss(ALL(HOSTS("a", "")), ALL(""), "1 of 1 connection would go: a");
+    assert_loss(three, ALL(NET("c", "any", "10.4.0.0/16")), "2 of 3 connections would go: a, b");
+}
+
+/* Others for the same traffic are none; others for other traffic, and for less, are. */
+static void another_name_is_no_loss(void **state)
+{
+    (void)state;
+    assert_loss(ALL(HOSTS("a", "")), ALL(HOSTS("b", "")), NULL);
+    assert_loss(ALL(NET("a", "192.0.2.2", "10.2.0.0/16")), ALL(NET("b", "any", "10.2.0.0/16")),
+                NULL);
+    assert_loss(ALL(NET("a", "192.0.2.2", "10.2.0.0/16")),
+                ALL(NET("b", "192.0.2.2", "10.2.0.0/17")), "1 of 1 connection would go: a");
+    assert_loss(ALL("a: { local = \"192.0.2.1\"; remote = \"any\"; };"),
+                ALL("b: { local = \"192.0.2.1\"; remote = \"any\"; };"),
+                "1 of 1 connection would go: a");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +212,8 @@ int main(void)
         cmocka_unit_test(every_setting_counts),
         cmocka_unit_test(the_ends_count),
         cmocka_unit_test(another_reqid_is_a_change),
+        cmocka_unit_test(more_than_half_is_too_much),
+        cmocka_unit_test(another_name_is_no_loss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
