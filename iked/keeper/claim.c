@@ -73,9 +73,8 @@ static bool remote_allowed(const struct claim *claim)
 static bool reqid_allowed(const struct ledger *ledger, const struct claim *claim)
 {
     const struct owner *user = ledger_reqid_owner(ledger, claim->reqid);
-    bool dynamic = claim->reqid >= REQID_DYNAMIC && reqid_is_ours(claim->reqid);
 
-    if (claim->reqid != claim->child->reqid && !dynamic)
+    if (claim->reqid != claim->child->reqid && !reqid_is_dynamic(claim->reqid))
         return false;
     return user == NULL || user == claim->owner;
 }

@@ -45,10 +45,10 @@ void gate_offer(struct gate *gate, const struct config *config);
 void gate_commit(struct gate *gate);
 
 /* Does the configuration itself want a policy, whatever the negotiator says?  It does when the pair
- * (or the piece of a pair) is one of the child's own, and the peer is known.  Such a policy goes
- * with its configuration and not before: what it protects would leave in the clear. */
-bool config_wants_pair(const struct config *config, const struct owner *owner,
-                       const struct selector *local, const struct selector *remote);
+ * (or the piece of a pair) is one of the child's own.  Such a policy goes with its configuration and
+ * not before: what it protects would leave in the clear.  The first writes what is wanted. */
+bool config_policy(const struct config *config, const struct owner *owner,
+                   const struct child_selectors *pair, struct effect_policy *policy);
 bool config_wants_piece(const struct config *config, uint32_t reqid, const struct piece *piece);
 
 /* May `address` be our end of the connection?  The configured one; where it leaves that open, any

@@ -3,8 +3,12 @@
  *
  * Not here: SAs (gate_sa.c), cutting selectors into pieces (piece.h).
  */
+#include <string.h>
+
 #include "iked/keeper/gate_rule.h"
 #include "lib/policy/choose.h"
+#include "lib/policy/overlap.h"
+#include "lib/wire/ikev2.h"
 
 /* --- What the configuration itself wants --- */
 
@@ -15,20 +19,47 @@ static bool may_be_cleared(const struct child_config *child)
     return child->connection->on_dead == DEAD_CLEAR && child->policy == POLICY_PREFER;
 }
 
-bool config_wants_pair(const struct config *config, const struct owner *owner,
-                       const struct selector *local, const struct selector *remote)
+static const struct child_config *child_of(const struct config *config, const struct owner *owner)
 {
     const struct connection *connection = config_find(config, owner->connection.text);
-    const struct child_config *child =
-        connection != NULL ? connection_find_child(connection, owner->child.text) : NULL;
 
-    struct child_selectors pair;
+    return connection != NULL ? connection_find_child(connection, owner->child.text) : NULL;
+}
+
+static struct effect_policy policy_of(const struct child_config *child,
+                                      const struct child_selectors *pair)
+{
+    struct effect_policy policy = {
+        .local = child->connection->local,
+        .remote = pair->peer,
+        .local_selector = pair->local,
+        .remote_selector = pair->remote,
+        .reqid = child->reqid,
+        .protocol = V2_PROTOCOL_ESP,
+        .mode = (uint8_t)child->mode,
+        .policy = (uint8_t)child->policy,
+    };
+
+    memcpy(policy.connection.text, child->connection->name, sizeof(policy.connection.text));
+    memcpy(policy.child.text, child->name, sizeof(policy.child.text));
+    if (policy.local.family == FAMILY_NONE)
+        policy.local.family = pair->peer.family;
+    return policy;
+}
+
+bool config_policy(const struct config *config, const struct owner *owner,
+                   const struct child_selectors *pair, struct effect_policy *policy)
+{
+    const struct child_config *child = child_of(config, owner);
+    struct child_selectors at;
 
     if (child == NULL || may_be_cleared(child))
         return false;
-    for (size_t i = 0; child_pair(child, i, &pair); i++)
-        if (selector_equal(&pair.local, local) && selector_equal(&pair.remote, remote))
+    for (size_t i = 0; child_pair(child, i, &at); i++)
+        if (selector_equal(&at.local, &pair->local) && selector_equal(&at.remote, &pair->remote)) {
+            *policy = policy_of(child, &at);
             return true;
+        }
     return false;
 }
 
@@ -83,25 +114,58 @@ static bool side_allows(const struct child_config *child, const struct selector 
     return side_has(allowed, allowed_count, selector);
 }
 
-/* A reload can take traffic from a child, or the child away: then another may have it.  And what is
- * configured for any peer waits for one without an SA: a connection that can call its peer goes
- * before. */
-static bool still_has(const struct config *config, const struct reqid_use *reqid,
-                      const struct connection *wants, const struct selector *local,
-                      const struct selector *remote)
+/* A reload can take traffic from a child, or the child away: then another may have it.  NULL: it
+ * has. */
+static const struct child_config *still_has(const struct config *config,
+                                            const struct policy_record *policy,
+                                            const struct child_selectors *pair)
 {
-    const struct connection *connection = config_find(config, reqid->owner->connection.text);
-    const struct child_config *child =
-        connection != NULL ? connection_find_child(connection, reqid->owner->child.text) : NULL;
+    const struct child_config *child = child_of(config, policy_owner(policy));
 
-    bool waits = child != NULL && connection->remote.family == FAMILY_NONE &&
-                 child->reqid == reqid->reqid &&
-                 config_wants_pair(config, reqid->owner, local, remote);
+    return child != NULL && side_has(child->local, child->local_count, &pair->local) &&
+                   side_has(child->remote, child->remote_count, &pair->remote)
+               ? child
+               : NULL;
+}
 
-    if (child == NULL || (waits && wants->remote.family != FAMILY_NONE))
-        return false;
-    return side_has(child->local, child->local_count, local) &&
-           side_has(child->remote, child->remote_count, remote);
+/* The connection, another one, in whose SAs' hands is what would be taken; NULL: none. */
+static const struct connection *held_by(const struct gate *gate, const struct config *config,
+                                        const struct asked *asked)
+{
+    const struct policy_record *held = NULL;
+
+    while ((held = ledger_next_held(gate->ledger, asked->traffic.remote, held)) != NULL) {
+        struct child_selectors pair = policy_pair(held);
+        struct traffic traffic = {still_has(config, held, &pair), &pair.local, &pair.remote};
+        if (traffic.child != NULL &&
+            traffic.child->connection != asked->traffic.child->connection &&
+            asked_takes(asked, &traffic, true))
+            return traffic.child->connection;
+    }
+    return NULL;
+}
+
+/* Would it take packets that another connection is configured for, or has in hand?  What the
+ * configuration itself says may be asked for, and waits where another has it. */
+static enum status check_overlap(const struct gate *gate, const struct config *config,
+                                 const struct child_config *child,
+                                 const struct effect_policy *policy, struct reason *reason)
+{
+    struct traffic traffic = {child, &policy->local_selector, &policy->remote_selector};
+    struct asked asked;
+
+    if (!asked_set(&asked, &traffic) || (asked.as_configured && policy->reqid == child->reqid))
+        return STATUS_OK;
+    const struct configured_pair *configured = asked_configured(&asked, config);
+    if (configured != NULL)
+        return reason_set(reason, STATUS_FAIL, 0,
+                          "refused: connection %s is configured for some of the traffic",
+                          configured->child->connection->name);
+    const struct connection *holder = held_by(gate, config, &asked);
+    if (holder != NULL)
+        return reason_set(reason, STATUS_FAIL, 0,
+                          "refused: connection %s has some of the traffic in hand", holder->name);
+    return STATUS_OK;
 }
 
 static struct claim policy_claim(const struct effect_policy *policy)
@@ -128,27 +192,20 @@ enum status gate_check_install_policy(const struct gate *gate, const struct conf
     if (status != STATUS_OK)
         return status;
     const struct child_config *child = claim.child;
-    const struct policy_record *there =
-        ledger_find_policy(gate->ledger, &policy->local_selector, &policy->remote_selector);
-    bool its_own = there != NULL && there->reqid->owner == claim.owner;
+    const struct policy_record *there = ledger_find_policy(
+        gate->ledger, claim.owner, &policy->local_selector, &policy->remote_selector);
     if (policy->policy != child->policy)
         return refuse(reason, "the child has the other policy");
     if (!side_allows(child, child->local, child->local_count, &policy->local,
-                     &policy->local_selector, its_own))
+                     &policy->local_selector, there != NULL))
         return refuse(reason, "the local selector is not within the child's");
     if (!side_allows(child, child->remote, child->remote_count, &policy->remote,
-                     &policy->remote_selector, its_own))
+                     &policy->remote_selector, there != NULL))
         return refuse(reason, "the remote selector is not within the child's");
-    if (there != NULL && !its_own &&
-        still_has(config, there->reqid, claim.connection, &policy->local_selector,
-                  &policy->remote_selector))
-        return reason_set(reason, STATUS_FAIL, 0,
-                          "refused: the selectors are in use by connection %s",
-                          there->reqid->owner->connection.text);
     uint32_t most = claim_is_any(&claim) ? GATE_SAS_PER_ANY_CHILD : GATE_POLICIES_PER_CHILD;
     if (there == NULL && claim.owner != NULL && claim.owner->policy_count >= most)
         return refuse(reason, "the child has too many policies");
-    return STATUS_OK;
+    return check_overlap(gate, config, child, policy, reason);
 }
 
 /* Also for a child that is no longer configured: that is when its policies go. */
@@ -158,12 +215,15 @@ enum status gate_check_remove_policy(const struct gate *gate, const struct confi
     const struct effect_policy *policy = &effect->policy;
     const struct owner *owner = ledger_owner(gate->ledger, &policy->connection, &policy->child);
     const struct policy_record *there =
-        ledger_find_policy(gate->ledger, &policy->local_selector, &policy->remote_selector);
+        ledger_find_policy(gate->ledger, owner, &policy->local_selector, &policy->remote_selector);
+    struct effect_policy configured;
 
     (void)config; /* the newest decides, also while the one before still holds */
-    if (there == NULL || there->reqid->owner != owner)
+    if (there == NULL)
         return refuse(reason, "no such policy of the child's");
-    if (config_wants_pair(gate->config, owner, &policy->local_selector, &policy->remote_selector))
+    struct child_selectors pair = policy_pair(there);
+    if (config_policy(gate->config, owner, &pair, &configured) &&
+        there->template->is.reqid == configured.reqid)
         return refuse(reason, "the configuration wants this policy");
     return STATUS_OK;
 }

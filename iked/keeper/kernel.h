@@ -21,6 +21,12 @@ static inline bool reqid_is_ours(uint32_t reqid)
     return (reqid & REQID_TAG_MASK) == REQID_TAG;
 }
 
+/* Made up for one SA and its rekeyed ones, and not by the configuration. */
+static inline bool reqid_is_dynamic(uint32_t reqid)
+{
+    return reqid_is_ours(reqid) && reqid >= REQID_DYNAMIC;
+}
+
 /* The least SPI that is allocated: RFC 4303 reserves 1-255; the first octet stays nonzero. */
 #define KERNEL_SPI_MIN 0x01000000u
 
@@ -37,6 +43,16 @@ enum kernel_verb {
     KERNEL_REMOVE_BYPASS,
 };
 
+/* Where a policy leads its packets: the ends of the SA, whose it is, and how. */
+struct policy_template {
+    struct address local;
+    struct address remote;
+    uint32_t reqid;
+    uint8_t protocol; /* enum v2_protocol */
+    uint8_t mode;     /* enum child_mode */
+    uint8_t policy;   /* enum child_policy */
+};
+
 struct kernel_job {
     enum kernel_verb verb;
     size_t request; /* the caller's */
@@ -44,11 +60,11 @@ struct kernel_job {
     const struct effect_allocate_spi *allocate_spi;
     const struct effect_install_sa *install_sa;
     const struct effect_move_sa *move_sa;
-    const struct effect_policy *policy; /* SET_PIECE: the template */
     const struct effect_query_sa *query_sa;
     struct effect_remove_sa remove_sa;
-    struct piece piece; /* SET_PIECE, REMOVE_PIECE, REMOVE_FORWARD */
-    uint8_t mode;       /* REMOVE_PIECE */
+    struct piece piece;              /* SET_PIECE, REMOVE_PIECE, REMOVE_FORWARD */
+    struct policy_template template; /* SET_PIECE */
+    uint8_t mode;                    /* REMOVE_PIECE */
     /* Results. */
     int error;        /* errno of the kernel, 0: done */
     uint32_t spi;     /* ALLOCATE_SPI */

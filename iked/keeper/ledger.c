@@ -1,22 +1,19 @@
 /*
  * What is in the kernel on iked's behalf: see ledger.h.
  *
- * Owners and reqid uses live as long as something refers to them.
+ * Owners, reqids and SAs; policies and pieces have files of their own.
  */
-#include "iked/keeper/ledger.h"
+#include "iked/keeper/ledger_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/writer.h"
 
-#define KEY_OCTETS_MAX  160
-#define PAIR_OCTETS_MAX (2 * SELECTOR_OCTETS_MAX)
+#define KEY_OCTETS_MAX 160
 
 /* What grows here grows a hundred thousand times. */
 _Static_assert(sizeof(struct sa_record) <= 88, "an SA's record is small");
-_Static_assert(sizeof(struct policy_record) <= 24, "a policy's record is small");
-_Static_assert(sizeof(struct piece_record) <= 64, "a piece's record is small");
 
 /* --- Keys --- */
 
@@ -69,42 +66,6 @@ static uint64_t key_of_sa(const void *ledger, const struct hash_node *node)
     return sa_key(ledger, &sa->destination, sa->spi, sa->protocol);
 }
 
-static struct slice pair_slice(const struct policy_record *policy)
-{
-    return slice_of(policy->pair, policy->pair_size);
-}
-
-static uint64_t key_of_policy(const void *context, const struct hash_node *node)
-{
-    const struct ledger *ledger = context;
-
-    return hash_keyed(ledger->hash_key,
-                      pair_slice(HASH_OWNER(node, const struct policy_record, node)));
-}
-
-static uint64_t piece_key(const struct ledger *ledger, const struct piece *piece)
-{
-    uint8_t octets[KEY_OCTETS_MAX];
-    struct writer writer = writer_of(octets, sizeof(octets));
-
-    writer_u8(&writer, piece->family);
-    writer_u8(&writer, piece->protocol);
-    writer_u8(&writer, piece->local_bits);
-    writer_u8(&writer, piece->remote_bits);
-    writer_u16(&writer, piece->local_port);
-    writer_u16(&writer, piece->local_mask);
-    writer_u16(&writer, piece->remote_port);
-    writer_u16(&writer, piece->remote_mask);
-    writer_bytes(&writer, slice_of(piece->local, sizeof(piece->local)));
-    writer_bytes(&writer, slice_of(piece->remote, sizeof(piece->remote)));
-    return key_of(ledger, &writer);
-}
-
-static uint64_t key_of_piece(const void *ledger, const struct hash_node *node)
-{
-    return piece_key(ledger, &HASH_OWNER(node, const struct piece_record, node)->piece);
-}
-
 /* --- The ledger --- */
 
 bool ledger_init(struct ledger *ledger, const uint8_t hash_key[16])
@@ -114,9 +75,8 @@ bool ledger_init(struct ledger *ledger, const uint8_t hash_key[16])
     TAILQ_INIT(&ledger->owner_list);
     return hash_init(&ledger->owners, key_of_owner, ledger) &&
            hash_init(&ledger->reqids, key_of_reqid, ledger) &&
-           hash_init(&ledger->sas, key_of_sa, ledger) &&
-           hash_init(&ledger->policies, key_of_policy, ledger) &&
-           hash_init(&ledger->pieces, key_of_piece, ledger);
+           hash_init(&ledger->sas, key_of_sa, ledger) && policies_init(ledger) &&
+           pieces_init(ledger);
 }
 
 void ledger_free(struct ledger *ledger)
@@ -128,19 +88,11 @@ void ledger_free(struct ledger *ledger)
     while ((node = hash_walk_next(&walk)) != NULL)
         ledger_remove_sa(ledger, HASH_OWNER(node, struct sa_record, node));
     hash_walk_end(&walk);
-    hash_walk_begin(&walk, &ledger->policies);
-    while ((node = hash_walk_next(&walk)) != NULL)
-        ledger_remove_policy(ledger, HASH_OWNER(node, struct policy_record, node));
-    hash_walk_end(&walk);
-    hash_walk_begin(&walk, &ledger->pieces);
-    while ((node = hash_walk_next(&walk)) != NULL)
-        ledger_remove_piece(ledger, HASH_OWNER(node, struct piece_record, node));
-    hash_walk_end(&walk);
+    policies_free(ledger);
+    pieces_free(ledger);
     hash_free(&ledger->owners);
     hash_free(&ledger->reqids);
     hash_free(&ledger->sas);
-    hash_free(&ledger->policies);
-    hash_free(&ledger->pieces);
 }
 
 /* --- Owners and reqids --- */
@@ -159,8 +111,8 @@ struct owner *ledger_owner(const struct ledger *ledger, const struct name *conne
     return NULL;
 }
 
-static struct owner *owner_get(struct ledger *ledger, const struct name *connection,
-                               const struct name *child)
+struct owner *owner_get(struct ledger *ledger, const struct name *connection,
+                        const struct name *child)
 {
     struct owner *owner = ledger_owner(ledger, connection, child);
 
@@ -183,7 +135,7 @@ static void walk_to(struct sa_walk *walk, struct owner *owner)
     walk->next = owner != NULL ? TAILQ_FIRST(&owner->sas) : NULL;
 }
 
-static void owner_put(struct ledger *ledger, struct owner *owner)
+void owner_put(struct ledger *ledger, struct owner *owner)
 {
     if (owner->sa_count > 0 || owner->policy_count > 0)
         return;
@@ -214,7 +166,7 @@ struct owner *ledger_reqid_owner(const struct ledger *ledger, uint32_t reqid)
     return use != NULL ? use->owner : NULL;
 }
 
-static struct reqid_use *reqid_get(struct ledger *ledger, uint32_t reqid, struct owner *owner)
+struct reqid_use *reqid_get(struct ledger *ledger, uint32_t reqid, struct owner *owner)
 {
     struct reqid_use *use = reqid_find(ledger, reqid);
 
@@ -232,7 +184,7 @@ static struct reqid_use *reqid_get(struct ledger *ledger, uint32_t reqid, struct
     return use;
 }
 
-static void reqid_put(struct ledger *ledger, struct reqid_use *use)
+void reqid_put(struct ledger *ledger, struct reqid_use *use)
 {
     if (--use->use_count > 0)
         return;
@@ -382,143 +334,4 @@ void ledger_next_session(struct ledger *ledger, uint64_t now_ms)
     }
     ledger->orphan_count = ledger->sa_count;
     ledger->session++;
-}
-
-/* --- Policies --- */
-
-struct child_selectors policy_pair(const struct policy_record *policy)
-{
-    struct reader reader = reader_of(pair_slice(policy));
-    struct child_selectors pair = {0};
-
-    pair.local = selector_unpack(&reader);
-    pair.remote = selector_unpack(&reader);
-    return pair;
-}
-
-static struct slice pair_write(uint8_t octets[PAIR_OCTETS_MAX], const struct selector *local,
-                               const struct selector *remote)
-{
-    struct writer writer = writer_of(octets, PAIR_OCTETS_MAX);
-
-    selector_pack(&writer, local);
-    selector_pack(&writer, remote);
-    return writer_slice(&writer);
-}
-
-struct policy_record *ledger_find_policy(const struct ledger *ledger, const struct selector *local,
-                                         const struct selector *remote)
-{
-    uint8_t octets[PAIR_OCTETS_MAX];
-    struct slice pair = pair_write(octets, local, remote);
-    struct hash_node *node = hash_first(&ledger->policies, hash_keyed(ledger->hash_key, pair));
-
-    for (; node != NULL; node = hash_next(node)) {
-        struct policy_record *policy = HASH_OWNER(node, struct policy_record, node);
-        if (slice_equal(pair_slice(policy), pair))
-            return policy;
-    }
-    return NULL;
-}
-
-static struct policy_record *policy_add(struct ledger *ledger, const struct effect_policy *from,
-                                        struct reqid_use *reqid)
-{
-    uint8_t octets[PAIR_OCTETS_MAX];
-    struct slice pair = pair_write(octets, &from->local_selector, &from->remote_selector);
-    struct policy_record *policy = ledger->policies.count < LEDGER_POLICIES_MAX
-                                       ? calloc(1, sizeof(*policy) + pair.size)
-                                       : NULL;
-
-    if (policy == NULL)
-        return NULL;
-    policy->reqid = reqid;
-    policy->pair_size = (uint8_t)pair.size;
-    memcpy(policy->pair, pair.data, pair.size);
-    hash_insert(&ledger->policies, &policy->node);
-    reqid->owner->policy_count++;
-    return policy;
-}
-
-static void policy_give(struct ledger *ledger, struct policy_record *policy,
-                        struct reqid_use *reqid)
-{
-    struct owner *before = policy->reqid->owner;
-
-    reqid_put(ledger, policy->reqid);
-    policy->reqid = reqid;
-    reqid->owner->policy_count++;
-    before->policy_count--;
-    owner_put(ledger, before);
-}
-
-struct policy_record *ledger_set_policy(struct ledger *ledger, const struct effect_policy *from)
-{
-    struct owner *owner = owner_get(ledger, &from->connection, &from->child);
-
-    if (owner == NULL)
-        return NULL;
-    struct reqid_use *reqid = reqid_get(ledger, from->reqid, owner);
-    struct policy_record *policy =
-        ledger_find_policy(ledger, &from->local_selector, &from->remote_selector);
-    if (reqid != NULL && policy != NULL)
-        policy_give(ledger, policy, reqid);
-    else if (reqid != NULL)
-        policy = policy_add(ledger, from, reqid);
-    if (reqid == NULL || policy == NULL) {
-        if (reqid != NULL)
-            reqid_put(ledger, reqid);
-        owner_put(ledger, owner);
-        return NULL;
-    }
-    policy->session = ledger->session;
-    return policy;
-}
-
-void ledger_remove_policy(struct ledger *ledger, struct policy_record *policy)
-{
-    struct owner *owner = policy->reqid->owner;
-
-    hash_remove(&ledger->policies, &policy->node);
-    owner->policy_count--;
-    reqid_put(ledger, policy->reqid);
-    owner_put(ledger, owner);
-    free(policy);
-}
-
-/* --- Pieces --- */
-
-struct piece_record *ledger_find_piece(const struct ledger *ledger, const struct piece *piece)
-{
-    struct hash_node *node = hash_first(&ledger->pieces, piece_key(ledger, piece));
-
-    for (; node != NULL; node = hash_next(node)) {
-        struct piece_record *record = HASH_OWNER(node, struct piece_record, node);
-        if (piece_equal(&record->piece, piece))
-            return record;
-    }
-    return NULL;
-}
-
-struct piece_record *ledger_add_piece(struct ledger *ledger, const struct piece *piece,
-                                      uint32_t reqid, uint8_t mode)
-{
-    struct piece_record *record = ledger_find_piece(ledger, piece);
-
-    if (record == NULL) {
-        record = calloc(1, sizeof(*record));
-        if (record == NULL)
-            return NULL;
-        record->piece = *piece;
-        hash_insert(&ledger->pieces, &record->node);
-    }
-    record->reqid = reqid;
-    record->mode = mode;
-    return record;
-}
-
-void ledger_remove_piece(struct ledger *ledger, struct piece_record *piece)
-{
-    hash_remove(&ledger->pieces, &piece->node);
-    free(piece);
 }

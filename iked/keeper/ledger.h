@@ -10,9 +10,8 @@
 
 #include <sys/queue.h>
 
-#include "lib/policy/piece.h"
-#include "lib/base/hash.h"
-#include "lib/sa/effect.h"
+#include "iked/keeper/kernel.h"
+#include "lib/base/interval.h"
 
 #define LEDGER_SAS_MAX      1048576
 #define LEDGER_POLICIES_MAX 1048576
@@ -36,10 +35,13 @@ struct owner {
 };
 TAILQ_HEAD(owner_list, owner);
 
+struct template_use;
+
 /* A reqid in use and who uses it: one owner at a time. */
 struct reqid_use {
     struct hash_node node;
     struct owner *owner;
+    struct template_use *templates; /* of its policies */
     uint32_t reqid;
     uint32_t use_count;
 };
@@ -65,21 +67,47 @@ struct sa_record {
     bool seen : 1;   /* scratch of reconciliation */
 };
 
-/* A policy of the kernel.  Selectors that meet in one share it. */
+/* Policies of one reqid that lead to the same ends share this. */
+struct template_use {
+    struct template_use *next; /* of the reqid */
+    struct reqid_use *reqid;
+    uint32_t use_count;
+    struct policy_template is;
+};
+
+struct policy_record;
+
+/* A pair that is in the hands of an SA, found by its remote addresses. */
+struct held_pair {
+    struct interval node;
+    struct policy_record *policy;
+};
+
+/* What one owner wants for one pair of selectors. */
+struct policy_record {
+    struct hash_node node;
+    struct template_use *template; /* whose reqid's owner it is */
+    struct held_pair *held;        /* NULL: as configured, no SA's own */
+    uint32_t session;
+    bool for_any; /* its connection takes any peer */
+    uint8_t pair_size;
+    uint8_t pair[]; /* the local selector, then the remote one (selector_pack) */
+};
+
+/* One of those that want a piece. */
+struct piece_want {
+    struct piece_want *below; /* who waits for it to go */
+    struct policy_record *policy;
+};
+
+/* A policy of the kernel.  Pairs that meet in one want it, too: the kernel has the template of the
+ * one on top, and when that goes, of the one below it. */
 struct piece_record {
     struct hash_node node;
     struct piece piece;
-    uint32_t reqid;     /* of the template that it was last installed with */
-    uint32_t use_count; /* 0: left behind by an earlier keeper */
-    uint8_t mode;
-};
-
-struct policy_record {
-    struct hash_node node;
-    struct reqid_use *reqid; /* whose owner it is */
-    uint32_t session;
-    uint8_t pair_size;
-    uint8_t pair[]; /* the local selector, then the remote one (selector_pack) */
+    uint8_t left_mode;     /* left behind: enum child_mode */
+    uint32_t left_reqid;   /* left behind: of the template */
+    struct piece_want top; /* no policy: it was left behind by an earlier keeper */
 };
 
 struct ledger {
@@ -88,6 +116,7 @@ struct ledger {
     struct hash_table sas;
     struct hash_table policies;
     struct hash_table pieces;
+    struct interval_tree held; /* of held_pair */
     struct owner_list owner_list;
     struct sa_walk *walks; /* those under way */
     uint8_t hash_key[16];
@@ -166,28 +195,61 @@ void sa_walk_end(struct sa_walk *walk);
 /* A new session begins: what is there belongs to the one before. */
 void ledger_next_session(struct ledger *ledger, uint64_t now_ms);
 
-/* --- Policies, named by their pair of selectors --- */
+/* --- Policies, named by their owner and their pair of selectors --- */
 
-struct policy_record *ledger_find_policy(const struct ledger *ledger, const struct selector *local,
+/* What the owner, which may be NULL, wants for the pair; NULL: nothing. */
+struct policy_record *ledger_find_policy(const struct ledger *ledger, const struct owner *owner,
+                                         const struct selector *local,
                                          const struct selector *remote);
 
-/* Adds the pair, or gives the one that is there to a (new) owner.  NULL when memory
- * is out, LEDGER_POLICIES_MAX are there or the reqid is another owner's. */
-struct policy_record *ledger_set_policy(struct ledger *ledger, const struct effect_policy *policy);
+/* Adds what an owner wants for a pair, or changes it.  NULL when memory is out, LEDGER_POLICIES_MAX
+ * are there or the reqid is another owner's. */
+struct policy_record *ledger_set_policy(struct ledger *ledger, const struct effect_policy *policy,
+                                        bool for_any);
 
+/* It wants no piece any more (piece_unwant). */
 void ledger_remove_policy(struct ledger *ledger, struct policy_record *policy);
 
-/* What it protects. */
+/* What it protects, and whose it is. */
 struct child_selectors policy_pair(const struct policy_record *policy);
+struct owner *policy_owner(const struct policy_record *policy);
+
+/* Of policies for one piece the one of the lower class holds it: first what is required, then what
+ * is preferred; and in each of them last what is configured for any peer, while none has it. */
+uint8_t policy_class(const struct policy_record *policy);
+
+/* The next pair in an SA's hands that has remote addresses in common; `after` continues (NULL: the
+ * first). */
+const struct policy_record *ledger_next_held(const struct ledger *ledger,
+                                             const struct selector *remote,
+                                             const struct policy_record *after);
 
 /* --- Pieces: the kernel's policies that pairs are made of --- */
 
+#define PIECE_WANTS_MAX 1024
+
 struct piece_record *ledger_find_piece(const struct ledger *ledger, const struct piece *piece);
 
-/* Adds it with no use, or finds it.  NULL when memory is out. */
-struct piece_record *ledger_add_piece(struct ledger *ledger, const struct piece *piece,
-                                      uint32_t reqid, uint8_t mode);
+/* Adds it with nobody who wants it, or finds it.  NULL when memory is out. */
+struct piece_record *ledger_add_piece(struct ledger *ledger, const struct piece *piece);
 
+/* Nobody wants it. */
 void ledger_remove_piece(struct ledger *ledger, struct piece_record *piece);
+
+/* What the kernel has been told; NULL: it is left behind. */
+const struct policy_template *piece_template(const struct piece_record *piece);
+uint8_t piece_mode(const struct piece_record *piece);
+
+/* A policy that wants it takes its place among the others.  Within a class owners come in the order
+ * in which they began to want it, and of one owner what is an SA's own comes before what is
+ * configured.  False when memory is out or PIECE_WANTS_MAX want it. */
+MUST_USE bool piece_want(struct piece_record *piece, struct policy_record *policy);
+
+/* A policy that wants it and was of `class_before` has changed.  One that keeps its class keeps its
+ * place among the owners. */
+void piece_rerank(struct piece_record *piece, struct policy_record *policy, uint8_t class_before);
+
+/* Harmless when it does not want it. */
+void piece_unwant(struct piece_record *piece, const struct policy_record *policy);
 
 #endif

@@ -92,6 +92,13 @@ static struct kernel_job *request_job(struct service *service, struct request *r
     return job;
 }
 
+/* `request` NULL: for none. */
+static struct kernel_job *job_for(struct service *service, struct request *request,
+                                  enum kernel_verb verb)
+{
+    return request != NULL ? request_job(service, request, verb) : service_add_job(service, verb);
+}
+
 static struct effect_remove_sa sa_id(const struct sa_record *sa)
 {
     return (struct effect_remove_sa){
@@ -108,6 +115,64 @@ void service_remove_sa(struct service *service, struct sa_record *sa)
     ledger_remove_sa(&service->ledger, sa);
 }
 
+/* --- Pieces --- */
+
+/* Tells the kernel who holds a piece now; `mode_before` is what it had. */
+static void tell_holder(struct service *service, struct request *request,
+                        const struct piece_record *piece, uint8_t mode_before)
+{
+    struct kernel_job *job = job_for(service, request, KERNEL_SET_PIECE);
+
+    job->piece = piece->piece;
+    job->template = *piece_template(piece);
+    if (mode_before == CHILD_TUNNEL && job->template.mode != CHILD_TUNNEL)
+        service_add_job(service, KERNEL_REMOVE_FORWARD)->piece = piece->piece;
+}
+
+/* A policy comes to want a piece, or (with its class before) has changed. */
+static bool want_piece(struct service *service, struct request *request,
+                       struct policy_record *policy, const struct piece *wanted,
+                       const uint8_t *class_before)
+{
+    struct piece_record *piece = ledger_add_piece(&service->ledger, wanted);
+
+    if (piece == NULL)
+        return false;
+    const struct policy_record *holder = piece->top.policy;
+    uint8_t mode_before = piece_mode(piece);
+    bool done = true;
+    if (class_before != NULL)
+        piece_rerank(piece, policy, *class_before);
+    else
+        done = piece_want(piece, policy);
+    if (piece->top.policy == policy)
+        tell_holder(service, request, piece, mode_before);
+    else if (piece->top.policy != holder)
+        tell_holder(service, NULL, piece, mode_before);
+    return done;
+}
+
+/* Who waited for a piece gets it in place: no packet finds a gap. */
+static void unwant_piece(struct service *service, const struct policy_record *policy,
+                         const struct piece *unwanted)
+{
+    struct piece_record *piece = ledger_find_piece(&service->ledger, unwanted);
+
+    if (piece == NULL || piece->top.policy == NULL)
+        return;
+    const struct policy_record *holder = piece->top.policy;
+    uint8_t mode_before = piece_mode(piece);
+    piece_unwant(piece, policy);
+    if (piece->top.policy == NULL) {
+        struct kernel_job *job = service_add_job(service, KERNEL_REMOVE_PIECE);
+        job->piece = *unwanted;
+        job->mode = mode_before;
+        ledger_remove_piece(&service->ledger, piece);
+    } else if (piece->top.policy != holder) {
+        tell_holder(service, NULL, piece, mode_before);
+    }
+}
+
 void service_remove_policy(struct service *service, struct policy_record *policy)
 {
     struct child_selectors pair = policy_pair(policy);
@@ -116,15 +181,8 @@ void service_remove_policy(struct service *service, struct policy_record *policy
 
     if (pieces_of(&pair.local, &pair.remote, pieces, &count, NULL) != STATUS_OK)
         count = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct piece_record *piece = ledger_find_piece(&service->ledger, &pieces[i]);
-        if (piece == NULL || --piece->use_count > 0)
-            continue;
-        struct kernel_job *job = service_add_job(service, KERNEL_REMOVE_PIECE);
-        job->piece = pieces[i];
-        job->mode = piece->mode;
-        ledger_remove_piece(&service->ledger, piece);
-    }
+    for (size_t i = 0; i < count; i++)
+        unwant_piece(service, policy, &pieces[i]);
     ledger_remove_policy(&service->ledger, policy);
 }
 
@@ -216,57 +274,73 @@ static void take_remove_sa(struct service *service, struct request *request)
                       ledger_find_sa(&service->ledger, &sa->destination, sa->spi, sa->protocol));
 }
 
-/* Installs one piece; one that this pair is new to gets one more use. */
-static bool set_piece(struct service *service, struct request *request, const struct piece *piece,
-                      bool is_new)
+static bool is_for_any(const struct service *service, const struct name *name)
 {
-    const struct effect_policy *policy = &request->effect.policy;
-    const struct piece_record *before = ledger_find_piece(&service->ledger, piece);
-    bool was_tunnel = before != NULL && before->mode == CHILD_TUNNEL;
-    struct piece_record *record =
-        ledger_add_piece(&service->ledger, piece, policy->reqid, policy->mode);
+    const struct connection *connection = config_find(service->gate.config, name->text);
 
-    if (record == NULL)
-        return false;
-    if (is_new)
-        record->use_count++;
-    struct kernel_job *job = request_job(service, request, KERNEL_SET_PIECE);
-    job->policy = policy;
-    job->piece = *piece;
-    if (was_tunnel && policy->mode != CHILD_TUNNEL)
-        service_add_job(service, KERNEL_REMOVE_FORWARD)->piece = *piece;
-    return true;
+    return connection != NULL && connection->remote.family == FAMILY_NONE;
+}
+
+/* Gives an owner a pair, or gives it anew; jobs are the request's when there is one. */
+static enum status set_policy(struct service *service, struct request *request,
+                              const struct effect_policy *from, struct reason *reason)
+{
+    struct ledger *ledger = &service->ledger;
+    struct piece pieces[PIECES_MAX];
+    size_t count;
+    enum status status =
+        pieces_of(&from->local_selector, &from->remote_selector, pieces, &count, reason);
+
+    if (status != STATUS_OK)
+        return status;
+    const struct policy_record *there =
+        ledger_find_policy(ledger, ledger_owner(ledger, &from->connection, &from->child),
+                           &from->local_selector, &from->remote_selector);
+    bool is_new = there == NULL;
+    uint8_t class_before = is_new ? 0 : policy_class(there);
+    struct policy_record *policy =
+        ledger_set_policy(ledger, from, is_for_any(service, &from->connection));
+    if (policy == NULL)
+        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    if (from->local_selector.family == FAMILY_IPV6 && !service->bypass_set) {
+        job_for(service, request, KERNEL_SET_BYPASS);
+        service->bypass_set = true;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (!want_piece(service, request, policy, &pieces[i], is_new ? NULL : &class_before))
+            status = reason_set(reason, STATUS_FAIL, 0,
+                                "too many policies for the same packets, or out of memory");
+    return status;
 }
 
 static void take_install_policy(struct service *service, struct request *request)
 {
-    const struct effect_policy *policy = &request->effect.policy;
-    struct piece pieces[PIECES_MAX];
-    size_t count;
-    enum status status = pieces_of(&policy->local_selector, &policy->remote_selector, pieces,
-                                   &count, &request->answer.reason);
+    enum status status =
+        set_policy(service, request, &request->effect.policy, &request->answer.reason);
 
     if (status != STATUS_OK)
-        return complete(request, status);
-    bool is_new = ledger_find_policy(&service->ledger, &policy->local_selector,
-                                     &policy->remote_selector) == NULL;
-    if (ledger_set_policy(&service->ledger, policy) == NULL)
-        return no_memory(request);
-    if (policy->local_selector.family == FAMILY_IPV6 && !service->bypass_set) {
-        request_job(service, request, KERNEL_SET_BYPASS);
-        service->bypass_set = true;
-    }
-    for (size_t i = 0; i < count; i++)
-        if (!set_piece(service, request, &pieces[i], is_new))
-            return no_memory(request);
+        complete(request, status);
+}
+
+void service_give_up_policy(struct service *service, struct policy_record *policy)
+{
+    struct child_selectors pair = policy_pair(policy);
+    struct effect_policy configured;
+
+    if (!config_policy(service->gate.config, policy_owner(policy), &pair, &configured))
+        service_remove_policy(service, policy);
+    else if (policy->template->is.reqid != configured.reqid)
+        (void)set_policy(service, NULL, &configured, NULL);
 }
 
 static void take_remove_policy(struct service *service, struct request *request)
 {
     const struct effect_policy *policy = &request->effect.policy;
+    const struct owner *owner = ledger_owner(&service->ledger, &policy->connection, &policy->child);
 
-    service_remove_policy(service, ledger_find_policy(&service->ledger, &policy->local_selector,
-                                                      &policy->remote_selector));
+    service_give_up_policy(service,
+                           ledger_find_policy(&service->ledger, owner, &policy->local_selector,
+                                              &policy->remote_selector));
 }
 
 static struct owner *owner_of(const struct ledger *ledger, const struct child_config *child)

@@ -66,8 +66,12 @@ struct kernel_job *service_add_job(struct service *service, enum kernel_verb ver
 /* Removes an SA from kernel and ledger. */
 void service_remove_sa(struct service *service, struct sa_record *sa);
 
-/* Removes a pair of selectors from ledger and kernel, as far as no other pair shares its pieces. */
+/* Removes what an owner has for a pair of selectors from ledger and kernel; pieces that others want,
+ * too, are theirs from now on. */
 void service_remove_policy(struct service *service, struct policy_record *policy);
+
+/* The same, but what the configuration itself wants for the pair stays, or comes back. */
+void service_give_up_policy(struct service *service, struct policy_record *policy);
 
 /* A name was resolved: the gate lets SAs of its connection go there, and where they are already. */
 void service_learn(const struct service *service, struct config *config,

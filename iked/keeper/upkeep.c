@@ -226,9 +226,15 @@ static void adopt_piece(void *context, const struct kernel_piece *found)
 {
     struct service *service = context;
 
-    if (ledger_find_piece(&service->ledger, &found->piece) == NULL &&
-        ledger_add_piece(&service->ledger, &found->piece, found->reqid, found->mode) == NULL)
+    if (ledger_find_piece(&service->ledger, &found->piece) != NULL)
+        return;
+    struct piece_record *piece = ledger_add_piece(&service->ledger, &found->piece);
+    if (piece == NULL) {
         log_line(SEVERITY_ERROR, "out of memory");
+        return;
+    }
+    piece->left_reqid = found->reqid;
+    piece->left_mode = found->mode;
 }
 
 void upkeep_adopt(struct service *service, uint64_t now_ms)
@@ -344,19 +350,15 @@ static void remove_old_orphans(struct service *service)
  * traffic. */
 static bool policy_may_go(const struct service *service, const struct policy_record *policy)
 {
-    const struct owner *owner = policy->reqid->owner;
-    struct child_selectors pair = policy_pair(policy);
-
-    return policy->session != service->ledger.session && owner->orphan_count == 0 &&
-           !config_wants_pair(service->gate.config, owner, &pair.local, &pair.remote);
+    return policy->session != service->ledger.session && policy_owner(policy)->orphan_count == 0;
 }
 
 static bool piece_may_go(const struct service *service, const struct piece_record *piece)
 {
-    const struct owner *owner = ledger_reqid_owner(&service->ledger, piece->reqid);
+    const struct owner *owner = ledger_reqid_owner(&service->ledger, piece->left_reqid);
 
-    return piece->use_count == 0 && (owner == NULL || owner->orphan_count == 0) &&
-           !config_wants_piece(service->gate.config, piece->reqid, &piece->piece);
+    return piece->top.policy == NULL && (owner == NULL || owner->orphan_count == 0) &&
+           !config_wants_piece(service->gate.config, piece->left_reqid, &piece->piece);
 }
 
 static void remove_piece(struct service *service, struct piece_record *piece)
@@ -364,7 +366,7 @@ static void remove_piece(struct service *service, struct piece_record *piece)
     struct kernel_job *job = service_add_job(service, KERNEL_REMOVE_PIECE);
 
     job->piece = piece->piece;
-    job->mode = piece->mode;
+    job->mode = piece_mode(piece);
     ledger_remove_piece(&service->ledger, piece);
 }
 
@@ -376,8 +378,10 @@ static void sweep_policies(struct service *service, bool all)
     hash_walk_begin(&walk, &service->ledger.policies);
     for (struct hash_node *node; (node = hash_walk_next(&walk)) != NULL;) {
         struct policy_record *policy = HASH_OWNER(node, struct policy_record, node);
-        if (all || policy_may_go(service, policy))
+        if (all)
             service_remove_policy(service, policy);
+        else if (policy_may_go(service, policy))
+            service_give_up_policy(service, policy);
     }
     hash_walk_end(&walk);
 }

@@ -335,25 +335,25 @@ static struct nlmsghdr *begin_policy(struct xfrm_batch *batch, const struct piec
  * What comes in may come from any source: the SA is told by its reqid, which is the child's alone.
  * When a peer moves, its SA and its policies change one after the other; a template that named the
  * source would drop what comes in between. */
-static void put_template(struct nlmsghdr *message, const struct effect_policy *policy,
+static void put_template(struct nlmsghdr *message, const struct policy_template *is,
                          uint8_t direction)
 {
     bool out = direction == XFRM_POLICY_OUT;
     struct xfrm_user_tmpl template;
 
     memset(&template, 0, sizeof(template)); /* padding is sent, too */
-    template.id.proto = protocol_of(policy->protocol);
-    template.family = netlink_family(policy->local.family);
-    template.reqid = policy->reqid;
-    template.mode = mode_of(policy->mode);
+    template.id.proto = protocol_of(is->protocol);
+    template.family = netlink_family(is->local.family);
+    template.reqid = is->reqid;
+    template.mode = mode_of(is->mode);
     template.share = XFRM_SHARE_ANY;
-    template.optional = policy->policy == POLICY_PREFER;
+    template.optional = is->policy == POLICY_PREFER;
     template.aalgos = UINT32_MAX;
     template.ealgos = UINT32_MAX;
     template.calgos = UINT32_MAX;
     if (out)
-        put_address(&template.saddr, &policy->local);
-    put_address(&template.id.daddr, out ? &policy->remote : &policy->local);
+        put_address(&template.saddr, &is->local);
+    put_address(&template.id.daddr, out ? &is->remote : &is->local);
     mnl_attr_put(message, XFRMA_TMPL, sizeof(template), &template);
 }
 
@@ -368,12 +368,12 @@ static size_t directions_of(uint8_t mode, uint8_t directions[XFRM_POLICY_MAX])
 static void encode_set_piece(struct xfrm_batch *batch, const struct kernel_job *job)
 {
     uint8_t directions[XFRM_POLICY_MAX];
-    size_t count = directions_of(job->policy->mode, directions);
+    size_t count = directions_of(job->template.mode, directions);
 
     for (size_t i = 0; i < count; i++) {
         struct nlmsghdr *message = begin_policy(batch, &job->piece, directions[i],
-                                                piece_priority(&job->piece, job->policy->policy));
-        put_template(message, job->policy, directions[i]);
+                                                piece_priority(&job->piece, job->template.policy));
+        put_template(message, &job->template, directions[i]);
         xfrm_end(batch, message);
     }
 }
@@ -445,9 +445,9 @@ static void encode_remove_bypass(struct xfrm_batch *batch, const struct kernel_j
 }
 
 /* xfrm_user.c refuses it: what came through the tunnel and what did not could not be told apart. */
-static bool policy_is_sayable(const struct effect_policy *policy, struct reason *reason)
+static bool template_is_sayable(const struct policy_template *is, struct reason *reason)
 {
-    if (policy->mode != CHILD_TUNNEL || policy->policy != POLICY_PREFER)
+    if (is->mode != CHILD_TUNNEL || is->policy != POLICY_PREFER)
         return true;
     reason_set(reason, STATUS_REJECT, 0,
                "policy = \"prefer\" goes with transport mode only: the kernel has no optional "
@@ -470,7 +470,7 @@ static void (*const encoders[])(struct xfrm_batch *batch, const struct kernel_jo
 bool xfrm_encode_job(struct xfrm_batch *batch, const struct kernel_job *job, struct reason *reason)
 {
     if ((job->verb == KERNEL_INSTALL_SA && !sa_is_sayable(job->install_sa, reason)) ||
-        (job->verb == KERNEL_SET_PIECE && !policy_is_sayable(job->policy, reason)))
+        (job->verb == KERNEL_SET_PIECE && !template_is_sayable(&job->template, reason)))
         return false;
     encoders[job->verb](batch, job);
     return true;

@@ -278,7 +278,7 @@ static void the_latest_wait(void **state)
 
 static void protect(struct kernel *kernel, const struct wire *wire)
 {
-    const struct effect_policy policy = {
+    const struct policy_template policy = {
         .local = wire->flow.destination,
         .remote = wire->peer,
         .reqid = 0x69000003,
@@ -289,7 +289,7 @@ static void protect(struct kernel *kernel, const struct wire *wire)
     uint8_t bits = wire->peer.family == FAMILY_IPV6 ? 128 : 32;
     struct kernel_job job = {
         .verb = KERNEL_SET_PIECE,
-        .policy = &policy,
+        .template = policy,
         .piece = {.family = wire->peer.family, .local_bits = bits, .remote_bits = bits},
         .mode = CHILD_TRANSPORT,
     };

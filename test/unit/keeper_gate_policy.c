@@ -67,43 +67,80 @@ static void peers_take_no_traffic_but_theirs(void **state)
             e->policy.remote_selector = selector_between("0.0.0.0", "255.255.255.255"));
 }
 
-static void selectors_in_use_are_not_taken_over(void **state)
+static struct effect dynamic(struct effect policy, const char *start, const char *end)
+{
+    policy.policy.remote_selector = selector_between(start, end);
+    policy.policy.reqid = 0x69812345;
+    return policy;
+}
+
+/* In the hands of an SA of another connection's: not even a part is to be had. */
+static void selectors_in_hand_are_not_taken_over(void **state)
 {
     struct effect good = good_policy();
+    struct effect asked = dynamic(good, "10.2.3.0", "10.2.3.255");
     struct effect_policy held = good.policy;
     (void)state;
 
     name_set(&held.connection, "road");
     name_set(&held.child, "all");
-    held.reqid = reqid_of("road", "all");
-    assert_non_null(ledger_set_policy(&room.ledger, &held));
-    assert_refused(&good, "in use by connection road");
+    held.reqid = 0x69854321;
+    assert_passes(&asked);
+    struct policy_record *policy = ledger_set_policy(&room.ledger, &held, true);
+    assert_non_null(policy);
+    assert_refused(&asked, "connection road has some of the traffic in hand");
+    assert_passes(&good); /* as configured: it waits */
+    asked = dynamic(good, "10.2.0.0", "10.2.255.255");
+    assert_refused(&asked, "in hand");
+    ledger_remove_policy(&room.ledger, policy);
+    /* More than it wants beside it: the kernel prefers the narrower. */
+    held.remote_selector = selector_between("10.2.4.0", "10.2.4.255");
+    assert_non_null(ledger_set_policy(&room.ledger, &held, true));
+    assert_passes(&asked);
+    asked = dynamic(good, "10.2.4.7", "10.2.4.7");
+    assert_refused(&asked, "in hand");
+    asked = dynamic(good, "10.2.5.0", "10.2.5.255");
+    assert_passes(&asked);
     /* Once its owner is configured no more, they are free. */
+    asked = dynamic(good, "10.2.4.7", "10.2.4.7");
     room_configure("connections: { lan: { local = \"192.0.2.1\"; remote = "
                    "\"192.0.2.3\"; children: { net: { mode = \"tunnel\"; local = [ "
                    "\"10.1.0.0/16\" ]; remote = [ \"10.2.0.0/16\" ]; }; }; }; };");
-    assert_passes(&good);
+    assert_passes(&asked);
 }
 
-/* Another name, or two that exchange what they protect: the holder has it no more. */
-static void a_reload_hands_selectors_to_another_child(void **state)
+/* What another connection is configured for is not to be had by something narrower, or by a range
+ * whose pieces are. */
+static void others_keep_what_they_are_configured_for(void **state)
 {
-    struct effect good = good_policy();
-    struct effect_policy held = good.policy;
+    struct effect broad = good_policy();
+    struct effect asked;
     (void)state;
 
-    name_set(&held.child, "old");
-    held.reqid = 0x69812345;
-    assert_non_null(ledger_set_policy(&room.ledger, &held));
-    assert_passes(&good);
-    room_configure("connections: { lan: { mobike = false; local = \"192.0.2.1\"; remote = "
-                   "\"192.0.2.3\"; children: { net: { mode = \"tunnel\"; local = [ "
-                   "\"10.1.0.0/16\" ]; remote = [ \"10.2.0.0/16\" ]; }; old: { mode = \"tunnel\"; "
-                   "local = [ \"10.1.0.0/16\" ]; remote = [ \"10.4.0.0/16\" ]; }; }; }; };");
-    assert_passes(&good);
-    struct child_config *old = TAILQ_LAST(&room_connection("lan")->children, child_config_list);
-    old->remote[0] = good.policy.remote_selector;
-    assert_refused(&good, "in use by connection lan");
+    room_configure(
+        "connections: {"
+        " lan: { local = \"192.0.2.1\"; remote = \"192.0.2.3\"; children: { net: { "
+        "mode = \"tunnel\"; local = [ \"10.1.0.0/16\" ]; remote = [ \"10.0.0.0/8\" ]; }; }; };"
+        " b: { local = \"192.0.2.1\"; remote = \"192.0.2.4\"; children: { net: { "
+        "mode = \"tunnel\"; local = [ \"10.1.0.0/16\" ]; remote = [ \"10.2.0.0/16\" ]; }; }; };"
+        " };");
+    broad.policy.remote_selector = selector_between("10.0.0.0", "10.255.255.255");
+    assert_passes(&broad);
+    asked = dynamic(broad, "10.2.3.0", "10.2.3.255");
+    assert_refused(&asked, "connection b is configured for some");
+    asked = dynamic(broad, "10.2.0.0", "10.3.0.0");
+    assert_refused(&asked, "connection b is configured for some");
+    asked = dynamic(broad, "10.2.0.0", "10.2.255.255");
+    assert_refused(&asked, "connection b is configured for some");
+    asked = dynamic(broad, "10.3.0.0", "10.3.0.255");
+    assert_passes(&asked);
+    asked = dynamic(broad, "10.0.0.0", "10.127.255.255"); /* the kernel prefers b's there */
+    assert_passes(&asked);
+    /* B itself may have a part of its own. */
+    name_set(&asked.policy.connection, "b");
+    asked.policy.remote = policy_address("192.0.2.4");
+    asked = dynamic(asked, "10.2.3.0", "10.2.3.255");
+    assert_passes(&asked);
 }
 
 static void only_own_policies_are_removed(void **state)
@@ -114,7 +151,7 @@ static void only_own_policies_are_removed(void **state)
     good.kind = EFFECT_REMOVE_POLICY;
     good.policy.local_selector = selector_between("10.1.0.0", "10.1.0.255");
     assert_refused(&good, "no such policy");
-    assert_non_null(ledger_set_policy(&room.ledger, &good.policy));
+    assert_non_null(ledger_set_policy(&room.ledger, &good.policy, false));
     assert_passes(&good);
     REFUSED(good, "no such policy", name_set(&e->policy.connection, "db"));
     REFUSED(good, "no such policy",
@@ -129,7 +166,7 @@ static void configured_policies_are_not_removed(void **state)
     (void)state;
 
     good.kind = EFFECT_REMOVE_POLICY;
-    assert_non_null(ledger_set_policy(&room.ledger, &good.policy));
+    assert_non_null(ledger_set_policy(&room.ledger, &good.policy, false));
     assert_refused(&good, "the configuration wants this policy");
     gate_offer(&room.gate, empty);
     assert_passes(&good);
@@ -150,10 +187,11 @@ static void policies_that_a_dead_peer_clears_may_go(void **state)
     struct child_config *web = TAILQ_FIRST(&TAILQ_FIRST(&room.config->connections)->children);
     name_set(&good.policy.connection, "db");
     name_set(&good.policy.child, "web");
+    good.policy.reqid = web->reqid;
     good.kind = EFFECT_REMOVE_POLICY;
     good.policy.local_selector = web->local[0];
     good.policy.remote_selector = web->remote[0];
-    assert_non_null(ledger_set_policy(&room.ledger, &good.policy));
+    assert_non_null(ledger_set_policy(&room.ledger, &good.policy, false));
     assert_passes(&good);
     web->policy = POLICY_REQUIRE;
     assert_refused(&good, "the configuration wants this policy");
@@ -229,11 +267,15 @@ static void named_peers_are_where_they_are_known(void **state)
     /* The other child protects traffic with each of these addresses, and the gate knows it. */
     const struct owner owner = {.connection = {"lan"}, .child = {"host"}};
     struct address us = policy_address("192.0.2.1");
-    struct selector local = selector_host(&us);
-    struct selector remote = selector_host(&found[0]);
-    assert_true(config_wants_pair(room.config, &owner, &local, &remote));
-    remote = selector_host(&found[1]);
-    assert_false(config_wants_pair(room.config, &owner, &local, &remote));
+    struct child_selectors pair = {.local = selector_host(&us), .remote = selector_host(&found[0])};
+    struct effect_policy wanted;
+    assert_true(config_policy(room.config, &owner, &pair, &wanted));
+    assert_string_equal(wanted.child.text, "host");
+    assert_int_equal(wanted.reqid, reqid_of("lan", "host"));
+    assert_true(address_same_host(&wanted.local, &us));
+    assert_true(address_same_host(&wanted.remote, &found[0]));
+    pair.remote = selector_host(&found[1]);
+    assert_false(config_policy(room.config, &owner, &pair, &wanted));
 }
 
 /* Policies and further SPIs follow an SA that has moved, and go nowhere else; selectors stay. */
@@ -277,7 +319,7 @@ static void policies_for_any_peer_stand(void **state)
     policy.policy.reqid = reqid_of("road", "net");
     policy.policy.remote = (struct address){.family = FAMILY_IPV4};
     assert_passes(&policy);
-    assert_non_null(ledger_set_policy(&room.ledger, &policy.policy));
+    assert_non_null(ledger_set_policy(&room.ledger, &policy.policy, true));
     struct effect removal = policy;
     removal.kind = EFFECT_REMOVE_POLICY;
     assert_refused(&removal, "the configuration wants this policy");
@@ -287,9 +329,11 @@ static void policies_for_any_peer_stand(void **state)
     /* Not so when a peer has it: then it is in somebody's hands. */
     policy.policy.reqid = REQID_DYNAMIC + 5;
     policy.policy.remote = policy_address("203.0.113.9");
-    assert_passes(&policy);
-    assert_non_null(ledger_set_policy(&room.ledger, &policy.policy));
-    assert_refused(&known, "in use by connection road");
+    assert_refused(&policy, "connection lan is configured");
+    assert_non_null(ledger_set_policy(&room.ledger, &policy.policy, true));
+    assert_passes(&known); /* it waits */
+    known.policy.reqid = REQID_DYNAMIC + 6;
+    assert_refused(&known, "connection road has some of the traffic in hand");
 }
 
 int main(void)
@@ -297,8 +341,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(policies_stay_within_the_child),
         TEST(peers_take_no_traffic_but_theirs),
-        TEST(selectors_in_use_are_not_taken_over),
-        TEST(a_reload_hands_selectors_to_another_child),
+        TEST(selectors_in_hand_are_not_taken_over),
+        TEST(others_keep_what_they_are_configured_for),
         TEST(only_own_policies_are_removed),
         TEST(configured_policies_are_not_removed),
         TEST(policies_that_a_dead_peer_clears_may_go),

@@ -24,7 +24,7 @@ static struct policy_record *policy_of(const struct owner *owner)
 
     hash_walk_begin(&walk, &service.ledger.policies);
     for (struct hash_node *node; (node = hash_walk_next(&walk)) != NULL;)
-        if (HASH_OWNER(node, struct policy_record, node)->reqid->owner == owner)
+        if (policy_owner(HASH_OWNER(node, struct policy_record, node)) == owner)
             found = HASH_OWNER(node, struct policy_record, node);
     hash_walk_end(&walk);
     assert_non_null(found);

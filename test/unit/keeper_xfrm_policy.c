@@ -33,9 +33,9 @@ static struct xfrm_user_tmpl template_of(const struct nlmsghdr *message)
     return template;
 }
 
-static struct effect_policy policy_of(uint8_t mode)
+static struct policy_template policy_of(uint8_t mode)
 {
-    return (struct effect_policy){
+    return (struct policy_template){
         .local = policy_address("192.0.2.1"),
         .remote = policy_address("192.0.2.2"),
         .reqid = 0x69000003,
@@ -62,10 +62,10 @@ static struct piece piece_v4(void)
     };
 }
 
-static struct xfrm_batch encode_policy(const struct effect_policy *policy,
+static struct xfrm_batch encode_policy(const struct policy_template *policy,
                                        const struct piece *piece)
 {
-    struct kernel_job job = {.verb = KERNEL_SET_PIECE, .policy = policy, .piece = *piece};
+    struct kernel_job job = {.verb = KERNEL_SET_PIECE, .template = *policy, .piece = *piece};
     struct xfrm_batch batch = batch_new();
 
     assert_true(xfrm_encode_job(&batch, &job, NULL));
@@ -74,7 +74,7 @@ static struct xfrm_batch encode_policy(const struct effect_policy *policy,
 
 static void tunnel_policies_go_three_ways(void **state)
 {
-    struct effect_policy policy = policy_of(CHILD_TUNNEL);
+    struct policy_template policy = policy_of(CHILD_TUNNEL);
     struct piece piece = piece_v4();
     struct xfrm_batch batch = encode_policy(&policy, &piece);
     static const uint8_t directions[] = {XFRM_POLICY_OUT, XFRM_POLICY_IN, XFRM_POLICY_FWD};
@@ -115,7 +115,7 @@ static void tunnel_policies_go_three_ways(void **state)
 
 static void transport_policies_go_two_ways(void **state)
 {
-    struct effect_policy policy = policy_of(CHILD_TRANSPORT);
+    struct policy_template policy = policy_of(CHILD_TRANSPORT);
     struct piece piece = piece_v4();
     struct xfrm_batch batch = encode_policy(&policy, &piece);
     (void)state;
@@ -133,13 +133,14 @@ static void transport_policies_go_two_ways(void **state)
 
 static void preferred_tunnels_cannot_be_said(void **state)
 {
-    struct effect_policy policy = policy_of(CHILD_TUNNEL);
-    struct kernel_job job = {.verb = KERNEL_SET_PIECE, .policy = &policy, .piece = piece_v4()};
+    struct policy_template policy = policy_of(CHILD_TUNNEL);
+    struct kernel_job job = {.verb = KERNEL_SET_PIECE, .piece = piece_v4()};
     struct xfrm_batch batch = batch_new();
     struct reason reason;
     (void)state;
 
     policy.policy = POLICY_PREFER;
+    job.template = policy;
     assert_false(xfrm_encode_job(&batch, &job, &reason));
     assert_non_null(strstr(reason.text, "transport mode only"));
     assert_int_equal(batch.size, 0);
@@ -148,7 +149,7 @@ static void preferred_tunnels_cannot_be_said(void **state)
 /* ICMP's type stays the source port when the direction turns. */
 static void icmp_keeps_its_type(void **state)
 {
-    struct effect_policy policy = policy_of(CHILD_TRANSPORT);
+    struct policy_template policy = policy_of(CHILD_TRANSPORT);
     struct piece piece = piece_v4();
     (void)state;
 
@@ -166,7 +167,7 @@ static void icmp_keeps_its_type(void **state)
 
 static void removals_name_the_same_selectors(void **state)
 {
-    struct effect_policy policy = policy_of(CHILD_TUNNEL);
+    struct policy_template policy = policy_of(CHILD_TUNNEL);
     struct kernel_job removal = {
         .verb = KERNEL_REMOVE_PIECE, .piece = piece_v4(), .mode = CHILD_TUNNEL};
     struct kernel_job forward = {.verb = KERNEL_REMOVE_FORWARD, .piece = piece_v4()};
@@ -228,7 +229,7 @@ static void neighbour_discovery_passes_by(void **state)
 /* Whatever the direction, the policy's piece comes out again. */
 static void policies_are_read(void **state)
 {
-    struct effect_policy policy = policy_of(CHILD_TUNNEL);
+    struct policy_template policy = policy_of(CHILD_TUNNEL);
     struct piece pieces[2] = {piece_v4(), piece_v4()};
     (void)state;
 
