@@ -103,8 +103,10 @@ static bool mark_rekey(struct link *link, const char *what)
             found = sa->rekey_due = true;
         TAILQ_FOREACH (child, &sa->children, entry)
             if (!child->replaced && !child->delete_due &&
-                (all || strcmp(what, child->config->name) == 0))
+                (all || strcmp(what, child->config->name) == 0)) {
                 found = child->rekey_due = true;
+                child->leaves_ms = 0;
+            }
     }
     return found;
 }
@@ -240,7 +242,7 @@ static void expire(struct engine *engine, const struct kernel_event *event)
     if (event->hard) {
         report(&engine->context, sa, SEVERITY_INFO, "child-expired",
                "child %s has reached its limit", child->config->name);
-        child->delete_due = true;
+        child->delete_due = child->expired = true;
     } else {
         child->rekey_due = true;
     }

@@ -314,7 +314,7 @@ void link_up(struct engine *engine, struct link *link)
     answer_waiting(engine, link, COMMAND_UP, true, "established");
 }
 
-static bool rekey_is_due(const struct link *link)
+static bool rekey_is_due(const struct engine *engine, const struct link *link)
 {
     const struct ike_sa *sa;
     const struct child_sa *child;
@@ -323,7 +323,7 @@ static bool rekey_is_due(const struct link *link)
         if (sa->rekey_due)
             return true;
         TAILQ_FOREACH (child, &sa->children, entry)
-            if (child->rekey_due)
+            if (child->rekey_due && !child->replaced && child->leaves_ms <= engine->context.now_ms)
                 return true;
     }
     return false;
@@ -331,7 +331,7 @@ static bool rekey_is_due(const struct link *link)
 
 void link_rekeyed(struct engine *engine, struct link *link)
 {
-    if (!TAILQ_EMPTY(&link->waiting) && !rekey_is_due(link))
+    if (!TAILQ_EMPTY(&link->waiting) && !rekey_is_due(engine, link))
         answer_waiting(engine, link, COMMAND_REKEY, true, "rekeyed");
 }
 
@@ -395,7 +395,7 @@ void link_lost(struct engine *engine, struct link *link)
 {
     if (TAILQ_EMPTY(&link->sas))
         answer_waiting(engine, link, COMMAND_DOWN, true, "down");
-    if (!rekey_is_due(link))
+    if (!rekey_is_due(engine, link))
         link_rekey_failed(engine, link, "closed before it was rekeyed");
     schedule_retry(engine, link);
 }

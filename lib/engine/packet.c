@@ -242,6 +242,18 @@ static bool in_window(struct engine *engine, struct ike_sa *sa, const struct ike
     return false;
 }
 
+/* What follows from an answer of no use.  To IKE_AUTH: sa_settle tells the peer. */
+static enum status answer_unread(struct context *context, struct ike_sa *sa,
+                                 const struct ike_message *message, struct reason *reason)
+{
+    if (message->header.exchange == V2_CREATE_CHILD_SA && sa->own != NULL)
+        return create_reply_unread(context, sa, reason);
+    if (message->header.exchange == V2_INFORMATIONAL)
+        return informational_reply_unread(context, sa, reason);
+    message_request_done(context, sa);
+    return STATUS_CLOSE;
+}
+
 /* A message that verifies, and yet cannot be read, is the peer's own: tell him (section 2.21.3). */
 static void refuse_opened(struct engine *engine, struct ike_sa *sa,
                           const struct ike_message *message, uint8_t critical_type,
@@ -252,8 +264,7 @@ static void refuse_opened(struct engine *engine, struct ike_sa *sa,
 
     count(context, critical ? COUNTER_DROP_CRITICAL : COUNTER_DROP_SYNTAX);
     if (ike_message_is_response(message)) {
-        message_request_done(context, sa);
-        sa_settle(engine, sa, STATUS_CLOSE, reason);
+        sa_settle(engine, sa, answer_unread(context, sa, message, reason), reason);
         return;
     }
     enum status status =

@@ -357,6 +357,48 @@ static void refuse(struct engine *engine, struct ike_sa *sa, const struct reason
         sa_end(engine, sa);
 }
 
+/* The IKE SA that `sa` is the heir of, while the peer has not deleted it; NULL: none. */
+static struct ike_sa *find_elder(const struct ike_sa *sa)
+{
+    struct ike_sa *elder = NULL;
+    struct ike_sa *other;
+
+    if (sa->link == NULL || sa->inherited)
+        return NULL;
+    TAILQ_FOREACH (other, &sa->link->sas, of_link)
+        if (other->inherited && !other->delete_asked && other->state == IKE_ESTABLISHED &&
+            other->line_ms == sa->line_ms && other->number < sa->number &&
+            ike_sa_same_identity(other, sa) && (elder == NULL || other->number > elder->number))
+            elder = other;
+    return elder;
+}
+
+/* A peer may undo its rekeying of the IKE SA: it closes the new one and goes on with the old.
+ * Whether it has left the children there, rekeying them shows: CHILD_SA_NOT_FOUND is followed by new
+ * ones. */
+static void return_to_elder(struct engine *engine, struct ike_sa *sa)
+{
+    struct ike_sa *elder = find_elder(sa);
+    struct context *context = &engine->context;
+    struct child_sa *child;
+
+    if (elder == NULL)
+        return;
+    report(context, elder, SEVERITY_WARNING, "ike-rekey-undone",
+           "the peer has closed the new IKE SA at once: the old one goes on");
+    ike_sa_take_path(elder, sa);
+    ike_sa_inherit(context, sa, elder);
+    elder->inherited = false;
+    elder->hasty = true; /* or it is closed, too, and that Delete was lost */
+    TAILQ_FOREACH (child, &elder->children, entry) {
+        child->rekey_due = !child->replaced;
+        child->leaves_ms = child->replaced ? child->leaves_ms : 0;
+    }
+    sa_arm_lifetime(engine, elder);
+    sa_watch(engine, elder);
+    nat_keepalive(context, elder);
+}
+
 /* It cannot live on.  An initiator that has found the peer's IKE_AUTH reply wrong tells so, because
  * the peer holds the SA for established (RFC 7296 section 2.21.2). */
 static void fail(struct engine *engine, struct ike_sa *sa, enum status status,
@@ -380,6 +422,8 @@ static void fail(struct engine *engine, struct ike_sa *sa, enum status status,
         if (informational_close(context, sa, reason->notify, &unused) != STATUS_OK)
             sa_end(engine, sa);
     } else {
+        if (!attempt && status == STATUS_CLOSE && sa->state == IKE_ESTABLISHED && !sa->delete_asked)
+            return_to_elder(engine, sa);
         sa_end(engine, sa);
     }
     if (failed)

@@ -97,7 +97,7 @@ void engine_visit_sas(const struct engine *engine, uint64_t now_ms,
             identity_text(&remote, remote_id, sizeof(remote_id));
         }
         TAILQ_FOREACH (child, &sa->children, entry)
-            if (view.child_count < CHILDREN_SHOWN_MAX)
+            if (view.child_count < CHILDREN_SHOWN_MAX && !child->undone)
                 view_child(&children[view.child_count++], child, now_ms);
         visit(context, &view);
     }

@@ -47,6 +47,24 @@ static bool is_proven(const struct engine *engine, const struct child_sa *child)
     return !child->unproven || child->created_ms + PROVEN_MS <= engine->context.now_ms;
 }
 
+static bool is_rekeyed_now(const struct engine *engine, const struct child_sa *child)
+{
+    return child->rekey_due && !child->replaced && is_proven(engine, child) &&
+           child->leaves_ms <= engine->context.now_ms;
+}
+
+/* What could not be rekeyed, and is at its end, goes with its IKE SA: a whole new one is made (RFC
+ * 7296 section 2.8). */
+static bool gives_up(struct engine *engine, struct ike_sa *sa, struct child_sa *child)
+{
+    if (child->leaves_ms == 0 || !child_nears_end(&engine->context, child) ||
+        sa->connection->remote.family == FAMILY_NONE)
+        return false;
+    child->rekey_due = false;
+    sa_replace(engine, sa);
+    return true;
+}
+
 /* The next wish as an exchange; false when there is none. */
 static bool next_wish(struct engine *engine, struct ike_sa *sa, enum status *status,
                       struct reason *reason)
@@ -69,7 +87,7 @@ static bool next_wish(struct engine *engine, struct ike_sa *sa, enum status *sta
         return true;
     }
     TAILQ_FOREACH (child, &sa->children, entry)
-        if (child->rekey_due && !child->replaced && is_proven(engine, child)) {
+        if (is_rekeyed_now(engine, child) && !gives_up(engine, sa, child)) {
             *status = create_start(context, sa, CREATE_REKEY_CHILD, child->config, child, reason);
             return true;
         }
@@ -117,7 +135,8 @@ static void arm_later(struct engine *engine, struct ike_sa *sa)
         if ((child->delete_due || child->rekey_due) && !is_proven(engine, child))
             earlier(&due_ms, child->created_ms + PROVEN_MS);
     TAILQ_FOREACH (child, &sa->children, entry)
-        if (child->replaced && !child->delete_due)
+        if ((child->replaced && !child->delete_due) ||
+            (child->rekey_due && child->leaves_ms > context->now_ms))
             earlier(&due_ms, child->leaves_ms);
     if (due_ms == UINT64_MAX)
         ike_sa_timer_stop(context, &sa->later);
@@ -270,10 +289,8 @@ static void child_rekeyed(struct engine *engine, struct ike_sa *sa, const struct
     if (creation->ours)
         creation_note_rival(sa->theirs, creation); /* still at work, it decides when it is done */
     if (old != NULL) {
-        old->rekey_due = false;
-        old->replaced = true;
-        old->leaves_ms = engine->context.now_ms + REPLACED_MS;
-        old->delete_due = own != NULL && !own_loses;
+        child_replace(old, made, engine->context.now_ms + REPLACED_MS);
+        old->delete_due = old->expired || (own != NULL && !own_loses);
     }
     if (own_loses) {
         count(&engine->context, COUNTER_REDUNDANT);
@@ -381,20 +398,64 @@ static bool is_temporary(const struct engine *engine, const struct ike_sa *sa,
            (creation->error == V2_N_CHILD_SA_NOT_FOUND && fresh_heir);
 }
 
+static const char *creation_name(const struct creation *creation)
+{
+    return creation->kind == CREATE_REKEY_IKE     ? "rekeying the IKE SA"
+           : creation->kind == CREATE_REKEY_CHILD ? "rekeying a child"
+                                                  : "making a child";
+}
+
+/* The first time it is tried once more at once, and asked for no more than what is in use; after
+ * that the old one serves for as long as it may. */
+static void rekey_useless(struct engine *engine, struct ike_sa *sa, struct child_sa *old,
+                          const struct creation *creation)
+{
+    if (!old->exact && !creation->deleted) {
+        old->exact = true;
+        old->rekey_due = true;
+        old->leaves_ms = 0;
+        return;
+    }
+    child_keep(&engine->context, sa, old);
+    link_rekey_failed(engine, sa->link, creation->why.text);
+}
+
+/* The peer has answered, and what it has made is not followed. */
+static void own_useless(struct engine *engine, struct ike_sa *sa, const struct creation *creation)
+{
+    struct child_sa *old = child_find(sa, creation->old_child);
+    const char *why = creation->why.text;
+
+    report(&engine->context, sa, SEVERITY_WARNING, "create-failed", "%s failed: %s%s",
+           creation_name(creation), why,
+           creation->closes    ? ": both ends start over, the IKE SA is closed"
+           : creation->deleted ? ""
+                               : ": the new one is deleted");
+    if (creation->closes)
+        sa->delete_asked = true;
+    if (creation->closes || creation->kind == CREATE_CHILD)
+        link_failed(engine, sa->link, why);
+    if (creation->closes)
+        link_rekey_failed(engine, sa->link, why);
+    else if (old != NULL)
+        rekey_useless(engine, sa, old, creation);
+}
+
 /* What the peer said to an exchange of ours. */
 static void own_failed(struct engine *engine, struct ike_sa *sa, const struct creation *creation)
 {
     struct child_sa *old = child_find(sa, creation->old_child);
     struct ike_sa *rival =
         creation->rival_ike == 0 ? NULL : sa_table_find(&engine->sas, creation->rival_ike);
-    const char *what = creation->kind == CREATE_REKEY_IKE     ? "rekeying the IKE SA"
-                       : creation->kind == CREATE_REKEY_CHILD ? "rekeying a child"
-                                                              : "making a child";
 
     if (rival != NULL) { /* the peer's crossing exchange did better */
         inherit(engine, sa, rival);
         await_delete(engine, sa);
         sa_wishes(engine, rival);
+        return;
+    }
+    if (creation->useless) {
+        own_useless(engine, sa, creation);
         return;
     }
     if (is_temporary(engine, sa, creation)) {
@@ -410,6 +471,11 @@ static void own_failed(struct engine *engine, struct ike_sa *sa, const struct cr
             child_remove(&engine->context, sa, old);
         return;
     }
+    if (old != NULL && !old->exact &&
+        (creation->error == V2_N_TS_UNACCEPTABLE || creation->error == V2_N_SINGLE_PAIR_REQUIRED)) {
+        old->exact = true; /* all that is configured is too much: what is in use may do */
+        return;
+    }
     /* Some peers insist on PFS and say so only now. */
     if (creation->error == V2_N_NO_PROPOSAL_CHOSEN && creation->group == GROUP_NONE &&
         !sa->peer_wants_pfs) {
@@ -421,8 +487,8 @@ static void own_failed(struct engine *engine, struct ike_sa *sa, const struct cr
     const char *why =
         creation->error == 0 ? "the kernel or the provider" : v2_notify_name(creation->error);
     const char *advice = creation->kind == CREATE_REKEY_IKE ? "" : child_advice(creation->error);
-    report(&engine->context, sa, SEVERITY_WARNING, "create-failed", "%s failed: %s%s", what, why,
-           advice);
+    report(&engine->context, sa, SEVERITY_WARNING, "create-failed", "%s failed: %s%s",
+           creation_name(creation), why, advice);
     if (creation->kind == CREATE_CHILD) {
         char text[REASON_TEXT_MAX];
         snprintf(text, sizeof(text), "child %s: %s%s", creation->config->name, why, advice);

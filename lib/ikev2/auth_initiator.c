@@ -153,7 +153,7 @@ static enum status take_child(struct context *context, struct ike_sa *sa,
     }
     enum status status = child_offer_parse(&answer, message, reason);
     if (status == STATUS_OK)
-        status = child_accept(context, sa, handshake->child, &answer, GROUP_NONE, reason);
+        status = child_accept(context, sa, handshake->child, NULL, &answer, GROUP_NONE, reason);
     return status == STATUS_OK ? STATUS_OK : STATUS_CLOSE;
 }
 

@@ -196,8 +196,38 @@ static enum status check_spi(const struct context *context, const struct ike_sa 
                       "the peer's SPI %08x names another SA to the same address", child->spi_out);
 }
 
+bool child_covers(const struct child_sa *child, const struct child_sa *old)
+{
+    return selectors_cover(child->local_selectors, child->local_count, old->local_selectors,
+                           old->local_count) &&
+           selectors_cover(child->remote_selectors, child->remote_count, old->remote_selectors,
+                           old->remote_count);
+}
+
+static bool same_selectors(const struct child_sa *a, const struct child_sa *b)
+{
+    return selectors_equal(a->local_selectors, a->local_count, b->local_selectors,
+                           b->local_count) &&
+           selectors_equal(a->remote_selectors, a->remote_count, b->remote_selectors,
+                           b->remote_count);
+}
+
+static enum status is_narrower(const struct child_sa *child, const struct child_sa *old,
+                               enum status status, uint16_t notify, struct reason *reason)
+{
+    char local[SELECTOR_TEXT_MAX];
+    char remote[SELECTOR_TEXT_MAX];
+
+    return reason_set(reason, status, notify,
+                      "the new one of child %s has %s === %s and would be narrower than the one "
+                      "in use, which stays",
+                      old->config->name, selector_text(&child->local_selectors[0], local),
+                      selector_text(&child->remote_selectors[0], remote));
+}
+
 enum status child_accept(struct context *context, const struct ike_sa *sa, struct child_sa *child,
-                         const struct child_offer *answer, enum group group, struct reason *reason)
+                         const struct child_sa *old, const struct child_offer *answer,
+                         enum group group, struct reason *reason)
 {
     struct proposal_list list = own_list(child->config, group);
     const struct selector *remote = child->remote_selectors;
@@ -210,7 +240,7 @@ enum status child_accept(struct context *context, const struct ike_sa *sa, struc
     if (status == STATUS_OK)
         status = check_spi(context, sa, child, reason);
     if (status != STATUS_OK)
-        return status;
+        return STATUS_CLOSE;
     if (answer->transport != (child->mode == CHILD_TRANSPORT))
         return reason_set(reason, STATUS_CLOSE, 0, "the peer wants %s mode, configured is %s",
                           answer->transport ? "transport" : "tunnel",
@@ -226,19 +256,18 @@ enum status child_accept(struct context *context, const struct ike_sa *sa, struc
     tsr.count = selectors_reduce(tsr.items, tsr.count);
     if (!child_set_selectors(child, tsi.items, tsi.count, tsr.items, tsr.count))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    if (old != NULL && !child_covers(child, old)) /* RFC 7296 section 2.9.2 */
+        return is_narrower(child, old, STATUS_CLOSE, 0, reason);
+    if (old != NULL && same_selectors(child, old)) {
+        child->reqid = old->reqid;
+        child->own_policies = old->own_policies;
+        return STATUS_OK;
+    }
     set_reqid(context, sa, child);
     /* A reqid of its own, once drawn, stays: the SPI was allocated under it. */
     if (child->own_policies && old_reqid >= DYNAMIC_REQID_BASE)
         child->reqid = old_reqid;
     return STATUS_OK;
-}
-
-static bool same_selectors(const struct child_sa *a, const struct child_sa *b)
-{
-    return selectors_equal(a->local_selectors, a->local_count, b->local_selectors,
-                           b->local_count) &&
-           selectors_equal(a->remote_selectors, a->remote_count, b->remote_selectors,
-                           b->remote_count);
 }
 
 /* One of the configured children that a request may mean. */
@@ -414,6 +443,8 @@ enum status child_choose(struct context *context, const struct ike_sa *sa,
     (*child)->suite = suite;
     (*child)->spi_out = spi;
     status = check_spi(context, sa, *child, reason);
+    if (status == STATUS_OK && old != NULL && !child_covers(*child, old))
+        status = is_narrower(*child, old, STATUS_REJECT, V2_N_TS_UNACCEPTABLE, reason);
     if (status != STATUS_OK) {
         child_free(*child);
         *child = NULL;
@@ -427,6 +458,7 @@ void child_continue(struct child_sa *child, const struct child_sa *old)
 {
     child->ours = old->ours;
     child->line = old->line;
+    child->exact = old->exact;
 }
 
 void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number,

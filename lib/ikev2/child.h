@@ -33,11 +33,12 @@ struct child_sa *child_propose(struct context *context, const struct ike_sa *sa,
 void child_write_offer(struct v2_writer *writer, const struct child_sa *child, struct slice nonce,
                        enum group group, const struct packet *packet);
 
-/* Initiator: takes the responder's choice into the child.  STATUS_CLOSE when it is not one of
- * ours. */
+/* Initiator: takes the responder's choice into the child, which is to replace `old` (NULL: none).
+ * STATUS_CLOSE when it is not one of ours, or less than the old one has. */
 MUST_USE enum status child_accept(struct context *context, const struct ike_sa *sa,
-                                  struct child_sa *child, const struct child_offer *answer,
-                                  enum group group, struct reason *reason);
+                                  struct child_sa *child, const struct child_sa *old,
+                                  const struct child_offer *answer, enum group group,
+                                  struct reason *reason);
 
 /* What a request for a child brings besides its offer. */
 struct child_request {
@@ -73,8 +74,12 @@ MUST_USE bool child_cut(const struct context *context, const struct ike_sa *sa,
 MUST_USE enum status child_check_rivals(const struct context *context, const struct ike_sa *sa,
                                         const struct child_sa *child, struct reason *reason);
 
-/* The child is to rekey the old one: it carries on its line (child_sa.line). */
+/* The child is to rekey the old one: it carries on its line (child_sa.line), and how that was asked
+ * for. */
 void child_continue(struct child_sa *child, const struct child_sa *old);
+
+/* Has the child all that the old one has? */
+bool child_covers(const struct child_sa *child, const struct child_sa *old);
 
 /* Responder: the counterpart of child_write_offer for what was chosen. */
 void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number,

@@ -19,8 +19,8 @@
 
 #define GROUPS_MAX 3 /* how often we follow an INVALID_KE_PAYLOAD */
 
-/* A rekeyed child keeps its selectors and its reqid (RFC 7296 section 2.9.2), so that policies need
- * not change. */
+/* A rekeyed child keeps its selectors, or gets all configured ones again (RFC 7296 section 2.9.2),
+ * unless the peer has shown that it does not want that. */
 static struct child_sa *propose(struct context *context, const struct ike_sa *sa,
                                 const struct child_config *config, const struct child_sa *old)
 {
@@ -28,12 +28,13 @@ static struct child_sa *propose(struct context *context, const struct ike_sa *sa
 
     if (child == NULL || old == NULL)
         return child;
-    if (!child_set_selectors(child, old->local_selectors, old->local_count, old->remote_selectors,
+    if ((old->exact || !child_covers(child, old)) &&
+        !child_set_selectors(child, old->local_selectors, old->local_count, old->remote_selectors,
                              old->remote_count)) {
         child_free(child);
         return NULL;
     }
-    child->reqid = old->reqid;
+    child->reqid = old->reqid; /* until it is seen what it gets: child_accept */
     child->own_policies = old->own_policies;
     child->mode = old->mode;
     child_continue(child, old);
@@ -178,11 +179,13 @@ static enum status accept(struct context *context, struct ike_sa *sa, struct cre
     }
     if (status == STATUS_OK && (v2_payloads_find(payloads, V2_TSI, NULL) == NULL ||
                                 v2_payloads_find(payloads, V2_TSR, NULL) == NULL))
-        status = reason_set(reason, STATUS_CLOSE, 0, "the answer has no traffic selectors");
+        status = reason_set(reason, STATUS_REJECT, V2_N_INVALID_SYNTAX,
+                            "the answer has no traffic selectors");
     if (status == STATUS_OK)
         status = child_offer_parse(&offer, message, reason);
     if (status == STATUS_OK)
-        status = child_accept(context, sa, creation->child, &offer, creation->group, reason);
+        status = child_accept(context, sa, creation->child, child_find(sa, creation->old_child),
+                              &offer, creation->group, reason);
     if (status == STATUS_OK && creation->child->suite.group != creation->group)
         status = reason_set(reason, STATUS_CLOSE, 0, "the peer chose another group");
     if (status == STATUS_OK)
@@ -200,20 +203,51 @@ static void drop_packet(struct ike_sa *sa, const struct creation *creation)
         ike_sa_drop_packet(sa);
 }
 
+/* The peer holds for made what we cannot or will not use.  What it made is deleted; where it was an
+ * IKE SA, or the answer could not even be read, the two ends do not know the same any more, and the
+ * whole is closed (section 2.21.3).  Either way with a Delete. */
+static void give_up(struct context *context, struct ike_sa *sa, struct creation *creation,
+                    const struct reason *reason)
+{
+    creation->state = CREATE_FAILED;
+    creation->error = 0;
+    creation->useless = true;
+    creation->why = *reason;
+    creation->closes = creation->kind == CREATE_REKEY_IKE ||
+                       reason->notify == V2_N_INVALID_SYNTAX ||
+                       reason->notify == V2_N_UNSUPPORTED_CRITICAL_PAYLOAD;
+    if (creation->closes)
+        return;
+    child_undo(context, sa, creation->child);
+    creation->child = NULL;
+}
+
+enum status create_reply_unread(struct context *context, struct ike_sa *sa, struct reason *reason)
+{
+    message_request_done(context, sa);
+    drop_packet(sa, sa->own);
+    give_up(context, sa, sa->own, reason);
+    return STATUS_OK;
+}
+
 enum status create_reply(struct context *context, struct ike_sa *sa,
                          const struct ike_message *message, struct reason *reason)
 {
     struct creation *creation = sa->own;
     struct slice public = slice_of(NULL, 0);
 
+    if (message_find_error(message) != 0)
+        return create_reply_error(context, sa, message, reason);
     message_request_done(context, sa);
     drop_packet(sa, creation);
     enum status status = accept(context, sa, creation, message, reason);
     if (status == STATUS_OK && creation->group != GROUP_NONE)
         status = creation_parse_ke(message, creation->group, &public, reason);
+    if (status == STATUS_FAIL)
+        return status;
     if (status != STATUS_OK) {
-        /* The peer holds it for made (section 2.21.3): both start over. */
-        return reason_set(reason, STATUS_CLOSE, 0, "the answer to CREATE_CHILD_SA is not usable");
+        give_up(context, sa, creation, reason);
+        return STATUS_OK;
     }
     if (creation->group == GROUP_NONE)
         return creation_install(context, sa, creation, false);
@@ -260,12 +294,33 @@ enum status create_reply_error(struct context *context, struct ike_sa *sa,
     drop_packet(sa, creation);
     creation->state = CREATE_FAILED;
     creation->error = error == 0 ? V2_N_NO_PROPOSAL_CHOSEN : error;
+    /* Beside an error, known or not, nothing counts (section 3.10.1); who sends more may hold it for
+     * made all the same. */
+    if (creation->child != NULL && v2_payloads_find(&message->payloads, V2_NONCE, NULL) != NULL) {
+        child_undo(context, sa, creation->child);
+        creation->child = NULL;
+    }
     return STATUS_OK;
+}
+
+/* The peer may have deleted the new child before we had it (section 1.3.1). */
+static bool is_deleted(struct creation *creation)
+{
+    if (!creation->deleted)
+        return false;
+    creation->state = CREATE_FAILED;
+    creation->error = 0;
+    creation->useless = true;
+    (void)reason_set(&creation->why, STATUS_OK, 0, "the peer has deleted child %s at once",
+                     creation->config->name);
+    return true;
 }
 
 static enum status shared_ready(struct context *context, struct ike_sa *sa,
                                 struct creation *creation, struct reason *reason)
 {
+    if (is_deleted(creation))
+        return STATUS_OK;
     if (creation->kind != CREATE_REKEY_IKE)
         return creation_install(context, sa, creation, false);
     secret_take(&creation->heir->handshake->shared, &creation->shared);
@@ -276,6 +331,8 @@ static enum status shared_ready(struct context *context, struct ike_sa *sa,
 
 static enum status installed(struct context *context, struct ike_sa *sa, struct creation *creation)
 {
+    if (is_deleted(creation))
+        return STATUS_OK;
     child_list(context, sa, creation->child);
     count(context, COUNTER_CHILDREN);
     creation->state = CREATE_DONE;
@@ -295,10 +352,10 @@ enum status create_own_continue(struct context *context, struct ike_sa *sa, stru
 
     if (creation->step.status != STATUS_OK) {
         /* Before the request left, nobody knows of it; afterwards the peer holds it for made. */
-        if (state != CREATE_AWAIT_KEY)
-            return STATUS_CLOSE;
         creation->state = CREATE_FAILED;
         creation->error = 0;
+        if (state != CREATE_AWAIT_KEY && !is_deleted(creation))
+            give_up(context, sa, creation, reason);
         return STATUS_OK;
     }
     if (state == CREATE_AWAIT_KEY && is_pointless(sa, creation)) {

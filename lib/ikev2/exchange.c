@@ -54,7 +54,9 @@ static const struct v2_payload_rule create_reply_rules[] = {
     {V2_SA, 1, 1},  {V2_NONCE, 1, 1}, {V2_KE, 0, 1}, {V2_TSI, 0, 1},
     {V2_TSR, 0, 1}, {V2_CP, 0, 1},    ALWAYS_ALLOWED};
 
-static const struct v2_payload_rule create_reply_error_rules[] = {ALWAYS_ALLOWED};
+/* Some responders send more beside an error. */
+static const struct v2_payload_rule create_reply_error_rules[] = {
+    {V2_NONCE, 0, 1}, {V2_KE, 0, 1}, {V2_TSI, 0, 1}, {V2_TSR, 0, 1}, ALWAYS_ALLOWED};
 
 static const struct v2_payload_rule informational_rules[] = {
     {V2_DELETE, 0, 8}, {V2_CP, 0, 1}, ALWAYS_ALLOWED};

@@ -99,6 +99,10 @@ enum status create_reply(struct context *context, struct ike_sa *sa,
 enum status create_reply_error(struct context *context, struct ike_sa *sa,
                                const struct ike_message *message, struct reason *reason);
 
+/* The answer verifies and cannot be read, for this reason. */
+MUST_USE enum status create_reply_unread(struct context *context, struct ike_sa *sa,
+                                         struct reason *reason);
+
 /* Starts an exchange of ours in sa->own: a child as configured, a rekeyed one (`old`), or a rekeyed
  * IKE SA (`config` and `old` NULL).  The window must be free. */
 MUST_USE enum status create_start(struct context *context, struct ike_sa *sa,
@@ -117,6 +121,10 @@ enum status informational_request(struct context *context, struct ike_sa *sa,
                                   const struct ike_message *message, struct reason *reason);
 enum status informational_reply(struct context *context, struct ike_sa *sa,
                                 const struct ike_message *message, struct reason *reason);
+
+/* The answer verifies and cannot be read: an answer it is, and ends no more than its exchange. */
+MUST_USE enum status informational_reply_unread(struct context *context, struct ike_sa *sa,
+                                                struct reason *reason);
 
 /* Closes the IKE SA with a Delete; with `error` (a notify type, 0: none) the peer is told why.
  * Outbound child SAs go at once, inbound ones when the peer has answered. */

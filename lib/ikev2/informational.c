@@ -30,11 +30,23 @@ static void child_release_held(struct context *context, struct ike_sa *sa,
     struct child_sa *child;
 
     TAILQ_FOREACH (child, &sa->children, entry) {
-        if (child == old || child->config != old->config)
+        if (child->replaces != old->number)
             continue;
         child_release_outbound(context, sa, child);
         sa->reply_waits = sa->reply_waits || child->releasing != 0;
     }
+}
+
+/* The child that we are just making by the peer's answer, and that it deletes already. */
+static struct creation *find_unfinished(const struct ike_sa *sa, uint8_t protocol, uint32_t spi)
+{
+    struct creation *own = sa->own;
+
+    return own != NULL && own->child != NULL && own->child->spi_out == spi && spi != 0 &&
+                   own->child->protocol == protocol &&
+                   (own->state == CREATE_AWAIT_SHARED || own->state == CREATE_AWAIT_INSTALL)
+               ? own
+               : NULL;
 }
 
 /* Removes the children that a Delete names; collects our own SPIs of the pairs.  RFC 7296 section
@@ -47,7 +59,13 @@ static size_t delete_children(struct context *context, struct ike_sa *sa,
     size_t found = count_so_far;
 
     for (size_t i = 0; i < delete->count; i++) {
-        struct child_sa *child = child_find_outbound(sa, delete->protocol, reader_u32(&reader));
+        uint32_t spi = reader_u32(&reader);
+        struct child_sa *child = child_find_outbound(sa, delete->protocol, spi);
+        struct creation *unfinished = find_unfinished(sa, delete->protocol, spi);
+        if (child == NULL && unfinished != NULL && found < DELETES_MAX) {
+            unfinished->deleted = true; /* its step is to end first */
+            spis[found++] = unfinished->child->spi_in;
+        }
         if (child == NULL || found == DELETES_MAX)
             continue;
         if (child != ike_sa_deleting(sa))
@@ -161,6 +179,22 @@ enum status informational_reply(struct context *context, struct ike_sa *sa,
         child_linger(context, sa, deleting);
     }
     return mobike_reply(context, sa, message, reason);
+}
+
+enum status informational_reply_unread(struct context *context, struct ike_sa *sa,
+                                       struct reason *reason)
+{
+    const struct ike_message nothing = {0};
+
+    report(context, sa, SEVERITY_WARNING, "answer-unusable",
+           "the answer to an INFORMATIONAL request cannot be read: %s", reason->text);
+    if (sa->checking || sa->updating) { /* where the two ends are now is not known */
+        message_request_done(context, sa);
+        sa->checking = sa->updating = false;
+        sa->delete_asked = true;
+        return STATUS_OK;
+    }
+    return informational_reply(context, sa, &nothing, reason);
 }
 
 enum status informational_close(struct context *context, struct ike_sa *sa, uint16_t error,

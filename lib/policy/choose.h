@@ -89,6 +89,11 @@ size_t selector_without(const struct selector *from, const struct selector *what
 bool selectors_within(const struct selector *outer, size_t outer_count,
                       const struct selector *inner, size_t inner_count);
 
+/* True when every packet that some item of `inner` holds is held by an item of `outer`, though it
+ * may take several of them to hold one of `inner`. */
+bool selectors_cover(const struct selector *outer, size_t outer_count, const struct selector *inner,
+                     size_t inner_count);
+
 /* "aes256gcm16-prfsha384-x25519"; returns `text`. */
 char *suite_text(const struct suite *suite, char *text, size_t size);
 

@@ -119,3 +119,32 @@ size_t selector_without(const struct selector *from, const struct selector *what
     }
     return count;
 }
+
+/* Is all of `inner` held?  Where an outer one holds a part that can be cut out exactly, the rest is
+ * left to the others. */
+static bool is_covered(const struct selector *outer, size_t outer_count,
+                       const struct selector *inner)
+{
+    struct selector rest[4];
+    struct selector both;
+
+    if (within_some(outer, outer_count, inner))
+        return true;
+    for (size_t i = 0; i < outer_count; i++) {
+        if (!selector_intersect(&outer[i], inner, &both) || both.protocol != inner->protocol ||
+            !has_ports(&both) || !has_ports(inner))
+            continue;
+        return selectors_cover(&outer[i + 1], outer_count - i - 1, rest,
+                               selector_without(inner, &outer[i], rest));
+    }
+    return false;
+}
+
+bool selectors_cover(const struct selector *outer, size_t outer_count, const struct selector *inner,
+                     size_t inner_count)
+{
+    for (size_t i = 0; i < inner_count; i++)
+        if (!is_covered(outer, outer_count, &inner[i]))
+            return false;
+    return true;
+}

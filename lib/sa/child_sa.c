@@ -46,11 +46,84 @@ void child_list(struct context *context, struct ike_sa *sa, struct child_sa *chi
     TAILQ_INSERT_TAIL(&sa->children, child, entry);
 }
 
+void child_replace(struct child_sa *old, struct child_sa *made, uint64_t leaves_ms)
+{
+    made->replaces = old->number;
+    old->replaced = true;
+    old->leaves_ms = leaves_ms;
+}
+
+#define KEPT_MS     60000 /* until the next rekeying of what lives on packets or octets alone */
+#define KEPT_PART   8     /* of the time until then is chance: the other end does not join in */
+#define LAST_PART   32    /* of a lifetime: when this much is left, it is nearly over ... */
+#define LAST_MIN_MS 2000  /* ... or this much */
+
+static uint64_t left_ms(const struct context *context, const struct child_sa *child)
+{
+    uint64_t end_ms = child->created_ms + child->config->lifetime_s * 1000ull;
+
+    return end_ms > context->now_ms ? end_ms - context->now_ms : 0;
+}
+
+bool child_nears_end(const struct context *context, const struct child_sa *child)
+{
+    uint64_t last_ms = child->config->lifetime_s * 1000ull / LAST_PART;
+
+    return child->config->lifetime_s != 0 &&
+           left_ms(context, child) <= (last_ms < LAST_MIN_MS ? LAST_MIN_MS : last_ms);
+}
+
+void child_keep(struct context *context, const struct ike_sa *sa, struct child_sa *child)
+{
+    uint64_t wait_ms = child->config->lifetime_s == 0 ? KEPT_MS : left_ms(context, child) / 2;
+    uint32_t chance;
+
+    child->replaced = false;
+    if (child == ike_sa_deleting(sa))
+        return; /* too late: the peer has been told */
+    context->random(context->random_context, &chance, sizeof(chance));
+    child->delete_due = child->expired;
+    child->leaves_ms = context->now_ms + wait_ms - chance % (wait_ms / KEPT_PART + 1);
+}
+
+/* It leaves: what replaced it stands for what it replaced; where nothing does, that stays.  A peer
+ * may undo its rekeying so, or ours (RFC 7296 section 1.3.1 bids it when the new one does not
+ * suit). */
+static void pass_on(struct context *context, struct ike_sa *sa, const struct child_sa *child)
+{
+    struct child_sa *old = child->replaces == 0 ? NULL : child_find(sa, child->replaces);
+    bool replaced = false;
+    struct child_sa *other;
+
+    TAILQ_FOREACH (other, &sa->children, entry) {
+        if (other->replaces == child->number)
+            other->replaces = child->replaces;
+        replaced = replaced || (old != NULL && other->replaces == old->number);
+    }
+    if (old != NULL && old->replaced && !replaced)
+        child_keep(context, sa, old);
+}
+
+void child_undo(struct context *context, struct ike_sa *sa, struct child_sa *child)
+{
+    child_remove_outbound(context, child);
+    child->undone = child->delete_due = true;
+    child->in_kernel = child->own_policies = false;
+    child->replaces = 0;
+    if (sa_table_outbound_taken(context->sas, child, &sa->remote))
+        child->spi_out = 0;
+    child->owner = sa;
+    sa_table_list_child(context->sas, child);
+    child->listed = true;
+    TAILQ_INSERT_TAIL(&sa->children, child, entry);
+}
+
 static void unlist(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
     sa_table_unlist_child(context->sas, child);
     TAILQ_REMOVE(&sa->children, child, entry);
     child->listed = false;
+    pass_on(context, sa, child);
 }
 
 struct child_sa *child_find(const struct ike_sa *sa, uint32_t number)

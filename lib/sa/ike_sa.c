@@ -12,7 +12,7 @@
 
 /* What grows here grows a hundred thousand times. */
 _Static_assert(sizeof(struct ike_sa) <= 496, "an IKE SA is small");
-_Static_assert(sizeof(struct child_sa) <= 184, "a child is small");
+_Static_assert(sizeof(struct child_sa) <= 192, "a child is small");
 
 static const char *const state_names[IKE_STATE_COUNT] = {
     [IKE_AWAIT_KEY] = "await-key",
@@ -176,7 +176,7 @@ bool ike_sa_carries(const struct ike_sa *sa, const struct child_config *config)
     const struct child_sa *child;
 
     TAILQ_FOREACH (child, &sa->children, entry)
-        if (child->config == config)
+        if (child->config == config && !child->undone)
             return true;
     return false;
 }

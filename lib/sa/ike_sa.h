@@ -62,7 +62,7 @@ struct child_sa {
     struct held_outbound *held; /* NULL: nothing waits */
     uint64_t created_ms;
     uint64_t leaves_ms;   /* replaced: when we delete it, if the peer has not; deleted: when the
-                          * kernel may forget it */
+                           * kernel may forget it; else: it is not rekeyed before (child_keep) */
     uint32_t packets_in;  /* as the kernel counted when it was last asked, ... */
     uint32_t packets_out; /* ... modulo 2^32 */
     uint32_t number;
@@ -72,6 +72,7 @@ struct child_sa {
     uint32_t releasing;   /* the answer that says whether the held outbound SA came; 0: none */
     uint32_t line;        /* the inbound SPI of whoever asked for the first of its line, the same
                            * number at both ends; 0: itself is the first */
+    uint32_t replaces;    /* number of the child that it was made to replace; 0: none */
     uint32_t out_order;   /* of outbound SAs handed to the kernel, which takes the latest */
     struct address local; /* the ends by which the kernel knows its SAs, with the ports ... */
     struct address remote;
@@ -84,10 +85,13 @@ struct child_sa {
     bool ours : 1;         /* the first of its line was made by an exchange that we asked for */
     bool unproven : 1;     /* the peer asked for it, and may not have our answer yet */
     bool rekey_due : 1;    /* a soft limit was reached */
-    bool replaced : 1;     /* rekeyed by the peer, whose Delete is to come */
-    bool delete_due : 1;   /* to be deleted when the window is free */
-    uint8_t protocol;      /* enum v2_protocol */
-    uint8_t mode;          /* enum child_mode */
+    bool replaced : 1;     /* another one `replaces` it, and its Delete is to come */
+    bool expired : 1;      /* the kernel has forgotten it */
+    bool exact : 1;      /* rekeyed with just the selectors that it has, not all configured ones */
+    bool undone : 1;     /* made by an exchange that is not followed: the kernel never had it */
+    bool delete_due : 1; /* to be deleted when the window is free */
+    uint8_t protocol;    /* enum v2_protocol */
+    uint8_t mode;        /* enum child_mode */
     uint8_t local_count;
     uint8_t remote_count;
     uint8_t claim_count;
@@ -153,8 +157,12 @@ struct creation {
     bool ours;
     uint8_t group; /* enum group; GROUP_NONE: no key exchange of its own */
     uint8_t groups_tried;
-    uint8_t proposal;     /* the peer's: number of the chosen proposal */
-    uint16_t error;       /* a notify type, 0: our own fault */
+    uint8_t proposal; /* the peer's: number of the chosen proposal */
+    uint16_t error;   /* a notify type, 0: our own fault or an answer of no use */
+    bool deleted;     /* ours: the peer has deleted the child while it was made */
+    bool closes;      /* ours, failed: and the IKE SA cannot live on */
+    bool useless;     /* ours, failed: the peer has answered, but it is of no use: */
+    struct reason why;
     uint32_t old_child;   /* number of the child to be rekeyed */
     uint32_t rival_child; /* of the child that the peer's crossing rekey made, 0: none */
     uint64_t rival_ike;   /* our SPI of the IKE SA that the peer's crossing rekey made, 0: none */
@@ -559,6 +567,21 @@ struct child_sa *child_find_outbound(const struct ike_sa *sa, uint8_t protocol, 
 /* The peer sends its next request: with a window of one it has our answer to the last (RFC 7296
  * section 2.3), and so the children that it asked for. */
 void child_prove_all(struct ike_sa *sa);
+
+/* `made` is to replace it: whoever asked for that deletes it, we do at `leaves_ms`.  When `made` goes
+ * first, it stays, and the mark goes with what replaced it. */
+void child_replace(struct child_sa *old, struct child_sa *made, uint64_t leaves_ms);
+
+/* What was to replace it is gone, or did not suit: it stays, and if it was due to be rekeyed by us,
+ * is so later, in half of what is left of its life. */
+void child_keep(struct context *context, const struct ike_sa *sa, struct child_sa *child);
+
+/* Is its life nearly over? */
+bool child_nears_end(const struct context *context, const struct child_sa *child);
+
+/* The exchange that made it is not followed, though the peer holds it for made: it is listed for its
+ * Delete alone. */
+void child_undo(struct context *context, struct ike_sa *sa, struct child_sa *child);
 
 /* A deleted child leaves the list; the kernel receives on it until `leaves_ms`, and for a moment it
  * sends what was on its way when the successor came. */

@@ -121,6 +121,11 @@ struct ike_sa *probe_first(const struct engine *engine)
     return TAILQ_FIRST(&engine->sas.all);
 }
 
+struct ike_sa *probe_newest(const struct engine *engine)
+{
+    return TAILQ_LAST(&engine->sas.all, ike_sa_list);
+}
+
 void probe_rekey_ike(struct engine *engine, uint64_t now_ms)
 {
     struct ike_sa *sa;

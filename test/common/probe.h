@@ -28,6 +28,7 @@ struct ike_sa *probe_find(const struct engine *engine, uint64_t spi_i, uint64_t 
 
 /* The first IKE SA; the next: TAILQ_NEXT(sa, entry). */
 struct ike_sa *probe_first(const struct engine *engine);
+struct ike_sa *probe_newest(const struct engine *engine);
 
 /* As if the soft lifetime of the host's first IKE SA were over. */
 void probe_rekey_ike(struct engine *engine, uint64_t now_ms);

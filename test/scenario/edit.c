@@ -245,14 +245,16 @@ static bool fill_message(struct script *script, struct tap *tap, char **words, s
     return true;
 }
 
-/* HOST EXCHANGE: an empty request of the host's first SA; that SA. */
+/* HOST EXCHANGE: an empty request of the host's first SA, or of its newest; that SA. */
 static struct ike_sa *begin_message(struct script *script, struct tap *tap, char **words,
-                                    size_t count)
+                                    size_t count, bool newest)
 {
     static const uint8_t exchanges[] = {V2_IKE_SA_INIT, V2_IKE_AUTH, V2_CREATE_CHILD_SA,
                                         V2_INFORMATIONAL};
     const struct host *host = script_host(script, words[0]);
-    struct ike_sa *sa = host == NULL ? NULL : probe_first(host->engine);
+    struct ike_sa *sa = host == NULL ? NULL
+                        : newest     ? probe_newest(host->engine)
+                                     : probe_first(host->engine);
     uint8_t exchange = 0;
 
     for (size_t i = 0; count > 1 && i < sizeof(exchanges); i++)
@@ -268,9 +270,15 @@ static struct ike_sa *begin_message(struct script *script, struct tap *tap, char
 
 bool message_request(struct script *script, char **words, size_t count)
 {
+    bool newest = strcmp(words[1], "newest") == 0;
     struct tap tap;
-    struct ike_sa *sa = begin_message(script, &tap, words, count);
 
+    if (newest) { /* HOST stands before EXCHANGE again */
+        words[1] = words[0];
+        words++;
+        count--;
+    }
+    struct ike_sa *sa = begin_message(script, &tap, words, count, newest);
     if (sa == NULL)
         return false;
     bool whole = fill_message(script, &tap, words + 2, count - 2) &&
@@ -282,7 +290,7 @@ bool message_request(struct script *script, char **words, size_t count)
 bool message_forge(struct script *script, char **words, size_t count)
 {
     struct tap tap;
-    struct ike_sa *sa = begin_message(script, &tap, words, count);
+    struct ike_sa *sa = begin_message(script, &tap, words, count, false);
 
     if (sa == NULL)
         return false;

@@ -28,7 +28,8 @@
  *       pad OCTETS              a Vendor ID payload of that size
  *       fragment NUMBER TOTAL   other numbers for a fragment
  *       mangle OFFSET           PAYLOAD: SA KE ... or a number; notify TYPE counts as one
- *   request HOST EXCHANGE [id N] {PAYLOAD HEX}    beside the engine, with the keys of its first SA
+ *   request HOST [newest] EXCHANGE [id N] {PAYLOAD HEX}    beside the engine, with the keys of its
+ *                                  first IKE SA, or of its newest
  *   forge HOST EXCHANGE request|response [id N] {PAYLOAD HEX}   the same in the clear: whoever sees
  *                                  the wire can send it to the peer in HOST's name
  *   nat HOST ADDRESS [static]      the host is behind the NAT with that address; a static one keeps
