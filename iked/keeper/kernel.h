@@ -30,6 +30,25 @@ static inline bool reqid_is_dynamic(uint32_t reqid)
 /* The least SPI that is allocated: RFC 4303 reserves 1-255; the first octet stays nonzero. */
 #define KERNEL_SPI_MIN 0x01000000u
 
+/* What KERNEL_SET_BYPASS lets pass: neighbour discovery (RFC 4861), ICMPv6 types 133 to 137, out and
+ * in. */
+#define KERNEL_ND_FIRST 133
+#define KERNEL_ND_COUNT 5
+
+/* Which of them a piece is: 0 to 4, -1: none. */
+static inline int kernel_bypass(const struct piece *piece)
+{
+    const struct piece bypass = {
+        .family = FAMILY_IPV6,
+        .protocol = 58,
+        .local_port = piece->local_port,
+        .local_mask = UINT16_MAX,
+    };
+    int type = piece->local_port - KERNEL_ND_FIRST;
+
+    return piece_equal(piece, &bypass) && type >= 0 && type < KERNEL_ND_COUNT ? type : -1;
+}
+
 enum kernel_verb {
     KERNEL_ALLOCATE_SPI = 1,
     KERNEL_INSTALL_SA,
@@ -90,34 +109,66 @@ struct kernel_sa {
     struct selector remote_packet;
 };
 
+enum kernel_direction { KERNEL_OUT, KERNEL_IN, KERNEL_FORWARD, KERNEL_DIRECTIONS };
+
+/* One policy, of one direction, whoever made it.  Those of single sockets are left out. */
 struct kernel_piece {
     struct piece piece;
-    uint32_t reqid;
-    uint8_t mode;
+    struct policy_template template; /* in and forward: without the remote end, which may be any */
+    uint32_t priority;
+    uint8_t direction;
+    bool plain;   /* there is no template: what matches passes as it is, or not at all */
+    bool blocks;  /* not at all */
+    bool partial; /* only for packets with a mark, or of one interface */
 };
 
-enum kernel_notice_kind { NOTICE_ACQUIRE = 1, NOTICE_EXPIRE, NOTICE_MAPPING, NOTICE_LOST };
+enum kernel_notice_kind {
+    NOTICE_ACQUIRE = 1,
+    NOTICE_EXPIRE,
+    NOTICE_MAPPING,
+    NOTICE_LOST, /* some were lost, look for yourself */
+    /* What others did, not the keeper: */
+    NOTICE_SA_GONE,
+    NOTICE_SAS_GONE, /* all of them, or all of a kind */
+    NOTICE_POLICY,   /* there is a new one, or one has changed */
+    NOTICE_POLICY_GONE,
+    NOTICE_POLICIES_GONE,
+};
 
 /* What the kernel says by itself. */
 struct kernel_notice {
-    enum kernel_notice_kind kind; /* LOST: some were lost, look for yourself */
-    /* ACQUIRE: reqid and packet; EXPIRE and MAPPING: destination, spi, protocol.  MAPPING: the
+    enum kernel_notice_kind kind;
+    /* ACQUIRE: reqid and packet; EXPIRE, MAPPING, SA_GONE: destination, spi, protocol.  MAPPING: the
      * source is the one that packets come from now, with its port. */
     struct kernel_sa sa;
+    struct kernel_piece piece; /* POLICY; POLICY_GONE: piece and direction */
     bool hard;
 };
+
+/* The kernel's tables. */
+enum kernel_table { KERNEL_SAS, KERNEL_POLICIES };
+
+/* Whom a table is shown to. */
+struct kernel_viewer {
+    void (*sa)(void *context, const struct kernel_sa *sa); /* those that bear our tag */
+    void (*piece)(void *context, const struct kernel_piece *piece);
+    void *context;
+};
+
+enum kernel_look { LOOK_MORE, LOOK_DONE, LOOK_BROKEN };
 
 struct kernel;
 
 struct kernel_ops {
     /* In order; returns when all have their results. */
     void (*run)(struct kernel *kernel, struct kernel_job *jobs, size_t count);
-    /* False when the kernel did not answer to the end. */
-    bool (*dump_sas)(struct kernel *kernel,
-                     void (*found)(void *context, const struct kernel_sa *sa), void *context);
-    bool (*dump_pieces)(struct kernel *kernel,
-                        void (*found)(void *context, const struct kernel_piece *piece),
-                        void *context);
+    /* Shows a whole table.  False when the kernel did not answer to the end. */
+    bool (*dump)(struct kernel *kernel, enum kernel_table table,
+                 const struct kernel_viewer *viewer);
+    /* Shows the next few entries, from the beginning with `begin`.  What comes to the table
+     * meanwhile may be shown or not; what goes may be shown still. */
+    enum kernel_look (*look)(struct kernel *kernel, enum kernel_table table,
+                             const struct kernel_viewer *viewer, bool begin);
     /* The descriptor that becomes readable with notices, -1: there are none. */
     int (*notice_fd)(const struct kernel *kernel);
     void (*read_notices)(struct kernel *kernel,

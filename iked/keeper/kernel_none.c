@@ -35,23 +35,23 @@ static void none_run(struct kernel *kernel, struct kernel_job *jobs, size_t coun
     }
 }
 
-static bool none_dump_sas(struct kernel *kernel,
-                          void (*found)(void *context, const struct kernel_sa *sa), void *context)
+static bool none_dump(struct kernel *kernel, enum kernel_table table,
+                      const struct kernel_viewer *viewer)
 {
     (void)kernel;
-    (void)found;
-    (void)context;
+    (void)table;
+    (void)viewer;
     return true;
 }
 
-static bool none_dump_pieces(struct kernel *kernel,
-                             void (*found)(void *context, const struct kernel_piece *piece),
-                             void *context)
+static enum kernel_look none_look(struct kernel *kernel, enum kernel_table table,
+                                  const struct kernel_viewer *viewer, bool begin)
 {
     (void)kernel;
-    (void)found;
-    (void)context;
-    return true;
+    (void)table;
+    (void)viewer;
+    (void)begin;
+    return LOOK_DONE;
 }
 
 static int none_notice_fd(const struct kernel *kernel)
@@ -76,8 +76,8 @@ static void none_free(struct kernel *kernel)
 
 static const struct kernel_ops none_ops = {
     .run = none_run,
-    .dump_sas = none_dump_sas,
-    .dump_pieces = none_dump_pieces,
+    .dump = none_dump,
+    .look = none_look,
     .notice_fd = none_notice_fd,
     .read_notices = none_read_notices,
     .free = none_free,

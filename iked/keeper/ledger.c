@@ -70,7 +70,7 @@ static uint64_t key_of_sa(const void *ledger, const struct hash_node *node)
 
 bool ledger_init(struct ledger *ledger, const uint8_t hash_key[16])
 {
-    *ledger = (struct ledger){.session = 1};
+    *ledger = (struct ledger){.session = 1, .look = 1};
     memcpy(ledger->hash_key, hash_key, sizeof(ledger->hash_key));
     TAILQ_INIT(&ledger->owner_list);
     return hash_init(&ledger->owners, key_of_owner, ledger) &&
@@ -246,19 +246,21 @@ struct sa_record *ledger_add_sa(struct ledger *ledger, const struct sa_entry *en
     sa->encap = entry->encap;
     sa->filled = entry->filled;
     sa->orphan = entry->orphan;
+    sa->seen = ledger->look;
     hash_insert(&ledger->sas, &sa->node);
     TAILQ_INSERT_TAIL(&owner->sas, sa, entry);
     sa_count(ledger, sa, 1);
     return sa;
 }
 
-void ledger_fill_sa(struct sa_record *sa, bool filled)
+void ledger_fill_sa(const struct ledger *ledger, struct sa_record *sa, bool filled)
 {
     struct owner *owner = sa->reqid->owner;
 
     owner->spi_count -= sa->filled ? 0 : 1;
     sa->filled = filled;
     owner->spi_count += sa->filled ? 0 : 1;
+    sa->seen = ledger->look;
 }
 
 bool ledger_set_reqid(struct ledger *ledger, struct sa_record *sa, uint32_t reqid)
@@ -279,6 +281,7 @@ void ledger_move_sa(struct ledger *ledger, struct sa_record *sa, const struct ad
     sa->source = *source;
     sa->destination = *destination;
     sa->encap = encap;
+    sa->seen = ledger->look;
     hash_insert(&ledger->sas, &sa->node);
 }
 
@@ -317,6 +320,12 @@ struct sa_record *sa_walk_next(struct sa_walk *walk)
 void sa_walk_end(struct sa_walk *walk)
 {
     walk->ledger->walks = walk->outer;
+}
+
+void ledger_next_look(struct ledger *ledger)
+{
+    if (++ledger->look == 0)
+        ledger->look = 1;
 }
 
 void ledger_next_session(struct ledger *ledger, uint64_t now_ms)

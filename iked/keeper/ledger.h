@@ -64,7 +64,7 @@ struct sa_record {
     bool encap : 1;  /* in UDP (RFC 3948) */
     bool filled : 1; /* false: only the SPI is allocated */
     bool orphan : 1; /* of an earlier session */
-    bool seen : 1;   /* scratch of reconciliation */
+    uint8_t seen;    /* the ledger's `look` in which the kernel last had it */
 };
 
 /* Policies of one reqid that lead to the same ends share this. */
@@ -106,6 +106,9 @@ struct piece_record {
     struct hash_node node;
     struct piece piece;
     uint8_t left_mode;     /* left behind: enum child_mode */
+    uint8_t seen;          /* the ledger's `look` in which the kernel last had all of it ... */
+    uint8_t part_seen;     /* ... and some of it: */
+    uint8_t parts;         /* bits of enum kernel_direction */
     uint32_t left_reqid;   /* left behind: of the template */
     struct piece_want top; /* no policy: it was left behind by an earlier keeper */
 };
@@ -120,6 +123,7 @@ struct ledger {
     struct owner_list owner_list;
     struct sa_walk *walks; /* those under way */
     uint8_t hash_key[16];
+    uint8_t look; /* the number, never 0, of the latest look through the kernel's tables */
     uint32_t session;
     uint32_t sa_count;
     uint32_t orphan_count;
@@ -161,7 +165,7 @@ struct sa_entry {
 struct sa_record *ledger_add_sa(struct ledger *ledger, const struct sa_entry *entry);
 
 /* The bare SPI has become an SA, or is one no more. */
-void ledger_fill_sa(struct sa_record *sa, bool filled);
+void ledger_fill_sa(const struct ledger *ledger, struct sa_record *sa, bool filled);
 
 /* An SA is filled under another reqid than its SPI was allocated for: only then is it known whether
  * the child needs policies, and so a reqid, of its own.  False when memory is out or the reqid is
@@ -191,6 +195,10 @@ void sa_walk_begin(struct sa_walk *walk, struct ledger *ledger, struct owner *ow
 /* NULL: no more. */
 struct sa_record *sa_walk_next(struct sa_walk *walk);
 void sa_walk_end(struct sa_walk *walk);
+
+/* Another look through the kernel's tables begins.  What is told to the kernel from now on counts as
+ * seen; what is not seen when it ends is not there. */
+void ledger_next_look(struct ledger *ledger);
 
 /* A new session begins: what is there belongs to the one before. */
 void ledger_next_session(struct ledger *ledger, uint64_t now_ms);

@@ -38,6 +38,14 @@ int netlink_open(int family, uint32_t groups, int room)
     return -1;
 }
 
+uint32_t netlink_port(int fd)
+{
+    struct sockaddr_nl own = {0};
+    socklen_t size = sizeof(own);
+
+    return getsockname(fd, (struct sockaddr *)&own, &size) == 0 ? own.nl_pid : 0;
+}
+
 ssize_t netlink_receive(int fd, void *to, size_t size, int flags)
 {
     for (;;) {

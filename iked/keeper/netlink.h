@@ -16,6 +16,9 @@
  * errno. */
 int netlink_open(int family, uint32_t groups, int room);
 
+/* The number by which the kernel knows the socket, 0 when it does not say. */
+uint32_t netlink_port(int fd);
+
 /* Octets of a datagram of the kernel's, -1 with errno.  What others send is skipped. */
 ssize_t netlink_receive(int fd, void *to, size_t size, int flags);
 

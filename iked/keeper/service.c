@@ -31,7 +31,7 @@ bool service_init(struct service *service, struct kernel *kernel, const struct s
     static const uint8_t no_key[16] = {0};
     struct config *none = NULL;
 
-    *service = (struct service){.kernel = kernel, .hooks = *hooks};
+    *service = (struct service){.kernel = kernel, .hooks = *hooks, .batch_jobs = SERVICE_JOBS_MAX};
     service->requests = calloc(SERVICE_REQUESTS_MAX, sizeof(*service->requests));
     /* With room for what remove_moved adds. */
     service->jobs = calloc(SERVICE_JOBS_MAX + SERVICE_REQUESTS_MAX, sizeof(*service->jobs));
@@ -75,7 +75,7 @@ void service_free(struct service *service)
 
 struct kernel_job *service_add_job(struct service *service, enum kernel_verb verb)
 {
-    if (service->job_count == SERVICE_JOBS_MAX)
+    if (!service->taking && service->job_count >= service->batch_jobs)
         service_flush(service);
     struct kernel_job *job = &service->jobs[service->job_count++];
     *job = (struct kernel_job){.verb = verb, .request = NO_REQUEST};
@@ -119,14 +119,20 @@ void service_remove_sa(struct service *service, struct sa_record *sa)
 
 /* Tells the kernel who holds a piece now; `mode_before` is what it had. */
 static void tell_holder(struct service *service, struct request *request,
-                        const struct piece_record *piece, uint8_t mode_before)
+                        struct piece_record *piece, uint8_t mode_before)
 {
     struct kernel_job *job = job_for(service, request, KERNEL_SET_PIECE);
 
     job->piece = piece->piece;
     job->template = *piece_template(piece);
+    piece->seen = service->ledger.look;
     if (mode_before == CHILD_TUNNEL && job->template.mode != CHILD_TUNNEL)
         service_add_job(service, KERNEL_REMOVE_FORWARD)->piece = piece->piece;
+}
+
+void service_put_back(struct service *service, struct piece_record *piece)
+{
+    tell_holder(service, NULL, piece, piece_mode(piece));
 }
 
 /* A policy comes to want a piece, or (with its class before) has changed. */
@@ -242,7 +248,7 @@ static void take_install_sa(struct service *service, struct request *request)
         if (!ledger_set_reqid(&service->ledger, record, sa->reqid))
             return no_memory(request);
         ledger_move_sa(&service->ledger, record, &sa->source, &sa->destination, sa->encap);
-        ledger_fill_sa(record, true);
+        ledger_fill_sa(&service->ledger, record, true);
     } else if (ledger_add_sa(&service->ledger, &entry) == NULL) {
         return no_memory(request);
     }
@@ -305,6 +311,7 @@ static enum status set_policy(struct service *service, struct request *request,
     if (from->local_selector.family == FAMILY_IPV6 && !service->bypass_set) {
         job_for(service, request, KERNEL_SET_BYPASS);
         service->bypass_set = true;
+        service->audit.bypasses = UINT16_MAX; /* they count as seen */
     }
     for (size_t i = 0; i < count; i++)
         if (!want_piece(service, request, policy, &pieces[i], is_new ? NULL : &class_before))
@@ -418,7 +425,7 @@ static void done_install_sa(struct service *service, struct request *request,
     if (job->error == 0 || record == NULL)
         return;
     if (record->inbound)
-        ledger_fill_sa(record, false);
+        ledger_fill_sa(&service->ledger, record, false);
     else
         ledger_remove_sa(&service->ledger, record);
 }
@@ -565,6 +572,7 @@ static bool moves_again(const struct service *service, const struct effect *effe
 static bool has_room(const struct service *service)
 {
     return service->request_count < SERVICE_REQUESTS_MAX &&
+           service->job_count < service->batch_jobs &&
            SERVICE_JOBS_MAX - service->job_count >= POLICY_JOBS_MAX;
 }
 
@@ -587,7 +595,9 @@ void service_take(struct service *service, struct effect *effect, uint64_t now_m
         service->request_count = 0;
         rows[effect->kind].act(service, effect);
     } else {
+        service->taking = true;
         rows[effect->kind].take(service, request);
+        service->taking = false;
     }
     *effect = (struct effect){0};
 }
@@ -597,8 +607,10 @@ static void job_done(struct service *service, const struct kernel_job *job)
     char text[160];
 
     if (job->request == NO_REQUEST) {
+        bool sets = job->verb == KERNEL_SET_PIECE || job->verb == KERNEL_SET_BYPASS;
         if (job->error != 0)
-            log_line(SEVERITY_WARNING, "the kernel does not clean up: %s",
+            log_line(SEVERITY_WARNING, "the kernel does not %s: %s",
+                     sets ? "put a policy in its place" : "clean up",
                      kernel_error_text(job, text, sizeof(text)));
         return;
     }

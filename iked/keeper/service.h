@@ -9,6 +9,7 @@
 #ifndef IKED_KEEPER_SERVICE_H
 #define IKED_KEEPER_SERVICE_H
 
+#include "iked/keeper/audit.h"
 #include "iked/keeper/gate.h"
 #include "iked/keeper/kernel.h"
 #include "iked/keeper/vault.h"
@@ -43,6 +44,9 @@ struct service {
     size_t request_count;
     struct kernel_job *jobs;
     size_t job_count;
+    size_t batch_jobs; /* so many are a batch, but a request's stay together */
+    bool taking;       /* a request's jobs are being added */
+    struct audit audit;
     bool bypass_set;
     bool sweep_due;
     bool committed; /* the engine of this session has its configuration */
@@ -59,8 +63,9 @@ void service_take(struct service *service, struct effect *effect, uint64_t now_m
 /* Carries out what was taken; the answers are given before it returns. */
 void service_flush(struct service *service);
 
-/* A job to fill, for no request.  What is gathered is carried out first when there is no room: so
- * whoever adds many walks the ledger by a walk that outlives removals (sa_walk, hash_walk). */
+/* A job to fill, for no request.  What is gathered is carried out first when it makes a batch, unless
+ * a request is being taken: so whoever adds many walks the ledger by a walk that outlives removals
+ * (sa_walk, hash_walk). */
 struct kernel_job *service_add_job(struct service *service, enum kernel_verb verb);
 
 /* Removes an SA from kernel and ledger. */
@@ -72,6 +77,9 @@ void service_remove_policy(struct service *service, struct policy_record *policy
 
 /* The same, but what the configuration itself wants for the pair stays, or comes back. */
 void service_give_up_policy(struct service *service, struct policy_record *policy);
+
+/* Tells the kernel again who holds a piece, which somebody does. */
+void service_put_back(struct service *service, struct piece_record *piece);
 
 /* A name was resolved: the gate lets SAs of its connection go there, and where they are already. */
 void service_learn(const struct service *service, struct config *config,

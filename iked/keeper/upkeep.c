@@ -76,6 +76,11 @@ static void tell_expire(struct service *service, struct sa_record *sa, bool hard
         service_remove_sa(service, sa);
 }
 
+void upkeep_sa_gone(struct service *service, struct sa_record *sa)
+{
+    tell_expire(service, sa, true);
+}
+
 /* RFC 7296 section 2.23: the kernel has opened a packet from there, so somebody with the keys sent
  * it; whether the SA follows is for the engine to say. */
 static void tell_mapping(struct service *service, struct sa_record *sa,
@@ -111,7 +116,7 @@ struct inventory {
 static void remove_unknown(struct inventory *inventory, const struct kernel_sa *found)
 {
     /* The job waits until the dump is read, because it needs the same socket. */
-    if (inventory->service->job_count == SERVICE_JOBS_MAX) {
+    if (inventory->service->job_count >= inventory->service->batch_jobs) {
         inventory->cut = true;
         return;
     }
@@ -156,7 +161,6 @@ static bool adopt(struct inventory *inventory, const struct kernel_sa *found)
     if (sa == NULL)
         return false;
     sa->orphaned_ms = service->now_ms;
-    sa->seen = true;
     inventory->adopted++;
     return true;
 }
@@ -174,19 +178,9 @@ static void inventory_found_sa(void *context, const struct kernel_sa *found)
     struct sa_record *sa =
         ledger_find_sa(&service->ledger, &found->destination, found->spi, found->protocol);
     if (sa != NULL)
-        sa->seen = true;
+        sa->seen = service->ledger.look;
     else if (!adopt(inventory, found))
         remove_unknown(inventory, found);
-}
-
-static void forget_seen(struct service *service)
-{
-    struct sa_walk walk;
-
-    sa_walk_begin(&walk, &service->ledger, NULL);
-    for (struct sa_record *sa; (sa = sa_walk_next(&walk)) != NULL;)
-        sa->seen = false;
-    sa_walk_end(&walk);
 }
 
 static void expire_unseen(struct service *service)
@@ -195,7 +189,7 @@ static void expire_unseen(struct service *service)
 
     sa_walk_begin(&walk, &service->ledger, NULL);
     for (struct sa_record *sa; (sa = sa_walk_next(&walk)) != NULL;)
-        if (!sa->seen)
+        if (sa->seen != service->ledger.look)
             tell_expire(service, sa, true);
     sa_walk_end(&walk);
 }
@@ -203,14 +197,15 @@ static void expire_unseen(struct service *service)
 static void take_inventory(struct service *service, bool tell, uint64_t now_ms)
 {
     struct inventory inventory = {.service = service, .tell = tell};
+    struct kernel_viewer viewer = {.sa = inventory_found_sa, .context = &inventory};
 
     service->now_ms = now_ms;
     if (service->kernel->ops->notice_fd(service->kernel) < 0)
         return; /* a kernel that has nothing to show */
     do {
         inventory.cut = false;
-        forget_seen(service);
-        if (!service->kernel->ops->dump_sas(service->kernel, inventory_found_sa, &inventory)) {
+        audit_begin(service);
+        if (!service->kernel->ops->dump(service->kernel, KERNEL_SAS, &viewer)) {
             log_line(SEVERITY_ERROR, "the kernel does not list its SAs");
             return;
         }
@@ -226,21 +221,24 @@ static void adopt_piece(void *context, const struct kernel_piece *found)
 {
     struct service *service = context;
 
-    if (ledger_find_piece(&service->ledger, &found->piece) != NULL)
+    if (found->plain || !reqid_is_ours(found->template.reqid) ||
+        ledger_find_piece(&service->ledger, &found->piece) != NULL)
         return;
     struct piece_record *piece = ledger_add_piece(&service->ledger, &found->piece);
     if (piece == NULL) {
         log_line(SEVERITY_ERROR, "out of memory");
         return;
     }
-    piece->left_reqid = found->reqid;
-    piece->left_mode = found->mode;
+    piece->left_reqid = found->template.reqid;
+    piece->left_mode = found->template.mode;
 }
 
 void upkeep_adopt(struct service *service, uint64_t now_ms)
 {
+    struct kernel_viewer viewer = {.piece = adopt_piece, .context = service};
+
     take_inventory(service, false, now_ms);
-    if (!service->kernel->ops->dump_pieces(service->kernel, adopt_piece, service))
+    if (!service->kernel->ops->dump(service->kernel, KERNEL_POLICIES, &viewer))
         log_line(SEVERITY_ERROR, "the kernel does not list its policies");
 }
 
@@ -256,10 +254,14 @@ static void on_notice(void *context, const struct kernel_notice *notice)
     } else if (notice->kind == NOTICE_LOST) {
         log_line(SEVERITY_WARNING, "notices of the kernel were lost: comparing with what it has");
         take_inventory(service, true, service->now_ms);
-    } else if (sa != NULL && notice->kind == NOTICE_EXPIRE) {
-        tell_expire(service, sa, notice->hard);
-    } else if (sa != NULL) {
-        tell_mapping(service, sa, &notice->sa.source);
+        audit_lost(service);
+    } else if (notice->kind == NOTICE_EXPIRE || notice->kind == NOTICE_MAPPING) {
+        if (sa != NULL && notice->kind == NOTICE_EXPIRE)
+            tell_expire(service, sa, notice->hard);
+        else if (sa != NULL)
+            tell_mapping(service, sa, &notice->sa.source);
+    } else {
+        audit_notice(service, notice);
     }
 }
 
@@ -267,6 +269,7 @@ void upkeep_notices(struct service *service, uint64_t now_ms)
 {
     service->now_ms = now_ms;
     service->kernel->ops->read_notices(service->kernel, on_notice, service);
+    audit_notices_end(service);
     service_flush(service);
 }
 
@@ -409,6 +412,7 @@ static void sweep(struct service *service, bool all)
 void upkeep_tick(struct service *service, uint64_t now_ms)
 {
     service->now_ms = now_ms;
+    audit_tick(service);
     if (!service->committed)
         return;
     if (service->ledger.orphan_count > 0)

@@ -23,6 +23,9 @@ void upkeep_adopt(struct service *service, uint64_t now_ms);
 /* Reads what the kernel has to say. */
 void upkeep_notices(struct service *service, uint64_t now_ms);
 
+/* An SA is not in the kernel any more: the engine is told, and the ledger forgets it. */
+void upkeep_sa_gone(struct service *service, struct sa_record *sa);
+
 /* A negotiator died: its SAs are orphans now, its bare SPIs go. */
 void upkeep_session_over(struct service *service, uint64_t now_ms);
 

@@ -130,18 +130,74 @@ static void piece_from(const struct xfrm_selector *selector, uint8_t direction, 
     memcpy(piece->remote, out ? &selector->daddr : &selector->saddr, address_size(piece->family));
 }
 
+static bool direction_from(uint8_t direction, uint8_t *to)
+{
+    if (direction > XFRM_POLICY_FWD)
+        return false; /* a socket's */
+    *to = direction == XFRM_POLICY_OUT  ? KERNEL_OUT
+          : direction == XFRM_POLICY_IN ? KERNEL_IN
+                                        : KERNEL_FORWARD;
+    return true;
+}
+
+static struct policy_template template_from(const struct xfrm_user_tmpl *template,
+                                            uint8_t direction)
+{
+    uint8_t family = netlink_family_from(template->family);
+    struct policy_template is = {
+        .reqid = template->reqid,
+        .protocol = protocol_from(template->id.proto),
+        .mode = template->mode == XFRM_MODE_TUNNEL ? CHILD_TUNNEL : CHILD_TRANSPORT,
+        .policy = template->optional != 0 ? POLICY_PREFER : POLICY_REQUIRE,
+    };
+
+    is.local =
+        address_from(direction == KERNEL_OUT ? &template->saddr : &template->id.daddr, family);
+    is.remote.family = family;
+    if (direction == KERNEL_OUT)
+        is.remote = address_from(&template->id.daddr, family);
+    return is;
+}
+
+/* Does a mark or an interface select, too? */
+static bool is_partial(const struct nlmsghdr *message, size_t fixed)
+{
+    const struct nlattr *mark = netlink_attribute(message, fixed, XFRMA_MARK);
+    struct xfrm_mark value = {0};
+
+    if (mark != NULL && mnl_attr_get_payload_len(mark) >= sizeof(value))
+        memcpy(&value, mnl_attr_get_payload(mark), sizeof(value));
+    return value.m != 0 || netlink_attribute(message, fixed, XFRMA_IF_ID) != NULL;
+}
+
+static bool policy_from(const struct xfrm_userpolicy_info *info, struct kernel_piece *piece)
+{
+    *piece = (struct kernel_piece){
+        .priority = info->priority,
+        .plain = true,
+        .blocks = info->action == XFRM_POLICY_BLOCK,
+    };
+    if (netlink_family_from(info->sel.family) == FAMILY_NONE ||
+        !direction_from(info->dir, &piece->direction))
+        return false;
+    piece_from(&info->sel, info->dir, &piece->piece);
+    return true;
+}
+
 bool xfrm_decode_policy(const struct nlmsghdr *message, struct kernel_piece *piece)
 {
     struct xfrm_userpolicy_info info;
     struct xfrm_user_tmpl template;
 
-    if (!netlink_take(message, XFRM_MSG_NEWPOLICY, &info, sizeof(info)) ||
-        netlink_family_from(info.sel.family) == FAMILY_NONE ||
-        !take_template(message, sizeof(info), &template))
+    if ((!netlink_take(message, XFRM_MSG_NEWPOLICY, &info, sizeof(info)) &&
+         !netlink_take(message, XFRM_MSG_UPDPOLICY, &info, sizeof(info))) ||
+        !policy_from(&info, piece))
         return false;
-    piece_from(&info.sel, info.dir, &piece->piece);
-    piece->reqid = template.reqid;
-    piece->mode = template.mode == XFRM_MODE_TUNNEL ? CHILD_TUNNEL : CHILD_TRANSPORT;
+    piece->partial = is_partial(message, sizeof(info));
+    if (take_template(message, sizeof(info), &template)) {
+        piece->plain = false;
+        piece->template = template_from(&template, piece->direction);
+    }
     return true;
 }
 
@@ -192,8 +248,58 @@ static bool decode_mapping(const struct nlmsghdr *message, struct kernel_notice 
     return family != FAMILY_NONE;
 }
 
+/* --- What others do --- */
+
+static bool decode_sa_gone(const struct nlmsghdr *message, struct kernel_notice *notice)
+{
+    struct xfrm_usersa_id id;
+
+    if (!netlink_take(message, XFRM_MSG_DELSA, &id, sizeof(id)))
+        return false;
+    uint8_t family = netlink_family_from(id.family);
+    *notice = (struct kernel_notice){
+        .kind = NOTICE_SA_GONE,
+        .sa.destination = address_from(&id.daddr, family),
+        .sa.spi = ntohl(id.spi),
+        .sa.protocol = protocol_from(id.proto),
+    };
+    return family != FAMILY_NONE;
+}
+
+/* The whole policy stands in an attribute: the fixed part does not select it when it was removed by
+ * its index. */
+static bool decode_policy_gone(const struct nlmsghdr *message, struct kernel_notice *notice)
+{
+    struct xfrm_userpolicy_id id;
+    struct xfrm_userpolicy_info info;
+
+    if (!netlink_take(message, XFRM_MSG_DELPOLICY, &id, sizeof(id)))
+        return false;
+    const struct nlattr *policy = netlink_attribute(message, sizeof(id), XFRMA_POLICY);
+    if (policy == NULL || mnl_attr_get_payload_len(policy) < sizeof(info))
+        return false;
+    memcpy(&info, mnl_attr_get_payload(policy), sizeof(info));
+    *notice = (struct kernel_notice){.kind = NOTICE_POLICY_GONE};
+    return policy_from(&info, &notice->piece);
+}
+
+static bool decode_policy_there(const struct nlmsghdr *message, struct kernel_notice *notice)
+{
+    *notice = (struct kernel_notice){.kind = NOTICE_POLICY};
+    return xfrm_decode_policy(message, &notice->piece);
+}
+
+static bool decode_flush(const struct nlmsghdr *message, struct kernel_notice *notice)
+{
+    *notice = (struct kernel_notice){
+        .kind = message->nlmsg_type == XFRM_MSG_FLUSHSA ? NOTICE_SAS_GONE : NOTICE_POLICIES_GONE};
+    return message->nlmsg_type == XFRM_MSG_FLUSHSA || message->nlmsg_type == XFRM_MSG_FLUSHPOLICY;
+}
+
 bool xfrm_decode_notice(const struct nlmsghdr *message, struct kernel_notice *notice)
 {
     return decode_acquire(message, notice) || decode_expire(message, notice) ||
-           decode_mapping(message, notice);
+           decode_mapping(message, notice) || decode_sa_gone(message, notice) ||
+           decode_policy_gone(message, notice) || decode_policy_there(message, notice) ||
+           decode_flush(message, notice);
 }

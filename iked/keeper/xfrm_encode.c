@@ -45,6 +45,7 @@ struct nlmsghdr *xfrm_begin(struct xfrm_batch *batch, uint16_t type, uint16_t fl
     message->nlmsg_type = type;
     message->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
     message->nlmsg_seq = ++batch->sequence;
+    message->nlmsg_pid = batch->port;
     return message;
 }
 
@@ -409,14 +410,11 @@ static void encode_remove_forward(struct xfrm_batch *batch, const struct kernel_
  * With an SA the deadlock is only put off: unreachability probes (RFC 4861 section 7.3) are
  * unicast, so a peer that lost the SA cannot answer them, its neighbour entry fails, and the IKE
  * packets that would mend the SA fail with it. */
-#define ND_FIRST 133
-#define ND_LAST  137
-
 static void encode_bypass(struct xfrm_batch *batch, bool set)
 {
     static const uint8_t directions[] = {XFRM_POLICY_OUT, XFRM_POLICY_IN};
 
-    for (uint16_t type = ND_FIRST; type <= ND_LAST; type++) {
+    for (uint16_t type = KERNEL_ND_FIRST; type < KERNEL_ND_FIRST + KERNEL_ND_COUNT; type++) {
         struct piece piece = {
             .family = FAMILY_IPV6,
             .protocol = IPPROTO_ICMPV6,
@@ -476,9 +474,9 @@ bool xfrm_encode_job(struct xfrm_batch *batch, const struct kernel_job *job, str
     return true;
 }
 
-void xfrm_encode_dump(struct xfrm_batch *batch, enum xfrm_table table)
+void xfrm_encode_dump(struct xfrm_batch *batch, enum kernel_table table)
 {
-    bool sas = table == XFRM_TABLE_SAS;
+    bool sas = table == KERNEL_SAS;
     struct nlmsghdr *message =
         xfrm_begin(batch, sas ? XFRM_MSG_GETSA : XFRM_MSG_GETPOLICY, NLM_F_DUMP);
 

@@ -17,6 +17,7 @@ struct xfrm_batch {
     size_t capacity;
     size_t size;
     uint32_t sequence; /* of the last message; each gets the next */
+    uint32_t port;     /* of the socket: the kernel's notices of what is done bear it */
     size_t count;      /* of messages */
 };
 
@@ -51,7 +52,6 @@ void xfrm_encode_sa_id(struct xfrm_batch *batch, uint16_t type, uint16_t flags,
 
 /* --- Dumps --- */
 
-enum xfrm_table { XFRM_TABLE_SAS, XFRM_TABLE_POLICIES };
-void xfrm_encode_dump(struct xfrm_batch *batch, enum xfrm_table table);
+void xfrm_encode_dump(struct xfrm_batch *batch, enum kernel_table table);
 
 #endif

@@ -2,10 +2,13 @@
  * The kernel through XFRM's netlink: sockets, batches, acknowledgements, dumps, notices.
  *
  * Requests are synchronous: the kernel carries a batch out within the send, so its answers wait
- * when that returns.  A second socket listens to acquires, expiries and mappings.
+ * when that returns.  A second socket listens to what the kernel says by itself and what others do
+ * to its tables; a third one looks through the tables step by step.
  * Not here: the messages (xfrm_encode.h, xfrm_move.h, xfrm_decode.h).
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/netlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,18 +23,24 @@
 #include "lib/wire/ikev2.h"
 
 #define XFRMGRP_MAPPING (1u << (XFRMNLGRP_MAPPING - 1)) /* which <linux/xfrm.h> forgot */
-#define BATCH_SIZE      65536
-#define BATCH_JOBS_MAX  128 /* their answers fit the receive buffer */
-#define RECEIVE_SIZE    65536
-#define REQUEST_RCVBUF  (4 << 20)
-#define NOTICE_RCVBUF   (8 << 20)
-#define NOTICES_MAX     256 /* datagrams per wakeup */
+#define NOTICE_GROUPS \
+    (XFRMGRP_ACQUIRE | XFRMGRP_EXPIRE | XFRMGRP_MAPPING | XFRMGRP_SA | XFRMGRP_POLICY)
+#define BATCH_SIZE     65536
+#define BATCH_JOBS_MAX 128 /* their answers fit the receive buffer */
+#define RECEIVE_SIZE   65536
+#define REQUEST_RCVBUF (4 << 20)
+#define NOTICE_RCVBUF  (8 << 20)
+#define NOTICES_MAX    256 /* datagrams per wakeup */
+#define LOOK_RCVBUF    (1 << 20)
+#define LOOK_DATAGRAMS 16 /* per step: some thousand entries */
 
 struct xfrm {
     struct kernel kernel;
     struct early *early;
     int request_fd;
     int notice_fd;
+    int look_fd;   /* -1: no table is being looked through */
+    uint32_t port; /* of request_fd */
     uint32_t sequence;
     uint8_t out[BATCH_SIZE] __attribute__((aligned(8)));
     uint8_t in[RECEIVE_SIZE] __attribute__((aligned(8)));
@@ -57,8 +66,10 @@ static bool send_batch(struct xfrm *xfrm, const struct xfrm_batch *batch)
 
 static struct xfrm_batch batch_of(struct xfrm *xfrm)
 {
-    return (struct xfrm_batch){
-        .data = xfrm->out, .capacity = sizeof(xfrm->out), .sequence = xfrm->sequence};
+    return (struct xfrm_batch){.data = xfrm->out,
+                               .capacity = sizeof(xfrm->out),
+                               .sequence = xfrm->sequence,
+                               .port = xfrm->port};
 }
 
 /* --- Jobs --- */
@@ -241,80 +252,107 @@ static void xfrm_run(struct kernel *kernel, struct kernel_job *jobs, size_t coun
 
 /* --- Dumps --- */
 
-/* Calls `each` for every message of a table; false when the answer broke off. */
-static bool dump(struct xfrm *xfrm, enum xfrm_table table,
-                 void (*each)(void *context, const struct nlmsghdr *message), void *context)
+static void show(const struct nlmsghdr *message, const struct kernel_viewer *viewer)
+{
+    struct kernel_piece piece;
+    struct kernel_sa sa;
+
+    if (viewer->sa != NULL && xfrm_decode_sa(message, &sa) && reqid_is_ours(sa.reqid))
+        viewer->sa(viewer->context, &sa);
+    if (viewer->piece != NULL && xfrm_decode_policy(message, &piece))
+        viewer->piece(viewer->context, &piece);
+}
+
+static bool ask_dump(struct xfrm *xfrm, int fd, enum kernel_table table)
 {
     struct xfrm_batch batch = batch_of(xfrm);
 
     xfrm_encode_dump(&batch, table);
     xfrm->sequence = batch.sequence;
-    if (!send_batch(xfrm, &batch))
-        return false;
-    for (;;) {
-        ssize_t size = netlink_receive(xfrm->request_fd, xfrm->in, sizeof(xfrm->in), 0);
-        if (size < 0)
-            return false;
-        int left = (int)size;
-        const struct nlmsghdr *message = (const struct nlmsghdr *)(void *)xfrm->in;
-        for (; netlink_fits(message, left); message = mnl_nlmsg_next(message, &left)) {
-            if (message->nlmsg_seq != xfrm->sequence)
-                continue;
-            if (message->nlmsg_type == NLMSG_DONE)
-                return true;
-            if (message->nlmsg_type == NLMSG_ERROR)
-                return false;
-            each(context, message);
-        }
+    return netlink_send(fd, batch.data, batch.size);
+}
+
+/* The next datagram of a dump; LOOK_MORE too when there is none for now (`flags`). */
+static enum kernel_look read_dump(int fd, int flags, void *room, size_t size,
+                                  const struct kernel_viewer *viewer)
+{
+    ssize_t got = netlink_receive(fd, room, size, flags);
+    int left = (int)got;
+
+    if (got < 0)
+        return (flags & MSG_DONTWAIT) != 0 && errno == EAGAIN ? LOOK_MORE : LOOK_BROKEN;
+    const struct nlmsghdr *message = room;
+    for (; netlink_fits(message, left); message = mnl_nlmsg_next(message, &left)) {
+        if (message->nlmsg_type == NLMSG_DONE)
+            return LOOK_DONE;
+        if (message->nlmsg_type == NLMSG_ERROR)
+            return LOOK_BROKEN;
+        show(message, viewer);
     }
+    return LOOK_MORE;
 }
 
-struct sa_visit {
-    void (*found)(void *context, const struct kernel_sa *sa);
-    void *context;
-};
-
-static void visit_sa(void *context, const struct nlmsghdr *message)
+/* Each dump has a socket of its own: what is left of one that broke off is no part of the next. */
+static bool xfrm_dump(struct kernel *kernel, enum kernel_table table,
+                      const struct kernel_viewer *viewer)
 {
-    const struct sa_visit *visit = context;
-    struct kernel_sa sa;
+    struct xfrm *xfrm = xfrm_of(kernel);
+    int fd = netlink_open(NETLINK_XFRM, 0, LOOK_RCVBUF);
+    enum kernel_look look = fd >= 0 && ask_dump(xfrm, fd, table) ? LOOK_MORE : LOOK_BROKEN;
 
-    if (xfrm_decode_sa(message, &sa) && reqid_is_ours(sa.reqid))
-        visit->found(visit->context, &sa);
+    while (look == LOOK_MORE)
+        look = read_dump(fd, 0, xfrm->in, sizeof(xfrm->in), viewer);
+    if (fd >= 0)
+        close(fd);
+    return look == LOOK_DONE;
 }
 
-static bool xfrm_dump_sas(struct kernel *kernel,
-                          void (*found)(void *context, const struct kernel_sa *sa), void *context)
+static void end_look(struct xfrm *xfrm)
 {
-    struct sa_visit visit = {.found = found, .context = context};
-
-    return dump(xfrm_of(kernel), XFRM_TABLE_SAS, visit_sa, &visit);
+    if (xfrm->look_fd >= 0)
+        close(xfrm->look_fd);
+    xfrm->look_fd = -1;
 }
 
-struct piece_visit {
-    void (*found)(void *context, const struct kernel_piece *piece);
-    void *context;
-};
-
-static void visit_piece(void *context, const struct nlmsghdr *message)
+static enum kernel_look xfrm_look(struct kernel *kernel, enum kernel_table table,
+                                  const struct kernel_viewer *viewer, bool begin)
 {
-    const struct piece_visit *visit = context;
-    struct kernel_piece piece;
+    struct xfrm *xfrm = xfrm_of(kernel);
+    enum kernel_look look = LOOK_MORE;
 
-    if (xfrm_decode_policy(message, &piece) && reqid_is_ours(piece.reqid))
-        visit->found(visit->context, &piece);
-}
-
-static bool xfrm_dump_pieces(struct kernel *kernel,
-                             void (*found)(void *context, const struct kernel_piece *piece),
-                             void *context)
-{
-    struct piece_visit visit = {.found = found, .context = context};
-
-    return dump(xfrm_of(kernel), XFRM_TABLE_POLICIES, visit_piece, &visit);
+    if (begin) {
+        end_look(xfrm);
+        xfrm->look_fd = netlink_open(NETLINK_XFRM, 0, LOOK_RCVBUF);
+        look = xfrm->look_fd >= 0 && ask_dump(xfrm, xfrm->look_fd, table) ? LOOK_MORE : LOOK_BROKEN;
+    }
+    for (int i = 0; i < LOOK_DATAGRAMS && look == LOOK_MORE; i++)
+        look = read_dump(xfrm->look_fd, MSG_DONTWAIT, xfrm->in, sizeof(xfrm->in), viewer);
+    if (look != LOOK_MORE)
+        end_look(xfrm);
+    return look;
 }
 
 /* --- Notices --- */
+
+/* What the keeper does comes back as notices, and of each SA that is made, by whomever, there would
+ * be one of half a kilobyte: neither is of interest, so the socket does not take them.  (A filter's
+ * numbers are big-endian.)  Where the filter fails they are only read for nothing. */
+static void take_no_echoes(int fd, uint32_t port)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_pid)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(port), 3, 0),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(XFRM_MSG_NEWSA), 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(XFRM_MSG_UPDSA), 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+
+    if (port != 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
 
 static int xfrm_notice_fd(const struct kernel *kernel)
 {
@@ -339,7 +377,8 @@ static void xfrm_read_notices(struct kernel *kernel,
         const struct nlmsghdr *message = (const struct nlmsghdr *)(void *)xfrm->heard;
         for (; netlink_fits(message, left); message = mnl_nlmsg_next(message, &left)) {
             struct kernel_notice heard;
-            if (xfrm_decode_notice(message, &heard))
+            bool echo = xfrm->port != 0 && message->nlmsg_pid == xfrm->port;
+            if (!echo && xfrm_decode_notice(message, &heard))
                 notice(context, &heard);
         }
     }
@@ -352,6 +391,7 @@ static void xfrm_free(struct kernel *kernel)
     struct xfrm *xfrm = xfrm_of(kernel);
 
     early_free(xfrm->early);
+    end_look(xfrm);
     if (xfrm->request_fd >= 0)
         close(xfrm->request_fd);
     if (xfrm->notice_fd >= 0)
@@ -361,8 +401,8 @@ static void xfrm_free(struct kernel *kernel)
 
 static const struct kernel_ops xfrm_ops = {
     .run = xfrm_run,
-    .dump_sas = xfrm_dump_sas,
-    .dump_pieces = xfrm_dump_pieces,
+    .dump = xfrm_dump,
+    .look = xfrm_look,
     .notice_fd = xfrm_notice_fd,
     .read_notices = xfrm_read_notices,
     .free = xfrm_free,
@@ -380,10 +420,13 @@ struct kernel *kernel_xfrm_new(struct early *early, struct reason *reason)
     xfrm->kernel.ops = &xfrm_ops;
     xfrm->early = early;
     xfrm->request_fd = netlink_open(NETLINK_XFRM, 0, REQUEST_RCVBUF);
-    xfrm->notice_fd = netlink_open(NETLINK_XFRM, XFRMGRP_ACQUIRE | XFRMGRP_EXPIRE | XFRMGRP_MAPPING,
-                                   NOTICE_RCVBUF);
-    if (xfrm->request_fd >= 0 && xfrm->notice_fd >= 0)
+    xfrm->notice_fd = netlink_open(NETLINK_XFRM, NOTICE_GROUPS, NOTICE_RCVBUF);
+    xfrm->look_fd = -1;
+    if (xfrm->request_fd >= 0 && xfrm->notice_fd >= 0) {
+        xfrm->port = netlink_port(xfrm->request_fd);
+        take_no_echoes(xfrm->notice_fd, xfrm->port);
         return &xfrm->kernel;
+    }
     reason_set(reason, STATUS_FAIL, 0,
                "cannot open the kernel's XFRM (%s): it needs CAP_NET_ADMIN and the module "
                "xfrm_user; --kernel=none goes without, and protects nothing",

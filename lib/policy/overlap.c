@@ -218,3 +218,20 @@ const struct configured_pair *asked_configured(const struct asked *asked,
     }
     return NULL;
 }
+
+bool configured_yields(const struct configured_pair *configured, const struct piece *piece,
+                       uint32_t priority)
+{
+    const struct child_selectors *pair = &configured->pair;
+    struct piece pieces[PIECES_MAX];
+    size_t count;
+
+    if (priority > configured->widest ||
+        pieces_of(&pair->local, &pair->remote, pieces, &count, NULL) != STATUS_OK)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (priority <= piece_priority(&pieces[i], configured->child->policy) &&
+            pieces_meet(&pieces[i], piece))
+            return true;
+    return false;
+}

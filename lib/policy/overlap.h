@@ -56,6 +56,10 @@ const struct configured_pair *config_next_pair(const struct config *config,
 const struct configured_pair *asked_configured(const struct asked *asked,
                                                const struct config *config);
 
+/* Would the kernel prefer a policy of this priority to it, for some packet that both match? */
+bool configured_yields(const struct configured_pair *configured, const struct piece *piece,
+                       uint32_t priority);
+
 /* Enters the pairs of a connection's children, in place of those that were there before.  False
  * when memory is out, which it cannot be but the first time. */
 bool config_index_pairs(struct config *config, struct connection *connection);

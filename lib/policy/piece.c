@@ -222,6 +222,42 @@ uint32_t piece_priority(const struct piece *piece, enum child_policy policy)
     return band - (address_bits << PORT_WEIGHT_BITS) - port_bits;
 }
 
+static struct selector prefix_selector(const struct piece *piece, const uint8_t address[16],
+                                       unsigned bits)
+{
+    struct selector selector = {
+        .family = piece->family, .protocol = piece->protocol, .port_end = UINT16_MAX};
+    size_t size = address_size(piece->family);
+
+    for (size_t i = 0; i<size; i++, bits = bits> 8 ? bits - 8 : 0) {
+        uint8_t mask = bits >= 8 ? UINT8_MAX : (uint8_t) ~(UINT8_MAX >> bits);
+        selector.start[i] = address[i] & mask;
+        selector.end[i] = (uint8_t)(address[i] | (uint8_t)~mask);
+    }
+    return selector;
+}
+
+static void set_block(struct selector *selector, uint16_t port, uint16_t mask)
+{
+    selector->port_start = port & mask;
+    selector->port_end = (uint16_t)(port | (uint16_t)~mask);
+}
+
+void piece_selectors(const struct piece *piece, struct selector *local, struct selector *remote)
+{
+    *local = prefix_selector(piece, piece->local, piece->local_bits);
+    *remote = prefix_selector(piece, piece->remote, piece->remote_bits);
+    if (protocol_is_icmp(piece->protocol)) {
+        set_block(local, (uint16_t)(piece->local_port << 8 | (piece->remote_port & 0xff)),
+                  (uint16_t)(piece->local_mask << 8 | (piece->remote_mask & 0xff)));
+        set_block(remote, local->port_start, UINT16_MAX);
+        remote->port_end = local->port_end;
+    } else {
+        set_block(local, piece->local_port, piece->local_mask);
+        set_block(remote, piece->remote_port, piece->remote_mask);
+    }
+}
+
 bool piece_equal(const struct piece *a, const struct piece *b)
 {
     return a->family == b->family && a->protocol == b->protocol && a->local_bits == b->local_bits &&

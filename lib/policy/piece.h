@@ -48,6 +48,9 @@ uint32_t piece_priority(const struct piece *piece, enum child_policy policy);
 /* Lower than any piece's. */
 #define PIECE_PRIORITY_BYPASS 100
 
+/* What it selects, as a pair again. */
+void piece_selectors(const struct piece *piece, struct selector *local, struct selector *remote);
+
 bool piece_equal(const struct piece *a, const struct piece *b);
 
 #endif

@@ -66,8 +66,9 @@ static void check_message(const struct nlmsghdr *message)
     if (xfrm_decode_policy(message, &piece))
         check_piece(&piece.piece);
     if (xfrm_decode_notice(message, &notice))
-        CHECK(notice.kind == NOTICE_ACQUIRE || notice.kind == NOTICE_EXPIRE ||
-              notice.kind == NOTICE_MAPPING);
+        CHECK(notice.kind != 0 && notice.kind != NOTICE_LOST);
+    if (xfrm_decode_notice(message, &notice) && notice.kind == NOTICE_POLICY_GONE)
+        check_piece(&notice.piece.piece);
     if (route_decode(message, &route))
         CHECK(route.source.family == FAMILY_NONE || address_size(route.source.family) > 0);
     if (route_is_change(message))

@@ -41,23 +41,32 @@ static void toy_run(struct kernel *kernel, struct kernel_job *jobs, size_t count
     }
 }
 
-static bool toy_dump_sas(struct kernel *kernel,
-                         void (*found)(void *context, const struct kernel_sa *sa), void *context)
+static bool toy_dump(struct kernel *kernel, enum kernel_table table,
+                     const struct kernel_viewer *viewer)
 {
     (void)kernel;
-    for (size_t i = 0; i < toy.sa_count; i++)
-        found(context, &toy.sas[i]);
+    for (size_t i = 0; table == KERNEL_SAS && i < toy.sa_count; i++)
+        viewer->sa(viewer->context, &toy.sas[i]);
+    for (size_t i = 0; table == KERNEL_POLICIES && i < toy.piece_count; i++)
+        viewer->piece(viewer->context, &toy.pieces[i]);
     return true;
 }
 
-static bool toy_dump_pieces(struct kernel *kernel,
-                            void (*found)(void *context, const struct kernel_piece *piece),
-                            void *context)
+/* One entry at a time. */
+static enum kernel_look toy_look(struct kernel *kernel, enum kernel_table table,
+                                 const struct kernel_viewer *viewer, bool begin)
 {
+    size_t count = table == KERNEL_SAS ? toy.sa_count : toy.piece_count;
+
     (void)kernel;
-    for (size_t i = 0; i < toy.piece_count; i++)
-        found(context, &toy.pieces[i]);
-    return true;
+    toy.looked_at = begin ? 0 : toy.looked_at;
+    if (toy.looked_at >= count)
+        return LOOK_DONE;
+    if (table == KERNEL_SAS)
+        viewer->sa(viewer->context, &toy.sas[toy.looked_at++]);
+    else
+        viewer->piece(viewer->context, &toy.pieces[toy.looked_at++]);
+    return LOOK_MORE;
 }
 
 static int toy_notice_fd(const struct kernel *kernel)
@@ -84,7 +93,7 @@ static void toy_free(struct kernel *kernel)
 }
 
 static const struct kernel_ops toy_ops = {
-    toy_run, toy_dump_sas, toy_dump_pieces, toy_notice_fd, toy_read_notices, toy_free,
+    toy_run, toy_dump, toy_look, toy_notice_fd, toy_read_notices, toy_free,
 };
 
 /* --- The negotiator --- */

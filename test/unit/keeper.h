@@ -27,8 +27,9 @@ struct toy {
     uint32_t next_spi;
     struct kernel_sa sas[16]; /* what a dump shows */
     size_t sa_count;
-    struct kernel_piece pieces[16];
+    struct kernel_piece pieces[32];
     size_t piece_count;
+    size_t looked_at;
     struct kernel_notice notices[16];
     size_t notice_count;
 };

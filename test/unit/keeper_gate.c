@@ -89,7 +89,7 @@ static void bare_spis_are_counted(void **state)
     }
     assert_refused(&good, "too many SPIs");
     struct address us = policy_address("192.0.2.1");
-    ledger_fill_sa(ledger_find_sa(&room.ledger, &us, 0x1000, V2_PROTOCOL_ESP), true);
+    ledger_fill_sa(&room.ledger, ledger_find_sa(&room.ledger, &us, 0x1000, V2_PROTOCOL_ESP), true);
     assert_passes(&good);
 }
 

@@ -42,7 +42,7 @@ static void inbound_sas_need_their_spi(void **state)
     assert_passes(&good);
     REFUSED(good, "not allocated", e->install_sa.spi++);
     REFUSED(good, "replay window", e->install_sa.replay_window = 0);
-    ledger_fill_sa(spi, true);
+    ledger_fill_sa(&room.ledger, spi, true);
     assert_refused(&good, "already");
     ledger_remove_sa(&room.ledger, spi);
     /* Granted to another child, or as an outbound one. */

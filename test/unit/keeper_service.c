@@ -339,8 +339,7 @@ static struct kernel_piece left_piece(uint32_t reqid, uint8_t last)
                   .remote_bits = 32,
                   .local = {192, 0, 2, 1},
                   .remote = {192, 0, 2, last}},
-        .reqid = reqid,
-        .mode = CHILD_TRANSPORT,
+        .template = {.reqid = reqid, .mode = CHILD_TRANSPORT},
     };
 }
 

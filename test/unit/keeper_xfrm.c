@@ -328,8 +328,8 @@ static void dumps_ask_for_all(void **state)
     struct xfrm_batch batch = batch_new();
     (void)state;
 
-    xfrm_encode_dump(&batch, XFRM_TABLE_SAS);
-    xfrm_encode_dump(&batch, XFRM_TABLE_POLICIES);
+    xfrm_encode_dump(&batch, KERNEL_SAS);
+    xfrm_encode_dump(&batch, KERNEL_POLICIES);
     assert_int_equal(message_at(&batch, 0)->nlmsg_type, XFRM_MSG_GETSA);
     assert_int_equal(message_at(&batch, 0)->nlmsg_flags, NLM_F_REQUEST | NLM_F_DUMP);
     assert_int_equal(message_at(&batch, 1)->nlmsg_type, XFRM_MSG_GETPOLICY);

@@ -244,16 +244,93 @@ static void policies_are_read(void **state)
             struct xfrm_user_tmpl template = template_of(message_at(&batch, i));
             struct nlmsghdr *message = message_new(XFRM_MSG_NEWPOLICY, &info, sizeof(info));
             struct kernel_piece found;
-            assert_false(xfrm_decode_policy(message, &found)); /* no template: not ours */
+            assert_true(xfrm_decode_policy(message, &found));
+            assert_true(found.plain); /* no template: not ours */
             message_put(message, XFRMA_TMPL, &template, sizeof(template));
             assert_true(xfrm_decode_policy(message, &found));
             assert_true(piece_equal(&found.piece, &pieces[p]));
-            assert_int_equal(found.reqid, 0x69000003);
-            assert_int_equal(found.mode, CHILD_TUNNEL);
-            message->nlmsg_len -= 4;
-            assert_false(xfrm_decode_policy(message, &found));
+            assert_false(found.plain || found.blocks || found.partial);
+            assert_int_equal(found.direction, i == 0   ? KERNEL_OUT
+                                              : i == 1 ? KERNEL_IN
+                                                       : KERNEL_FORWARD);
+            assert_int_equal(found.priority, piece_priority(&pieces[p], POLICY_REQUIRE));
+            assert_int_equal(found.template.reqid, 0x69000003);
+            assert_int_equal(found.template.mode, CHILD_TUNNEL);
+            assert_int_equal(found.template.policy, POLICY_REQUIRE);
+            assert_true(address_same_host(&found.template.local, &policy.local));
+            assert_true(address_same_host(&found.template.remote, &policy.remote) == (i == 0));
+            message->nlmsg_len -= 4; /* the template is cut off */
+            assert_true(xfrm_decode_policy(message, &found));
+            assert_true(found.plain);
         }
     }
+}
+
+/* What others do, and what is not for all packets. */
+static void policies_of_others_are_read(void **state)
+{
+    struct policy_template policy = policy_of(CHILD_TRANSPORT);
+    struct piece piece = piece_v4();
+    struct xfrm_batch batch = encode_policy(&policy, &piece);
+    struct xfrm_userpolicy_info info = policy_body(message_at(&batch, 0));
+    struct xfrm_mark mark = {.v = 1, .m = 0xff};
+    struct kernel_piece found;
+    (void)state;
+
+    info.action = XFRM_POLICY_BLOCK;
+    struct nlmsghdr *message = message_new(XFRM_MSG_UPDPOLICY, &info, sizeof(info));
+    assert_true(xfrm_decode_policy(message, &found));
+    assert_true(found.blocks && !found.partial);
+    message_put(message, XFRMA_MARK, &mark, sizeof(mark));
+    assert_true(xfrm_decode_policy(message, &found));
+    assert_true(found.partial);
+    mark.m = 0;
+    message = message_new(XFRM_MSG_UPDPOLICY, &info, sizeof(info));
+    message_put(message, XFRMA_MARK, &mark, sizeof(mark));
+    assert_true(xfrm_decode_policy(message, &found));
+    assert_false(found.partial);
+    info.dir = 3; /* a socket's */
+    message = message_new(XFRM_MSG_NEWPOLICY, &info, sizeof(info));
+    assert_false(xfrm_decode_policy(message, &found));
+}
+
+/* By its selectors, or by an index that is the kernel's alone. */
+static void removals_by_others_are_heard(void **state)
+{
+    struct policy_template policy = policy_of(CHILD_TRANSPORT);
+    struct piece piece = piece_v4();
+    struct xfrm_batch batch = encode_policy(&policy, &piece);
+    struct xfrm_userpolicy_info info = policy_body(message_at(&batch, 1));
+    struct xfrm_userpolicy_id id = {.index = 9, .dir = XFRM_POLICY_IN};
+    struct xfrm_usersa_id sa = {.spi = htonl(0xc0000001), .family = AF_INET, .proto = IPPROTO_ESP};
+    struct kernel_notice notice;
+    (void)state;
+
+    struct nlmsghdr *message = message_new(XFRM_MSG_DELPOLICY, &id, sizeof(id));
+    assert_false(xfrm_decode_notice(message, &notice));
+    message_put(message, XFRMA_POLICY, &info, sizeof(info));
+    assert_true(xfrm_decode_notice(message, &notice));
+    assert_int_equal(notice.kind, NOTICE_POLICY_GONE);
+    assert_int_equal(notice.piece.direction, KERNEL_IN);
+    assert_true(piece_equal(&notice.piece.piece, &piece));
+    message = message_new(XFRM_MSG_FLUSHPOLICY, NULL, 0);
+    assert_true(xfrm_decode_notice(message, &notice));
+    assert_int_equal(notice.kind, NOTICE_POLICIES_GONE);
+    struct xfrm_usersa_flush flush = {.proto = IPPROTO_ESP};
+    message = message_new(XFRM_MSG_FLUSHSA, &flush, sizeof(flush));
+    assert_true(xfrm_decode_notice(message, &notice));
+    assert_int_equal(notice.kind, NOTICE_SAS_GONE);
+    inet_pton(AF_INET, "192.0.2.1", &sa.daddr);
+    message = message_new(XFRM_MSG_DELSA, &sa, sizeof(sa));
+    assert_true(xfrm_decode_notice(message, &notice));
+    assert_int_equal(notice.kind, NOTICE_SA_GONE);
+    assert_int_equal(notice.sa.spi, 0xc0000001);
+    assert_int_equal(notice.sa.protocol, V2_PROTOCOL_ESP);
+    struct address us = policy_address("192.0.2.1");
+    assert_true(address_same_host(&notice.sa.destination, &us));
+    message = message_new(XFRM_MSG_NEWPOLICY, &info, sizeof(info));
+    assert_true(xfrm_decode_notice(message, &notice));
+    assert_int_equal(notice.kind, NOTICE_POLICY);
 }
 
 static struct xfrm_selector packet_selector(uint8_t protocol, uint16_t source_port,
@@ -308,6 +385,8 @@ int main(void)
         cmocka_unit_test(removals_name_the_same_selectors),
         cmocka_unit_test(neighbour_discovery_passes_by),
         cmocka_unit_test(policies_are_read),
+        cmocka_unit_test(policies_of_others_are_read),
+        cmocka_unit_test(removals_by_others_are_heard),
         cmocka_unit_test(acquires_are_read),
     };
 

@@ -71,7 +71,8 @@ struct nlmsghdr *message_new(uint16_t type, const void *body, size_t size)
     memset(room, 0, sizeof(room));
     message->nlmsg_type = type;
     message->nlmsg_len = (uint32_t)(sizeof(*message) + size);
-    memcpy(room + sizeof(*message), body, size);
+    if (size > 0)
+        memcpy(room + sizeof(*message), body, size);
     return message;
 }
 
