@@ -23,6 +23,7 @@ struct options {
     const char *run_dir;
     const char *user;
     enum options_kernel kernel;
+    uint32_t commit_ms; /* for a negotiator to take a configuration; 0: the default */
     /* For the processes that the keeper starts. */
     bool negotiator;
     bool resolver;

@@ -195,8 +195,7 @@ bool files_load(const char *path, struct loaded *loaded, char error[FILES_ERROR_
         return fault(error, path, "the path is too long");
     if (file_read(&loaded->files, path, error) && directory_read(&loaded->files, path, error) &&
         (loaded->config = config_parse(loaded->files.texts, loaded->files.count, error)) != NULL &&
-        config_is_complete(loaded->config, path, error) &&
-        secrets_read(path, loaded, error))
+        config_is_complete(loaded->config, path, error) && secrets_read(path, loaded, error))
         return true;
     loaded_free(loaded);
     return false;

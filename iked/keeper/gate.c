@@ -14,11 +14,18 @@ void gate_init(struct gate *gate, const struct ledger *ledger, const struct conf
         .config = config,
         .sign_credit = GATE_SIGN_BURST * 1000ull,
         .sign_ms = now_ms,
+        .now_ms = now_ms,
     };
+}
+
+void gate_time(struct gate *gate, uint64_t now_ms)
+{
+    gate->now_ms = now_ms;
 }
 
 void gate_offer(struct gate *gate, const struct config *config)
 {
+    gate->offered_ms = gate->now_ms;
     gate->before = gate->config;
     gate->config = config;
 }
@@ -111,6 +118,12 @@ static enum status (*const checks[])(const struct gate *gate, const struct confi
     [EFFECT_REMOVE_ORPHANS] = check_remove_orphans,
 };
 
+/* A negotiator that holds on to what the operator has taken back does so in vain. */
+static bool before_holds(const struct gate *gate)
+{
+    return gate->before != NULL && gate->now_ms - gate->offered_ms < GATE_COMMIT_MS;
+}
+
 /* One signature is a thousand of credit, so a millisecond brings GATE_SIGN_RATE. */
 static void count_credit(struct gate *gate, uint64_t now_ms)
 {
@@ -129,10 +142,11 @@ enum status gate_check(struct gate *gate, const struct effect *effect, uint64_t 
 {
     enum status status = STATUS_FAIL;
 
+    gate_time(gate, now_ms);
     count_credit(gate, now_ms);
     if ((size_t)effect->kind < sizeof(checks) / sizeof(checks[0]) && checks[effect->kind] != NULL) {
         status = checks[effect->kind](gate, gate->config, effect, reason);
-        if (status != STATUS_OK && gate->before != NULL)
+        if (status != STATUS_OK && before_holds(gate))
             status = checks[effect->kind](gate, gate->before, effect, NULL);
     } else {
         refuse(reason, "not an effect of the keeper's");

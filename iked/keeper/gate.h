@@ -25,10 +25,16 @@
 #define GATE_SIGN_RATE  10000
 #define GATE_SIGN_BURST 20000
 
+/* So long the configuration before is still good when the negotiator does not commit to the newest:
+ * far longer than an honest one takes. */
+#define GATE_COMMIT_MS 60000
+
 struct gate {
     const struct ledger *ledger; /* borrowed */
     const struct config *config; /* borrowed; the newest */
     const struct config *before; /* borrowed; still good until the newest is committed; or NULL */
+    uint64_t offered_ms;         /* when the newest was */
+    uint64_t now_ms;             /* as it was heard last */
     /* Is it one of this host's own?  To be set after gate_init. */
     bool (*is_own_address)(void *context, const struct address *address);
     void *context;
@@ -40,15 +46,22 @@ struct gate {
 void gate_init(struct gate *gate, const struct ledger *ledger, const struct config *config,
                uint64_t now_ms);
 
-/* A new configuration was handed out: both are good until gate_commit. */
+/* What time it is; gate_check says so, too. */
+void gate_time(struct gate *gate, uint64_t now_ms);
+
+/* A new configuration was handed out: both are good until gate_commit, but not after
+ * GATE_COMMIT_MS. */
 void gate_offer(struct gate *gate, const struct config *config);
 void gate_commit(struct gate *gate);
 
 /* Does the configuration itself want a policy, whatever the negotiator says?  It does when the pair
  * (or the piece of a pair) is one of the child's own.  Such a policy goes with its configuration and
- * not before: what it protects would leave in the clear.  The first writes what is wanted. */
+ * not before: what it protects would leave in the clear.  The first writes what is wanted, as the
+ * second does for the i-th pair (child_pair). */
 bool config_policy(const struct config *config, const struct owner *owner,
                    const struct child_selectors *pair, struct effect_policy *policy);
+struct effect_policy child_policy_of(const struct child_config *child,
+                                     const struct child_selectors *pair);
 bool config_wants_piece(const struct config *config, uint32_t reqid, const struct piece *piece);
 
 /* May `address` be our end of the connection?  The configured one; where it leaves that open, any

@@ -26,8 +26,8 @@ static const struct child_config *child_of(const struct config *config, const st
     return connection != NULL ? connection_find_child(connection, owner->child.text) : NULL;
 }
 
-static struct effect_policy policy_of(const struct child_config *child,
-                                      const struct child_selectors *pair)
+struct effect_policy child_policy_of(const struct child_config *child,
+                                     const struct child_selectors *pair)
 {
     struct effect_policy policy = {
         .local = child->connection->local,
@@ -57,7 +57,7 @@ bool config_policy(const struct config *config, const struct owner *owner,
         return false;
     for (size_t i = 0; child_pair(child, i, &at); i++)
         if (selector_equal(&at.local, &pair->local) && selector_equal(&at.remote, &pair->remote)) {
-            *policy = policy_of(child, &at);
+            *policy = child_policy_of(child, &at);
             return true;
         }
     return false;

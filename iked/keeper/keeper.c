@@ -1,7 +1,8 @@
 /*
  * The keeper's loop and its host: see keeper.h.
  *
- *   start    files -> lock -> privileges -> kernel -> sockets -> adopt -> the first negotiator
+ *   start    files -> lock -> privileges -> kernel -> sockets -> adopt -> what is required -> the
+ *            first negotiator
  *   loop     signals, the kernel's notices, changes of addresses, a tick; the rest is session.h's
  *   stop     the session's end -> SAs go, policies stay or go as configured
  */
@@ -20,6 +21,7 @@
 #include "iked/keeper/esp.h"
 #include "iked/keeper/privilege.h"
 #include "iked/keeper/process.h"
+#include "iked/keeper/require.h"
 #include "iked/keeper/routes.h"
 #include "iked/keeper/session.h"
 #include "iked/keeper/tell.h"
@@ -302,6 +304,7 @@ static bool start(struct keeper *keeper, struct reason *reason)
     if (!sockets_open(&keeper->sockets, options->kernel == OPTIONS_KERNEL_XFRM, reason))
         return false;
     upkeep_adopt(&keeper->service, clock_now_ms());
+    require_all(&keeper->service, false);
     return session_begin(&keeper->session);
 }
 

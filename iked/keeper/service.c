@@ -287,6 +287,24 @@ static bool is_for_any(const struct service *service, const struct name *name)
     return connection != NULL && connection->remote.family == FAMILY_NONE;
 }
 
+/* Has the kernel been told just this already?  A piece that it refused was not seen. */
+static bool stands_so(const struct service *service, const struct policy_record *there,
+                      const struct effect_policy *wanted, const struct piece *pieces, size_t count)
+{
+    const struct policy_template *is = &there->template->is;
+
+    if (is->reqid != wanted->reqid || is->mode != wanted->mode || is->policy != wanted->policy ||
+        is->protocol != wanted->protocol || !address_equal(&is->local, &wanted->local) ||
+        !address_equal(&is->remote, &wanted->remote))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct piece_record *piece = ledger_find_piece(&service->ledger, &pieces[i]);
+        if (piece == NULL || piece->top.policy == NULL || piece->seen == 0)
+            return false;
+    }
+    return true;
+}
+
 /* Gives an owner a pair, or gives it anew; jobs are the request's when there is one. */
 static enum status set_policy(struct service *service, struct request *request,
                               const struct effect_policy *from, struct reason *reason)
@@ -303,11 +321,14 @@ static enum status set_policy(struct service *service, struct request *request,
         ledger_find_policy(ledger, ledger_owner(ledger, &from->connection, &from->child),
                            &from->local_selector, &from->remote_selector);
     bool is_new = there == NULL;
+    bool stands = !is_new && stands_so(service, there, from, pieces, count);
     uint8_t class_before = is_new ? 0 : policy_class(there);
     struct policy_record *policy =
         ledger_set_policy(ledger, from, is_for_any(service, &from->connection));
     if (policy == NULL)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    if (stands && policy_class(policy) == class_before)
+        return STATUS_OK;
     if (from->local_selector.family == FAMILY_IPV6 && !service->bypass_set) {
         job_for(service, request, KERNEL_SET_BYPASS);
         service->bypass_set = true;
@@ -318,6 +339,12 @@ static enum status set_policy(struct service *service, struct request *request,
             status = reason_set(reason, STATUS_FAIL, 0,
                                 "too many policies for the same packets, or out of memory");
     return status;
+}
+
+enum status service_set_policy(struct service *service, const struct effect_policy *policy,
+                               struct reason *reason)
+{
+    return set_policy(service, NULL, policy, reason);
 }
 
 static void take_install_policy(struct service *service, struct request *request)
@@ -604,8 +631,13 @@ void service_take(struct service *service, struct effect *effect, uint64_t now_m
 
 static void job_done(struct service *service, const struct kernel_job *job)
 {
+    struct piece_record *piece = NULL;
     char text[160];
 
+    if (job->verb == KERNEL_SET_PIECE && job->error != 0)
+        piece = ledger_find_piece(&service->ledger, &job->piece);
+    if (piece != NULL)
+        piece->seen = 0;
     if (job->request == NO_REQUEST) {
         bool sets = job->verb == KERNEL_SET_PIECE || job->verb == KERNEL_SET_BYPASS;
         if (job->error != 0)

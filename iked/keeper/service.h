@@ -71,6 +71,10 @@ struct kernel_job *service_add_job(struct service *service, enum kernel_verb ver
 /* Removes an SA from kernel and ledger. */
 void service_remove_sa(struct service *service, struct sa_record *sa);
 
+/* Gives an owner a pair, or gives it anew, for no request. */
+enum status service_set_policy(struct service *service, const struct effect_policy *policy,
+                               struct reason *reason);
+
 /* Removes what an owner has for a pair of selectors from ledger and kernel; pieces that others want,
  * too, are theirs from now on. */
 void service_remove_policy(struct service *service, struct policy_record *policy);

@@ -2,7 +2,8 @@
  * Negotiators and their configuration: see session.h.
  *
  *   begin    HELLO (sockets), configuration, ORPHAN events -> COMMIT -> requests, events
- *   reload   files -> configuration -> COMMIT; the gate allows both until then
+ *   reload   files -> what is new is installed -> configuration -> COMMIT, in time; the gate allows
+ *            both until then
  *   death    SAs become orphans, policies stay, a new negotiator starts (with back-off)
  *   stop     SHUTDOWN -> BYE -> the end of the process
  */
@@ -16,6 +17,7 @@
 
 #include "iked/clock.h"
 #include "iked/keeper/process.h"
+#include "iked/keeper/require.h"
 #include "iked/keeper/tell.h"
 #include "iked/keeper/upkeep.h"
 #include "iked/log.h"
@@ -33,6 +35,7 @@ static void use_config(struct session *session, struct loaded *loaded)
     session->loaded = *loaded;
     vault_set(&session->service->vault, session->loaded.secrets);
     session->loaded.secrets = NULL;
+    gate_time(&session->service->gate, clock_now_ms());
     gate_offer(&session->service->gate, session->loaded.config);
     session->generation++;
     files_warn_unheld(&session->loaded);
@@ -43,8 +46,14 @@ static void use_config(struct session *session, struct loaded *loaded)
 static void give_config(struct session *session, const struct files *files,
                         struct ipc_config_end end)
 {
+    uint32_t ms =
+        session->options->commit_ms != 0 ? session->options->commit_ms : SESSION_COMMIT_MS;
+    struct timeval wait = clock_timeval(ms);
+
     end.generation = session->generation;
     tell_config(session->channel, files, &end);
+    if (!end.dry_run)
+        event_add(session->deadline, &wait);
 }
 
 static void refuse_reload(struct session *session, uint64_t number, const char *text)
@@ -83,8 +92,10 @@ static void reload(struct session *session, const struct ipc_reload *asked)
         loaded_free(&loaded);
     } else {
         end.secrets_changed = !secrets_equal(session->service->vault.secrets, loaded.secrets);
-        if (!asked->dry_run)
+        if (!asked->dry_run) {
             use_config(session, &loaded);
+            require_all(session->service, false);
+        }
         give_config(session, asked->dry_run ? &loaded.files : &session->loaded.files, end);
         if (asked->dry_run)
             loaded_free(&loaded);
@@ -153,6 +164,13 @@ static bool on_reload(struct session *session, struct ipc_message *message)
     return true;
 }
 
+static void forget_before(struct session *session)
+{
+    event_del(session->deadline);
+    config_free(session->before);
+    session->before = NULL;
+}
+
 static bool on_commit(struct session *session, struct ipc_message *message)
 {
     size_t count = session->loaded.config->connection_count;
@@ -163,8 +181,7 @@ static bool on_commit(struct session *session, struct ipc_message *message)
     upkeep_committed(session->service, clock_now_ms());
     if (session->addresses_due)
         session_addresses(session);
-    config_free(session->before);
-    session->before = NULL;
+    forget_before(session);
     log_line(SEVERITY_INFO, "%zu connection%s configured", count, count == 1 ? "" : "s");
     if (!session->was_ready)
         session->hooks.ready(session->hooks.context);
@@ -249,6 +266,22 @@ bool session_begin(struct session *session)
     return true;
 }
 
+/* What the operator has taken back is not to hold because a negotiator holds on to it; the next one
+ * is given the newest alone. */
+static void on_deadline(evutil_socket_t fd, short what, void *context)
+{
+    struct session *session = context;
+
+    (void)fd;
+    (void)what;
+    if (session->pid == 0 || session->stopping)
+        return;
+    log_line(SEVERITY_ERROR, "the negotiator does not take the configuration: it is replaced");
+    gate_commit(&session->service->gate);
+    forget_before(session);
+    kill(session->pid, SIGKILL);
+}
+
 static void on_restart(evutil_socket_t fd, short what, void *context)
 {
     struct session *session = context;
@@ -276,6 +309,7 @@ static void on_death(struct session *session, int status)
     char text[160];
 
     session->pid = 0;
+    event_del(session->deadline);
     names_forget(session->names);
     if (session->channel != NULL)
         channel_drain(session->channel);
@@ -336,7 +370,9 @@ bool session_init(struct session *session, struct loaded *loaded)
     session->names = names_new(session->base, session->options, &hooks);
     session->restart = event_new(session->base, -1, 0, on_restart, session);
     session->patience = event_new(session->base, -1, 0, on_patience, session);
-    return session->names != NULL && session->restart != NULL && session->patience != NULL;
+    session->deadline = event_new(session->base, -1, 0, on_deadline, session);
+    return session->names != NULL && session->restart != NULL && session->patience != NULL &&
+           session->deadline != NULL;
 }
 
 void session_free(struct session *session)
@@ -345,6 +381,8 @@ void session_free(struct session *session)
         event_free(session->restart);
     if (session->patience != NULL)
         event_free(session->patience);
+    if (session->deadline != NULL)
+        event_free(session->deadline);
     names_free(session->names);
     channel_free(session->channel);
     config_free(session->before);

@@ -4,7 +4,8 @@
  *
  * A session is one negotiator's life.  It begins with HELLO, the configuration and the orphans of
  * the session before, is under way from its first COMMIT on, and ends with the process: then the
- * next one starts, after a wait that grows when they die young.
+ * next one starts, after a wait that grows when they die young.  Who does not commit to what it was
+ * given in time is ended, and the configuration before is good no more.
  * Not here: signals, the host (keeper.h), what is carried out for it (service.h, upkeep.h,
  * names.h).
  */
@@ -23,6 +24,7 @@
 #define SESSION_SHUTDOWN_MS    3000 /* for the negotiator's goodbyes */
 #define SESSION_BACKOFF_MIN_MS 100
 #define SESSION_BACKOFF_MAX_MS 10000
+#define SESSION_COMMIT_MS      GATE_COMMIT_MS
 #define SESSION_STEADY_MS      60000 /* who lived this long is started anew at once */
 
 struct session_hooks {
@@ -42,6 +44,7 @@ struct session {
     struct names *names;
     struct event *restart;   /* the back-off is over */
     struct event *patience;  /* a shutdown takes too long */
+    struct event *deadline;  /* a configuration is not taken in time */
     struct loaded loaded;    /* the newest configuration; secrets are in the vault */
     struct config *before;   /* good until the newest is committed, or NULL */
     uint32_t generation;     /* of the newest */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "iked/keeper/require.h"
 #include "iked/log.h"
 
 static void name_set(struct name *name, const char *text)
@@ -313,10 +314,15 @@ void upkeep_tell_orphans(struct service *service)
 void upkeep_committed(struct service *service, uint64_t now_ms)
 {
     bool first = !service->committed;
+    const struct config *before = service->gate.before;
 
     service->committed = true;
     service->sweep_due = true;
+    gate_time(&service->gate, now_ms);
     gate_commit(&service->gate);
+    require_all(service, false);
+    if (before != NULL)
+        require_no_more(service, before);
     if (first)
         take_inventory(service, true, now_ms);
 }
@@ -412,6 +418,7 @@ static void sweep(struct service *service, bool all)
 void upkeep_tick(struct service *service, uint64_t now_ms)
 {
     service->now_ms = now_ms;
+    gate_time(&service->gate, now_ms);
     audit_tick(service);
     if (!service->committed)
         return;

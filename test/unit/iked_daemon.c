@@ -30,6 +30,7 @@
 static char directory[] = "/tmp/iked-daemon.XXXXXX";
 static pid_t keeper;
 static bool verbose;
+static uint32_t commit_ms;
 
 static const char *path_of(const char *name)
 {
@@ -89,6 +90,7 @@ static _Noreturn void be_keeper(void)
         .file = file,
         .run_dir = run_dir,
         .user = "nobody",
+        .commit_ms = commit_ms,
     };
 
     snprintf(file, sizeof(file), "%s/iked.conf", directory);
@@ -415,6 +417,25 @@ static void emptied_files_do_not_start(void **state)
     wait_for_log("0 connections configured", 1);
 }
 
+/* It is not to hold on to what the operator has taken back. */
+static void negotiators_that_do_not_commit_are_replaced(void **state)
+{
+    (void)state;
+    need_root();
+    commit_ms = 3000;
+    start();
+    commit_ms = 0;
+    wait_for_log("1 connection configured", 1);
+    pid_t idle = negotiator();
+    assert_int_equal(kill(idle, SIGSTOP), 0);
+    put("iked.conf", TWO);
+    assert_int_equal(kill(keeper, SIGHUP), 0);
+    wait_for_log("the negotiator does not take the configuration: it is replaced", 1);
+    wait_for_log("1 connection configured", 2);
+    assert_int_not_equal(negotiator(), idle);
+    assert_asked("{\"id\":1,\"verb\":\"show\",\"what\":\"policies\"}\n", "\"connection\":\"two\"");
+}
+
 static void verbose_ones_tell_each_message(void **state)
 {
     static const char line[] = "iked: debug: one: IKE_SA_INIT request 0 to 192.0.2.2 port 500, ";
@@ -479,6 +500,7 @@ int main(int argc, char **argv)
         TEST(reloads_take_all_or_nothing),
         TEST(reloads_do_not_open_the_host),
         TEST(emptied_files_do_not_start),
+        TEST(negotiators_that_do_not_commit_are_replaced),
         TEST(verbose_ones_tell_each_message),
         TEST(one_directory_has_one_iked),
         TEST(bad_starts_say_why),

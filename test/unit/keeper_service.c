@@ -158,8 +158,14 @@ static void shared_pieces_stay_until_the_last_pair(void **state)
 static void the_same_pair_again_replaces(void **state)
 {
     (void)state;
+    struct effect again = narrow_policy_for(EFFECT_INSTALL_POLICY, "db", "db");
+
+    again.policy.reqid++;
     take(narrow_policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
-    take(narrow_policy_for(EFFECT_INSTALL_POLICY, "db", "db"));
+    take(narrow_policy_for(EFFECT_INSTALL_POLICY, "db", "db")); /* it is there */
+    service_flush(&service);
+    assert_int_equal(jobs_of(KERNEL_SET_PIECE), 1);
+    take(again);
     service_flush(&service);
     assert_int_equal(jobs_of(KERNEL_SET_PIECE), 2);
     assert_int_equal(service.ledger.policies.count, 1);
@@ -184,7 +190,7 @@ static void configured_policies_outlast_engines(void **state)
     upkeep_committed(&service, 3000); /* it installed nothing */
     upkeep_tick(&service, 3000);
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 0);
-    assert_int_equal(service.ledger.policies.count, 1);
+    assert_int_equal(service.ledger.policies.count, 4); /* all that is configured */
     /* With its configuration it goes. */
     struct config *empty = policy_config("connections: { };");
     gate_offer(&service.gate, empty);
@@ -308,7 +314,7 @@ static void policies_of_an_earlier_session_go_after_the_commit(void **state)
     upkeep_committed(&service, 61000);
     upkeep_tick(&service, 61000);
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 3);
-    assert_int_equal(service.ledger.policies.count, 2);
+    assert_int_equal(service.ledger.policies.count, 5); /* what is configured, and the new one */
 }
 
 /* Without its policy an orphan's traffic would go on in the clear. */
@@ -329,6 +335,15 @@ static void policies_stay_above_orphans(void **state)
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 0);
     upkeep_tick(&service, 4000);
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
+}
+
+static const struct kernel_job *first_job(enum kernel_verb verb)
+{
+    for (size_t i = 0; i < toy.job_count; i++)
+        if (toy.jobs[i].verb == verb)
+            return &toy.jobs[i];
+    fail_msg("there is no such job");
+    return NULL;
 }
 
 static struct kernel_piece left_piece(uint32_t reqid, uint8_t last)
@@ -380,7 +395,7 @@ static void what_an_earlier_keeper_left_is_adopted(void **state)
     upkeep_committed(&service, 2000);
     upkeep_tick(&service, 2000);
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
-    assert_int_equal(toy.jobs[0].piece.remote[3], 77);
+    assert_int_equal(first_job(KERNEL_REMOVE_PIECE)->piece.remote[3], 77);
 }
 
 /* Until the engine installs it anew, too. */
@@ -394,7 +409,7 @@ static void what_is_left_and_configured_stays(void **state)
     upkeep_committed(&service, 2000);
     upkeep_tick(&service, 2000);
     assert_int_equal(jobs_of(KERNEL_REMOVE_PIECE), 1);
-    assert_int_equal(toy.jobs[0].piece.remote[3], 3);
+    assert_int_equal(first_job(KERNEL_REMOVE_PIECE)->piece.remote[3], 3);
 }
 
 /* Only when the SA is filled is it known which reqid it needs. */
