@@ -3,12 +3,13 @@
  * NAT whose mapping changes.  RFC 7296 sections 2.11 and 2.23, RFC 4555 section 3.8.
  *
  * A reply goes where its request came from.  The SA itself follows only what is authenticated and
- * new, and only a peer behind a NAT, from an end that is behind none.
+ * new, only a peer behind a NAT, from an end that is behind none, and only to where the peer has
+ * answered from (lib/ikev2/trial.h).
  */
 #include <stdlib.h>
 
 #include "lib/engine/private.h"
-#include "lib/ikev2/nat.h"
+#include "lib/ikev2/trial.h"
 
 bool path_allowed(const struct ike_sa *sa, const struct ike_message *message)
 {
@@ -54,17 +55,42 @@ static void note_asker(struct engine *engine, struct ike_sa *sa, const struct ik
         *sa->asker = (struct asker){.at = message->local, .from = message->remote};
 }
 
+/* IKE_SA_INIT has proven the peer's address; its port is another one behind a NAT.  With IKE_AUTH
+ * from another address it is to answer from there first. */
+static void float_to(struct engine *engine, struct ike_sa *sa, const struct ike_message *message)
+{
+    bool same_host = address_same_host(&sa->handshake->came_from, &message->remote);
+
+    sa->local = message->local;
+    sa->remote.port = message->remote.port;
+    sa->encap = sa->encap && sa->local.port == NAT_PORT_BOTH;
+    if (!same_host)
+        (void)trial_begin(&engine->context, sa, &message->local, &message->remote, NULL);
+}
+
+/* RFC 4555 section 3.10: the first answer came from another address of the peer's. */
+static bool is_other_path(const struct engine *engine, const struct ike_sa *sa,
+                          const struct ike_message *message)
+{
+    return sa->state == IKE_ESTABLISHED && sa->mobike && sa->leads && !trial_is_on(sa) &&
+           ike_message_is_response(message) && address_same_host(&sa->local, &message->local) &&
+           !address_same_host(&sa->remote, &message->remote) &&
+           ike_sa_can_move(&engine->sas, sa, &message->remote);
+}
+
 void path_take(struct engine *engine, struct ike_sa *sa, const struct ike_message *message)
 {
-    if (!ike_message_is_response(message))
+    struct context *context = &engine->context;
+    bool response = ike_message_is_response(message);
+
+    if (!response)
         note_asker(engine, sa, message);
-    if (sa->state == IKE_AWAIT_AUTH_REQUEST) {
-        sa->local = message->local;
-        sa->remote = message->remote;
-        sa->encap = sa->encap && sa->local.port == NAT_PORT_BOTH;
-    } else if (!sa->mobike && may_follow(engine, sa, &message->remote)) {
-        ike_sa_follow(&engine->context, sa, &sa->local, &message->remote);
-    }
+    if (sa->state == IKE_AWAIT_AUTH_REQUEST)
+        float_to(engine, sa, message);
+    else if ((is_other_path(engine, sa, message) ||
+              (!sa->mobike && may_follow(engine, sa, &message->remote))) &&
+             trial_begin(context, sa, &sa->local, &message->remote, NULL) && !response)
+        message_send_again(context, sa);
 }
 
 void path_mapping(struct engine *engine, const struct kernel_event *event)
@@ -74,9 +100,11 @@ void path_mapping(struct engine *engine, const struct kernel_event *event)
     struct ike_sa *sa = child == NULL ? NULL : child->owner;
 
     if (sa == NULL || child->spi_in != event->spi || !child->encap || event->source.port == 0 ||
-        !address_is_host(&event->source) || !may_follow(engine, sa, &event->source))
+        !address_is_host(&event->source) || !may_follow(engine, sa, &event->source) ||
+        !trial_begin(&engine->context, sa, &sa->local, &event->source, NULL))
         return;
-    ike_sa_follow(&engine->context, sa, &sa->local, &event->source);
+    message_send_again(&engine->context, sa);
+    sa_wishes(engine, sa);
 }
 
 /* --- Our own address --- */
@@ -97,10 +125,21 @@ static void ask_source(struct engine *engine, struct ike_sa *sa)
     (void)(ike_sa_find_source(&engine->context, sa, &movement->step) == false); /* it is counted */
 }
 
+/* What waits for an answer is sent at once: there may be a way again. */
+static void ask_again(struct engine *engine)
+{
+    struct ike_sa *sa;
+
+    TAILQ_FOREACH (sa, &engine->sas.all, entry)
+        if (sa->state == IKE_ESTABLISHED && sa->request != NULL && sa->request->tries > 0)
+            ike_sa_timer(&engine->context, &sa->request->retransmit, engine->context.now_ms);
+}
+
 void path_addresses(struct engine *engine)
 {
     struct ike_sa *sa;
 
+    ask_again(engine);
     TAILQ_FOREACH (sa, &engine->sas.all, entry)
         if (sa->connection->local.family == FAMILY_NONE && !sa->inherited &&
             (sa->state == IKE_ESTABLISHED || sa->state == IKE_AWAIT_INIT_REPLY))
@@ -137,6 +176,7 @@ void path_source(struct engine *engine, struct ike_sa *sa, const struct answer *
     if (address_same_host(&source, &sa->local) || source.family != sa->remote.family)
         return;
     source.port = sa->local.port;
+    trial_change_local(sa, &source);
     if (sa->state == IKE_AWAIT_INIT_REPLY) {
         restart_attempt(engine, sa, &source);
     } else if (sa->state == IKE_ESTABLISHED && sa->mobike) {

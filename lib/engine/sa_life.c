@@ -9,7 +9,6 @@
 #include "lib/ikev2/child.h"
 
 #define REFUSED_LIFE_MS     10000 /* how long a refusal is repeated to a repeated request */
-#define OTHER_ADDRESS_TRIES 3     /* then a peer that has said others is tried there */
 #define DELETE_TRIES        3     /* a peer that does not answer a Delete is let go */
 #define HASTY_TRIES         3     /* of a handshake, where ike_sa.hasty says so */
 #define SUPERSEDED_LIFE_MS  10000 /* a peer's time to close what a newer SA has replaced */
@@ -554,10 +553,6 @@ static void retransmit(struct engine *engine, struct ike_sa *sa)
 {
     struct reason reason = {0};
 
-    if (sa->request->tries >= OTHER_ADDRESS_TRIES && mobike_try_next(&engine->context, sa)) {
-        message_send_again(&engine->context, sa);
-        return;
-    }
     bool closing = sa->state == IKE_AWAIT_DELETE_REPLY;
     if (!(closing && sa->request->tries >= DELETE_TRIES) &&
         !(is_hasty_handshake(sa) && sa->request->tries >= HASTY_TRIES) &&

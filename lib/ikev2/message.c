@@ -8,6 +8,7 @@
 #include "lib/ikev2/fragment.h"
 #include "lib/ikev2/sealed.h"
 #include "lib/ikev2/trace.h"
+#include "lib/ikev2/trial.h"
 #include "lib/sa/reassembly.h"
 
 /* RFC 7296 section 2.1: "several minutes".  No peer that is known to us asks for as long. */
@@ -130,9 +131,8 @@ void message_send_keepalive(struct context *context, const struct ike_sa *sa)
     count(context, COUNTER_KEEPALIVES);
 }
 
-/* What was cut goes out as its fragments. */
-static void send_all(struct context *context, const struct address *local,
-                     const struct address *remote, struct slice datagrams)
+void message_send_datagrams(struct context *context, const struct address *local,
+                            const struct address *remote, struct slice datagrams)
 {
     struct reader reader = reader_of(datagrams);
     struct slice bytes;
@@ -239,7 +239,7 @@ enum status message_send_request(struct context *context, struct ike_sa *sa, str
     sa->request->since_ms = context->now_ms;
     sa->sent_ms = context->now_ms;
     trace_plain(context, sa, &sa->remote, bytes);
-    send_all(context, &sa->local, &sa->remote, bytes);
+    trial_send(context, sa);
     arm_retransmit(context, sa);
     return STATUS_OK;
 }
@@ -269,15 +269,13 @@ void message_send_again(struct context *context, struct ike_sa *sa)
     sa->request->tries = 0;
     sa->request->since_ms = context->now_ms;
     sa->sent_ms = context->now_ms;
-    send_all(context, &sa->local, &sa->remote, buffer_slice(&sa->request->octets));
+    trial_send(context, sa);
     arm_retransmit(context, sa);
 }
 
 void message_request_done(struct context *context, struct ike_sa *sa)
 {
     ike_sa_end_request(context, sa);
-    if (sa->movement != NULL)
-        sa->movement->switches = 0;
     sa->next_request++;
 }
 
@@ -293,8 +291,8 @@ static void send_reply(struct context *context, struct ike_sa *sa)
     const struct asker *asker = sa->asker;
 
     sa->sent_ms = context->now_ms;
-    send_all(context, asker != NULL ? &asker->at : &sa->local,
-             asker != NULL ? &asker->from : &sa->remote, buffer_slice(&sa->reply));
+    message_send_datagrams(context, asker != NULL ? &asker->at : &sa->local,
+                           asker != NULL ? &asker->from : &sa->remote, buffer_slice(&sa->reply));
     reply_left(sa);
 }
 
@@ -341,7 +339,7 @@ void message_repeat_response(struct context *context, struct ike_sa *sa,
         sa->repeats++;
     if (sa->reply_waits && asks_again(sa, request))
         reply_left(sa);
-    send_all(context, &request->local, &request->remote, buffer_slice(&sa->reply));
+    message_send_datagrams(context, &request->local, &request->remote, buffer_slice(&sa->reply));
 }
 
 void message_forget_reply(const struct context *context, struct ike_sa *sa)
@@ -391,7 +389,7 @@ bool message_retransmit(struct context *context, struct ike_sa *sa)
         request->tries++;
     count(context, COUNTER_RETRANSMITS);
     sa->sent_ms = context->now_ms;
-    send_all(context, &sa->local, &sa->remote, buffer_slice(&sa->request->octets));
+    trial_send_again(context, sa);
     arm_retransmit(context, sa);
     return true;
 }

@@ -53,6 +53,10 @@ MUST_USE enum status message_open(struct context *context, struct ike_sa *sa,
 /* The next of several datagrams that stand one behind the other; empty at their end. */
 struct slice message_next(struct reader *datagrams);
 
+/* Sends datagrams that stand one behind the other: what was cut goes out as its fragments. */
+void message_send_datagrams(struct context *context, const struct address *local,
+                            const struct address *remote, struct slice datagrams);
+
 /* Sends one datagram once. */
 void message_send(struct context *context, const struct address *local,
                   const struct address *remote, struct slice bytes);

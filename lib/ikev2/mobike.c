@@ -8,18 +8,18 @@
  *            N(NAT_DETECTION_DESTINATION_IP)}  -->                            INFORMATIONAL
  *                     <--  HDR, SK {N(NAT_DETECTION_SOURCE_IP), N(NAT_DETECTION_DESTINATION_IP)}
  *   or                <--  HDR, SK {N(UNACCEPTABLE_ADDRESSES)}
- *                     <--  HDR, SK {N(COOKIE2)}                      return routability
- *   HDR, SK {N(COOKIE2)}  -->
+ *                     <--  HDR, SK {N(COOKIE2)}               return routability (trial.h),
+ *   HDR, SK {N(COOKIE2)}  -->                                 and then the responder's SA moves
  *   the responder's address has changed:
  *                     <--  HDR, SK {N(NO_ADDITIONAL_ADDRESSES)}      from the new one
- *   HDR, SK {}  -->,  and then UPDATE_SA_ADDRESSES
+ *   HDR, SK {}  -->,  HDR, SK {N(COOKIE2)}  -->,  and then UPDATE_SA_ADDRESSES
  */
 #include "lib/ikev2/mobike.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/ikev2/nat.h"
+#include "lib/ikev2/trial.h"
 
 #define COOKIE2_MIN 8 /* section 4.2.5 */
 #define COOKIE2_MAX 64
@@ -95,31 +95,32 @@ void mobike_agree(struct context *context, struct ike_sa *sa, const struct ike_m
 
 bool mobike_is_due(const struct ike_sa *sa)
 {
-    return sa->mobike && (sa->update_due || sa->announce_due || sa->check_due);
+    return sa->check_due || (sa->mobike && (sa->update_due || sa->announce_due));
+}
+
+static void write_changes(struct context *context, struct ike_sa *sa, struct v2_writer *writer)
+{
+    if (sa->update_due) {
+        write_empty(writer, V2_N_UPDATE_SA_ADDRESSES);
+        nat_write_detection(context, sa, writer, &sa->local, &sa->remote);
+    }
+    if (sa->announce_due)
+        write_empty(writer, V2_N_NO_ADDITIONAL_ADDRESSES);
+    sa->updating = sa->update_due;
+    sa->update_due = sa->announce_due = false;
 }
 
 enum status mobike_send(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
-    struct movement *movement = ike_sa_movement(sa);
     struct v2_writer writer;
 
-    if (movement == NULL)
+    if (ike_sa_movement(sa) == NULL)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false);
-    if (sa->update_due) {
-        write_empty(&writer, V2_N_UPDATE_SA_ADDRESSES);
-        nat_write_detection(context, sa, &writer, &sa->local, &sa->remote);
-    }
-    if (sa->announce_due)
-        write_empty(&writer, V2_N_NO_ADDITIONAL_ADDRESSES);
-    if (sa->check_due) {
-        context->random(context->random_context, movement->cookie, sizeof(movement->cookie));
-        v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_COOKIE2,
-                        slice_of(movement->cookie, sizeof(movement->cookie)));
-    }
-    sa->updating = sa->update_due;
-    sa->checking = sa->check_due;
-    sa->update_due = sa->announce_due = sa->check_due = false;
+    if (sa->check_due)
+        trial_write(context, sa, &writer);
+    else
+        write_changes(context, sa, &writer);
     return message_finish_request(context, sa, &writer, reason);
 }
 
@@ -136,13 +137,7 @@ static void take_finding(struct context *context, struct ike_sa *sa,
     struct nat_finding finding =
         nat_detect(context, message, message->header.spi_i, message->header.spi_r);
 
-    if (!finding.known)
-        return;
-    sa->nat_here = finding.here;
-    sa->nat_there = finding.there;
-    sa->encap =
-        (finding.here || finding.there || sa->nat_pretended) && sa->local.port == NAT_PORT_BOTH;
-    nat_keepalive(context, sa);
+    nat_follow(context, sa, &finding, sa->local.port);
 }
 
 /* Section 3.8: by another address or port than before.  When nothing is known of before, one update
@@ -164,17 +159,11 @@ static void compare_mapping(struct ike_sa *sa, const struct ike_message *message
 enum status mobike_reply(struct context *context, struct ike_sa *sa,
                          const struct ike_message *message, struct reason *reason)
 {
-    bool checking = sa->checking;
+    enum status status = trial_reply(context, sa, message, reason);
     struct v2_notify_body notify;
 
-    sa->checking = false;
-    if (checking &&
-        (!message_find_notify(message, V2_N_COOKIE2, &notify) ||
-         !slice_equal(notify.data, slice_of(sa->movement->cookie, sizeof(sa->movement->cookie)))))
-        return reason_set(reason, STATUS_CLOSE, 0,
-                          "the peer answered from its new address without our COOKIE2");
-    if (!sa->mobike)
-        return STATUS_OK;
+    if (status != STATUS_OK || !sa->mobike)
+        return status;
     if (sa->updating && sa->update_due) { /* section 3.5: another change came in between */
         sa->updating = false;
         return STATUS_OK;
@@ -196,27 +185,6 @@ enum status mobike_reply(struct context *context, struct ike_sa *sa,
         children_follow(context, sa, sa);
     sa->updating = false;
     return STATUS_OK;
-}
-
-bool mobike_try_next(struct context *context, struct ike_sa *sa)
-{
-    struct movement *movement = sa->movement;
-    struct address remote;
-
-    if (!sa->mobike || !sa->leads || sa->state != IKE_ESTABLISHED || movement == NULL ||
-        movement->switches >= movement->peer_count)
-        return false;
-    movement->switches++;
-    remote = movement->peers[movement->next_peer++ % movement->peer_count];
-    if (remote.family != sa->local.family || address_same_host(&remote, &sa->remote) ||
-        !ike_sa_can_move(context->sas, sa, &remote))
-        return false;
-    /* The one that does not answer takes its place, and gets its turn again. */
-    movement->peers[(movement->next_peer - 1) % movement->peer_count] = sa->remote;
-    remote.port = sa->remote.port;
-    ike_sa_move(context, sa, &sa->local, &remote);
-    sa->update_due = sa->check_due = true; /* section 3.7: the peer may have named somebody else */
-    return true;
 }
 
 /* --- The peer's --- */
@@ -246,20 +214,24 @@ static bool is_acceptable(const struct context *context, const struct ike_sa *sa
             address_same_host(&sa->connection->local, &message->local));
 }
 
+/* Section 3.7: the SA goes to another place when the peer has answered from there.  It is at this
+ * one that we may be reached by another address of ours, or through another NAT. */
 static uint16_t take_update(struct context *context, struct ike_sa *sa,
                             const struct ike_message *message)
 {
-    bool same_host = address_same_host(&sa->remote, &message->remote);
+    struct nat_finding finding =
+        nat_detect(context, message, message->header.spi_i, message->header.spi_r);
 
     if (!is_acceptable(context, sa, message))
         return V2_N_UNACCEPTABLE_ADDRESSES;
-    sa->local = message->local;
-    sa->remote = message->remote;
-    take_finding(context, sa, message);
+    if (!address_equal(&sa->remote, &message->remote)) {
+        if (trial_begin(context, sa, &message->local, &message->remote, &finding))
+            message_send_again(context, sa);
+        return 0;
+    }
+    trial_end(sa);
+    nat_follow(context, sa, &finding, message->local.port);
     ike_sa_follow(context, sa, &message->local, &message->remote);
-    /* Section 3.7 lets the check come after the move: the peer is authenticated, and traffic goes
-     * on at once; when nobody answers there the SA ends as that of a dead peer. */
-    sa->check_due = sa->check_due || !same_host;
     return 0;
 }
 
@@ -281,10 +253,9 @@ uint16_t mobike_request(struct context *context, struct ike_sa *sa,
     /* Section 3.5: the responder's addresses have changed; it cannot move the SA, we can. */
     if (take_addresses(sa, message) && sa->leads &&
         !address_same_host(&sa->remote, &message->remote) &&
-        ike_sa_can_move(context->sas, sa, &message->remote)) {
-        ike_sa_follow(context, sa, &message->local, &message->remote);
-        sa->update_due = sa->check_due = true;
-    }
+        ike_sa_can_move(context->sas, sa, &message->remote) &&
+        trial_begin(context, sa, &message->local, &message->remote, NULL))
+        message_send_again(context, sa);
     return 0;
 }
 

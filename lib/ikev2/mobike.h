@@ -36,7 +36,4 @@ MUST_USE enum status mobike_reply(struct context *context, struct ike_sa *sa,
 /* Behind a NAT a liveness check asks by which address and port we are seen (section 3.8). */
 void mobike_ask_mapping(struct context *context, const struct ike_sa *sa, struct v2_writer *writer);
 
-/* Initiator: the peer does not answer; tries another address of his.  False when none is known. */
-bool mobike_try_next(struct context *context, struct ike_sa *sa);
-
 #endif

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "lib/ikev2/mobike.h"
+#include "lib/ikev2/trial.h"
 
 #define HASH_SIZE 20 /* SHA-1 */
 
@@ -110,6 +111,18 @@ void nat_take(struct context *context, struct ike_sa *sa, const struct ike_messa
         nat_report(context, sa);
 }
 
+void nat_follow(struct context *context, struct ike_sa *sa, const struct nat_finding *finding,
+                uint16_t local_port)
+{
+    if (!finding->known)
+        return;
+    sa->nat_here = finding->here;
+    sa->nat_there = finding->there;
+    sa->encap =
+        (finding->here || finding->there || sa->nat_pretended) && local_port == NAT_PORT_BOTH;
+    nat_keepalive(context, sa);
+}
+
 void nat_float(struct ike_sa *sa)
 {
     if (!sa->encap && !mobike_wanted(sa))
@@ -149,7 +162,7 @@ void nat_substitute(const struct ike_sa *sa, struct v2_selectors *local,
     if (sa->nat_here)
         substitute(local, &sa->local);
     if (sa->nat_there)
-        substitute(remote, &sa->remote);
+        substitute(remote, trial_is_on(sa) ? &sa->movement->tried_remote : &sa->remote);
 }
 
 static bool overlap(const struct child_sa *a, const struct child_sa *b)

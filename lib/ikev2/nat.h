@@ -29,6 +29,10 @@ struct nat_finding nat_detect(struct context *context, const struct ike_message 
 /* Takes the finding of IKE_SA_INIT into the SA. */
 void nat_take(struct context *context, struct ike_sa *sa, const struct ike_message *message);
 
+/* The SA has another path, with what was found of it, if anything: ESP goes into UDP, or out. */
+void nat_follow(struct context *context, struct ike_sa *sa, const struct nat_finding *finding,
+                uint16_t local_port);
+
 /* One line on who is behind a NAT.  Not before a responder's peer is authenticated: strangers do
  * not fill logs. */
 void nat_report(struct context *context, const struct ike_sa *sa);

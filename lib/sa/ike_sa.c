@@ -327,10 +327,14 @@ void ike_sa_take_path(struct ike_sa *heir, const struct ike_sa *old)
     heir->check_due = old->check_due || old->checking;
     heir->followed_ms = old->followed_ms;
     heir->follow_due = old->follow_due;
-    if (old->movement == NULL || old->movement->peer_count == 0 || ike_sa_movement(heir) == NULL)
+    const struct movement *from = old->movement;
+    if (from == NULL || (from->peer_count == 0 && from->tried_remote.family == FAMILY_NONE) ||
+        ike_sa_movement(heir) == NULL)
         return;
-    heir->movement->peer_count = old->movement->peer_count;
-    memcpy(heir->movement->peers, old->movement->peers, sizeof(heir->movement->peers));
+    *heir->movement = *from;
+    heir->movement->step = (struct step){0};
+    heir->movement->again = false;
+    heir->movement->spoiled = true; /* by then the cookie is the old SA's */
 }
 
 void creation_end(struct context *context, struct ike_sa *sa, struct creation **place)

@@ -223,9 +223,14 @@ struct movement {
     uint8_t cookie[16]; /* COOKIE2 that we sent */
     uint8_t seen[20];   /* NAT_DETECTION_DESTINATION_IP: how the peer saw us last */
     uint8_t next_peer;
-    uint8_t switches; /* to another address of the peer's, since it last answered */
     uint8_t peer_count;
     struct address peers[MOVEMENT_PEERS_MAX]; /* the peer's additional addresses */
+    struct address tried_local;               /* where the peer is to answer from before ... */
+    struct address tried_remote;              /* ... the SA goes there; FAMILY_NONE: none */
+    bool tried_nat;                           /* what holds of NATs there: ... */
+    bool tried_here;                          /* ... we are behind one, ... */
+    bool tried_there;                         /* ... the peer is */
+    bool spoiled;                             /* the question has gone to others, too */
 };
 
 /* A packet that waits for a child: the first that is asked for (RFC 7296 section 2.9). */
@@ -336,7 +341,7 @@ struct ike_sa {
     bool updating : 1;       /* ... and is being told */
     bool announce_due : 1;   /* the initiator is to learn the responder's */
     bool reply_waits : 1;    /* our reply leaves when the kernel has what was held */
-    bool check_due : 1;      /* whether the peer is where it says ... */
+    bool check_due : 1;      /* whether the peer is where it is tried (trial.h) ... */
     bool checking : 1;       /* ... is being asked */
 };
 TAILQ_HEAD(ike_sa_list, ike_sa);
