@@ -78,8 +78,10 @@ static void down(struct engine *engine, struct link *link, const struct command 
     dial_stop(link);
     heap_remove(&engine->timers, &link->retry.node);
     link_remove_orphans(engine, link);
+    bool guests = link_close_guests(engine, link);
     if (TAILQ_EMPTY(&link->sas)) {
-        result(engine, command->number, true, "%s: nothing was up", link->connection->name);
+        result(engine, command->number, true, "%s: %s", link->connection->name,
+               guests ? "down" : "nothing was up");
         return;
     }
     if (!wait_for(engine, link, command))
@@ -88,26 +90,36 @@ static void down(struct engine *engine, struct link *link, const struct command 
     heap_remove(&engine->timers, &link->retry.node);
 }
 
-/* Marks what is to be rekeyed; false when nothing of it is established. */
-static bool mark_rekey(struct link *link, const char *what)
+/* The part of it that stands in IKE SAs of a sibling, or of the link itself. */
+static bool mark_rekey_in(struct link *holder, const struct link *link, const char *what)
 {
     struct ike_sa *sa;
     struct child_sa *child;
     bool all = what[0] == '\0';
     bool found = false;
 
-    TAILQ_FOREACH (sa, &link->sas, of_link) {
+    TAILQ_FOREACH (sa, &holder->sas, of_link) {
         if (sa->state != IKE_ESTABLISHED || sa->delete_asked || sa->inherited)
             continue;
-        if (all || strcmp(what, COMMAND_REKEY_IKE) == 0)
+        if (holder == link && (all || strcmp(what, COMMAND_REKEY_IKE) == 0))
             found = sa->rekey_due = true;
         TAILQ_FOREACH (child, &sa->children, entry)
-            if (!child->replaced && !child->delete_due &&
-                (all || strcmp(what, child->config->name) == 0)) {
+            if (child->config->connection == link->connection && !child->replaced &&
+                !child->delete_due && (all || strcmp(what, child->config->name) == 0)) {
                 found = child->rekey_due = true;
                 child->leaves_ms = 0;
             }
     }
+    return found;
+}
+
+/* Marks what is to be rekeyed; false when nothing of it is established. */
+static bool mark_rekey(const struct engine *engine, struct link *link, const char *what)
+{
+    bool found = false;
+
+    for (struct link *at = link; at != NULL; at = link_next_sibling(engine, link, at))
+        found = mark_rekey_in(at, link, what) || found;
     return found;
 }
 
@@ -136,17 +148,18 @@ static void rekey(struct engine *engine, struct link *link, const struct command
         no_such_child(engine, link, command);
         return;
     }
-    if (!mark_rekey(link, what)) {
+    if (!mark_rekey(engine, link, what)) {
         result(engine, command->number, false, "%s: nothing is up that could be rekeyed",
                link->connection->name);
         return;
     }
     if (!wait_for(engine, link, command))
         return;
-    for (sa = TAILQ_FIRST(&link->sas); sa != NULL; sa = next) {
-        next = TAILQ_NEXT(sa, of_link);
-        sa_wishes(engine, sa);
-    }
+    for (struct link *at = link; at != NULL; at = link_next_sibling(engine, link, at))
+        for (sa = TAILQ_FIRST(&at->sas); sa != NULL; sa = next) {
+            next = TAILQ_NEXT(sa, of_link);
+            sa_wishes(engine, sa);
+        }
 }
 
 static void shut_down(struct engine *engine, const struct command *command)

@@ -165,15 +165,17 @@ static void store_answer(const struct results *results, struct answer *answer)
     }
 }
 
-static enum status go_on(struct context *context, struct ike_sa *sa, const struct step *step,
+static enum status go_on(struct engine *engine, struct ike_sa *sa, const struct step *step,
                          struct reason *reason)
 {
+    struct context *context = &engine->context;
+
     if (sa->own != NULL && step == &sa->own->step)
         return create_own_continue(context, sa, reason);
     if (sa->theirs != NULL && step == &sa->theirs->step)
         return create_their_continue(context, sa, reason);
     if (sa->state == IKE_AWAIT_SIGN)
-        sa->handshake->initial_contact = link_first_contact(sa);
+        sa->handshake->initial_contact = link_first_contact(engine, sa);
     return step_continue(context, sa, reason);
 }
 
@@ -208,6 +210,6 @@ void engine_answer(struct engine *engine, struct answer *answer, uint64_t now_ms
         return;
     }
     struct reason reason = results.step->reason;
-    enum status status = go_on(context, sa, results.step, &reason);
+    enum status status = go_on(engine, sa, results.step, &reason);
     sa_settle(engine, sa, status, &reason);
 }

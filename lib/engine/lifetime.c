@@ -79,8 +79,11 @@ void sa_arm_childless(struct engine *engine, struct ike_sa *sa)
 void sa_replace(struct engine *engine, struct ike_sa *sa)
 {
     const struct child_sa *child = TAILQ_FIRST(&sa->children);
+    bool serves = child != NULL || sa->lone;
 
-    if (sa->link == NULL || (child == NULL && !sa->lone))
+    while (child != NULL && child_is_guest(sa, child))
+        child = TAILQ_NEXT(child, entry);
+    if (sa->link == NULL || !serves)
         return;
     /* Without a child the name of any will do; it is not made (sa_established). */
     link_start(engine, sa->link,

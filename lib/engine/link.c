@@ -78,9 +78,10 @@ bool link_covers(const struct link *link, const struct child_config *config)
 {
     const struct ike_sa *sa;
 
-    TAILQ_FOREACH (sa, &link->sas, of_link)
-        if (sa->state == IKE_ESTABLISHED && !sa->delete_asked && ike_sa_carries(sa, config))
-            return true;
+    for (const struct link *at = link; at != NULL; at = link_next_sibling(link->engine, link, at))
+        TAILQ_FOREACH (sa, &at->sas, of_link)
+            if (sa->state == IKE_ESTABLISHED && !sa->delete_asked && ike_sa_carries(sa, config))
+                return true;
     return false;
 }
 
@@ -110,21 +111,6 @@ static bool trying(const struct link *link, const struct child_config *config, b
             (sa->replaces == 0 || replacing))
             return true;
     return false;
-}
-
-bool link_first_contact(const struct ike_sa *sa)
-{
-    const struct ike_sa *other;
-
-    if (sa->link == NULL) /* memory was out when the connection came */
-        return false;
-    TAILQ_FOREACH (other, &sa->link->sas, of_link) {
-        bool asked = other->state == IKE_AWAIT_AUTH_REPLY || other->state == IKE_AWAIT_VERIFY ||
-                     other->state == IKE_AWAIT_INSTALL || other->state == IKE_ESTABLISHED;
-        if (other != sa && asked)
-            return false;
-    }
-    return true;
 }
 
 void link_abandon(struct engine *engine, struct link *link, struct ike_sa *stays)
@@ -319,13 +305,16 @@ static bool rekey_is_due(const struct engine *engine, const struct link *link)
     const struct ike_sa *sa;
     const struct child_sa *child;
 
-    TAILQ_FOREACH (sa, &link->sas, of_link) {
-        if (sa->rekey_due)
-            return true;
-        TAILQ_FOREACH (child, &sa->children, entry)
-            if (child->rekey_due && !child->replaced && child->leaves_ms <= engine->context.now_ms)
+    for (const struct link *at = link; at != NULL; at = link_next_sibling(engine, link, at))
+        TAILQ_FOREACH (sa, &at->sas, of_link) {
+            if (sa->rekey_due && at == link)
                 return true;
-    }
+            TAILQ_FOREACH (child, &sa->children, entry)
+                if (child->rekey_due && !child->replaced &&
+                    child->leaves_ms <= engine->context.now_ms &&
+                    child->config->connection == link->connection)
+                    return true;
+        }
     return false;
 }
 
@@ -483,7 +472,7 @@ static void add_link(struct engine *engine, const struct connection *connection)
     const struct child_config *child;
 
     if (link != NULL)
-        link->connection = connection;
+        *link = (struct link){.engine = engine, .connection = connection};
     if (link == NULL || !dial_new(link)) {
         free(link);
         count(&engine->context, COUNTER_FAILURES);
@@ -501,65 +490,6 @@ static void add_link(struct engine *engine, const struct connection *connection)
             link_start(engine, link, child, NULL);
 }
 
-static void rebind_child(struct child_sa *child, const struct connection *connection)
-{
-    if (child != NULL)
-        child_rebind(child, connection_find_child(connection, child->config->name));
-}
-
-static void rebind_creation(struct creation *creation, const struct connection *connection)
-{
-    if (creation == NULL)
-        return;
-    rebind_child(creation->child, connection);
-    if (creation->config != NULL)
-        creation->config = connection_find_child(connection, creation->config->name);
-    if (creation->heir != NULL)
-        creation->heir->connection = connection;
-}
-
-/* The same configuration has moved to new memory: each SA follows by name. */
-static void rebind_sa(struct ike_sa *sa, const struct connection *connection)
-{
-    struct handshake *handshake = sa->handshake;
-    struct child_sa *child;
-
-    sa->connection = connection;
-    ike_sa_drop_packet(sa);
-    TAILQ_FOREACH (child, &sa->children, entry)
-        rebind_child(child, connection);
-    TAILQ_FOREACH (child, &sa->gone, entry)
-        rebind_child(child, connection);
-    if (handshake != NULL && handshake->wanted != NULL)
-        handshake->wanted = connection_find_child(connection, handshake->wanted->name);
-    if (handshake != NULL)
-        rebind_child(handshake->child, connection);
-    rebind_creation(sa->own, connection);
-    rebind_creation(sa->theirs, connection);
-}
-
-/* A changed or removed connection: its SAs are closed, and cannot outlive their configuration, so
- * the Delete is sent once and the SA ends here. */
-static void drop_link(struct engine *engine, struct link *link)
-{
-    struct ike_sa *sa;
-    struct reason unused;
-
-    answer_waiting(engine, link, COMMAND_UP, false, "the configuration has changed");
-    answer_waiting(engine, link, COMMAND_DOWN, true, "down");
-    link_rekey_failed(engine, link, "the configuration has changed");
-    link_remove_orphans(engine, link);
-    link->retry_until_ms = 0;
-    while ((sa = TAILQ_FIRST(&link->sas)) != NULL) {
-        if (sa->state == IKE_ESTABLISHED && sa->request == NULL)
-            (void)(informational_close(&engine->context, sa, 0, &unused) == STATUS_OK);
-        TAILQ_REMOVE(&link->sas, sa, of_link);
-        sa->link = NULL;
-        sa_end(engine, sa);
-    }
-    link_free(engine, link);
-}
-
 /* In this order no packet finds a moment without a policy: what goes loses its SAs, what comes is
  * installed (the same pair of selectors is replaced in place), and only then policies that nobody
  * wants any more are removed. */
@@ -567,8 +497,39 @@ enum phase { PHASE_DROP, PHASE_ADD, PHASE_SWEEP };
 
 struct changes {
     struct engine *engine;
+    const struct config *after;
     enum phase phase;
+    bool guests_lost; /* SAs went that carried children of other connections */
 };
+
+/* A changed or removed connection: its SAs are closed, and cannot outlive their configuration, so
+ * the Delete is sent once and the SA ends here. */
+static void drop_sa(struct changes *changes, struct ike_sa *sa)
+{
+    struct engine *engine = changes->engine;
+    struct reason unused;
+
+    if (sa->state == IKE_ESTABLISHED && sa->request == NULL)
+        (void)(informational_close(&engine->context, sa, 0, &unused) == STATUS_OK);
+    changes->guests_lost = changes->guests_lost || sa_has_guests(sa);
+    TAILQ_REMOVE(&sa->link->sas, sa, of_link);
+    sa->link = NULL;
+    sa_end(engine, sa);
+}
+
+static void drop_link(struct changes *changes, struct link *link)
+{
+    struct engine *engine = changes->engine;
+
+    answer_waiting(engine, link, COMMAND_UP, false, "the configuration has changed");
+    answer_waiting(engine, link, COMMAND_DOWN, true, "down");
+    link_rekey_failed(engine, link, "the configuration has changed");
+    link_remove_orphans(engine, link);
+    link->retry_until_ms = 0;
+    while (!TAILQ_EMPTY(&link->sas))
+        drop_sa(changes, TAILQ_FIRST(&link->sas));
+    link_free(engine, link);
+}
 
 static void apply_change(void *context, enum config_change change, const struct connection *before,
                          const struct connection *after)
@@ -579,12 +540,16 @@ static void apply_change(void *context, enum config_change change, const struct 
     bool come = change == CONFIG_ADDED || change == CONFIG_CHANGED;
     struct link *link = before == NULL ? NULL : link_find(engine, before->name);
     struct ike_sa *sa;
+    struct ike_sa *next;
 
     if (changes->phase == PHASE_DROP && link != NULL && gone) {
-        drop_link(engine, link);
+        drop_link(changes, link);
     } else if (changes->phase == PHASE_DROP && link != NULL) {
-        TAILQ_FOREACH (sa, &link->sas, of_link)
-            rebind_sa(sa, after);
+        for (sa = TAILQ_FIRST(&link->sas); sa != NULL; sa = next) {
+            next = TAILQ_NEXT(sa, of_link);
+            if (!sa_rebind(engine, sa, after, changes->after))
+                drop_sa(changes, sa);
+        }
         drop_packet(link);
         link->connection = after;
     } else if (changes->phase == PHASE_ADD && come) {
@@ -597,7 +562,7 @@ static void apply_change(void *context, enum config_change change, const struct 
 void links_configure(struct engine *engine, struct config *config)
 {
     struct config *before = engine->config;
-    struct changes changes = {.engine = engine, .phase = PHASE_DROP};
+    struct changes changes = {.engine = engine, .after = config, .phase = PHASE_DROP};
 
     if (before != NULL)
         config_inherit(config, before);
@@ -608,6 +573,10 @@ void links_configure(struct engine *engine, struct config *config)
     config_diff(before, config, apply_change, &changes);
     changes.phase = PHASE_SWEEP;
     config_diff(before, config, apply_change, &changes);
+    struct link *link;
+    TAILQ_FOREACH (link, &engine->links, entry)
+        if (changes.guests_lost)
+            link_lost(engine, link);
     if (before != NULL)
         config_free(before);
 }

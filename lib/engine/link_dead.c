@@ -17,7 +17,8 @@ static uint64_t children_of(const struct ike_sa *sa)
     uint64_t places = sa->wanted_children;
 
     TAILQ_FOREACH (child, &sa->children, entry)
-        places |= child_bit(child->config);
+        if (!child_is_guest(sa, child))
+            places |= child_bit(child->config);
     if (sa->own != NULL && sa->own->kind == CREATE_CHILD)
         places |= child_bit(sa->own->config);
     return places;
@@ -37,6 +38,19 @@ static void restart(struct engine *engine, struct link *link)
             link_start(engine, link, config, NULL);
 }
 
+/* Its guests are their own connections' matter. */
+static void note_guests(struct engine *engine, const struct ike_sa *sa)
+{
+    const struct child_sa *child;
+
+    TAILQ_FOREACH (child, &sa->children, entry) {
+        struct link *link =
+            child_is_guest(sa, child) ? link_of_child(engine, sa, child->config) : NULL;
+        if (link != NULL && link->connection->on_dead == DEAD_RESTART)
+            link->lost_children |= child_bit(child->config);
+    }
+}
+
 void link_dead(struct engine *engine, struct ike_sa *sa, const char *why)
 {
     struct link *link = sa->link;
@@ -49,7 +63,10 @@ void link_dead(struct engine *engine, struct ike_sa *sa, const char *why)
     link_note(engine, link, why);
     if (link->connection->on_dead == DEAD_RESTART)
         link->lost_children |= lost;
+    note_guests(engine, sa);
     sa_end(engine, sa);
+    for (struct link *at = link; (at = link_next_sibling(engine, link, at)) != NULL;)
+        restart(engine, at);
     if (link->connection->on_dead == DEAD_RESTART) {
         restart(engine, link);
     } else if (link->connection->on_dead == DEAD_CLEAR && !link->cleared &&

@@ -19,6 +19,7 @@ TAILQ_HEAD(waiting_list, waiting);
 struct link {
     TAILQ_ENTRY(link) entry;
     struct hash_node by_name;
+    const struct engine *engine;
     const struct connection *connection;
     TAILQ_HEAD(, ike_sa) sas;
     struct waiting_list waiting;
@@ -134,10 +135,25 @@ void sa_end(struct engine *engine, struct ike_sa *sa);
  * as established ends at once. */
 void sa_close(struct engine *engine, struct ike_sa *sa);
 
+void sa_timer_due(struct engine *engine, struct ike_sa *sa, enum timer_kind kind);
+
+/* --- duplicate.c --- */
+
+/* RFC 7296 section 2.4: a peer that says INITIAL_CONTACT has forgotten what stood before.  SAs that
+ * were made while this one was on its way are not before it. */
+void sa_forget_older(struct engine *engine, const struct ike_sa *sa);
+
+/* A new SA beside others for the same child: one stays.  Where it is the peer's part to close the
+ * other one it is given time to do so; a peer that has forgotten it will not, and then we do.
+ * False when it is this one that was closed: it may be gone. */
+MUST_USE bool sa_resolve_duplicates(struct engine *engine, struct ike_sa *sa);
+
+/* A peer with good credentials that starts one SA after the other: the oldest makes room.  One that
+ * does not even answer Deletes gets no more than twice as many. */
+void sa_close_surplus(struct engine *engine, const struct ike_sa *sa);
+
 /* A newer SA serves the same: the peer is given time to close this one, then we do. */
 void sa_supersede(struct engine *engine, struct ike_sa *sa);
-
-void sa_timer_due(struct engine *engine, struct ike_sa *sa, enum timer_kind kind);
 
 /* Does a newer IKE SA serve the same? */
 bool sa_is_superseded(const struct engine *engine, const struct ike_sa *sa);
@@ -204,6 +220,45 @@ void sa_queried(struct engine *engine, struct ike_sa *sa, const struct answer *a
  * belong, or NULL.  It hastens or starts a liveness check and does nothing else. */
 void liveness_hint(struct engine *engine, struct ike_sa *sa, const struct ike_message *message);
 
+/* --- sibling.c --- */
+
+/* The links of connections with the same pair of identities, of which one can have children in an
+ * IKE SA of another (lib/ikev2/child.c): the next one after `at`, NULL when all were seen.  `link`
+ * itself is the first; there is seldom another. */
+struct link *link_next_sibling(const struct engine *engine, const struct link *link,
+                               const struct link *at);
+
+/* Is nothing else known to the peer that INITIAL_CONTACT would make it forget: no other SA of this
+ * pair of identities (RFC 7296 section 2.4)?  To be asked when IKE_AUTH is about to leave, not
+ * before: only then it holds for the peer, too. */
+bool link_first_contact(const struct engine *engine, const struct ike_sa *sa);
+
+/* The link of the connection that a child of the SA is of; NULL: none. */
+struct link *link_of_child(const struct engine *engine, const struct ike_sa *sa,
+                           const struct child_config *config);
+
+/* Is it a child of another connection than its IKE SA's? */
+static inline bool child_is_guest(const struct ike_sa *sa, const struct child_sa *child)
+{
+    return child->config->connection != sa->connection;
+}
+
+/* What happened to an SA of the link is told to the siblings, too. */
+void link_tell_siblings(struct engine *engine, struct link *link);
+
+/* Has the SA guests?  They went with an SA of the link: whoever misses them tries again. */
+bool sa_has_guests(const struct ike_sa *sa);
+void link_lost_guests(struct engine *engine, struct link *link);
+
+/* Deletes the link's children in IKE SAs of its siblings; false when there are none. */
+bool link_close_guests(struct engine *engine, struct link *link);
+
+/* The same configuration has moved to new memory: the SA follows by name.  A guest whose own
+ * connection has changed is deleted.  False when the SA as a whole is to go: it is in the midst of
+ * something about such a one. */
+MUST_USE bool sa_rebind(struct engine *engine, struct ike_sa *sa,
+                        const struct connection *connection, const struct config *all);
+
 /* --- link.c --- */
 
 struct link *link_find(const struct engine *engine, const char *name);
@@ -252,10 +307,6 @@ bool link_is_at_work(const struct link *link);
 void link_rekeyed(struct engine *engine, struct link *link);
 void link_rekey_failed(struct engine *engine, struct link *link, const char *why);
 void link_retry(struct engine *engine, struct link *link);
-
-/* Is nothing else known to the peer that INITIAL_CONTACT would make it forget?  To be asked when
- * IKE_AUTH is about to leave, not before: only then it holds for the peer, too. */
-bool link_first_contact(const struct ike_sa *sa);
 
 /* Ends our attempts with a peer whose own attempt has just come up, as long as the peer cannot hold
  * them for established; `stays` is to make what they were for. */

@@ -11,7 +11,6 @@
 #define REFUSED_LIFE_MS     10000 /* how long a refusal is repeated to a repeated request */
 #define DELETE_TRIES        3     /* a peer that does not answer a Delete is let go */
 #define HASTY_TRIES         3     /* of a handshake, where ike_sa.hasty says so */
-#define SUPERSEDED_LIFE_MS  10000 /* a peer's time to close what a newer SA has replaced */
 
 static void report_established(struct engine *engine, const struct ike_sa *sa)
 {
@@ -26,134 +25,6 @@ static void report_established(struct engine *engine, const struct ike_sa *sa)
            suite_text(&sa->suite, suite, sizeof(suite)));
     if (!TAILQ_EMPTY(&sa->children))
         report_child(engine, sa, TAILQ_FIRST(&sa->children), false);
-}
-
-/* RFC 7296 section 2.4: a peer that says INITIAL_CONTACT has forgotten what stood before.  SAs that
- * were made while this one was on its way are not before it. */
-static void forget_older(struct engine *engine, const struct ike_sa *sa)
-{
-    struct ike_sa *other = sa_table_same_peer(&engine->sas, sa, NULL);
-
-    while (other != NULL) {
-        struct ike_sa *next = sa_table_same_peer(&engine->sas, sa, other);
-        if (other->connection == sa->connection && other->established_ms < sa->created_ms) {
-            report(&engine->context, other, SEVERITY_INFO, "ike-forgotten",
-                   "the peer has started anew: its earlier IKE SA is removed");
-            sa_end(engine, other);
-        }
-        other = next;
-    }
-}
-
-static const struct child_config *child_of(const struct ike_sa *sa)
-{
-    const struct child_sa *child = TAILQ_FIRST(&sa->children);
-
-    return child == NULL ? NULL : child->config;
-}
-
-/* Do two IKE SAs serve the same connection between the same two hosts?  Where any peer may come,
- * one may have reasons for two, unless they carry the same child. */
-static bool same_service(const struct ike_sa *a, const struct ike_sa *b)
-{
-    return a->state == IKE_ESTABLISHED && b->state == IKE_ESTABLISHED &&
-           a->connection == b->connection && !a->inherited && !b->inherited &&
-           address_same_host(&a->remote, &b->remote) &&
-           (a->connection->remote.family != FAMILY_NONE ||
-            (child_of(a) != NULL && child_of(a) == child_of(b)));
-}
-
-/* Both ends started at once: of the two SAs the one with the higher SPI of its initiator goes; both
- * ends compute the same, and the initiator of the loser closes it. */
-static bool close_loser(struct engine *engine, struct ike_sa *a, struct ike_sa *b)
-{
-    struct ike_sa *loser = a->spi_i > b->spi_i ? a : b;
-    struct ike_sa *winner = loser == a ? b : a;
-
-    if (a->initiator == b->initiator || !loser->initiator || loser->delete_asked)
-        return false;
-    report(&engine->context, loser, SEVERITY_INFO, "ike-redundant",
-           "both ends started at once: one of the two IKE SAs is closed");
-    count(&engine->context, COUNTER_REDUNDANT);
-    const struct child_sa *child;
-    sa_take_wishes(winner, loser);
-    TAILQ_FOREACH (child, &loser->children, entry)
-        sa_want_child(winner, child->config);
-    sa_close(engine, loser);
-    return true;
-}
-
-void sa_supersede(struct engine *engine, struct ike_sa *sa)
-{
-    struct context *context = &engine->context;
-
-    if (!sa->superseded) /* else its time runs already: no newer one gives it more */
-        ike_sa_timer(context, &sa->expire, context->now_ms + SUPERSEDED_LIFE_MS);
-    sa->superseded = true;
-}
-
-/* A new SA beside others for the same child: one stays.  Where it is the peer's part to close the
- * other one it is given time to do so; a peer that has forgotten it will not, and then we do.
- * False when it is this one that was closed: it may be gone. */
-static bool resolve_duplicates(struct engine *engine, struct ike_sa *sa)
-{
-    struct ike_sa *other = sa_table_same_peer(&engine->sas, sa, NULL);
-
-    while (other != NULL) {
-        struct ike_sa *next = sa_table_same_peer(&engine->sas, sa, other);
-        bool sa_loses = sa->spi_i > other->spi_i;
-        if (same_service(sa, other) && !other->delete_asked) {
-            if (close_loser(engine, sa, other))
-                return !sa_loses;
-            sa_supersede(engine, other);
-        }
-        other = next;
-    }
-    return true;
-}
-
-/* A peer with good credentials that starts one SA after the other: the oldest makes room.  One that
- * does not even answer Deletes gets no more than twice as many. */
-static void close_surplus(struct engine *engine, const struct ike_sa *sa)
-{
-    const struct connection *connection = sa->connection;
-    struct ike_sa *oldest = NULL;
-    struct ike_sa *first = NULL; /* of those, too, that are being closed */
-    uint32_t standing = 1;
-    uint32_t all = 1;
-
-    for (struct ike_sa *other = NULL;
-         (other = sa_table_same_peer(&engine->sas, sa, other)) != NULL;) {
-        if (other->connection != connection)
-            continue;
-        all++;
-        if (first == NULL || other->number < first->number)
-            first = other;
-        if (other->state != IKE_ESTABLISHED || other->delete_asked || other->inherited)
-            continue;
-        standing++;
-        if (oldest == NULL || other->number < oldest->number)
-            oldest = other;
-    }
-    if (standing <= connection->sas_max)
-        return;
-    count(&engine->context, COUNTER_SURPLUS);
-    report(&engine->context, sa, SEVERITY_WARNING, "ike-surplus",
-           "%u IKE SAs with this peer, expected at most %u (sas_max): the oldest is closed",
-           standing, connection->sas_max);
-    if (all > 2 * connection->sas_max && first != oldest)
-        sa_end(engine, first);
-    sa_close(engine, oldest);
-}
-
-bool sa_is_superseded(const struct engine *engine, const struct ike_sa *sa)
-{
-    const struct ike_sa *other = NULL;
-
-    while ((other = sa_table_same_peer(&engine->sas, sa, other)) != NULL)
-        if (same_service(sa, other) && !other->delete_asked && other->line_ms >= sa->line_ms)
-            return true;
-    return false;
 }
 
 static void sa_established(struct engine *engine, struct ike_sa *sa)
@@ -181,8 +52,8 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     if (!sa->initiator)
         nat_report(context, sa);
     if (initial_contact)
-        forget_older(engine, sa);
-    close_surplus(engine, sa);
+        sa_forget_older(engine, sa);
+    sa_close_surplus(engine, sa);
     if (child_error != 0) {
         report(context, sa, SEVERITY_WARNING, "child-failed", "%s", refusal.text);
         if (sa->initiator) {
@@ -208,7 +79,7 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     } else {
         if (sa->connection->remote.family != FAMILY_NONE)
             link_abandon(engine, link, sa);
-        if (sa->replaces != 0 || resolve_duplicates(engine, sa))
+        if (sa->replaces != 0 || sa_resolve_duplicates(engine, sa))
             sa_wishes(engine, sa);
     }
     link_up(engine, link);
@@ -264,6 +135,7 @@ void sa_end(struct engine *engine, struct ike_sa *sa)
     struct context *context = &engine->context;
     struct link *link = sa->link;
     struct child_sa *child;
+    bool guests = link != NULL && sa_has_guests(sa);
 
     /* Our rekeying crossed the peer's, which is done: its SA has the children, though ours never
      * was answered. */
@@ -288,6 +160,8 @@ void sa_end(struct engine *engine, struct ike_sa *sa)
     ike_sa_free(context, sa);
     if (link != NULL)
         link_lost(engine, link);
+    if (guests)
+        link_lost_guests(engine, link);
     if (engine->shutting_down && engine->sas.count == 0)
         result(engine, engine->shutdown_command, true, "all SAs are closed");
 }
@@ -452,6 +326,7 @@ void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status, str
     if (sa->link != NULL) {
         link_up(engine, sa->link);
         link_rekeyed(engine, sa->link);
+        link_tell_siblings(engine, sa->link);
     }
     sa_wishes(engine, sa);
 }

@@ -30,7 +30,7 @@ static void put_off(struct engine *engine, struct ike_sa *sa)
 
 void sa_want_child(struct ike_sa *sa, const struct child_config *wanted)
 {
-    if (wanted != NULL)
+    if (wanted != NULL && wanted->connection == sa->connection) /* not a guest */
         sa->wanted_children |= child_bit(wanted);
 }
 
@@ -303,8 +303,9 @@ static void child_done(struct engine *engine, struct ike_sa *sa, const struct cr
     struct child_sa *made = child_find(sa, creation->child->number);
 
     report_child(engine, sa, made, creation->kind == CREATE_REKEY_CHILD);
-    if (sa->link != NULL)
-        link_serves(engine, sa->link);
+    struct link *link = link_of_child(engine, sa, made->config);
+    if (link != NULL)
+        link_serves(engine, link);
     if (creation->kind == CREATE_REKEY_CHILD)
         child_rekeyed(engine, sa, creation, made);
     resolve_twins(engine, sa, made);

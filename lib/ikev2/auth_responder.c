@@ -20,25 +20,6 @@
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/mobike.h"
 
-static bool list_has(const struct algorithm_list *list, uint8_t id)
-{
-    return memchr(list->ids, id, list->count) != NULL;
-}
-
-/* IKE_SA_INIT was answered for whichever connection came first; the one that the identities name
- * must allow what was agreed. */
-static bool suite_allowed(const struct proposal_list *list, const struct suite *suite)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        const struct proposal *proposal = &list->items[i];
-        if (list_has(&proposal->encr, suite->encr) && list_has(&proposal->prf, suite->prf) &&
-            list_has(&proposal->group, suite->group) &&
-            (suite->integ == INTEG_NONE || list_has(&proposal->integ, suite->integ)))
-            return true;
-    }
-    return false;
-}
-
 static const struct connection *choose_by_identity(const struct context *context,
                                                    const struct ike_sa *sa,
                                                    const struct identity *local,
@@ -67,7 +48,8 @@ static const struct connection *choose_by_identity(const struct context *context
                        identity_text(local, id, sizeof(id)), connection->name);
             continue;
         }
-        if (suite_allowed(&connection->proposals, &sa->suite))
+        /* IKE_SA_INIT was answered for whichever came first. */
+        if (proposals_allow(&connection->proposals, &sa->suite))
             return connection;
         reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
                    "connection %s does not allow the algorithms agreed in IKE_SA_INIT",
@@ -101,6 +83,8 @@ static enum status choose_child(struct context *context, struct ike_sa *sa,
     enum status status = child_choose(context, sa, &request, &handshake->child,
                                       &handshake->child_proposal, &handshake->refusal);
 
+    if (status == STATUS_OK) /* several may be for these two: the one that the child is of */
+        sa->connection = handshake->child->config->connection;
     if (status != STATUS_REJECT)
         return status;
     handshake->child_error = handshake->refusal.notify;
@@ -138,12 +122,12 @@ enum status auth_request(struct context *context, struct ike_sa *sa,
     sa->connection = connection;
     sa->lone = lone;
     sa->remote_id_type = remote_id.type;
-    mobike_agree(context, sa, message);
     handshake->initial_contact = message_find_notify(message, V2_N_INITIAL_CONTACT, &notify);
     if (!buffer_copy(&sa->remote_id, slice_of(remote_id.data, remote_id.size)))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     if (!lone && choose_child(context, sa, &offer) != STATUS_OK)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    mobike_agree(context, sa, message);
     if (ask(context, sa, &remote_id, &auth) != STATUS_OK)
         return reason_set(reason, STATUS_FAIL, 0, "the provider failed, or memory is out");
     return STATUS_OK;

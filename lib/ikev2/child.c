@@ -77,7 +77,7 @@ static void set_reqid(struct context *context, const struct ike_sa *sa, struct c
     size_t allowed_count = child_allowed_remote(sa, config, &own, &allowed);
     uint32_t chance;
 
-    child->own_policies = sa->connection->remote.family == FAMILY_NONE ||
+    child->own_policies = config->connection->remote.family == FAMILY_NONE ||
                           !selectors_within(child->local_selectors, child->local_count,
                                             config->local, config->local_count) ||
                           !selectors_within(remote, child->remote_count, allowed, allowed_count);
@@ -329,7 +329,15 @@ static void consider(const struct context *context, const struct ike_sa *sa,
         *best = candidate;
 }
 
-/* `only`: the one that is to be rekeyed, or NULL. */
+/* May a child of this connection be made in the IKE SA?  It is of the same pair of identities. */
+static bool is_open_to(const struct connection *connection, const struct ike_sa *sa)
+{
+    return connection == sa->connection || (connection_fits(connection, &sa->local, &sa->remote) &&
+                                            proposals_allow(&connection->proposals, &sa->suite));
+}
+
+/* Of all connections with this peer and between these two.  `only`: the one that is to be rekeyed,
+ * or NULL. */
 static struct candidate most_fitting(const struct context *context, const struct ike_sa *sa,
                                      const struct child_offer *offer,
                                      const struct child_config *only, struct reason *reason)
@@ -337,9 +345,18 @@ static struct candidate most_fitting(const struct context *context, const struct
     struct candidate best = {0};
     const struct child_config *config;
 
-    TAILQ_FOREACH (config, &sa->connection->children, entry)
-        if (only == NULL || config == only)
-            consider(context, sa, config, offer, &best, reason);
+    const struct connection *connection = sa->connection;
+
+    if (only != NULL) {
+        consider(context, sa, only, offer, &best, reason);
+        return best;
+    }
+    do {
+        if (is_open_to(connection, sa))
+            TAILQ_FOREACH (config, &connection->children, entry)
+                consider(context, sa, config, offer, &best, reason);
+        connection = connection->next_of_pair;
+    } while (connection != sa->connection);
     return best;
 }
 
@@ -474,10 +491,9 @@ void child_write_answer(struct v2_writer *writer, const struct child_sa *child, 
     v2_write_selectors(writer, V2_TSR, child->local_selectors, child->local_count);
 }
 
-static void name_child(const struct ike_sa *sa, const struct child_sa *child,
-                       struct name *connection, struct name *name)
+static void name_child(const struct child_sa *child, struct name *connection, struct name *name)
 {
-    memcpy(connection->text, sa->connection->name, sizeof(connection->text));
+    memcpy(connection->text, child->config->connection->name, sizeof(connection->text));
     memcpy(name->text, child->config->name, sizeof(name->text));
 }
 
@@ -489,7 +505,7 @@ enum status child_ask_spi(struct context *context, struct ike_sa *sa, struct ste
     if (effect == NULL)
         return STATUS_FAIL;
     struct effect_allocate_spi *allocate = &effect->allocate_spi;
-    name_child(sa, child, &allocate->connection, &allocate->child);
+    name_child(child, &allocate->connection, &allocate->child);
     child->local = sa->local;
     child->remote = sa->remote;
     child->encap = sa->encap;
@@ -526,11 +542,11 @@ static void set_limits(struct context *context, const struct child_config *confi
     install->soft_packets = soft(config->lifetime_packets, chance);
 }
 
-static enum status fill_install(struct context *context, const struct ike_sa *sa,
-                                const struct child_sa *child, bool inbound, struct slice encr_key,
-                                struct slice integ_key, struct effect_install_sa *install)
+static enum status fill_install(struct context *context, const struct child_sa *child, bool inbound,
+                                struct slice encr_key, struct slice integ_key,
+                                struct effect_install_sa *install)
 {
-    name_child(sa, child, &install->connection, &install->child);
+    name_child(child, &install->connection, &install->child);
     install->inbound = inbound;
     install->encap = child->encap;
     install->source = inbound ? child->remote : child->local;
@@ -557,7 +573,7 @@ static enum status install_one(struct context *context, struct ike_sa *sa, struc
 
     if (effect == NULL)
         return STATUS_FAIL;
-    return fill_install(context, sa, child, inbound, encr_key, integ_key, &effect->install_sa);
+    return fill_install(context, child, inbound, encr_key, integ_key, &effect->install_sa);
 }
 
 static void set_sending(struct context *context, struct child_sa *child)
@@ -613,7 +629,7 @@ void child_release_outbound(struct context *context, struct ike_sa *sa, struct c
     struct effect *effect = effect_append(context->effects, EFFECT_INSTALL_SA, ticket);
     child->releasing = effect != NULL ? ticket.sequence : 0;
     if (effect == NULL ||
-        fill_install(context, sa, child, false, secret_slice(&child->held->encr_key),
+        fill_install(context, child, false, secret_slice(&child->held->encr_key),
                      secret_slice(&child->held->integ_key), &effect->install_sa) != STATUS_OK)
         count(context, COUNTER_FAILURES);
     else

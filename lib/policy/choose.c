@@ -58,6 +58,28 @@ const struct connection *choose_connection(const struct config *config, const st
     return found != NULL ? found : with_local(config_find_remote(config, &any), local);
 }
 
+bool connection_fits(const struct connection *connection, const struct address *local,
+                     const struct address *remote)
+{
+    return is_local(connection, local) &&
+           (connection->remote.family == FAMILY_NONE ||
+            (connection->peer_count > 0 ? connection_knows(connection, remote)
+                                        : address_same_host(&connection->remote, remote)));
+}
+
+bool proposals_allow(const struct proposal_list *list, const struct suite *suite)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct proposal *proposal = &list->items[i];
+        if (algorithm_list_has(&proposal->encr, suite->encr) &&
+            algorithm_list_has(&proposal->prf, suite->prf) &&
+            algorithm_list_has(&proposal->group, suite->group) &&
+            (suite->integ == INTEG_NONE || algorithm_list_has(&proposal->integ, suite->integ)))
+            return true;
+    }
+    return false;
+}
+
 bool connection_accepts(const struct connection *connection, const struct identity *local,
                         const struct identity *remote)
 {

@@ -35,6 +35,13 @@ const struct connection *choose_connection(const struct config *config, const st
                                            const struct address *remote,
                                            const struct connection *after);
 
+/* Is it for these two hosts? */
+bool connection_fits(const struct connection *connection, const struct address *local,
+                     const struct address *remote);
+
+/* Does a list of proposals allow what was agreed? */
+bool proposals_allow(const struct proposal_list *list, const struct suite *suite);
+
 /* Does a connection take this pair of identities?  `local` may be NULL (the peer sent no IDr). */
 bool connection_accepts(const struct connection *connection, const struct identity *local,
                         const struct identity *remote);

@@ -15,6 +15,7 @@
 
 #include "lib/policy/connection.h"
 #include "lib/policy/overlap.h"
+#include "lib/wire/ikev2.h"
 
 #define REQID_BASE 0x69000000u
 #define REQID_BITS 22
@@ -63,6 +64,28 @@ static uint64_t key_of_known(const void *context, const struct hash_node *node)
 {
     (void)context;
     return remote_key(&HASH_OWNER(node, const struct known_address, node)->address);
+}
+
+/* Peers of any identity are told apart by where they are. */
+static uint64_t pair_key(const struct connection *connection)
+{
+    uint8_t octets[3 + 2 * CONFIG_ID_MAX + 16];
+    struct writer writer = writer_of(octets, sizeof(octets));
+    const struct identity *ids[] = {&connection->local_id, &connection->remote_id};
+
+    for (size_t i = 0; i < 2; i++) {
+        writer_u8(&writer, ids[i]->type);
+        writer_bytes(&writer, slice_of(ids[i]->data, ids[i]->size));
+    }
+    if (connection->remote_id.type == V2_ID_NONE)
+        writer_bytes(&writer, address_bytes(&connection->remote));
+    return table_key(writer_slice(&writer));
+}
+
+static uint64_t key_by_pair(const void *context, const struct hash_node *node)
+{
+    (void)context;
+    return pair_key(HASH_OWNER(node, const struct connection, by_pair));
 }
 
 static uint64_t key_by_reqid(const void *context, const struct hash_node *node)
@@ -154,6 +177,41 @@ static void remotes_index(struct config *config)
             hash_remove(&config->remotes, &next->by_remote);
         connection->next_of_remote = next;
         hash_insert(&config->remotes, &connection->by_remote);
+    }
+}
+
+static bool same_pair(const struct connection *a, const struct connection *b)
+{
+    return identity_equal(&a->local_id, &b->local_id) &&
+           identity_equal(&a->remote_id, &b->remote_id) &&
+           (a->remote_id.type != V2_ID_NONE || (a->peer_count == 0 && b->peer_count == 0 &&
+                                                address_same_host(&a->remote, &b->remote)));
+}
+
+static struct connection *pair_last(const struct config *config, const struct connection *of)
+{
+    struct hash_node *node = hash_first(&config->pairs_of_ids, pair_key(of));
+
+    for (; node != NULL; node = hash_next(node)) {
+        struct connection *connection = HASH_OWNER(node, struct connection, by_pair);
+        if (same_pair(connection, of))
+            return connection;
+    }
+    return NULL;
+}
+
+static void rings_make(struct config *config)
+{
+    struct connection *connection;
+
+    TAILQ_FOREACH (connection, &config->connections, entry) {
+        struct connection *last = pair_last(config, connection);
+        connection->next_of_pair = last != NULL ? last->next_of_pair : connection;
+        if (last != NULL) {
+            last->next_of_pair = connection;
+            hash_remove(&config->pairs_of_ids, &last->by_pair);
+        }
+        hash_insert(&config->pairs_of_ids, &connection->by_pair);
     }
 }
 
@@ -365,6 +423,7 @@ static struct config *config_new(void)
     if (hash_init(&config->names, key_by_name, NULL) &&
         hash_init(&config->remotes, key_by_remote, NULL) &&
         hash_init(&config->known, key_of_known, NULL) &&
+        hash_init(&config->pairs_of_ids, key_by_pair, NULL) &&
         hash_init(&config->reqids, key_by_reqid, NULL))
         return config;
     config_free(config);
@@ -387,6 +446,7 @@ struct config *config_parse(const struct config_text *texts, size_t count,
             return NULL;
         }
     remotes_index(draft.config);
+    rings_make(draft.config);
     if (pairs_index(draft.config))
         return draft.config;
     snprintf(error, CONFIG_ERROR_MAX, "out of memory");
@@ -394,8 +454,7 @@ struct config *config_parse(const struct config_text *texts, size_t count,
     return NULL;
 }
 
-bool config_is_complete(const struct config *config, const char *path,
-                        char error[CONFIG_ERROR_MAX])
+bool config_is_complete(const struct config *config, const char *path, char error[CONFIG_ERROR_MAX])
 {
     if (config->says_connections)
         return true;
@@ -426,6 +485,7 @@ void config_free(struct config *config)
     hash_free(&config->names);
     hash_free(&config->remotes);
     hash_free(&config->known);
+    hash_free(&config->pairs_of_ids);
     hash_free(&config->reqids);
     free(config);
 }

@@ -109,6 +109,10 @@ struct connection {
     struct hash_node by_name;
     struct hash_node by_remote;              /* the first of each remote address alone */
     const struct connection *next_of_remote; /* in the file's order */
+    struct hash_node by_pair;                /* the last of each pair of identities alone */
+    /* A ring of those with the same pair of identities and so, maybe, with the same peer: the
+     * next one in the file's order, behind the last one the first. */
+    const struct connection *next_of_pair;
     char name[CONFIG_NAME_MAX + 1];
     struct address local; /* FAMILY_NONE: the one that the host's routes say */
     /* FAMILY_NONE: any peer; we can then only answer.  With `peers` the one in use; unspecified
@@ -158,11 +162,12 @@ struct config {
     bool says_connections; /* the group stands in a file, be it empty */
     size_t connection_count;
     struct connection_list connections;
-    struct hash_table names;    /* of connections */
-    struct hash_table remotes;  /* of connections */
-    struct hash_table known;    /* addresses of connections with peers of their own */
-    struct hash_table reqids;   /* of children */
-    struct interval_tree pairs; /* of children, by their remote addresses (overlap.h) */
+    struct hash_table names;        /* of connections */
+    struct hash_table remotes;      /* of connections */
+    struct hash_table known;        /* addresses of connections with peers of their own */
+    struct hash_table pairs_of_ids; /* of connections */
+    struct hash_table reqids;       /* of children */
+    struct interval_tree pairs;     /* of children, by their remote addresses (overlap.h) */
 };
 
 /* One file's text.  Several make one configuration, in the order given. */

@@ -41,7 +41,7 @@ void child_list(struct context *context, struct ike_sa *sa, struct child_sa *chi
     sa_table_list_child(context->sas, child);
     child->listed = true;
     child->standing = true;
-    if (child->own_policies || is_away(child) || sa->connection->peer_count > 0)
+    if (child->own_policies || is_away(child) || child->config->connection->peer_count > 0)
         child_install_policies(context, child);
     TAILQ_INSERT_TAIL(&sa->children, child, entry);
 }
@@ -443,7 +443,7 @@ static bool has_policy(const struct child_sa *child, const struct selector *loca
 
 /* The newest child of the connection other than the leaving one that has a policy for the pair.
  * Its peer may be another one: behind one NAT they have the same address. */
-static const struct child_sa *find_sibling(const struct context *context, const struct ike_sa *sa,
+static const struct child_sa *find_sibling(const struct context *context,
                                            const struct child_sa *leaving,
                                            const struct selector *local,
                                            const struct selector *remote)
@@ -454,8 +454,8 @@ static const struct child_sa *find_sibling(const struct context *context, const 
     while ((claim = sa_table_next_claim(context->sas, remote, claim)) != NULL) {
         const struct child_sa *child = claim->child;
         if (child != leaving && child->listed && child->in_kernel &&
-            child->owner->connection == sa->connection && has_policy(child, local, remote) &&
-            (newest == NULL || child->number > newest->number))
+            child->config->connection == leaving->config->connection &&
+            has_policy(child, local, remote) && (newest == NULL || child->number > newest->number))
             newest = child;
     }
     return newest;
@@ -471,14 +471,13 @@ static void return_to_configured(struct context *context, const struct child_con
     configured_policy(context, EFFECT_INSTALL_POLICY, holder != NULL ? holder : own, &pair);
 }
 
-static void return_policy(struct context *context, const struct ike_sa *sa,
-                          const struct child_sa *child, const struct selector *local,
-                          const struct selector *remote)
+static void return_policy(struct context *context, const struct child_sa *child,
+                          const struct selector *local, const struct selector *remote)
 {
-    const struct child_sa *sibling = find_sibling(context, sa, child, local, remote);
+    const struct child_sa *sibling = find_sibling(context, child, local, remote);
     struct child_selectors pair;
     const struct child_config *configured =
-        connection_find_pair(sa->connection, local, remote, &pair);
+        connection_find_pair(child->config->connection, local, remote, &pair);
 
     if (sibling != NULL)
         child_policy(context, EFFECT_INSTALL_POLICY, sibling, local, remote);
@@ -488,13 +487,11 @@ static void return_policy(struct context *context, const struct ike_sa *sa,
         child_policy(context, EFFECT_REMOVE_POLICY, child, local, remote);
 }
 
-static void return_policies(struct context *context, const struct ike_sa *sa,
-                            const struct child_sa *child)
+static void return_policies(struct context *context, const struct child_sa *child)
 {
     for (size_t i = 0; i < child->local_count; i++)
         for (size_t j = 0; j < child->remote_count; j++)
-            return_policy(context, sa, child, &child->local_selectors[i],
-                          &child->remote_selectors[j]);
+            return_policy(context, child, &child->local_selectors[i], &child->remote_selectors[j]);
 }
 
 static void remove_sa(struct context *context, const struct address *source,
@@ -524,7 +521,7 @@ static void move_sa(struct context *context, const struct ike_sa *sa, const stru
         return;
     }
     struct effect_move_sa *move = &effect->move_sa;
-    name_set(&move->connection, sa->connection->name);
+    name_set(&move->connection, child->config->connection->name);
     name_set(&move->child, child->config->name);
     move->inbound = inbound;
     move->encap = sa->encap;
@@ -597,7 +594,7 @@ void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *c
     if (child->spi_in != 0)
         remove_sa(context, &child->remote, &child->local, child->spi_in, child->protocol);
     if ((child->own_policies || is_away(child)) && child->standing)
-        return_policies(context, sa, child);
+        return_policies(context, child);
     if (child->listed)
         unlist(context, sa, child);
     sa_table_remove_child(context->sas, child);

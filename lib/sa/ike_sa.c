@@ -187,8 +187,8 @@ bool ike_sa_has_elder(const struct context *context, const struct ike_sa *sa,
     const struct ike_sa *other = NULL;
 
     while ((other = sa_table_same_peer(context->sas, sa, other)) != NULL)
-        if (other->connection == sa->connection && other->state == IKE_ESTABLISHED &&
-            address_same_host(&other->remote, &sa->remote) && ike_sa_carries(other, config))
+        if (other->state == IKE_ESTABLISHED && address_same_host(&other->remote, &sa->remote) &&
+            ike_sa_carries(other, config))
             return true;
     return false;
 }

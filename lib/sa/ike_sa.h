@@ -410,6 +410,10 @@ void sa_table_add_id(struct sa_table *table, struct ike_sa *sa);
 struct ike_sa *sa_table_same_peer(const struct sa_table *table, const struct ike_sa *sa,
                                   const struct ike_sa *after);
 
+/* The next established SA with a peer of this identity; `after` as above. */
+struct ike_sa *sa_table_find_peer(const struct sa_table *table, const struct identity *identity,
+                                  const struct ike_sa *after);
+
 /* The listed child that an SA of the kernel's belongs to, by what the kernel says of it; NULL when
  * there is none.  Its IKE SA is the child's owner. */
 struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t protocol, uint32_t spi,

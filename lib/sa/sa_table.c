@@ -37,9 +37,14 @@ static uint64_t key_by_peer(const void *table, const struct hash_node *node)
     return peer_key(table, &handshake->came_from, handshake->sa->spi_i);
 }
 
+static uint64_t identity_key(const struct sa_table *table, uint8_t type, struct slice data)
+{
+    return hash_keyed(table->hash_key, data) ^ type;
+}
+
 static uint64_t id_key(const struct sa_table *table, const struct ike_sa *sa)
 {
-    return hash_keyed(table->hash_key, buffer_slice(&sa->remote_id)) ^ sa->remote_id_type;
+    return identity_key(table, sa->remote_id_type, buffer_slice(&sa->remote_id));
 }
 
 static uint64_t key_by_id(const void *table, const struct hash_node *node)
@@ -168,6 +173,22 @@ struct ike_sa *sa_table_same_peer(const struct sa_table *table, const struct ike
         struct ike_sa *other = HASH_OWNER(node, struct ike_sa, by_id);
         if (other != sa && ike_sa_same_identity(other, sa))
             return other;
+    }
+    return NULL;
+}
+
+struct ike_sa *sa_table_find_peer(const struct sa_table *table, const struct identity *identity,
+                                  const struct ike_sa *after)
+{
+    struct slice data = slice_of(identity->data, identity->size);
+    struct hash_node *node =
+        after != NULL ? hash_next(&after->by_id)
+                      : hash_first(&table->by_id, identity_key(table, identity->type, data));
+
+    for (; node != NULL; node = hash_next(node)) {
+        struct ike_sa *sa = HASH_OWNER(node, struct ike_sa, by_id);
+        if (sa->remote_id_type == identity->type && slice_equal(buffer_slice(&sa->remote_id), data))
+            return sa;
     }
     return NULL;
 }

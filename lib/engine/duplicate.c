@@ -1,0 +1,143 @@
+/*
+ * Several IKE SAs with one peer: which of them stays.  RFC 7296 sections 2.4 and 2.8.
+ *
+ * Not here: an IKE SA's life otherwise (sa_life.c), rekeying (wish.c).
+ */
+#include "lib/engine/private.h"
+
+#define SUPERSEDED_LIFE_MS 10000 /* a peer's time to close what a newer SA has replaced */
+
+void sa_forget_older(struct engine *engine, const struct ike_sa *sa)
+{
+    struct ike_sa *other = sa_table_same_peer(&engine->sas, sa, NULL);
+
+    while (other != NULL) {
+        struct ike_sa *next = sa_table_same_peer(&engine->sas, sa, other);
+        if (identity_equal(&other->connection->local_id, &sa->connection->local_id) &&
+            other->established_ms < sa->created_ms) {
+            report(&engine->context, other, SEVERITY_INFO, "ike-forgotten",
+                   "the peer has started anew: its earlier IKE SA is removed");
+            sa_end(engine, other);
+        }
+        other = next;
+    }
+}
+
+/* Do they carry the same child? */
+static bool share_child(const struct ike_sa *a, const struct ike_sa *b)
+{
+    const struct child_sa *child;
+
+    TAILQ_FOREACH (child, &a->children, entry)
+        if (ike_sa_carries(b, child->config))
+            return true;
+    return false;
+}
+
+/* Both ends began at once, and nothing says yet that they began different children. */
+static bool crossed(const struct ike_sa *a, const struct ike_sa *b)
+{
+    return a->initiator != b->initiator && (TAILQ_EMPTY(&a->children) || TAILQ_EMPTY(&b->children));
+}
+
+/* Do two IKE SAs serve the same connection between the same two hosts?  Where any peer may come, one
+ * may have reasons for two, and so may one that has each of several children in a connection of its
+ * own: unless they carry the same child. */
+static bool same_service(const struct ike_sa *a, const struct ike_sa *b)
+{
+    const struct connection *connection = a->connection;
+
+    if (a->state != IKE_ESTABLISHED || b->state != IKE_ESTABLISHED || b->connection != connection ||
+        a->inherited || b->inherited || !address_same_host(&a->remote, &b->remote))
+        return false;
+    return share_child(a, b) || (connection->remote.family != FAMILY_NONE &&
+                                 (connection->child_count == 1 || crossed(a, b)));
+}
+
+/* Both ends started at once: of the two SAs the one with the higher SPI of its initiator goes; both
+ * ends compute the same, and the initiator of the loser closes it. */
+static bool close_loser(struct engine *engine, struct ike_sa *a, struct ike_sa *b)
+{
+    struct ike_sa *loser = a->spi_i > b->spi_i ? a : b;
+    struct ike_sa *winner = loser == a ? b : a;
+
+    if (a->initiator == b->initiator || !loser->initiator || loser->delete_asked)
+        return false;
+    report(&engine->context, loser, SEVERITY_INFO, "ike-redundant",
+           "both ends started at once: one of the two IKE SAs is closed");
+    count(&engine->context, COUNTER_REDUNDANT);
+    const struct child_sa *child;
+    sa_take_wishes(winner, loser);
+    TAILQ_FOREACH (child, &loser->children, entry)
+        sa_want_child(winner, child->config);
+    sa_close(engine, loser);
+    return true;
+}
+
+void sa_supersede(struct engine *engine, struct ike_sa *sa)
+{
+    struct context *context = &engine->context;
+
+    if (!sa->superseded) /* else its time runs already: no newer one gives it more */
+        ike_sa_timer(context, &sa->expire, context->now_ms + SUPERSEDED_LIFE_MS);
+    sa->superseded = true;
+}
+
+bool sa_resolve_duplicates(struct engine *engine, struct ike_sa *sa)
+{
+    struct ike_sa *other = sa_table_same_peer(&engine->sas, sa, NULL);
+
+    while (other != NULL) {
+        struct ike_sa *next = sa_table_same_peer(&engine->sas, sa, other);
+        bool sa_loses = sa->spi_i > other->spi_i;
+        if (same_service(sa, other) && !other->delete_asked) {
+            if (close_loser(engine, sa, other))
+                return !sa_loses;
+            sa_supersede(engine, other);
+        }
+        other = next;
+    }
+    return true;
+}
+
+void sa_close_surplus(struct engine *engine, const struct ike_sa *sa)
+{
+    const struct connection *connection = sa->connection;
+    struct ike_sa *oldest = NULL;
+    struct ike_sa *first = NULL; /* of those, too, that are being closed */
+    uint32_t standing = 1;
+    uint32_t all = 1;
+
+    for (struct ike_sa *other = NULL;
+         (other = sa_table_same_peer(&engine->sas, sa, other)) != NULL;) {
+        if (other->connection != connection)
+            continue;
+        all++;
+        if (first == NULL || other->number < first->number)
+            first = other;
+        if (other->state != IKE_ESTABLISHED || other->delete_asked || other->inherited)
+            continue;
+        standing++;
+        if (oldest == NULL || other->number < oldest->number)
+            oldest = other;
+    }
+    if (standing <= connection->sas_max)
+        return;
+    count(&engine->context, COUNTER_SURPLUS);
+    report(&engine->context, sa, SEVERITY_WARNING, "ike-surplus",
+           "%u IKE SAs with this peer, expected at most %u (sas_max): the oldest is closed",
+           standing, connection->sas_max);
+    if (all > 2 * connection->sas_max && first != oldest)
+        sa_end(engine, first);
+    sa_close(engine, oldest);
+}
+
+bool sa_is_superseded(const struct engine *engine, const struct ike_sa *sa)
+{
+    const struct ike_sa *other = NULL;
+
+    while ((other = sa_table_same_peer(&engine->sas, sa, other)) != NULL)
+        if (same_service(sa, other) && !other->delete_asked && other->line_ms >= sa->line_ms)
+            return true;
+    return false;
+}
