@@ -27,10 +27,26 @@ static bool is_nowhere(const struct address *address)
     return address_same_host(address, &nowhere);
 }
 
+/* Has the child an SPI or an SA whose local end is there?  That was this host's address when it was
+ * granted, and what was begun from there is moved when it is done (RFC 4555 section 3.5). */
+static bool owner_is_local_at(const struct owner *owner, const struct address *local)
+{
+    const struct sa_record *sa;
+
+    if (owner == NULL)
+        return false;
+    TAILQ_FOREACH (sa, &owner->sas, entry)
+        if (!sa->orphan && address_same_host(sa->inbound ? &sa->destination : &sa->source, local))
+            return true;
+    return false;
+}
+
 /* A policy may leave open what the configuration leaves open. */
 static bool local_allowed(const struct gate *gate, const struct claim *claim)
 {
     return gate_is_local(gate, claim->connection, claim->local) ||
+           (claim->connection->local.family == FAMILY_NONE &&
+            owner_is_local_at(claim->owner, claim->local)) ||
            (claim->is_policy && claim->connection->local.family == FAMILY_NONE &&
             claim->local->family != FAMILY_NONE && is_nowhere(claim->local));
 }

@@ -12,8 +12,9 @@
 #include "iked/keeper/ledger.h"
 #include "lib/policy/config.h"
 
-/* A child with one peer has one SA pair, two while rekeying, a few while both ends do. */
-#define GATE_SAS_PER_CHILD 64
+/* A child with one peer has one SA pair, two while rekeying; or as many as a peer may make of it
+ * (connection.children_max), and each of them may be under rekeying. */
+#define GATE_SAS_PER_CHILD (4 * CONFIG_CHILDREN_MAX)
 /* A child with remote "any" has those of all its peers. */
 #define GATE_SAS_PER_ANY_CHILD  262144
 #define GATE_SPIS_PER_CHILD     32

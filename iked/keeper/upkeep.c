@@ -325,17 +325,27 @@ void upkeep_committed(struct service *service, uint64_t now_ms)
         require_no_more(service, before);
     if (first)
         take_inventory(service, true, now_ms);
+    /* At once: a connection that the next reload brings back would keep its orphans. */
+    upkeep_tick(service, now_ms);
 }
 
 /* --- Cleaning up --- */
 
+/* NULL: the owner is not configured any more. */
+static const struct child_config *configured_child(const struct service *service,
+                                                   const struct owner *owner)
+{
+    const struct connection *connection = config_find(service->gate.config, owner->connection.text);
+
+    return connection != NULL ? connection_find_child(connection, owner->child.text) : NULL;
+}
+
 static void remove_old_orphan(struct service *service, struct sa_record *sa)
 {
     const struct owner *owner = sa->reqid->owner;
-    const struct connection *connection = config_find(service->gate.config, owner->connection.text);
-    bool configured =
-        connection != NULL && connection_find_child(connection, owner->child.text) != NULL;
-    if (configured && service->now_ms - sa->orphaned_ms < UPKEEP_ORPHAN_MS)
+
+    if (configured_child(service, owner) != NULL &&
+        service->now_ms - sa->orphaned_ms < UPKEEP_ORPHAN_MS)
         return;
     log_line(SEVERITY_INFO, "%s: removing an SA of an earlier negotiator (SPI %08x)",
              owner->connection.text, sa->spi);
@@ -354,12 +364,30 @@ static void remove_old_orphans(struct service *service)
     sa_walk_end(&walk);
 }
 
+/* A reload can take a pair from a child, or the child away.  Where another child has the pair now
+ * the engine installs that one's policy, and does not say that the other's is gone. */
+static bool is_configured(const struct service *service, const struct policy_record *policy)
+{
+    const struct child_config *child = configured_child(service, policy_owner(policy));
+    struct child_selectors pair = policy_pair(policy);
+    struct child_selectors configured;
+    size_t i = 0;
+
+    for (; child != NULL && child_pair(child, i, &configured); i++)
+        if (selector_equal(&configured.local, &pair.local) &&
+            selector_equal(&configured.remote, &pair.remote))
+            return true;
+    /* What an SA has, or what depends on an address that the configuration does not know. */
+    return child != NULL && (policy->held != NULL || i == 0);
+}
+
 /* Policies that the engine of this session did not install go; but not what the configuration wants
  * (an engine that forgets it is not to be believed), and not under orphans, which may still carry
  * traffic. */
 static bool policy_may_go(const struct service *service, const struct policy_record *policy)
 {
-    return policy->session != service->ledger.session && policy_owner(policy)->orphan_count == 0;
+    return (policy->session != service->ledger.session || !is_configured(service, policy)) &&
+           policy_owner(policy)->orphan_count == 0;
 }
 
 static bool piece_may_go(const struct service *service, const struct piece_record *piece)
