@@ -37,7 +37,7 @@ bool service_init(struct service *service, struct kernel *kernel, const struct s
     service->jobs = calloc(SERVICE_JOBS_MAX + SERVICE_REQUESTS_MAX, sizeof(*service->jobs));
     /* What is hashed comes from the configuration or passed the gate: no secret key is needed. */
     if (ledger_init(&service->ledger, no_key) && service->requests != NULL &&
-        service->jobs != NULL && vault_init(&service->vault)) {
+        service->jobs != NULL && vault_init(&service->vault, hooks->crypto)) {
         gate_init(&service->gate, &service->ledger, none, 0);
         service->gate.is_own_address = hooks->is_own_address;
         service->gate.context = hooks->context;

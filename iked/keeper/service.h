@@ -28,6 +28,7 @@ struct service_hooks {
     enum status (*find_source)(void *context, const struct address *remote, struct address *source,
                                struct reason *reason);
     bool (*is_own_address)(void *context, const struct address *address);
+    struct crypto *crypto; /* borrowed by the vault; NULL: it makes its own */
     void *context;
 };
 

@@ -5,16 +5,19 @@
 
 #include "lib/crypto/crypto.h"
 
-bool vault_init(struct vault *vault)
+bool vault_init(struct vault *vault, struct crypto *crypto)
 {
-    *vault = (struct vault){.crypto = crypto_new()};
+    *vault = (struct vault){.crypto = crypto, .crypto_borrowed = crypto != NULL};
+    if (crypto == NULL)
+        vault->crypto = crypto_new();
     return vault->crypto != NULL;
 }
 
 void vault_free(struct vault *vault)
 {
     secrets_free(vault->secrets);
-    crypto_free(vault->crypto);
+    if (!vault->crypto_borrowed)
+        crypto_free(vault->crypto);
     *vault = (struct vault){0};
 }
 

@@ -11,14 +11,15 @@
 #include "lib/sa/effect.h"
 
 struct vault {
-    struct crypto *crypto;   /* owned */
+    struct crypto *crypto;
+    bool crypto_borrowed;
     struct secrets *secrets; /* owned; NULL: there are none */
     uint64_t signed_count;
     uint64_t rejected_count; /* wrong AUTH payloads, and pairs without a secret */
 };
 
-/* False when OpenSSL is unusable. */
-MUST_USE bool vault_init(struct vault *vault);
+/* With `crypto`, or (NULL) one of its own.  False when OpenSSL is unusable. */
+MUST_USE bool vault_init(struct vault *vault, struct crypto *crypto);
 void vault_free(struct vault *vault);
 
 /* Takes `secrets` (may be NULL) and forgets the ones before. */

@@ -127,6 +127,7 @@ void crossing_begin(struct crossing *crossing, uint64_t seed, struct crypto *cry
     crossing->by_hand = by_hand;
     world_init(&crossing->world, seed, crypto);
     crossing->world.toy_exchange = true;
+    crossing->world.no_upkeep = true;
     crossing->world.work_by_hand = by_hand;
     crossing->world.hooks = (struct hooks){.packet = take_packet, .context = crossing};
     for (unsigned i = 0; i < 2; i++) {

@@ -3,7 +3,7 @@
  */
 #include "test/common/fake_kernel.h"
 
-#include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +14,8 @@
 
 void fake_kernel_init(struct fake_kernel *kernel, uint64_t seed)
 {
-    *kernel = (struct fake_kernel){.chance = chance_of(seed)};
+    *kernel = (struct fake_kernel){.kernel = {.ops = &fake_kernel_ops}, .chance = chance_of(seed)};
+    TAILQ_INIT(&kernel->notices);
     TAILQ_INIT(&kernel->sas);
     TAILQ_INIT(&kernel->policies);
 }
@@ -27,17 +28,48 @@ static void drop_sa(struct fake_kernel *kernel, struct fake_sa *sa)
     free(sa);
 }
 
-void fake_kernel_clear(struct fake_kernel *kernel)
+static void drop_policy(struct fake_kernel *kernel, struct fake_policy *policy)
+{
+    TAILQ_REMOVE(&kernel->policies, policy, entry);
+    free(policy);
+}
+
+void fake_kernel_flush_policies(struct fake_kernel *kernel)
+{
+    struct fake_policy *policy;
+
+    while ((policy = TAILQ_FIRST(&kernel->policies)) != NULL)
+        drop_policy(kernel, policy);
+    kernel->bypass = false;
+}
+
+/* Acquires are larval SAs, and go with the others. */
+void fake_kernel_flush_sas(struct fake_kernel *kernel)
 {
     struct fake_sa *sa;
     struct fake_policy *policy;
 
     while ((sa = TAILQ_FIRST(&kernel->sas)) != NULL)
         drop_sa(kernel, sa);
-    while ((policy = TAILQ_FIRST(&kernel->policies)) != NULL) {
-        TAILQ_REMOVE(&kernel->policies, policy, entry);
-        free(policy);
+    TAILQ_FOREACH (policy, &kernel->policies, entry)
+        policy->asked_until_ms = 0;
+}
+
+void fake_kernel_drop_notices(struct fake_kernel *kernel)
+{
+    struct fake_notice *notice;
+
+    while ((notice = TAILQ_FIRST(&kernel->notices)) != NULL) {
+        TAILQ_REMOVE(&kernel->notices, notice, entry);
+        free(notice);
     }
+}
+
+void fake_kernel_clear(struct fake_kernel *kernel)
+{
+    fake_kernel_flush_policies(kernel);
+    fake_kernel_flush_sas(kernel);
+    fake_kernel_drop_notices(kernel);
 }
 
 static struct fake_sa *find(const struct fake_kernel *kernel, const struct address *destination,
@@ -72,9 +104,8 @@ static struct fake_sa *add_sa(struct fake_kernel *kernel)
     return sa;
 }
 
-enum status fake_kernel_allocate(struct fake_kernel *kernel,
-                                 const struct effect_allocate_spi *allocate, uint64_t now_ms,
-                                 uint32_t *spi)
+int fake_kernel_allocate(struct fake_kernel *kernel, const struct effect_allocate_spi *allocate,
+                         uint64_t now_ms, uint32_t *spi)
 {
     do {
         *spi = (uint32_t)chance_next(&kernel->chance);
@@ -95,7 +126,7 @@ enum status fake_kernel_allocate(struct fake_kernel *kernel,
     sa->soft_ms = UINT64_MAX;
     sa->hard_ms = now_ms + FAKE_LARVAL_MS;
     kernel->deadline_known = false;
-    return STATUS_OK;
+    return 0;
 }
 
 static uint64_t limit_ms(uint32_t limit_s, uint64_t now_ms)
@@ -131,99 +162,151 @@ static void fill(struct fake_sa *sa, const struct effect_install_sa *install, ui
     sa->hard_packets = install->hard_packets;
 }
 
-enum status fake_kernel_install(struct fake_kernel *kernel, const struct effect_install_sa *install,
-                                uint64_t now_ms, struct reason *reason)
+/* The larval SAs that asked for it have what they waited for. */
+static void forget_asked(struct fake_kernel *kernel, uint32_t reqid)
 {
-    struct fake_sa *sa = find(kernel, &install->destination, install->spi, install->protocol);
     struct fake_policy *policy;
 
-    if (install->inbound && (sa == NULL || !sa->larval))
-        return reason_set(reason, STATUS_FAIL, 0, "no SPI was allocated for it");
-    if (!install->inbound && sa != NULL)
-        return reason_set(reason, STATUS_FAIL, 0, "the SA exists");
-    fill(sa != NULL ? sa : add_sa(kernel), install, now_ms);
-    kernel->deadline_known = false;
     TAILQ_FOREACH (policy, &kernel->policies, entry)
-        if (!install->inbound && policy->is.reqid == install->reqid)
+        if (policy->is.reqid == reqid)
             policy->asked_until_ms = 0;
-    return STATUS_OK;
 }
 
-enum status fake_kernel_query(const struct fake_kernel *kernel, const struct effect_query_sa *query,
-                              uint64_t now_ms, uint64_t *packets, uint32_t *ago_s)
+int fake_kernel_install(struct fake_kernel *kernel, const struct effect_install_sa *install,
+                        uint64_t now_ms)
+{
+    struct fake_sa *sa = find(kernel, &install->destination, install->spi, install->protocol);
+
+    if (install->inbound && (sa == NULL || !sa->larval))
+        return ESRCH;
+    if (!install->inbound && sa != NULL)
+        return EEXIST;
+    fill(sa != NULL ? sa : add_sa(kernel), install, now_ms);
+    kernel->deadline_known = false;
+    if (!install->inbound)
+        forget_asked(kernel, install->reqid);
+    return 0;
+}
+
+int fake_kernel_query(const struct fake_kernel *kernel, const struct effect_query_sa *query,
+                      uint64_t *packets)
 {
     const struct fake_sa *sa =
         fake_kernel_find_sa(kernel, &query->destination, query->spi, query->protocol);
 
     if (sa == NULL)
-        return STATUS_FAIL;
-    bool dated = sa->used_ms != 0 && sa->used_ms <= now_ms && !kernel->undated;
+        return ESRCH;
     *packets = sa->packets;
-    *ago_s = dated ? (uint32_t)((now_ms - sa->used_ms) / 1000) : ANSWER_AGO_UNKNOWN;
-    return STATUS_OK;
+    return 0;
 }
 
-void fake_kernel_remove(struct fake_kernel *kernel, const struct effect_remove_sa *remove)
+uint32_t fake_kernel_ago_s(const struct fake_kernel *kernel, uint32_t spi, uint64_t now_ms)
+{
+    const struct fake_sa *sa;
+
+    TAILQ_FOREACH (sa, &kernel->sas, entry)
+        if (sa->inbound && sa->spi == spi && sa->used_ms != 0 && sa->used_ms <= now_ms &&
+            !kernel->undated)
+            return (uint32_t)((now_ms - sa->used_ms) / 1000);
+    return ANSWER_AGO_UNKNOWN;
+}
+
+int fake_kernel_remove(struct fake_kernel *kernel, const struct effect_remove_sa *remove)
 {
     struct fake_sa *sa = find(kernel, &remove->destination, remove->spi, remove->protocol);
 
-    if (sa == NULL)
+    if (sa == NULL) {
         kernel->missing_removals++;
-    else
-        drop_sa(kernel, sa);
+        return ESRCH;
+    }
+    drop_sa(kernel, sa);
+    return 0;
 }
 
-/* Linux refuses what is not there, and the negotiator's SAs are known by what they were moved to.
- * */
-void fake_kernel_move(struct fake_kernel *kernel, const struct effect_move_sa *move)
+static struct fake_sa *copy_sa(struct fake_kernel *kernel, const struct fake_sa *sa)
 {
-    struct fake_sa *sa = find(kernel, &move->destination, move->spi, move->protocol);
+    struct fake_sa *copy = add_sa(kernel);
+    struct fake_sa linked = *copy;
+
+    *copy = *sa;
+    copy->entry = linked.entry;
+    kernel->deadline_known = false;
+    return copy;
+}
+
+int fake_kernel_move(struct fake_kernel *kernel, const struct effect_move_sa *move)
+{
+    struct fake_sa *sa = fake_kernel_find_sa(kernel, &move->destination, move->spi, move->protocol);
 
     if (sa == NULL) {
         kernel->missing_removals++;
-        return;
+        return ESRCH;
+    }
+    if (!address_same_host(&move->destination, &move->new_destination)) {
+        if (find(kernel, &move->new_destination, move->spi, move->protocol) != NULL)
+            return EEXIST;
+        sa = copy_sa(kernel, sa);
     }
     sa->encap = move->encap;
     sa->source = move->new_source;
     sa->destination = move->new_destination;
+    return 0;
 }
 
-static struct fake_policy *find_policy(const struct fake_kernel *kernel,
-                                       const struct effect_policy *like)
+/* --- Policies --- */
+
+static struct fake_policy *find_policy(const struct fake_kernel *kernel, const struct piece *piece)
 {
     struct fake_policy *policy;
 
     TAILQ_FOREACH (policy, &kernel->policies, entry)
-        if (selector_equal(&policy->is.local_selector, &like->local_selector) &&
-            selector_equal(&policy->is.remote_selector, &like->remote_selector))
+        if (piece_equal(&policy->piece, piece))
             return policy;
     return NULL;
 }
 
-void fake_kernel_install_policy(struct fake_kernel *kernel, const struct effect_policy *is)
+static bool same_template(const struct policy_template *a, const struct policy_template *b)
 {
-    struct fake_policy *policy = find_policy(kernel, is);
+    return a->reqid == b->reqid && a->mode == b->mode && a->protocol == b->protocol &&
+           address_same_host(&a->local, &b->local) && address_same_host(&a->remote, &b->remote);
+}
+
+/* XFRM_MSG_UPDPOLICY: the same selector is replaced, whoever made it and whatever its priority; the
+ * new one goes behind its equals. */
+void fake_kernel_set_piece(struct fake_kernel *kernel, const struct piece *piece,
+                           const struct policy_template *is)
+{
+    struct fake_policy *policy = find_policy(kernel, piece);
 
     if (policy == NULL) {
         policy = calloc(1, sizeof(*policy));
         if (policy == NULL)
             abort();
-        TAILQ_INSERT_TAIL(&kernel->policies, policy, entry);
+        policy->piece = *piece;
+    } else {
+        TAILQ_REMOVE(&kernel->policies, policy, entry);
     }
+    if (!same_template(&policy->is, is))
+        policy->asked_until_ms = 0;
     policy->is = *is;
-    policy->asked_until_ms = 0;
+    policy->priority = piece_priority(piece, is->policy);
+    TAILQ_INSERT_TAIL(&kernel->policies, policy, entry);
+    if (kernel->changed != NULL)
+        kernel->changed(kernel->context);
 }
 
-void fake_kernel_remove_policy(struct fake_kernel *kernel, const struct effect_policy *is)
+int fake_kernel_remove_piece(struct fake_kernel *kernel, const struct piece *piece)
 {
-    struct fake_policy *policy = find_policy(kernel, is);
+    struct fake_policy *policy = find_policy(kernel, piece);
 
     if (policy == NULL) {
         kernel->missing_removals++;
-        return;
+        return ENOENT;
     }
-    TAILQ_REMOVE(&kernel->policies, policy, entry);
-    free(policy);
+    drop_policy(kernel, policy);
+    if (kernel->changed != NULL)
+        kernel->changed(kernel->context);
+    return 0;
 }
 
 void fake_kernel_orphan_all(struct fake_kernel *kernel)
@@ -234,39 +317,31 @@ void fake_kernel_orphan_all(struct fake_kernel *kernel)
         sa->orphan = !sa->larval;
 }
 
-void fake_kernel_remove_orphans(struct fake_kernel *kernel, const struct name *connection)
-{
-    struct fake_sa *sa;
-    struct fake_sa *next;
+/* --- Packets --- */
 
-    for (sa = TAILQ_FIRST(&kernel->sas); sa != NULL; sa = next) {
-        next = TAILQ_NEXT(sa, entry);
-        if (sa->orphan && strcmp(sa->connection.text, connection->text) == 0)
-            drop_sa(kernel, sa);
-    }
+static bool has_prefix(const uint8_t *address, const uint8_t *prefix, unsigned bits)
+{
+    unsigned octets = bits / 8;
+    unsigned rest = bits % 8;
+
+    return memcmp(address, prefix, octets) == 0 &&
+           (rest == 0 || (address[octets] ^ prefix[octets]) >> (8 - rest) == 0);
 }
 
-/* The width of a range as a rank: the narrower one wins, as piece_priority has it. */
-static unsigned width(const struct selector *selector)
+/* Of ICMP type and code stand in either selector as `type << 8 | code`. */
+bool fake_piece_has(const struct piece *piece, const struct selector *local,
+                    const struct selector *remote)
 {
-    uint64_t start[2];
-    uint64_t end[2];
+    bool icmp = protocol_is_icmp(piece->protocol);
+    unsigned local_port = icmp ? local->port_start >> 8 : local->port_start;
+    unsigned remote_port = icmp ? local->port_start & 0xff : remote->port_start;
 
-    static_assert(sizeof(start) == sizeof(selector->start), "an address has 16 octets");
-    memcpy(start, selector->start, sizeof(start));
-    memcpy(end, selector->end, sizeof(end));
-    unsigned bits = (unsigned)__builtin_popcountll(start[0] ^ end[0]) +
-                    (unsigned)__builtin_popcountll(start[1] ^ end[1]);
-    return 2 * bits + (selector->protocol == 0) +
-           (selector->port_start == 0 && selector->port_end == 65535);
-}
-
-/* What is required goes before what is preferred, whichever is narrower. */
-static unsigned rank_of(const struct effect_policy *policy)
-{
-    unsigned sum = width(&policy->local_selector) + width(&policy->remote_selector);
-
-    return policy->policy == POLICY_PREFER ? 1000 + sum : sum;
+    return piece->family == local->family && piece->family == remote->family &&
+           (piece->protocol == 0 || piece->protocol == local->protocol) &&
+           ((local_port ^ piece->local_port) & piece->local_mask) == 0 &&
+           ((remote_port ^ piece->remote_port) & piece->remote_mask) == 0 &&
+           has_prefix(local->start, piece->local, piece->local_bits) &&
+           has_prefix(remote->start, piece->remote, piece->remote_bits);
 }
 
 static struct fake_policy *match(const struct fake_kernel *kernel, const struct selector *local,
@@ -274,62 +349,150 @@ static struct fake_policy *match(const struct fake_kernel *kernel, const struct 
 {
     struct fake_policy *policy;
     struct fake_policy *best = NULL;
-    unsigned best_rank = 0;
 
-    TAILQ_FOREACH (policy, &kernel->policies, entry) {
-        if (!selector_contains(&policy->is.local_selector, local) ||
-            !selector_contains(&policy->is.remote_selector, remote))
-            continue;
-        unsigned rank = rank_of(&policy->is);
-        if (best != NULL && rank >= best_rank)
-            continue;
-        best = policy;
-        best_rank = rank;
-    }
+    TAILQ_FOREACH (policy, &kernel->policies, entry)
+        if ((best == NULL || policy->priority < best->priority) &&
+            fake_piece_has(&policy->piece, local, remote))
+            best = policy;
     return best;
+}
+
+/* The template's ends; in transport mode the packet's own.  An unspecified remote one fits no SA.
+ */
+static bool fits_template(const struct fake_sa *sa, const struct policy_template *is,
+                          const struct selector *local, const struct selector *remote)
+{
+    if (sa->larval || sa->inbound || sa->reqid != is->reqid || sa->mode != is->mode ||
+        sa->protocol != is->protocol)
+        return false;
+    if (is->mode == CHILD_TRANSPORT)
+        return memcmp(sa->source.bytes, local->start, sizeof(local->start)) == 0 &&
+               memcmp(sa->destination.bytes, remote->start, sizeof(remote->start)) == 0;
+    return (!address_is_host(&is->local) || address_same_host(&sa->source, &is->local)) &&
+           address_same_host(&sa->destination, &is->remote);
+}
+
+static struct fake_sa *sa_for(const struct fake_kernel *kernel, const struct policy_template *is,
+                              const struct selector *local, const struct selector *remote)
+{
+    struct fake_sa *candidate;
+    struct fake_sa *best = NULL;
+
+    TAILQ_FOREACH (candidate, &kernel->sas, entry)
+        if (fits_template(candidate, is, local, remote) &&
+            (best == NULL || candidate->added_ms >= best->added_ms))
+            best = candidate;
+    return best;
+}
+
+enum fake_verdict fake_kernel_would(const struct fake_kernel *kernel, const struct selector *local,
+                                    const struct selector *remote,
+                                    const struct fake_policy **policy, const struct fake_sa **sa)
+{
+    const struct fake_policy *found = match(kernel, local, remote);
+    const struct fake_sa *by = found == NULL ? NULL : sa_for(kernel, &found->is, local, remote);
+
+    if (policy != NULL)
+        *policy = found;
+    if (sa != NULL)
+        *sa = by;
+    if (by != NULL)
+        return FAKE_SEALED;
+    return found == NULL || found->is.policy == POLICY_PREFER ? FAKE_CLEAR : FAKE_HELD;
+}
+
+/* The larval SA of an acquire is told by its template, and one is enough for all its policies. */
+static bool is_asked(const struct fake_kernel *kernel, const struct fake_policy *like,
+                     uint64_t now_ms)
+{
+    const struct fake_policy *policy;
+
+    TAILQ_FOREACH (policy, &kernel->policies, entry)
+        if (policy->asked_until_ms > now_ms && same_template(&policy->is, &like->is))
+            return true;
+    return false;
+}
+
+static void ask(struct fake_kernel *kernel, struct fake_policy *policy,
+                const struct selector *local, const struct selector *remote, uint64_t now_ms)
+{
+    struct kernel_notice notice = {
+        .kind = NOTICE_ACQUIRE,
+        .sa = {.source = policy->is.local,
+               .destination = policy->is.remote,
+               .reqid = policy->is.reqid,
+               .protocol = policy->is.protocol,
+               .mode = policy->is.mode,
+               .local_packet = *local,
+               .remote_packet = *remote},
+    };
+
+    policy->asked_until_ms = now_ms + FAKE_ACQUIRE_MS;
+    policy->local_packet = *local;
+    policy->remote_packet = *remote;
+    fake_kernel_notice(kernel, &notice);
 }
 
 enum fake_verdict fake_kernel_output(struct fake_kernel *kernel, const struct selector *local,
                                      const struct selector *remote, uint64_t now_ms,
                                      struct fake_policy **policy, struct fake_sa **sa)
 {
-    struct fake_sa *candidate;
-
-    *sa = NULL;
     *policy = match(kernel, local, remote);
+    *sa = *policy == NULL ? NULL : sa_for(kernel, &(*policy)->is, local, remote);
     if (*policy == NULL)
         return FAKE_CLEAR;
-    const struct effect_policy *is = &(*policy)->is;
-    TAILQ_FOREACH (candidate, &kernel->sas, entry)
-        if (!candidate->larval && !candidate->inbound && candidate->reqid == is->reqid &&
-            candidate->mode == is->mode && candidate->protocol == is->protocol &&
-            (!address_is_host(&is->local) || address_same_host(&candidate->source, &is->local)) &&
-            address_same_host(&candidate->destination, &is->remote) &&
-            (*sa == NULL || candidate->added_ms >= (*sa)->added_ms))
-            *sa = candidate;
     if (*sa != NULL) {
         (*sa)->packets++;
         (*sa)->used_ms = now_ms;
         return FAKE_SEALED;
     }
-    if ((*policy)->asked_until_ms > now_ms)
-        return FAKE_HELD;
-    (*policy)->asked_until_ms = now_ms + FAKE_ACQUIRE_MS;
-    return FAKE_ACQUIRE;
+    bool asked = is_asked(kernel, *policy, now_ms);
+    if (!asked)
+        ask(kernel, *policy, local, remote, now_ms);
+    if ((*policy)->is.policy == POLICY_PREFER)
+        return FAKE_CLEAR;
+    return asked ? FAKE_HELD : FAKE_ACQUIRE;
 }
 
+/* xfrm_policy_check: templates of what comes in name no source (iked/keeper/xfrm_encode.c). */
 bool fake_kernel_input(const struct fake_kernel *kernel, const struct selector *local,
                        const struct selector *remote, const struct fake_sa *sa)
 {
     const struct fake_policy *policy = match(kernel, local, remote);
 
     if (policy == NULL)
-        return true;
+        return sa == NULL || sa->mode == CHILD_TRANSPORT;
     if (sa == NULL)
         return policy->is.policy == POLICY_PREFER;
-    return sa->reqid == policy->is.reqid && sa->mode == policy->is.mode &&
-           (!address_is_host(&policy->is.remote) ||
-            address_same_host(&sa->source, &policy->is.remote));
+    if (sa->reqid == policy->is.reqid && sa->mode == policy->is.mode)
+        return true;
+    return policy->is.policy == POLICY_PREFER && sa->mode == CHILD_TRANSPORT;
+}
+
+/* --- What it has to say --- */
+
+void fake_kernel_notice(struct fake_kernel *kernel, const struct kernel_notice *notice)
+{
+    struct fake_notice *fresh = calloc(1, sizeof(*fresh));
+
+    if (fresh == NULL)
+        abort();
+    fresh->is = *notice;
+    TAILQ_INSERT_TAIL(&kernel->notices, fresh, entry);
+}
+
+struct kernel_sa fake_sa_told(const struct fake_sa *sa)
+{
+    return (struct kernel_sa){
+        .source = sa->source,
+        .destination = sa->destination,
+        .spi = sa->spi,
+        .reqid = sa->reqid,
+        .protocol = sa->protocol,
+        .mode = sa->mode,
+        .encap = sa->encap,
+        .packets = sa->packets,
+    };
 }
 
 static bool packets_reached(const struct fake_sa *sa, uint64_t limit)
@@ -385,6 +548,26 @@ size_t fake_kernel_count(const struct fake_kernel *kernel)
     return count;
 }
 
+/* A side of a piece, for people. */
+static struct selector side_of(const struct piece *piece, bool local)
+{
+    unsigned bits = local ? piece->local_bits : piece->remote_bits;
+    uint16_t port = local ? piece->local_port : piece->remote_port;
+    uint16_t mask = local ? piece->local_mask : piece->remote_mask;
+    struct selector selector = {
+        .family = piece->family,
+        .protocol = piece->protocol,
+        .port_start = port,
+        .port_end = (uint16_t)(port | (uint16_t)~mask),
+    };
+
+    memcpy(selector.start, local ? piece->local : piece->remote, sizeof(selector.start));
+    memcpy(selector.end, selector.start, sizeof(selector.end));
+    for (unsigned bit = bits; bit < (piece->family == FAMILY_IPV6 ? 128 : 32); bit++)
+        selector.end[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+    return selector;
+}
+
 void fake_kernel_print(const struct fake_kernel *kernel, FILE *to)
 {
     const struct fake_sa *sa;
@@ -397,11 +580,12 @@ void fake_kernel_print(const struct fake_kernel *kernel, FILE *to)
                 address_text(&sa->source, a), address_text(&sa->destination, b), sa->reqid,
                 sa->connection.text, sa->child.text, sa->inbound ? " in" : " out",
                 sa->encap ? " udp" : "", sa->larval ? " larval" : "", sa->orphan ? " orphan" : "");
-    TAILQ_FOREACH (policy, &kernel->policies, entry)
-        fprintf(to, "    policy %s === %s reqid %08x %s/%s\n",
-                selector_text(&policy->is.local_selector, a),
-                selector_text(&policy->is.remote_selector, b), policy->is.reqid,
-                policy->is.connection.text, policy->is.child.text);
+    TAILQ_FOREACH (policy, &kernel->policies, entry) {
+        struct selector local = side_of(&policy->piece, true);
+        struct selector remote = side_of(&policy->piece, false);
+        fprintf(to, "    policy %s === %s reqid %08x priority %u\n", selector_text(&local, a),
+                selector_text(&remote, b), policy->is.reqid, policy->priority);
+    }
 }
 
 uint64_t fake_kernel_digest(const struct fake_kernel *kernel)
@@ -430,8 +614,9 @@ uint64_t fake_kernel_digest(const struct fake_kernel *kernel)
                             policy->is.mode,
                             policy->is.policy,
                             hash_keyed(key, address_bytes(&policy->is.remote)),
-                            hash_keyed(key, slice_of(&policy->is.local_selector.start, 16)),
-                            hash_keyed(key, slice_of(&policy->is.remote_selector.start, 16))};
+                            hash_keyed(key, slice_of(policy->piece.local, 16)),
+                            hash_keyed(key, slice_of(policy->piece.remote, 16)),
+                            policy->priority};
         digest = hash_keyed(key, slice_of(parts, sizeof(parts)));
     }
     return digest;

@@ -1,106 +1,57 @@
 /*
- * One simulated host: the engine, and the keeper's part of carrying out its effects.
- * See world.h.
+ * One simulated host: the engine, its work, and what happens to it.  See world.h.
+ *
+ * Not here: what the keeper makes of the work (host_keeper.c).
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "iked/keeper/upkeep.h"
 #include "test/common/host.h"
 #include "test/common/toy_exchange.h"
 
-static uint64_t host_now_ms(const struct host *host)
+uint64_t host_now_ms(const struct host *host)
 {
     return host->world->now_ms + host->ahead_ms;
 }
 
 /* --- Carrying out --- */
 
-static void answer_engine(struct host *host, const struct work *work, struct answer *answer)
+void host_answer(struct host *host, struct answer *answer)
 {
-    if (host->engine != NULL && work->life == host->life)
-        engine_answer(host->engine, answer, host_now_ms(host));
-    answer_free(answer);
+    if (host->engine == NULL)
+        return;
+    engine_answer(host->engine, answer, host_now_ms(host));
     host_drain(host);
 }
 
-static void sign(struct host *host, const struct effect *effect, struct answer *answer)
+static void compute(struct host *host, const struct effect *effect)
 {
-    struct slice psk;
-
-    if (host->secrets != NULL &&
-        secrets_find(host->secrets, &effect->sign.local_id, &effect->sign.remote_id, &psk)) {
-        effect_sign_run(host->world->crypto, effect, psk, answer);
-        return;
-    }
-    answer->status = reason_set(&answer->reason, STATUS_REJECT, 0, "no secret for this peer");
-}
-
-static void resolve(const struct host *host, const struct effect_resolve *resolve,
-                    struct answer *answer)
-{
-    const struct world *world = host->world;
-
-    answer->connection = resolve->connection;
-    for (size_t i = 0; i < world->name_count; i++)
-        if (strcmp(world->names[i].name, resolve->host) == 0)
-            for (size_t j = 0; j < world->names[i].count; j++)
-                if (world->names[i].addresses[j].family == resolve->family)
-                    answer->addresses[answer->address_count++] = world->names[i].addresses[j];
-    if (answer->address_count == 0)
-        answer->status = reason_set(&answer->reason, STATUS_FAIL, 0, "no such host");
-}
-
-static void carry_out(struct host *host, const struct work *work)
-{
-    struct world *world = host->world;
-    struct fake_kernel *kernel = &host->kernel;
-    const struct effect *effect = &work->effect;
     struct answer answer = {.kind = effect->kind, .ticket = effect->ticket};
-    uint64_t now_ms = host_now_ms(host);
-    bool fails = chance_hit(&world->chance, world->weather.kernel_failure);
 
-    switch (effect->kind) {
-    case EFFECT_COMPUTE:
-        if (world->toy_exchange)
-            toy_exchange_run(effect, &answer);
-        else
-            effect_compute_run(world->crypto, effect, &answer);
-        break;
-    case EFFECT_SIGN: sign(host, effect, &answer); break;
-    case EFFECT_ALLOCATE_SPI:
-        answer.status =
-            fails ? reason_set(&answer.reason, STATUS_FAIL, 0, "no SPI, by chance")
-                  : fake_kernel_allocate(kernel, &effect->allocate_spi, now_ms, &answer.spi);
-        break;
-    case EFFECT_INSTALL_SA:
-        answer.status =
-            fails ? reason_set(&answer.reason, STATUS_FAIL, 0, "no SA, by chance")
-                  : fake_kernel_install(kernel, &effect->install_sa, now_ms, &answer.reason);
-        break;
-    case EFFECT_FIND_SOURCE:
-        answer.source = effect->find_source.remote.family == FAMILY_IPV4 ? host->v4 : host->v6;
-        break;
-    case EFFECT_RESOLVE: resolve(host, &effect->resolve, &answer); break;
-    case EFFECT_QUERY_SA:
-        answer.spi = effect->query_sa.spi;
-        answer.status =
-            fake_kernel_query(kernel, &effect->query_sa, now_ms, &answer.packets, &answer.ago_s);
-        break;
-    case EFFECT_MOVE_SA: fake_kernel_move(kernel, &effect->move_sa); return;
-    case EFFECT_REMOVE_SA: fake_kernel_remove(kernel, &effect->remove_sa); return;
-    case EFFECT_INSTALL_POLICY: fake_kernel_install_policy(kernel, &effect->policy); return;
-    case EFFECT_REMOVE_POLICY: fake_kernel_remove_policy(kernel, &effect->policy); return;
-    case EFFECT_REMOVE_ORPHANS: fake_kernel_remove_orphans(kernel, &effect->orphans_of); return;
-    case EFFECT_SEND:
-    case EFFECT_REPORT:
-    case EFFECT_RESULT:
-    case EFFECT_PROGRESS: return;
-    }
-    answer_engine(host, work, &answer);
+    if (host->world->toy_exchange)
+        toy_exchange_run(effect, &answer);
+    else
+        effect_compute_run(host->world->crypto, effect, &answer);
+    host_answer(host, &answer);
+    answer_free(&answer);
+}
+
+/* What goes to the keeper is gathered there. */
+static void carry_out(struct host *host, struct work *work)
+{
+    if (work->commit)
+        keeper_commit(host);
+    else if (work->effect.kind == EFFECT_COMPUTE)
+        compute(host, &work->effect);
+    else if (work->effect.kind == EFFECT_RESOLVE)
+        keeper_resolve(host, &work->effect);
+    else
+        keeper_take(host, &work->effect);
 }
 
 /* The keeper takes its work in order; a key exchange may overtake it. */
-static void queue_work(struct host *host, struct effect *effect)
+void host_queue(struct host *host, struct effect *effect)
 {
     struct world *world = host->world;
     const struct weather *weather = &world->weather;
@@ -108,11 +59,12 @@ static void queue_work(struct host *host, struct effect *effect)
 
     if (work == NULL)
         abort();
-    work->effect = *effect;
-    work->life = host->life;
+    work->commit = effect == NULL;
+    if (effect != NULL)
+        work->effect = *effect;
     work->due_ms = world->now_ms + weather->work_min_ms +
                    chance_below(&world->chance, weather->work_max_ms - weather->work_min_ms + 1u);
-    if (effect->kind != EFFECT_COMPUTE) {
+    if (work->effect.kind != EFFECT_COMPUTE) {
         if (work->due_ms < host->keeper_free_ms)
             work->due_ms = host->keeper_free_ms;
         host->keeper_free_ms = work->due_ms;
@@ -143,13 +95,15 @@ static void remember_result(struct host *host, const struct effect_result *resul
     host->results[result->command % HOST_RESULTS_MAX] = *result;
 }
 
-static void print_report(const struct host *host, const struct effect_report *report)
+void host_report(struct host *host, const struct effect *effect)
 {
     const struct world *world = host->world;
 
+    if (world->hooks.effect != NULL)
+        world->hooks.effect(world->hooks.context, host, effect);
     if (world->ladder != NULL)
         fprintf(world->ladder, "%9.3f s  %-8s * %s: %s\n", (double)world->now_ms / 1000, host->name,
-                report->event, report->text);
+                effect->report.event, effect->report.text);
 }
 
 void host_drain(struct host *host)
@@ -158,14 +112,14 @@ void host_drain(struct host *host)
     struct effect effect;
 
     while (host->engine != NULL && engine_next_effect(host->engine, &effect)) {
-        if (world->hooks.effect != NULL)
+        if (world->hooks.effect != NULL && effect.kind != EFFECT_REPORT)
             world->hooks.effect(world->hooks.context, host, &effect);
         switch (effect.kind) {
         case EFFECT_SEND: world_send(world, &effect.send); break;
-        case EFFECT_REPORT: print_report(host, &effect.report); break;
+        case EFFECT_REPORT: host_report(host, &effect); break;
         case EFFECT_RESULT: remember_result(host, &effect.result); break;
         case EFFECT_PROGRESS: break;
-        default: queue_work(host, &effect); continue; /* the work owns it now */
+        default: host_queue(host, &effect); continue; /* the work owns it now */
         }
         effect_free(&effect);
     }
@@ -185,6 +139,7 @@ void host_init(struct host *host, struct world *world, const char *name, size_t 
     host->ahead_ms = 1000 + chance_below(&world->chance, 1000000);
     fake_kernel_init(&host->kernel, seed + 1);
     TAILQ_INIT(&host->work);
+    keeper_init(host);
 }
 
 static void free_all_work(struct host *host)
@@ -199,9 +154,10 @@ void host_clear(struct host *host)
 {
     engine_free(host->engine);
     free_all_work(host);
+    keeper_clear(host);
     fake_kernel_clear(&host->kernel);
-    secrets_free(host->secrets);
     free(host->config_text);
+    free(host->keeper_text);
 }
 
 static struct config *parse(const struct host *host, const char *text, char error[CONFIG_ERROR_MAX])
@@ -219,9 +175,54 @@ static void command(struct host *host, struct command *command)
     host_drain(host);
 }
 
+/* The first work of the keeper's, or of the computing thread, is done. */
+static void do_first(struct host *host, struct work *work)
+{
+    TAILQ_REMOVE(&host->work, work, entry);
+    carry_out(host, work);
+    effect_free(&work->effect);
+    free(work);
+}
+
+/* The keeper reads no configuration while the one before is not in use yet. */
+static void await_commit(struct host *host)
+{
+    struct work *work;
+
+    while (keeper_awaits_commit(host) && (work = TAILQ_FIRST(&host->work)) != NULL)
+        do_first(host, work);
+    keeper_flush(host);
+}
+
+static void configure_engine(struct host *host, struct config *config)
+{
+    struct command configure = {.kind = COMMAND_CONFIGURE, .config = config};
+
+    command(host, &configure);
+    host_queue(host, NULL);
+}
+
+static struct config *read_file(struct host *host)
+{
+    static const char nothing[] = "connections: {};";
+    char error[CONFIG_ERROR_MAX];
+
+    free(host->keeper_text);
+    host->keeper_text = strdup(host->config_text != NULL ? host->config_text : nothing);
+    return host->keeper_text == NULL ? NULL : parse(host, host->keeper_text, error);
+}
+
+static void reload(struct host *host)
+{
+    char error[CONFIG_ERROR_MAX];
+
+    await_commit(host);
+    keeper_offer(host, read_file(host));
+    configure_engine(host, parse(host, host->keeper_text, error));
+}
+
 bool host_configure(struct host *host, const char *text, char error[CONFIG_ERROR_MAX])
 {
-    struct command configure = {.kind = COMMAND_CONFIGURE};
     struct config *config = parse(host, text, error);
     char *copy = strdup(text);
 
@@ -230,14 +231,11 @@ bool host_configure(struct host *host, const char *text, char error[CONFIG_ERROR
         free(copy);
         return false;
     }
+    config_free(config);
     free(host->config_text);
     host->config_text = copy;
-    if (host->engine == NULL) {
-        config_free(config);
-        return true;
-    }
-    configure.config = config;
-    command(host, &configure);
+    if (host->engine != NULL)
+        reload(host);
     return true;
 }
 
@@ -248,63 +246,8 @@ bool host_set_secrets(struct host *host, const char *text, char error[CONFIG_ERR
 
     if (secrets == NULL)
         return false;
-    secrets_free(host->secrets);
-    host->secrets = secrets;
+    vault_set(&host->keeper.service.vault, secrets);
     return true;
-}
-
-/* An orphan of no configured connection. */
-static const struct fake_sa *find_stray(const struct host *host)
-{
-    const struct fake_sa *sa;
-
-    TAILQ_FOREACH (sa, &host->kernel.sas, entry)
-        if (sa->orphan && config_find(engine_config(host->engine), sa->connection.text) == NULL)
-            return sa;
-    return NULL;
-}
-
-/* The keeper sees to those by itself when it starts. */
-static void sweep(struct host *host)
-{
-    const struct fake_sa *stray;
-    struct fake_policy *policy;
-    struct fake_policy *next;
-
-    while ((stray = find_stray(host)) != NULL) {
-        struct name connection = stray->connection;
-        fake_kernel_remove_orphans(&host->kernel, &connection);
-    }
-    for (policy = TAILQ_FIRST(&host->kernel.policies); policy != NULL; policy = next) {
-        next = TAILQ_NEXT(policy, entry);
-        if (config_find(engine_config(host->engine), policy->is.connection.text) == NULL) {
-            struct effect_policy is = policy->is;
-            fake_kernel_remove_policy(&host->kernel, &is);
-        }
-    }
-}
-
-/* One event for each child that has SAs of an earlier life. */
-static void tell_orphans(struct host *host)
-{
-    const struct fake_sa *sa;
-    const struct fake_sa *earlier;
-
-    TAILQ_FOREACH (sa, &host->kernel.sas, entry) {
-        bool told = !sa->orphan;
-        TAILQ_FOREACH (earlier, &host->kernel.sas, entry) {
-            if (earlier == sa)
-                break;
-            told = told ||
-                   (earlier->orphan && strcmp(earlier->connection.text, sa->connection.text) == 0 &&
-                    strcmp(earlier->child.text, sa->child.text) == 0);
-        }
-        if (told)
-            continue;
-        struct kernel_event event = {
-            .kind = KERNEL_ORPHAN, .connection = sa->connection, .child = sa->child};
-        engine_kernel(host->engine, &event, host_now_ms(host));
-    }
 }
 
 void host_start(struct host *host)
@@ -319,16 +262,17 @@ void host_start(struct host *host)
 
     if (host->engine != NULL)
         return;
-    host->life++;
-    host->engine = engine_new(&options, host_now_ms(host));
-    if (host->engine == NULL ||
-        (host->config_text != NULL && !host_configure(host, host->config_text, error)))
-        abort();
+    if (host->keeper.tick_ms == 0)
+        keeper_start(host, read_file(host));
     fake_kernel_orphan_all(&host->kernel);
-    if (host->config_text != NULL)
-        sweep(host);
-    tell_orphans(host);
+    host->engine = engine_new(&options, host_now_ms(host));
+    if (host->engine == NULL)
+        abort();
+    configure_engine(host, parse(host, host->keeper_text, error));
+    upkeep_tell_orphans(&host->keeper.service);
     host_drain(host);
+    if (host->config_text != NULL && strcmp(host->keeper_text, host->config_text) != 0)
+        reload(host);
 }
 
 /* The keeper still does what it was asked; a computing thread dies with its process. */
@@ -338,16 +282,54 @@ void host_crash(struct host *host)
 
     engine_free(host->engine);
     host->engine = NULL;
-    while ((work = TAILQ_FIRST(&host->work)) != NULL) {
-        carry_out(host, work);
-        free_work(host, work);
-    }
+    while ((work = TAILQ_FIRST(&host->work)) != NULL)
+        do_first(host, work);
+    keeper_session_over(host);
+}
+
+void host_kill(struct host *host)
+{
+    engine_free(host->engine);
+    host->engine = NULL;
+    free_all_work(host);
+    keeper_end(host);
+}
+
+void host_stop(struct host *host)
+{
+    bool runs = host->keeper.tick_ms != 0;
+
+    host_crash(host);
+    if (runs)
+        upkeep_clear(&host->keeper.service, host->keeper.config->daemon.clear_on_exit);
+    keeper_end(host);
 }
 
 void host_reboot(struct host *host)
 {
-    host_crash(host);
+    host_kill(host);
+    keeper_forget(host);
     fake_kernel_clear(&host->kernel);
+}
+
+static void tell_flush(struct host *host, enum kernel_notice_kind kind, bool heard)
+{
+    struct kernel_notice notice = {.kind = heard ? kind : NOTICE_LOST};
+
+    fake_kernel_notice(&host->kernel, &notice);
+    keeper_hear(host);
+}
+
+void host_flush_policies(struct host *host, bool heard)
+{
+    fake_kernel_flush_policies(&host->kernel);
+    tell_flush(host, NOTICE_POLICIES_GONE, heard);
+}
+
+void host_flush_sas(struct host *host, bool heard)
+{
+    fake_kernel_flush_sas(&host->kernel);
+    tell_flush(host, NOTICE_SAS_GONE, heard);
 }
 
 /* --- Commands and traffic --- */
@@ -418,7 +400,7 @@ void host_packet(struct host *host, const struct flight *flight)
     host_drain(host);
 }
 
-static void tell_kernel(struct host *host, const struct kernel_event *event)
+void host_tell(struct host *host, const struct kernel_event *event)
 {
     if (host->engine == NULL)
         return;
@@ -431,20 +413,16 @@ void host_move(struct host *host, const struct address *to)
     struct kernel_event event = {.kind = KERNEL_ADDRESSES};
 
     host->v4 = *to;
-    tell_kernel(host, &event);
+    host_tell(host, &event);
 }
 
 void host_mapping(struct host *host, const struct fake_sa *sa, const struct address *source)
 {
-    struct kernel_event event = {
-        .kind = KERNEL_MAPPING,
-        .destination = sa->destination,
-        .source = *source,
-        .spi = sa->spi,
-        .protocol = sa->protocol,
-    };
+    struct kernel_notice notice = {.kind = NOTICE_MAPPING, .sa = fake_sa_told(sa)};
 
-    tell_kernel(host, &event);
+    notice.sa.source = *source;
+    fake_kernel_notice(&host->kernel, &notice);
+    keeper_hear(host);
 }
 
 void host_expire(struct host *host, const struct child_sa *child, bool hard)
@@ -457,7 +435,7 @@ void host_expire(struct host *host, const struct child_sa *child, bool hard)
         .hard = hard,
     };
 
-    tell_kernel(host, &event);
+    host_tell(host, &event);
 }
 
 enum fake_verdict host_traffic(struct host *host, const struct selector *source,
@@ -469,14 +447,7 @@ enum fake_verdict host_traffic(struct host *host, const struct selector *source,
     enum fake_verdict verdict =
         fake_kernel_output(&host->kernel, source, destination, host_now_ms(host), &policy, &sa);
 
-    if (verdict == FAKE_ACQUIRE) {
-        struct kernel_event event = {.kind = KERNEL_ACQUIRE,
-                                     .connection = policy->is.connection,
-                                     .child = policy->is.child,
-                                     .local_packet = *source,
-                                     .remote_packet = *destination};
-        tell_kernel(host, &event);
-    }
+    keeper_hear(host);
     host->sealed += verdict == FAKE_SEALED;
     host->held += verdict == FAKE_HELD || verdict == FAKE_ACQUIRE;
     if (verdict == FAKE_HELD)
@@ -508,16 +479,14 @@ static void expire_kernel(struct host *host)
     struct fake_sa expired;
 
     while (fake_kernel_expire(&host->kernel, host_now_ms(host), &expiry, &expired)) {
-        struct kernel_event event = {
-            .kind = KERNEL_EXPIRE,
-            .destination = expired.destination,
-            .spi = expired.spi,
-            .protocol = expired.protocol,
-            .hard = expiry == FAKE_EXPIRED_HARD,
+        struct kernel_notice notice = {
+            .kind = NOTICE_EXPIRE,
+            .sa = fake_sa_told(&expired),
+            .hard = expiry != FAKE_EXPIRED_SOFT,
         };
-        if (expiry != FAKE_EXPIRED_LARVAL)
-            tell_kernel(host, &event);
+        fake_kernel_notice(&host->kernel, &notice);
     }
+    keeper_hear(host);
 }
 
 static uint64_t earlier_of(uint64_t a, uint64_t b)
@@ -532,6 +501,13 @@ static uint64_t in_world(const struct host *host, uint64_t due_ms)
                                      : due_ms - host->ahead_ms;
 }
 
+static uint64_t tick_ms(const struct host *host)
+{
+    return host->keeper.tick_ms == 0 || host->world->no_upkeep
+               ? UINT64_MAX
+               : in_world(host, host->keeper.tick_ms);
+}
+
 uint64_t host_next_ms(struct host *host)
 {
     const struct work *work = host->world->work_by_hand ? NULL : first_work(host);
@@ -539,15 +515,8 @@ uint64_t host_next_ms(struct host *host)
 
     if (host->engine != NULL)
         next_ms = earlier_of(next_ms, in_world(host, engine_deadline(host->engine)));
+    next_ms = earlier_of(next_ms, tick_ms(host));
     return earlier_of(next_ms, in_world(host, fake_kernel_deadline(&host->kernel)));
-}
-
-static void finish_work(struct host *host, struct work *work)
-{
-    TAILQ_REMOVE(&host->work, work, entry);
-    carry_out(host, work);
-    effect_free(&work->effect);
-    free(work);
 }
 
 void host_work(struct host *host)
@@ -558,19 +527,33 @@ void host_work(struct host *host)
 
     while (done != last && (work = TAILQ_FIRST(&host->work)) != NULL) {
         done = work;
-        finish_work(host, work);
+        do_first(host, work);
     }
+    keeper_flush(host);
+}
+
+/* What is due at one time goes to the kernel in one batch. */
+static bool work_is_done(struct host *host)
+{
+    struct work *work;
+    size_t count = 0;
+
+    if (host->world->work_by_hand)
+        return false;
+    while ((work = first_work(host)) != NULL && work->due_ms <= host->world->now_ms) {
+        do_first(host, work);
+        count++;
+    }
+    keeper_flush(host);
+    return count > 0;
 }
 
 bool host_step(struct host *host)
 {
     struct world *world = host->world;
-    struct work *work = world->work_by_hand ? NULL : first_work(host);
 
-    if (work != NULL && work->due_ms <= world->now_ms) {
-        finish_work(host, work);
+    if (work_is_done(host))
         return true;
-    }
     if (in_world(host, fake_kernel_deadline(&host->kernel)) <= world->now_ms) {
         expire_kernel(host);
         return true;
@@ -578,6 +561,10 @@ bool host_step(struct host *host)
     if (host->engine != NULL && engine_deadline(host->engine) <= host_now_ms(host)) {
         engine_expire(host->engine, host_now_ms(host));
         host_drain(host);
+        return true;
+    }
+    if (tick_ms(host) <= world->now_ms) {
+        keeper_tick(host);
         return true;
     }
     return false;

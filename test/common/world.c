@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "iked/log.h"
 #include "lib/wire/ikev2.h"
 #include "test/common/host.h"
 
@@ -33,16 +34,30 @@ static uint64_t mix_bytes(uint64_t digest, struct slice bytes)
     return mix(digest, word);
 }
 
+/* What keepers log is theirs to report. */
+static void on_log(void *context, enum severity severity, const char *text)
+{
+    const struct world *world = context;
+    struct effect effect = {.kind = EFFECT_REPORT,
+                            .report = {.severity = severity, .event = "keeper"}};
+
+    snprintf(effect.report.text, sizeof(effect.report.text), "%.*s", REASON_TEXT_MAX - 1, text);
+    if (world != NULL && world->at_work != NULL)
+        host_report(world->at_work, &effect);
+}
+
 void world_init(struct world *world, uint64_t seed, struct crypto *crypto)
 {
     *world = (struct world){.chance = chance_of(seed), .crypto = crypto};
     TAILQ_INIT(&world->flights);
+    log_divert(on_log, world);
 }
 
 void world_free(struct world *world)
 {
     struct flight *flight;
 
+    log_divert(on_log, NULL);
     for (size_t i = 0; i < world->host_count; i++) {
         host_clear(world->hosts[i]);
         free(world->hosts[i]);

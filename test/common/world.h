@@ -11,8 +11,7 @@
 
 #include <stdio.h>
 
-#include "lib/engine/engine.h"
-#include "lib/policy/secrets.h"
+#include "iked/keeper/service.h"
 #include "test/common/chance.h"
 #include "test/common/fake_kernel.h"
 #include "test/common/nat_box.h"
@@ -29,10 +28,20 @@ struct world;
 struct work {
     TAILQ_ENTRY(work) entry;
     uint64_t due_ms;
-    uint32_t life; /* of the engine that asked */
+    bool commit; /* no effect: the engine says that it has its configuration */
     struct effect effect;
 };
 TAILQ_HEAD(work_list, work);
+
+/* The host's keeper: the real gate, ledger and upkeep, over a kernel that is not (host_keeper.c). */
+struct host_keeper {
+    struct service service;
+    struct config *config; /* the newest; of a keeper that is gone while the kernel has it */
+    struct config *before; /* good until that one is committed, or NULL */
+    uint32_t generation;   /* of the newest */
+    bool installed;        /* the kernel has what a configuration requires */
+    uint64_t tick_ms;      /* when it looks after things next; 0: it does not run */
+};
 
 struct host {
     char name[HOST_NAME_MAX_ + 1];
@@ -44,11 +53,11 @@ struct host {
     struct nat_box *nat;   /* what IPv4 packets pass on their way; NULL: nothing */
     struct engine *engine; /* NULL while it does not run */
     struct fake_kernel kernel;
-    struct secrets *secrets;
-    char *config_text;
+    struct host_keeper keeper;
+    char *config_text;    /* the file */
+    char *keeper_text;    /* as the keeper has read it */
     struct chance chance; /* the engine's randomness */
     uint64_t ahead_ms;    /* of its clock before the world's */
-    uint32_t life;        /* how many engines there were */
     struct work_list work;
     uint64_t keeper_free_ms;
     uint64_t next_command;
@@ -97,6 +106,8 @@ struct hooks {
     /* Every packet that a host sends: PASS leaves it to the weather, HELD: the hook takes it over
      * (world_forward or flight_free later). */
     enum fate (*packet)(void *context, struct flight *flight);
+    /* One of the policies in the host's kernel has changed. */
+    void (*policies)(void *context, struct host *host);
     /* Every packet of traffic, with what became of it: FAKE_SEALED only says that it left. */
     void (*traffic)(void *context, struct host *host, enum fake_verdict verdict);
     void *context;
@@ -132,10 +143,12 @@ struct world {
     struct weather weather;
     struct wire wire;
     struct hooks hooks;
-    FILE *ladder;      /* each packet and report as a line; NULL: none */
-    bool debug;        /* reports of SEVERITY_DEBUG, too */
-    bool work_by_hand; /* what hosts ask of kernel and provider waits for host_work */
-    bool toy_exchange; /* key exchanges that cost nothing (toy_exchange.h) */
+    struct host *at_work; /* whose keeper is */
+    FILE *ladder;         /* each packet and report as a line; NULL: none */
+    bool debug;           /* reports of SEVERITY_DEBUG, too */
+    bool no_upkeep;       /* keepers do nothing just because time passes */
+    bool work_by_hand;    /* what hosts ask of kernel and provider waits for host_work */
+    bool toy_exchange;    /* key exchanges that cost nothing (toy_exchange.h) */
     uint64_t trace;
 };
 
@@ -163,11 +176,22 @@ MUST_USE bool host_set_secrets(struct host *host, const char *text, char error[C
 /* The host has another IPv4 address from now on, and its kernel says so. */
 void host_move(struct host *host, const struct address *to);
 
-/* Starts the engine as the keeper does: configuration, then the orphans that the kernel holds. */
+/* Starts the keeper unless it runs, and an engine as it does: configuration, then the orphans that
+ * the kernel holds. */
 void host_start(struct host *host);
 
 /* The negotiator dies: SAs and policies stay. */
 void host_crash(struct host *host);
+
+/* The keeper dies with it, and what it was asked meanwhile is lost; the kernel keeps what it has. */
+void host_kill(struct host *host);
+
+/* iked stops (after host_shutdown and some time): SAs go, and policies if it is so configured. */
+void host_stop(struct host *host);
+
+/* Somebody else flushes the kernel's policies or SAs; its notice may be lost. */
+void host_flush_policies(struct host *host, bool heard);
+void host_flush_sas(struct host *host, bool heard);
 
 /* The machine goes down: the kernel forgets, too. */
 void host_reboot(struct host *host);

@@ -86,6 +86,39 @@ static bool do_crash(struct script *script, char **words, size_t count)
     return host != NULL;
 }
 
+static bool do_kill(struct script *script, char **words, size_t count)
+{
+    (void)count;
+    struct host *host = script_host(script, words[0]);
+    if (host != NULL)
+        host_kill(host);
+    return host != NULL;
+}
+
+static bool do_stop(struct script *script, char **words, size_t count)
+{
+    (void)count;
+    struct host *host = script_host(script, words[0]);
+    if (host != NULL)
+        host_stop(host);
+    return host != NULL;
+}
+
+static bool do_flush(struct script *script, char **words, size_t count)
+{
+    (void)count;
+    struct host *host = script_host(script, words[0]);
+    bool policies = strcmp(words[1], "policies") == 0;
+
+    if (host == NULL || (!policies && strcmp(words[1], "states") != 0))
+        return false;
+    if (policies)
+        host_flush_policies(host, true);
+    else
+        host_flush_sas(host, true);
+    return true;
+}
+
 static bool do_reboot(struct script *script, char **words, size_t count)
 {
     (void)count;
@@ -532,7 +565,10 @@ bool command_run(struct script *script, struct words *words)
         {"secret", 1, do_secret},
         {"start", 0, do_start},
         {"crash", 1, do_crash},
+        {"kill", 1, do_kill},
+        {"stop", 1, do_stop},
         {"reboot", 1, do_reboot},
+        {"flush", 2, do_flush},
         {"configure", 1, do_configure},
         {"up", 2, do_up},
         {"down", 2, do_down},

@@ -6,7 +6,10 @@
  *                                  that follow are its configuration
  *   two                            hosts a and b, connections ab and ba in the short form
  *   secret [HOST] "TEXT"           of all hosts, or of one (default: the same for all)
- *   start [HOST]  crash HOST  reboot HOST
+ *   start [HOST]  crash HOST       crash: the negotiator dies and the keeper goes on
+ *   kill HOST  stop HOST  reboot HOST    both die, and the kernel keeps what it has; iked stops as
+ *                                  systemctl does it (after "shutdown"); the kernel forgets, too
+ *   flush HOST policies|states     somebody else empties that table of its kernel
  *   configure HOST                 and indented lines
  *   up|down HOST CONNECTION        shutdown HOST
  *   rekey HOST CONNECTION [CHILD|ike]
@@ -52,7 +55,7 @@
  *                                  they say, and they must be what happens
  *
  *   expect [no] sent MATCH         since the last one found; "mark" forgets what was before
- *   expect [no] report HOST WORDS...
+ *   expect [no] report HOST WORDS...        what the keeper logs begins with "keeper"
  *   expect done|failed [WORDS...]  the last up, down, rekey, shutdown, configure
  *   expect ikes|half-open|children|larval|policies HOST N
  *   expect pair HOST HOST [transport|tunnel|udp|plain] [FROM TO]

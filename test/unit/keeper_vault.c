@@ -26,7 +26,7 @@ static struct secrets *secrets_of(const char *text)
 static int vault_set_up(void **state)
 {
     (void)state;
-    assert_true(vault_init(&vault));
+    assert_true(vault_init(&vault, NULL));
     vault_set(&vault, secrets_of("secrets: ("
                                  "{ ids = [ \"192.0.2.1\", \"192.0.2.2\" ]; psk = \"alpha\"; },"
                                  "{ ids = [ \"192.0.2.1\", \"192.0.2.3\" ]; psk = \"beta\"; } );"));
