@@ -114,6 +114,7 @@ static size_t count_sas(const struct run *run, const struct pair *pair, size_t h
     snprintf(name, sizeof(name), "c%zu", child);
     TAILQ_FOREACH (sa, &pair->ends[holder].host->kernel.sas, entry) {
         if (sa->larval || strcmp(sa->child.text, name) != 0 ||
+            strcmp(sa->connection.text, pair->ends[holder].name) != 0 ||
             !is_end(run, pair, from, &sa->source) || !is_end(run, pair, !from, &sa->destination))
             continue;
         if (pair->ends[holder].any && sa->orphan) {
@@ -161,6 +162,29 @@ static bool serves_by_orphans(const struct run *run, const struct pair *pair)
     return pair->ends[1].any && count_sas(run, pair, 1, 1, 0, &sa) > 0 && sa->orphan;
 }
 
+/* Of several pairs between two hosts either each has an IKE SA, or one that carries the others'
+ * children, too. */
+static void check_ikes_of_siblings(struct run *run, const struct pair *pair, size_t side)
+{
+    const struct host *host = pair->ends[side].host;
+    const struct ike_sa *sa;
+    size_t wanted = 0;
+    size_t ikes = 0;
+    size_t children = 0;
+
+    for (size_t i = 0; i < run->pair_count; i++)
+        wanted += run->pairs[i].child_count;
+    for (sa = probe_first(host->engine); sa != NULL; sa = TAILQ_NEXT(sa, entry)) {
+        ikes++;
+        children += ike_sa_child_count(sa);
+        if (sa->state != IKE_ESTABLISHED || sa->delete_asked)
+            run_fail(run, "%s: an IKE SA is in state %s", host->name, ike_state_name(sa->state));
+    }
+    if (ikes == 0 || ikes > run->pair_count || children != wanted)
+        run_fail(run, "%s: %zu IKE SAs with %zu children for %zu connections", host->name, ikes,
+                 children, run->pair_count);
+}
+
 /* One IKE SA between the two ends, established, carries all children. */
 static void check_ike(struct run *run, const struct pair *pair, size_t side)
 {
@@ -170,6 +194,11 @@ static void check_ike(struct run *run, const struct pair *pair, size_t side)
     size_t wanted = orphans && side == 1 ? 0 : 1;
     const struct ike_sa *sa;
     size_t count = 0;
+
+    if (run->pairs[run->pair_count - 1].sibling) {
+        check_ikes_of_siblings(run, pair, side);
+        return;
+    }
 
     for (sa = probe_first(host->engine); sa != NULL; sa = TAILQ_NEXT(sa, entry)) {
         if (!is_end(run, pair, !side, &sa->remote))
@@ -211,7 +240,7 @@ static void check_leaks(struct run *run, const struct host *host)
     for (size_t i = 0; i < 2 * run->pair_count; i++) {
         if (run->pairs[i / 2].ends[i % 2].host != host)
             continue;
-        disagrees = disagrees || !run->pairs[i / 2].agrees;
+        disagrees = disagrees || !run->pairs[i / 2].agrees || run->pairs[i / 2].contested;
         any = any || run->pairs[i / 2].ends[i % 2].any;
     }
     TAILQ_FOREACH (sa, &host->kernel.sas, entry) {
@@ -227,12 +256,27 @@ static void check_leaks(struct run *run, const struct host *host)
                      ike_state_name(ike->state));
 }
 
+/* Does it have what it is configured for, once all is quiet? */
+static bool is_settled(const struct pair *pair)
+{
+    return pair->agrees && !pair->contested;
+}
+
+static bool any_contested(const struct run *run)
+{
+    bool contested = false;
+
+    for (size_t i = 0; i < run->pair_count; i++)
+        contested = contested || run->pairs[i].contested;
+    return contested;
+}
+
 static void ping_all(struct run *run, bool agreeing_only)
 {
     for (size_t i = 0; i < run->pair_count; i++)
         for (size_t side = 0; side < 2; side++)
             for (size_t child = 0; child < run->pairs[i].child_count; child++)
-                if (run->pairs[i].agrees || !agreeing_only)
+                if (is_settled(&run->pairs[i]) || !agreeing_only)
                     (void)pair_ping(run, &run->pairs[i], side, child);
 }
 
@@ -252,7 +296,7 @@ static uint64_t lost_packets(struct run *run)
     uint64_t expected = 0;
 
     for (size_t i = 0; i < run->pair_count; i++)
-        expected += run->pairs[i].agrees ? 2 * run->pairs[i].child_count : 0;
+        expected += is_settled(&run->pairs[i]) ? 2 * run->pairs[i].child_count : 0;
     ping_all(run, true);
     world_run(&run->world, 500);
     return expected - (delivered(run) - before);
@@ -266,11 +310,24 @@ static void check_traffic(struct run *run)
         run_fail(run, "%llu packets did not arrive", (unsigned long long)lost);
 }
 
+/* Of those who want the same traffic one has it. */
+static void check_contest(struct run *run)
+{
+    const struct fake_sa *unused;
+    size_t count = 0;
+
+    for (size_t i = 0; i < run->pair_count; i++)
+        count += run->pairs[i].contested && count_sas(run, &run->pairs[i], 1, 1, 0, &unused) > 0;
+    if (any_contested(run) && count != 1)
+        run_fail(run, "%zu peers have what only one can have", count);
+}
+
 static void check_all(struct run *run)
 {
+    check_contest(run);
     for (size_t i = 0; i < run->pair_count; i++) {
         const struct pair *pair = &run->pairs[i];
-        for (size_t side = 0; side < 2; side++) {
+        for (size_t side = 0; side < 2 && !pair->contested; side++) {
             for (size_t child = 0; child < pair->child_count; child++)
                 check_direction(run, pair, side, child);
             if (pair->agrees)
@@ -348,6 +405,7 @@ void run_recover(struct run *run)
         if (ms % 10000 == 0)
             ask_up(run);
         world_run(&run->world, 1000);
+        run_watch_all(run);
     }
     await_calm(run);
     check_all(run);
@@ -359,7 +417,7 @@ void run_recover(struct run *run)
         ping_all(run, true);
         world_run(&run->world, 5000);
     }
-    if (run->short_life_s == 0 && kernels_digest(run) != kernels)
+    if (run->short_life_s == 0 && !any_contested(run) && kernels_digest(run) != kernels)
         run_fail(run, "SAs were replaced though all was well");
     if (missing_removals(run) != missing)
         run_fail(run, "what was not there was to be removed");
@@ -393,7 +451,7 @@ void run_storm(struct run *run)
     /* RFC 7296 section 2.4: of an IKE SA that one end has forgotten nothing can be rekeyed; that
      * the other has to find out, and loses what it sends meanwhile. */
     for (size_t i = 0; i < run->pair_count; i++)
-        if (!run->pairs[i].agrees || serves_by_orphans(run, &run->pairs[i]))
+        if (!is_settled(&run->pairs[i]) || serves_by_orphans(run, &run->pairs[i]))
             return;
     world_say(&run->world, "storm");
     for (uint64_t ms = 0; ms < STORM_MS && run->failure[0] == '\0'; ms += STORM_TICK) {

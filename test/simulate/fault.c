@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/wire/ikev2.h"
+#include "test/common/tap.h"
 #include "test/simulate/simulate.h"
 
 #define ACTIONS_MIN  10
@@ -12,6 +13,10 @@
 #define PAUSE_MAX_MS 2500
 #define OFF_MAX_MS   6000
 #define GARBAGE_MAX  600
+
+/* What was flushed is missed within a second (iked/keeper/upkeep.h), and put back by work that
+ * waits its turn. */
+#define FLUSH_SEEN_MS 2000
 
 /* --- The network --- */
 
@@ -39,11 +44,71 @@ static void record(struct run *run, const struct flight *flight)
         abort();
 }
 
+/* --- A peer that narrows while it rekeys --- */
+
+#define TS_HEAD     4 /* of the payload's body (RFC 7296 section 3.13) */
+#define TS_START_IP 8 /* in a selector */
+
+static bool names_what_is_rekeyed(const struct tap *tap)
+{
+    for (size_t i = 0; i < tap->count; i++) {
+        const struct buffer *body = &tap->payloads[i].body;
+        if (tap->payloads[i].type == V2_NOTIFY && body->size >= 4 &&
+            (body->data[2] << 8 | body->data[3]) == V2_N_REKEY_SA)
+            return true;
+    }
+    return false;
+}
+
+/* Of the answer's first selector for its own side only the first address, or port, is left. */
+static bool narrow_answer(struct tap *tap)
+{
+    size_t at = tap_find(tap, V2_TSR);
+
+    if (at == tap->count || tap->payloads[at].body.size < TS_HEAD + TS_START_IP + 8)
+        return false;
+    struct buffer *body = &tap->payloads[at].body;
+    size_t room = (size_t)body->data[TS_HEAD + 3] - TS_START_IP;
+    uint8_t *start = body->data + TS_HEAD + TS_START_IP;
+    if (TS_HEAD + TS_START_IP + room > body->size)
+        return false;
+    if (memcmp(start, start + room / 2, room / 2) != 0)
+        memcpy(start + room / 2, start, room / 2);
+    else
+        memcpy(start - 2, start - 4, 2);
+    return true;
+}
+
+/* An honest peer would not answer so: whoever asked has to refuse it, and to undo the rekeying (RFC
+ * 7296 sections 1.3.1 and 2.9.2). */
+static void edit(struct run *run, struct flight *flight)
+{
+    struct rekeying *rekeying = &run->rekeying;
+    struct tap tap;
+
+    if (!tap_open(&tap, &run->world, flight))
+        return;
+    bool response = (tap.header.flags & V2_FLAG_RESPONSE) != 0;
+    if (tap.sealed && tap.total == 0 && tap.header.exchange == V2_CREATE_CHILD_SA) {
+        if (!response && names_what_is_rekeyed(&tap))
+            *rekeying =
+                (struct rekeying){tap.header.spi_i, tap.header.spi_r, tap.header.message_id};
+        else if (response && tap.header.spi_i == rekeying->spi_i &&
+                 tap.header.spi_r == rekeying->spi_r &&
+                 tap.header.message_id == rekeying->message_id && narrow_answer(&tap) &&
+                 tap_close(&tap, &run->world, flight))
+            run->edits = 0;
+    }
+    tap_free(&tap);
+}
+
 enum fate run_packet(void *context, struct flight *flight)
 {
     struct run *run = context;
     const struct pair *pair = pair_between(run, &flight->source, &flight->destination);
 
+    if (flight->kind == FLIGHT_IKE && run->edits > 0)
+        edit(run, flight);
     if (flight->kind == FLIGHT_IKE && !run->quiet)
         record(run, flight);
     return pair != NULL && pair->severed ? FATE_LOST : FATE_PASS;
@@ -166,19 +231,6 @@ static struct end *any_end(struct run *run)
     return &any_pair(run)->ends[chance_below(&run->chance, 2)];
 }
 
-static void end_unguard(struct end *end)
-{
-    memset(end->guarded, 0, sizeof(end->guarded));
-}
-
-/* What the ends of `host` were guarded by is gone. */
-static void host_unguard(struct run *run, const struct host *host)
-{
-    for (size_t i = 0; i < 2 * run->pair_count; i++)
-        if (run->pairs[i / 2].ends[i % 2].host == host)
-            end_unguard(&run->pairs[i / 2].ends[i % 2]);
-}
-
 static struct end *say_end(struct run *run)
 {
     struct end *end = any_end(run);
@@ -277,7 +329,6 @@ static void reboot(struct run *run)
     struct host *host = say_end(run)->host;
 
     host_reboot(host);
-    host_unguard(run, host);
     start_later(run, host);
 }
 
@@ -289,6 +340,71 @@ static void shut_down(struct run *run)
     world_run(&run->world, chance_below(&run->chance, 3000));
     host_crash(host);
     start_later(run, host);
+}
+
+/* Keeper and negotiator die. */
+static void kill_all(struct run *run)
+{
+    struct host *host = say_end(run)->host;
+
+    host_kill(host);
+    start_later(run, host);
+}
+
+static void stop(struct run *run)
+{
+    struct host *host = say_end(run)->host;
+
+    (void)host_shutdown(host);
+    world_run(&run->world, chance_below(&run->chance, 3000));
+    host_stop(host);
+    start_later(run, host);
+}
+
+/* Somebody else has emptied a table of the kernel's.  A host whose keeper does not run has nobody
+ * to put policies back. */
+static void flush_policies(struct run *run)
+{
+    struct host *host = say_end(run)->host;
+
+    if (host->keeper.tick_ms == 0)
+        return;
+    run->flushed_until_ms[host->index] = run->world.now_ms + FLUSH_SEEN_MS;
+    host_flush_policies(host, chance_hit(&run->chance, 700));
+}
+
+static void flush_sas(struct run *run)
+{
+    host_flush_sas(say_end(run)->host, chance_hit(&run->chance, 700));
+}
+
+/* One end of a tunnel allows less than before, or again all. */
+static void narrow(struct run *run)
+{
+    struct pair *pair = any_pair(run);
+    struct end *end = &pair->ends[pair->shaped ? 0 : chance_below(&run->chance, 2)];
+
+    if (strcmp(end->mode, "tunnel") != 0 || end->any || pair->ends[1].any)
+        return;
+    end->narrow = end->narrow == NARROW_NOT ? NARROW_PREFIX : NARROW_NOT;
+    run_configure(run, end->host);
+}
+
+/* A peer reaches for what is another one's. */
+static void steal(struct run *run)
+{
+    struct pair *pair = any_pair(run);
+
+    if (*pair->stolen == '\0')
+        return;
+    pair->ends[0].thief = !pair->ends[0].thief;
+    run_configure(run, pair->ends[0].host);
+}
+
+static void edit_answer(struct run *run)
+{
+    run->edits++;
+    run_rekey(run);
 }
 
 static void reload(struct run *run)
@@ -309,7 +425,6 @@ static void leave_out(struct run *run)
     struct end *end = say_end(run);
 
     end->left_out = !end->left_out;
-    end_unguard(end);
     run_configure(run, end->host);
 }
 
@@ -382,28 +497,36 @@ static const struct action {
     void (*act)(struct run *run);
     const char *name;
     uint32_t weight;
+    bool more; /* not where all is plain */
 } actions[] = {
-    {ping, "ping", 30},
-    {ping_both, "ping both", 15},
-    {up, "up", 8},
-    {up_both, "up both", 6},
-    {run_rekey, "rekey", 15},
-    {down, "down", 5},
-    {down_both, "down both", 2},
-    {crash, "crash", 4},
-    {reboot, "reboot", 3},
-    {shut_down, "shut down", 2},
-    {reload, "reload", 3},
-    {reload_changed, "reload changed", 2},
-    {leave_out, "leave out", 2},
-    {change_secret, "change secret", 2},
-    {sever, "sever", 4},
-    {rebind, "rebind", 10},
-    {move, "move", 10},
-    {send_garbage, "send garbage", 12},
-    {forge, "forge", 12},
-    {replay, "replay", 10},
-    {change_weather, "change weather", 6},
+    {ping, "ping", 30, false},
+    {ping_both, "ping both", 15, false},
+    {up, "up", 8, false},
+    {up_both, "up both", 6, false},
+    {run_rekey, "rekey", 15, false},
+    {down, "down", 5, false},
+    {down_both, "down both", 2, false},
+    {crash, "crash", 4, false},
+    {reboot, "reboot", 3, false},
+    {shut_down, "shut down", 2, false},
+    {reload, "reload", 3, false},
+    {reload_changed, "reload changed", 2, false},
+    {leave_out, "leave out", 2, false},
+    {change_secret, "change secret", 2, false},
+    {sever, "sever", 4, false},
+    {rebind, "rebind", 10, false},
+    {move, "move", 10, false},
+    {send_garbage, "send garbage", 12, false},
+    {forge, "forge", 12, false},
+    {replay, "replay", 10, false},
+    {change_weather, "change weather", 6, false},
+    {kill_all, "kill all", 3, true},
+    {stop, "stop", 2, true},
+    {flush_policies, "flush policies", 3, true},
+    {flush_sas, "flush states", 3, true},
+    {narrow, "narrow", 4, true},
+    {steal, "steal", 6, true},
+    {edit_answer, "edit an answer", 5, true},
 };
 #define ACTION_COUNT (sizeof(actions) / sizeof(actions[0]))
 
@@ -412,9 +535,11 @@ static void act(struct run *run)
     uint64_t total = 0;
 
     for (size_t i = 0; i < ACTION_COUNT; i++)
-        total += actions[i].weight;
+        total += run->plain && actions[i].more ? 0 : actions[i].weight;
     uint64_t drawn = chance_below(&run->chance, total);
     for (size_t i = 0; i < ACTION_COUNT; i++) {
+        if (run->plain && actions[i].more)
+            continue;
         if (drawn < actions[i].weight) {
             world_say(&run->world, actions[i].name);
             actions[i].act(run);
@@ -447,6 +572,7 @@ void run_faults(struct run *run)
     for (size_t i = 0; i < count && run->failure[0] == '\0'; i++) {
         start_hosts(run, false);
         act(run);
+        run_watch_all(run);
         /* Often nothing comes in between: things that happen at once are the worst. */
         if (chance_hit(&run->chance, 600))
             world_run(&run->world, chance_below(&run->chance, PAUSE_MAX_MS));
@@ -460,12 +586,13 @@ void run_mend(struct run *run)
     world_say(&run->world, "mend");
     start_hosts(run, true);
     run->quiet = true;
+    run->edits = 0;
     run->world.weather = (struct weather){.delay_min_ms = 1, .delay_max_ms = 20, .work_max_ms = 2};
     for (size_t i = 0; i < run->pair_count; i++) {
         struct pair *pair = &run->pairs[i];
         pair->severed = false;
         for (size_t j = 0; j < 2; j++) {
-            pair->ends[j].left_out = false;
+            pair->ends[j].left_out = pair->ends[j].thief = false;
             pair->ends[j].wrong_secret = pair->ends[j].wrong_secret_planned;
         }
     }

@@ -1,10 +1,11 @@
 /*
  * simulate: many simulated worlds, one seed each, and the invariants that must hold in them.
  *
- *   simulate [--seed S] [--runs N] [--processes P] [--verbose]
+ *   simulate [--seed S] [--runs N] [--processes P] [--hosts old|new] [--verbose]
  *
  * Run i has the seed S + i, so that a failed one is repeated by `--seed ITS_SEED --runs 1`;
- * --verbose draws every packet and report.  The runs are divided among processes, by default one
+ * --verbose draws every packet and report; of old hosts any two have one connection, and nobody
+ * narrows, flushes or steals.  The runs are divided among processes, by default one
  * for each processor.  The last lines are a digest of all that happened, the same for the same
  * seeds whatever the number of processes, and "N passed, N failed".
  */
@@ -25,6 +26,7 @@ struct options {
     uint64_t runs;
     uint64_t processes;
     bool verbose;
+    bool plain;
 };
 
 /* What one process has done so far, in memory that all share. */
@@ -52,11 +54,17 @@ static bool parse_options(int count, char **arguments, struct options *options)
                          {"--runs", &options->runs},
                          {"--processes", &options->processes}};
 
-    *options = (struct options){
-        .seed = 1, .runs = 100, .processes = processors < 1 ? 1 : (uint64_t)processors};
+    *options = (struct options){.seed = 1,
+                                .runs = 100,
+                                .processes = processors < 1 ? 1 : (uint64_t)processors,
+                                .plain = true};
     for (int i = 1; i < count; i++) {
         bool known = strcmp(arguments[i], "--verbose") == 0;
         options->verbose = options->verbose || known;
+        if (strcmp(arguments[i], "--hosts") == 0 && i + 1 < count) {
+            options->plain = strcmp(arguments[++i], "old") == 0;
+            known = options->plain || strcmp(arguments[i], "new") == 0;
+        }
         for (size_t j = 0; !known && i + 1 < count && j < 3; j++) {
             if (strcmp(arguments[i], numbers[j].word) != 0)
                 continue;
@@ -74,17 +82,20 @@ static bool parse_options(int count, char **arguments, struct options *options)
 }
 
 /* True when all held; *trace is a digest of all that happened. */
-static bool run_one(uint64_t seed, struct crypto *crypto, bool verbose, uint64_t *trace)
+static bool run_one(const struct options *options, uint64_t seed, struct crypto *crypto,
+                    uint64_t *trace)
 {
     static struct run run;
 
     memset(&run, 0, sizeof(run));
     run.seed = seed;
+    run.plain = options->plain;
     run.chance = chance_of(seed);
     world_init(&run.world, chance_next(&run.chance), crypto);
     run.world.toy_exchange = seed % REAL_EXCHANGE != 0;
-    run.world.ladder = verbose ? stdout : NULL;
-    run.world.hooks = (struct hooks){.effect = run_effect, .packet = run_packet, .context = &run};
+    run.world.ladder = options->verbose ? stdout : NULL;
+    run.world.hooks = (struct hooks){
+        .effect = run_effect, .packet = run_packet, .policies = run_policies, .context = &run};
     run_plan(&run);
     run_faults(&run);
     run_mend(&run);
@@ -108,7 +119,7 @@ static void run_share(const struct options *options, uint64_t first, struct cryp
     for (uint64_t i = first; i < options->runs; i += options->processes) {
         uint64_t parts[2] = {options->seed + i, 0};
         share->seed = parts[0];
-        share->passed += run_one(parts[0], crypto, options->verbose, &parts[1]);
+        share->passed += run_one(options, parts[0], crypto, &parts[1]);
         share->trace += hash_keyed(key, slice_of(parts, sizeof(parts)));
         fflush(stdout);
     }
@@ -138,7 +149,8 @@ int main(int count, char **arguments)
     struct share sum = {0};
 
     if (!parse_options(count, arguments, &options)) {
-        fprintf(stderr, "usage: simulate [--seed S] [--runs N] [--processes P] [--verbose]\n");
+        fprintf(stderr, "usage: simulate [--seed S] [--runs N] [--processes P] [--hosts old|new] "
+                        "[--verbose]\n");
         return 2;
     }
     struct share *shares = mmap(NULL, PROCESSES_MAX * sizeof(*shares), PROT_READ | PROT_WRITE,

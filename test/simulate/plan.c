@@ -6,11 +6,10 @@
 
 #include "test/simulate/simulate.h"
 
-#define SHORT_IKE_S     70 /* a short life of IKE SAs, so that rekeyings of both kinds meet */
-#define CROWD_SIZE      20
-#define CROWD_EVERY     500 /* they take their time */
-#define TEXT_MAX        65536
-#define SUBNET_TEXT_MAX 96
+#define SHORT_IKE_S 70 /* a short life of IKE SAs, so that rekeyings of both kinds meet */
+#define CROWD_SIZE  20
+#define CROWD_EVERY 500 /* they take their time */
+#define TEXT_MAX    65536
 
 static const char *const names[] = {"ann", "ben", "cat", "dan", "eve"};
 
@@ -84,7 +83,7 @@ static void plan_disagreement(struct run *run, struct pair *pair)
     }
 }
 
-static void plan_pair(struct run *run, struct host *a, struct host *b)
+struct pair *plan_pair(struct run *run, struct host *a, struct host *b)
 {
     struct pair *pair = &run->pairs[run->pair_count];
 
@@ -104,6 +103,20 @@ static void plan_pair(struct run *run, struct host *a, struct host *b)
     }
     plan_disagreement(run, pair);
     run->pair_count++;
+    return pair;
+}
+
+void plan_agreement(struct run *run, struct pair *pair)
+{
+    pair->child_count = 1;
+    pair->large = pair->subsets = false;
+    pair->agrees = true;
+    for (size_t side = 0; side < 2; side++) {
+        struct end *end = &pair->ends[side];
+        end->narrow = NARROW_NOT;
+        end->proposal = ANY_OF(run, proposals);
+        end->wrong_secret = end->wrong_secret_planned = false;
+    }
 }
 
 /* One host that takes whoever has the secret, as a VPN gateway does. */
@@ -114,8 +127,7 @@ static void plan_gateway(struct run *run, size_t spokes)
 
     for (size_t i = 0; i < spokes; i++) {
         snprintf(name, sizeof(name), "spoke%u", (unsigned)i);
-        plan_pair(run, world_add_host(&run->world, name), hub);
-        struct pair *pair = &run->pairs[i];
+        struct pair *pair = plan_pair(run, world_add_host(&run->world, name), hub);
         pair->family = FAMILY_IPV4;
         pair->child_count = 1;
         pair->large = false;
@@ -137,9 +149,9 @@ static void plan_mesh(struct run *run, size_t host_count)
     for (size_t i = 0; i < host_count; i++)
         for (size_t j = i + 1; j < host_count; j++)
             if (host_count == 2 || chance_hit(&run->chance, 700))
-                plan_pair(run, run->world.hosts[i], run->world.hosts[j]);
+                (void)plan_pair(run, run->world.hosts[i], run->world.hosts[j]);
     if (run->pair_count == 0)
-        plan_pair(run, run->world.hosts[0], run->world.hosts[1]);
+        (void)plan_pair(run, run->world.hosts[0], run->world.hosts[1]);
 }
 
 /* Twenty hosts, each towards all, at the same moment. */
@@ -154,18 +166,12 @@ static void plan_crowd(struct run *run)
     }
     for (size_t i = 0; i < CROWD_SIZE; i++) {
         for (size_t j = i + 1; j < CROWD_SIZE; j++) {
-            struct pair *pair = &run->pairs[run->pair_count];
-            plan_pair(run, run->world.hosts[i], run->world.hosts[j]);
-            *pair = (struct pair){.ends = {pair->ends[0], pair->ends[1]},
-                                  .family = pair->family,
-                                  .child_count = 1,
-                                  .agrees = true};
+            struct pair *pair = plan_pair(run, run->world.hosts[i], run->world.hosts[j]);
+            plan_agreement(run, pair);
             for (size_t side = 0; side < 2; side++) {
                 pair->ends[side].start = "immediate";
                 pair->ends[side].mode = "transport";
-                pair->ends[side].narrow = NARROW_NOT;
                 pair->ends[side].proposal = proposals[side];
-                pair->ends[side].wrong_secret = pair->ends[side].wrong_secret_planned = false;
             }
         }
     }
@@ -194,12 +200,29 @@ static void plan_road(struct run *run, size_t clients)
     }
 }
 
+/* Who takes any peer has one connection for each mode. */
+static void name_any(struct run *run)
+{
+    for (size_t i = 0; i < 2 * run->pair_count; i++) {
+        struct end *end = &run->pairs[i / 2].ends[i % 2];
+        if (end->any)
+            snprintf(end->name, sizeof(end->name), "any-%s", end->mode);
+    }
+}
+
 void run_plan(struct run *run)
 {
     uint64_t shape = chance_below(&run->chance, 100);
+    uint64_t shared = run->plain ? 100 : chance_below(&run->chance, 100);
 
     if (run->seed % CROWD_EVERY == 0)
         plan_crowd(run);
+    else if (shared < 25)
+        plan_siblings(run);
+    else if (shared < 45)
+        plan_overlaps(run);
+    else if (shared < 60)
+        plan_contest(run);
     else if (shape < 60)
         plan_mesh(run, 2);
     else if (shape < 72)
@@ -211,6 +234,7 @@ void run_plan(struct run *run)
     run->cookie_threshold = chance_hit(&run->chance, 250) ? (uint32_t)shape % 3 : 100;
     run->short_life_s = chance_hit(&run->chance, 150) ? 90 : 0;
     run->short_ike = run->short_life_s != 0 && chance_hit(&run->chance, 500);
+    name_any(run);
     for (size_t i = 0; i < run->world.host_count; i++)
         run_configure(run, run->world.hosts[i]);
 }
@@ -235,36 +259,60 @@ static const struct address *address_of(const struct pair *pair, const struct ho
 
 /* The network behind a host: of the pair's family, and another one for each pair and child. */
 static void subnet_text(const struct run *run, const struct pair *pair, const struct end *end,
-                        size_t child, enum narrowing narrow, char text[SUBNET_TEXT_MAX])
+                        size_t child, enum narrowing narrow, char text[SUBNET_MAX])
 {
     unsigned number = (unsigned)(pair - run->pairs) * CHILDREN_MAX + (unsigned)child;
     unsigned side = end == &pair->ends[0] ? 0 : 1;
     int size;
 
     if (pair->family == FAMILY_IPV6)
-        size = snprintf(text, SUBNET_TEXT_MAX, "\"[fd00:%x:%x::]/%u\"", number, side,
+        size = snprintf(text, SUBNET_MAX, "\"[fd00:%x:%x::]/%u\"", number, side,
                         narrow == NARROW_PREFIX ? 64u : 48u);
     else
-        size = snprintf(text, SUBNET_TEXT_MAX, "\"10.%u.%u.0/%u\"", number, side * 128,
+        size = snprintf(text, SUBNET_MAX, "\"10.%u.%u.0/%u\"", number, side * 128,
                         narrow == NARROW_PREFIX ? 24u : 17u);
     if (pair->subsets && narrow != NARROW_SUBSET)
-        snprintf(text + size, SUBNET_TEXT_MAX - (size_t)size,
+        snprintf(text + size, SUBNET_MAX - (size_t)size,
                  pair->family == FAMILY_IPV6 ? ", \"[fd01:%x:%x::]/48\"" : ", \"11.%u.%u.0/24\"",
                  number, side);
+}
+
+/* As shape.c has it; a thief has another one's network. */
+static void shaped_texts(const struct pair *pair, size_t side, char local[SUBNET_MAX],
+                         char remote[SUBNET_MAX])
+{
+    const struct end *end = &pair->ends[side];
+
+    snprintf(local, SUBNET_MAX, "%s",
+             end->thief                                             ? pair->stolen
+             : end->narrow != NARROW_NOT && *pair->narrowed != '\0' ? pair->narrowed
+                                                                    : pair->nets[side]);
+    snprintf(remote, SUBNET_MAX, "%s", pair->nets[!side]);
+    if (end->any) /* of all that may come */
+        snprintf(remote, SUBNET_MAX, "%s",
+                 strcmp(end->mode, "tunnel") == 0 ? "\"10.0.0.0/8\"" : "");
+    if (end->any && remote[0] == '\0')
+        local[0] = '\0';
 }
 
 static void add_child(const struct run *run, const struct pair *pair, size_t side, size_t child,
                       char *text, size_t *size)
 {
     const struct end *end = &pair->ends[side];
-    char local[SUBNET_TEXT_MAX];
-    char remote[SUBNET_TEXT_MAX];
+    char local[SUBNET_MAX];
+    char remote[SUBNET_MAX];
 
     add(text, size, "      c%zu: { mode = \"%s\"; start = \"%s\"; esp = [ %s ];\n", child,
         end->mode, end->any ? "never" : end->start, pair->large ? large_esp : small_esp);
     if (run->short_life_s != 0)
         add(text, size, "        lifetime = \"%us\";\n", run->short_life_s);
-    if (strcmp(end->mode, "tunnel") == 0) {
+    if (end->prefers)
+        add(text, size, "        policy = \"prefer\";\n");
+    if (pair->shaped) {
+        shaped_texts(pair, side, local, remote);
+        if (local[0] != '\0')
+            add(text, size, "        local = [ %s ]; remote = [ %s ];\n", local, remote);
+    } else if (strcmp(end->mode, "tunnel") == 0) {
         subnet_text(run, pair, end, child, end->narrow, local);
         subnet_text(run, pair, &pair->ends[!side], child, end->narrow, remote);
         if (end->any) /* of all that may come */
@@ -290,21 +338,37 @@ static const char *id_text(const struct pair *pair, size_t side, char text[ADDRE
     return text;
 }
 
+static const char *peer_text(const struct pair *pair, size_t side, char text[3 * ADDRESS_TEXT_MAX])
+{
+    const struct end *end = &pair->ends[side];
+    const struct host *peer = pair->ends[!side].host;
+    char address[ADDRESS_TEXT_MAX];
+
+    (void)address_text(address_of(pair, peer), address);
+    if (end->any)
+        return "\"any\"";
+    if (end->by_name)
+        snprintf(text, 3 * ADDRESS_TEXT_MAX, "{ address = \"%s.name.example\"; id = \"%s\"; }",
+                 peer->name, address);
+    else
+        snprintf(text, 3 * ADDRESS_TEXT_MAX, "\"%s\"", address);
+    return text;
+}
+
 static void add_connection(const struct run *run, const struct pair *pair, size_t side, char *text,
                            size_t *size)
 {
     const struct end *end = &pair->ends[side];
     char local[ADDRESS_TEXT_MAX];
-    char remote[ADDRESS_TEXT_MAX];
+    char remote[3 * ADDRESS_TEXT_MAX];
     char id[ADDRESS_TEXT_MAX];
 
     add(text, size,
-        "  %s: { local = { address = \"%s\"; id = \"%s\"; }; remote = \"%s\"; "
+        "  %s: { local = { address = \"%s\"; id = \"%s\"; }; remote = %s; "
         "proposals = [ \"%s\" ]; lifetime = \"%u%s\";\n",
         end->name, end->roams ? "any" : address_text(address_of(pair, end->host), local),
-        id_text(pair, side, id),
-        end->any ? "any" : address_text(address_of(pair, pair->ends[!side].host), remote),
-        end->proposal, run->short_ike ? SHORT_IKE_S + end->lifetime_h : end->lifetime_h,
+        id_text(pair, side, id), peer_text(pair, side, remote), end->proposal,
+        run->short_ike ? SHORT_IKE_S + end->lifetime_h : end->lifetime_h,
         run->short_ike ? "s" : "h");
     if (end->fragment_size == 0)
         add(text, size, "    fragmentation = false;\n");
@@ -334,6 +398,41 @@ static void add_secret(const struct run *run, const struct pair *pair, size_t si
         (size_t)(pair - run->pairs));
 }
 
+/* Does an earlier end of the host's say the same connection? */
+static bool is_told(const struct run *run, const struct host *host, const struct end *end)
+{
+    for (size_t i = 0; i < 2 * run->pair_count; i++) {
+        const struct end *earlier = &run->pairs[i / 2].ends[i % 2];
+        if (earlier == end)
+            break;
+        if (earlier->host == host && !earlier->left_out && strcmp(earlier->name, end->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Pairs between the same two hosts have one secret. */
+static const struct pair *first_between(const struct run *run, const struct pair *pair)
+{
+    const struct pair *first = run->pairs;
+
+    while (first->ends[0].host != pair->ends[0].host || first->ends[1].host != pair->ends[1].host ||
+           first->family != pair->family)
+        first++;
+    return first;
+}
+
+/* Has an earlier end's connection brought it? */
+static bool has_secret(const struct run *run, size_t end)
+{
+    const struct pair *first = first_between(run, &run->pairs[end / 2]);
+
+    for (size_t i = 0; i < end / 2; i++)
+        if (first_between(run, &run->pairs[i]) == first && !run->pairs[i].ends[end % 2].left_out)
+            return true;
+    return false;
+}
+
 void run_configure(struct run *run, struct host *host)
 {
     static char text[TEXT_MAX];
@@ -341,7 +440,6 @@ void run_configure(struct run *run, struct host *host)
     char error[CONFIG_ERROR_MAX];
     size_t size = 0;
     size_t secrets_size = 0;
-    bool any_done = false;
 
     add(text, &size,
         "daemon: { retransmit = \"500ms\"; retransmit_tries = 5; half_open_lifetime = \"10s\"; "
@@ -353,10 +451,10 @@ void run_configure(struct run *run, struct host *host)
         const struct end *end = &pair->ends[i % 2];
         if (end->host != host || end->left_out)
             continue;
-        add_secret(run, pair, i % 2, secrets, &secrets_size);
-        if (!end->any || !any_done)
+        if (!has_secret(run, i))
+            add_secret(run, first_between(run, pair), i % 2, secrets, &secrets_size);
+        if (!is_told(run, host, end))
             add_connection(run, pair, i % 2, text, &size);
-        any_done = any_done || end->any;
     }
     add(text, &size, "};\n");
     add(secrets, &secrets_size, " );\n");
@@ -389,14 +487,10 @@ enum fake_verdict pair_ping(struct run *run, struct pair *pair, size_t from, siz
     struct selector source = packet_end(run, pair, from, child, tunnel);
     struct selector destination = packet_end(run, pair, !from, child, tunnel);
 
+    if (pair->shaped)
+        return host_traffic(pair->ends[from].host, &pair->packets[from], &pair->packets[!from]);
     source.protocol = destination.protocol = child == 0 ? 17 : 6;
     source.port_start = source.port_end = from == 0 ? 40000 : 7;
     destination.port_start = destination.port_end = from == 0 ? 7 : 40000;
-    enum fake_verdict verdict = host_traffic(pair->ends[from].host, &source, &destination);
-    struct end *end = &pair->ends[from];
-    if (verdict != FAKE_CLEAR && !end->any && !end->left_out && TAILQ_EMPTY(&end->host->work))
-        end->guarded[child] = true;
-    else if (verdict == FAKE_CLEAR && end->guarded[child])
-        run_fail(run, "a packet of %s left %s in the clear", end->name, end->host->name);
-    return verdict;
+    return host_traffic(pair->ends[from].host, &source, &destination);
 }

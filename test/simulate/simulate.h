@@ -3,7 +3,9 @@
  * 7; the world itself is test/common/world.h.
  *
  *   plan.c    who talks to whom, and how they are configured
+ *   shape.c   the same where connections have their hosts, or their traffic, in common
  *   fault.c   what goes wrong, and when
+ *   watch.c   what must hold of packets at every moment
  *   check.c   what must hold: always, and once it is quiet
  *   main.c    runs, one seed each
  */
@@ -16,13 +18,17 @@
 #define PAIRS_MAX    190
 #define CHILDREN_MAX 2
 #define RECORDED_MAX 64
+#define SUBNET_MAX   96
+
+#define WATCHED_MAX        96
+#define WATCHED_OWNERS_MAX 4
 
 enum narrowing { NARROW_NOT, NARROW_PREFIX, NARROW_SUBSET };
 
 /* One end of a pair: what its host's configuration says of it. */
 struct end {
     struct host *host;
-    char name[16]; /* of the connection */
+    char name[16]; /* of the connection; hosts that take any peer have one for each mode */
     const char *proposal;
     const char *start;
     const char *mode;       /* "transport" or "tunnel" */
@@ -34,8 +40,10 @@ struct end {
     bool left_out;          /* for a while the connection is not configured */
     bool wrong_secret;
     bool wrong_secret_planned;
-    bool guarded[CHILDREN_MAX]; /* a policy stood: no packet may pass in the clear any more */
-    uint32_t lifetime_h;        /* changed to make a reload matter */
+    bool prefers;        /* its policy */
+    bool by_name;        /* the remote is */
+    bool thief;          /* for a while it is configured with what another one has */
+    uint32_t lifetime_h; /* changed to make a reload matter */
     uint32_t liveness_s;
     bool restarts; /* on_dead */
     bool childless;
@@ -49,6 +57,31 @@ struct pair {
     bool subsets; /* tunnel: each side is a list, of which a narrow end has the first only */
     bool agrees;  /* the two configurations, and the secrets, fit in the end */
     bool severed; /* the network between them is down */
+
+    /* Where plan.c's networks are not what is meant: what each side is for, and its end of the
+     * packets. */
+    bool shaped;
+    char nets[2][SUBNET_MAX];
+    struct selector packets[2];
+    bool sibling;   /* not the first between its two hosts: they have their identities in common */
+    bool contested; /* another pair's first end wants the same traffic of the same host */
+    char narrowed[SUBNET_MAX]; /* what the first end is configured for while it narrows */
+    char stolen[SUBNET_MAX];   /* what a thief is configured for */
+};
+
+/* A packet of which a host's kernel is asked what would become of it. */
+struct watched {
+    struct selector local;
+    struct selector remote;
+    bool required; /* to be protected */
+    size_t owner_count;
+    const char *owners[WATCHED_OWNERS_MAX]; /* connections that come first for it */
+};
+
+struct watch {
+    uint32_t generation; /* of the configuration that it was made from */
+    size_t count;
+    struct watched items[WATCHED_MAX];
 };
 
 /* A packet that was seen, to be sent again. */
@@ -60,6 +93,7 @@ struct recorded {
 
 struct run {
     uint64_t seed;
+    bool plain; /* one connection for each pair of hosts, and no faults that take more */
     struct world world;
     struct chance chance; /* of plan and faults */
     struct pair pairs[PAIRS_MAX];
@@ -73,8 +107,15 @@ struct run {
     uint64_t start_ms[WORLD_HOSTS_MAX]; /* when a host that is off starts */
     bool quiet;                         /* no more faults */
     unsigned moves;                     /* of hosts, so far */
-    bool calm;                          /* and all has recovered */
-    char failure[512];                  /* "" while all holds */
+    struct watch watches[WORLD_HOSTS_MAX];
+    uint64_t flushed_until_ms[WORLD_HOSTS_MAX]; /* so long the keeper may take to see it */
+    uint32_t edits;                             /* answers to rekeyings that are to be narrowed */
+    struct rekeying {
+        uint64_t spi_i, spi_r;
+        uint32_t message_id;
+    } rekeying;        /* the last request for one that was seen while there were */
+    bool calm;         /* and all has recovered */
+    char failure[512]; /* "" while all holds */
 };
 
 /* --- plan.c --- */
@@ -84,8 +125,21 @@ void run_plan(struct run *run);
 /* Hands each host the configuration and the secrets that the plan has for it now. */
 void run_configure(struct run *run, struct host *host);
 
+/* Between two hosts: the pair's last settings.  What shape.c begins with. */
+struct pair *plan_pair(struct run *run, struct host *a, struct host *b);
+
+/* Nothing stands in the way of one child between the two. */
+void plan_agreement(struct run *run, struct pair *pair);
+
 /* One packet of child `child` from one end to the other; the end's host must be up. */
 enum fake_verdict pair_ping(struct run *run, struct pair *pair, size_t from, size_t child);
+
+/* --- shape.c --- */
+
+/* Draw hosts and pairs. */
+void plan_siblings(struct run *run);
+void plan_overlaps(struct run *run);
+void plan_contest(struct run *run);
 
 /* --- fault.c --- */
 
@@ -99,6 +153,13 @@ void run_rekey(struct run *run);
 
 /* The hook for packets: severed pairs, and recording. */
 enum fate run_packet(void *context, struct flight *flight);
+
+/* --- watch.c --- */
+
+/* Of one host now; the hook for policies; and of all hosts. */
+void run_watch(struct run *run, const struct host *host);
+void run_policies(void *context, struct host *host);
+void run_watch_all(struct run *run);
 
 /* --- check.c --- */
 

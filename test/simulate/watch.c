@@ -1,0 +1,154 @@
+/*
+ * What becomes of packets at every moment: whatever the kernels' policies are, no packet leaves in
+ * the clear that a configuration requires to be protected, and none goes to a peer for whom another
+ * one is configured.  See simulate.h.
+ *
+ * Packets are not sent for it: the kernel is asked what would become of them, each time that one of
+ * its policies has changed, and now and then.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/policy/piece.h"
+#include "test/simulate/simulate.h"
+
+/* --- Which packets --- */
+
+/* A single packet out of a pair: the first, the last, or one between them. */
+static struct selector packet_of(const struct selector *side, unsigned which, uint8_t protocol)
+{
+    struct selector packet = *side;
+
+    if (which == 0)
+        memcpy(packet.end, packet.start, sizeof(packet.end));
+    else
+        memcpy(packet.start, packet.end, sizeof(packet.start));
+    if (which == 2)
+        for (size_t i = 0; i < sizeof(packet.start); i++)
+            packet.start[i] = packet.end[i] =
+                (uint8_t)(side->start[i] | ((side->start[i] ^ side->end[i]) & 0x5a));
+    packet.protocol = protocol;
+    packet.port_start = packet.port_end = which == 0 ? side->port_start : side->port_end;
+    return packet;
+}
+
+/* Among all that the host is configured for: is the packet required to be protected, and who comes
+ * first for it? */
+static void judge(const struct config *config, struct watched *watched)
+{
+    static struct piece pieces[PIECES_MAX];
+    uint32_t best = UINT32_MAX;
+    const struct connection *connection;
+    const struct child_config *child;
+    struct child_selectors pair;
+    size_t count;
+
+    TAILQ_FOREACH (connection, &config->connections, entry) {
+        TAILQ_FOREACH (child, &connection->children, entry) {
+            for (size_t i = 0; child_pair(child, i, &pair); i++) {
+                if (!selector_contains(&pair.local, &watched->local) ||
+                    !selector_contains(&pair.remote, &watched->remote) ||
+                    pieces_of(&pair.local, &pair.remote, pieces, &count, NULL) != STATUS_OK)
+                    continue;
+                watched->required = watched->required || child->policy == POLICY_REQUIRE;
+                for (size_t j = 0; j < count; j++) {
+                    uint32_t priority = piece_priority(&pieces[j], child->policy);
+                    if (priority > best ||
+                        !fake_piece_has(&pieces[j], &watched->local, &watched->remote))
+                        continue;
+                    watched->owner_count = priority < best ? 0 : watched->owner_count;
+                    best = priority;
+                    if (watched->owner_count < WATCHED_OWNERS_MAX)
+                        watched->owners[watched->owner_count++] = connection->name;
+                }
+            }
+        }
+    }
+}
+
+static void add_pair(struct watch *watch, const struct config *config,
+                     const struct child_selectors *pair)
+{
+    uint8_t protocol = pair->local.protocol != 0 ? pair->local.protocol : pair->remote.protocol;
+
+    for (unsigned which = 0; which < 3 && watch->count < WATCHED_MAX; which++) {
+        struct watched *watched = &watch->items[watch->count++];
+        *watched = (struct watched){
+            .local = packet_of(&pair->local, which, protocol != 0 ? protocol : 17),
+            .remote = packet_of(&pair->remote, which, protocol != 0 ? protocol : 17)};
+        judge(config, watched);
+    }
+}
+
+static void fill(struct watch *watch, const struct config *config)
+{
+    const struct connection *connection;
+    const struct child_config *child;
+    struct child_selectors pair;
+
+    watch->count = 0;
+    TAILQ_FOREACH (connection, &config->connections, entry)
+        TAILQ_FOREACH (child, &connection->children, entry)
+            for (size_t i = 0; child_pair(child, i, &pair); i++)
+                add_pair(watch, config, &pair);
+}
+
+/* --- What becomes of them --- */
+
+static bool is_required(const struct config *config, const struct watched *watched)
+{
+    struct watched again = {.local = watched->local, .remote = watched->remote};
+
+    if (config == NULL)
+        return true;
+    judge(config, &again);
+    return again.required;
+}
+
+static void check_packet(struct run *run, const struct host *host, const struct watched *watched)
+{
+    const struct fake_sa *sa;
+    enum fake_verdict verdict =
+        fake_kernel_would(&host->kernel, &watched->local, &watched->remote, NULL, &sa);
+    char local[SELECTOR_TEXT_MAX];
+    char remote[SELECTOR_TEXT_MAX];
+    bool own = false;
+
+    if (verdict == FAKE_CLEAR && watched->required && is_required(host->keeper.before, watched))
+        run_fail(run, "%s lets %s to %s out in the clear", host->name,
+                 selector_text(&watched->local, local), selector_text(&watched->remote, remote));
+    if (verdict != FAKE_SEALED || host->keeper.before != NULL)
+        return;
+    for (size_t i = 0; i < watched->owner_count; i++)
+        own = own || strcmp(watched->owners[i], sa->connection.text) == 0;
+    if (!own)
+        run_fail(run, "%s sends what is %s's (%s to %s) by an SA of %s", host->name,
+                 watched->owners[0], selector_text(&watched->local, local),
+                 selector_text(&watched->remote, remote), sa->connection.text);
+}
+
+void run_watch(struct run *run, const struct host *host)
+{
+    struct watch *watch = &run->watches[host->index];
+    const struct host_keeper *keeper = &host->keeper;
+
+    if (keeper->config == NULL || !keeper->installed || run->failure[0] != '\0' ||
+        host->world->now_ms < run->flushed_until_ms[host->index])
+        return;
+    if (watch->generation != keeper->generation)
+        fill(watch, keeper->config);
+    watch->generation = keeper->generation;
+    for (size_t i = 0; i < watch->count; i++)
+        check_packet(run, host, &watch->items[i]);
+}
+
+void run_policies(void *context, struct host *host)
+{
+    run_watch(context, host);
+}
+
+void run_watch_all(struct run *run)
+{
+    for (size_t i = 0; i < run->world.host_count; i++)
+        run_watch(run, run->world.hosts[i]);
+}
