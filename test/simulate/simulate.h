@@ -108,6 +108,7 @@ struct run {
     bool quiet;                         /* no more faults */
     unsigned moves;                     /* of hosts, so far */
     struct watch watches[WORLD_HOSTS_MAX];
+    const struct host *holder;                  /* who has what is contested; NULL: nobody */
     uint64_t flushed_until_ms[WORLD_HOSTS_MAX]; /* so long the keeper may take to see it */
     uint32_t edits;                             /* answers to rekeyings that are to be narrowed */
     struct rekeying {

@@ -127,6 +127,37 @@ static void check_packet(struct run *run, const struct host *host, const struct 
                  selector_text(&watched->remote, remote), sa->connection.text);
 }
 
+static bool has_sa(const struct host *host, const struct host *peer)
+{
+    const struct fake_sa *sa;
+
+    TAILQ_FOREACH (sa, &host->kernel.sas, entry)
+        if (!sa->larval && !sa->inbound && !sa->orphan &&
+            world_host_at(host->world, &sa->destination) == peer)
+            return true;
+    return false;
+}
+
+/* What several identities of one connection want stays with the first who has it until he loses it.
+ */
+static void check_holder(struct run *run, const struct host *host)
+{
+    const struct pair *pair = run->pairs;
+    const struct fake_sa *sa;
+
+    while (pair < run->pairs + run->pair_count && !pair->contested)
+        pair++;
+    if (pair == run->pairs + run->pair_count || pair->ends[1].host != host)
+        return;
+    bool held = fake_kernel_would(&host->kernel, &pair->packets[1], &pair->packets[0], NULL, &sa) ==
+                FAKE_SEALED;
+    const struct host *holder = held ? world_host_at(&run->world, &sa->destination) : NULL;
+    if (holder != run->holder && holder != NULL && run->holder != NULL && has_sa(host, run->holder))
+        run_fail(run, "%s has what is %s's still", holder->name, run->holder->name);
+    if (holder != NULL || run->holder == NULL || !has_sa(host, run->holder))
+        run->holder = holder;
+}
+
 void run_watch(struct run *run, const struct host *host)
 {
     struct watch *watch = &run->watches[host->index];
@@ -140,6 +171,7 @@ void run_watch(struct run *run, const struct host *host)
     watch->generation = keeper->generation;
     for (size_t i = 0; i < watch->count; i++)
         check_packet(run, host, &watch->items[i]);
+    check_holder(run, host);
 }
 
 void run_policies(void *context, struct host *host)
