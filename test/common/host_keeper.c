@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "iked/keeper/require.h"
 #include "iked/keeper/upkeep.h"
 #include "test/common/host.h"
 
@@ -134,6 +135,8 @@ void keeper_start(struct host *host, struct config *config)
     fake_kernel_drop_notices(&host->kernel);
     host->keeper.tick_ms = now(host) + TICK_MS;
     upkeep_adopt(&host->keeper.service, now(host));
+    require_all(&host->keeper.service, false);
+    host->keeper.installed = true;
 }
 
 /* --- Configurations --- */
@@ -153,7 +156,10 @@ void keeper_offer(struct host *host, struct config *config)
         config_free(keeper->config);
     keeper->config = config;
     keeper->generation++;
+    gate_time(&keeper->service.gate, now(host));
     gate_offer(&keeper->service.gate, config);
+    if (keeper->tick_ms != 0)
+        require_all(&keeper->service, false);
 }
 
 bool keeper_awaits_commit(const struct host *host)
@@ -169,7 +175,6 @@ void keeper_commit(struct host *host)
     upkeep_committed(&keeper->service, now(host));
     config_free(keeper->before);
     keeper->before = NULL;
-    keeper->installed = true;
 }
 
 void keeper_session_over(struct host *host)
