@@ -298,6 +298,20 @@ static void compare_policies(struct service *service)
 
 /* --- SAs --- */
 
+/* As remove_unknown. */
+static void remove_unknown_sa(struct service *service, const struct kernel_sa *found)
+{
+    if (service->job_count >= service->batch_jobs)
+        return;
+    service_add_job(service, KERNEL_REMOVE_SA)->remove_sa = (struct effect_remove_sa){
+        .source = found->source,
+        .destination = found->destination,
+        .spi = found->spi,
+        .protocol = found->protocol,
+    };
+}
+
+/* An SPI of 0 is what an acquire has left. */
 static void see_sa(void *context, const struct kernel_sa *found)
 {
     struct service *service = context;
@@ -306,6 +320,8 @@ static void see_sa(void *context, const struct kernel_sa *found)
 
     if (sa != NULL)
         sa->seen = service->ledger.look;
+    else if (found->spi != 0)
+        remove_unknown_sa(service, found);
 }
 
 static void sa_gone(struct service *service, struct sa_record *sa)
@@ -425,6 +441,7 @@ static void look(struct service *service)
     audit->stage_begins = false;
     enum kernel_look at = service->kernel->ops->look(
         service->kernel, stage == AUDIT_SAS ? KERNEL_SAS : KERNEL_POLICIES, &viewer, begins);
+    service_flush(service);
     if (at == LOOK_MORE)
         return;
     if (at == LOOK_BROKEN) {

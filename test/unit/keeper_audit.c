@@ -290,6 +290,13 @@ static void what_nobody_wants_is_removed(void **state)
     assert_int_equal(toy.job_count, 1);
     assert_int_equal(toy.jobs[0].verb, KERNEL_REMOVE_PIECE);
     assert_int_equal(toy.jobs[0].piece.remote[3], 77);
+    toy.sas[toy.sa_count] = toy.sas[0];
+    toy.sas[toy.sa_count++].spi = 0xdead0000;
+    hear((struct kernel_notice){.kind = NOTICE_SAS_GONE}, 3000);
+    assert_int_equal(toy.job_count, 2);
+    assert_int_equal(toy.jobs[1].verb, KERNEL_REMOVE_SA);
+    assert_int_equal(toy.jobs[1].remove_sa.spi, 0xdead0000);
+    assert_int_equal(heard.event_count, 0);
 }
 
 /* Another dump in between begins the look anew: what it had seen counts no more. */
