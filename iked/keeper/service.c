@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "iked/keeper/renew.h"
 #include "iked/log.h"
 
 /* A policy's jobs stay together: each piece set and its forward policy removed, and the
@@ -253,6 +254,8 @@ static void take_install_sa(struct service *service, struct request *request)
         return no_memory(request);
     }
     request_job(service, request, KERNEL_INSTALL_SA)->install_sa = sa;
+    if (!sa->inbound)
+        renew_policies(service, &sa->connection, &sa->child);
 }
 
 static void take_query_sa(struct service *service, struct request *request)
