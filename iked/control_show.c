@@ -204,7 +204,8 @@ static bool settings_equal(const struct daemon_settings *a, const struct daemon_
            a->source_half_open_max == b->source_half_open_max &&
            a->source_cookie_threshold == b->source_cookie_threshold &&
            a->half_open_s == b->half_open_s && a->retransmit_ms == b->retransmit_ms &&
-           a->retransmit_tries == b->retransmit_tries && a->clear_on_exit == b->clear_on_exit;
+           a->retransmit_tries == b->retransmit_tries && a->clear_on_exit == b->clear_on_exit &&
+           a->open_on_failure == b->open_on_failure;
 }
 
 static void write_changes(struct changes *changes, const struct config *before,

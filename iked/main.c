@@ -97,7 +97,7 @@ static bool become_daemon(struct options *options)
     char ready;
 
     if (!make_absolute(&options->file) || !make_absolute(&options->run_dir) ||
-        pipe2(fds, O_CLOEXEC) != 0)
+        !make_absolute(&options->state_dir) || pipe2(fds, O_CLOEXEC) != 0)
         return false;
     pid_t pid = fork();
     if (pid < 0)

@@ -11,8 +11,14 @@
 
 #include "config.h"
 
+/* A config.h of before does not have it. */
+#ifndef IKED_STATE_DIR
+#define IKED_STATE_DIR "/var/lib/iked"
+#endif
+
 enum long_option {
     OPTION_RUN = 256,
+    OPTION_STATE,
     OPTION_KERNEL,
     OPTION_USER,
     OPTION_NEGOTIATOR,
@@ -23,6 +29,7 @@ enum long_option {
 
 static const struct option long_options[] = {
     {"run", required_argument, NULL, OPTION_RUN},
+    {"state", required_argument, NULL, OPTION_STATE},
     {"kernel", required_argument, NULL, OPTION_KERNEL},
     {"user", required_argument, NULL, OPTION_USER},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -33,7 +40,7 @@ static const struct option long_options[] = {
 };
 
 static const char help[] =
-    "usage: iked [-dnv] [-f FILE] [--run DIR] [--kernel=xfrm|none] [--user NAME]\n"
+    "usage: iked [-dnv] [-f FILE] [--run DIR] [--state DIR] [--kernel=xfrm|none] [--user NAME]\n"
     "\n"
     "Negotiates IPsec security associations (IKEv2) and installs them into the kernel.\n"
     "\n"
@@ -43,6 +50,7 @@ static const char help[] =
     "                 secrets.conf are read beside it\n"
     "  -v             log debugging, too\n"
     "  --run DIR      control socket and pid file (" IKED_RUN_DIR ")\n"
+    "  --state DIR    the last good configuration (" IKED_STATE_DIR ")\n"
     "  --kernel=KIND  xfrm, or none: negotiate, but install and protect nothing\n"
     "  --user NAME    user of the unprivileged process (" IKED_USER ")\n"
     "  --version, --help\n"
@@ -99,6 +107,7 @@ static enum options_result read_option(struct options *options, int option, char
     case 'v': options->verbose = true; break;
     case 'f': options->file = optarg; break;
     case OPTION_RUN: options->run_dir = optarg; break;
+    case OPTION_STATE: options->state_dir = optarg; break;
     case OPTION_USER: options->user = optarg; break;
     case OPTION_KERNEL: return read_kernel(options, optarg);
     case OPTION_NEGOTIATOR: options->negotiator = true; return read_user(options, optarg);
@@ -116,7 +125,8 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 {
     int option;
 
-    *options = (struct options){.file = IKED_CONFIG_DIR "/iked.conf", .run_dir = IKED_RUN_DIR};
+    *options = (struct options){
+        .file = IKED_CONFIG_DIR "/iked.conf", .run_dir = IKED_RUN_DIR, .state_dir = IKED_STATE_DIR};
     opterr = 0;
     while ((option = getopt_long(argc, argv, ":dnvf:h", long_options, NULL)) >= 0) {
         enum options_result result = read_option(options, option, argv);

@@ -21,6 +21,7 @@ struct options {
     bool verbose;
     const char *file;
     const char *run_dir;
+    const char *state_dir; /* NULL: nothing is kept */
     const char *user;
     enum options_kernel kernel;
     uint32_t commit_ms; /* for a negotiator to take a configuration; 0: the default */

@@ -64,7 +64,7 @@ static void files_free(struct files *files)
     *files = (struct files){0};
 }
 
-static bool files_add(struct files *files, const char *path, struct secret *text)
+bool files_add(struct files *files, const char *path, struct secret *text)
 {
     struct config_text *texts = reallocarray(files->texts, files->count + 1, sizeof(*files->texts));
 
@@ -121,8 +121,10 @@ static bool beside(const char *path, const char *name, char beside_path[IPC_PATH
     return true;
 }
 
-/* All of conf.d in name order; a conf.d that is not there is an empty one. */
-static bool directory_read(struct files *files, const char *path, char error[FILES_ERROR_MAX])
+/* All of conf.d in name order; a conf.d that is not there is an empty one.  `salvage`: what cannot be
+ * read is passed over. */
+static bool directory_read(struct files *files, const char *path, bool salvage,
+                           char error[FILES_ERROR_MAX])
 {
     char directory[IPC_PATH_MAX];
     char file[IPC_PATH_MAX];
@@ -138,7 +140,7 @@ static bool directory_read(struct files *files, const char *path, char error[FIL
         if (done &&
             snprintf(file, sizeof(file), "%s/%s", directory, entries[i]->d_name) >= IPC_PATH_MAX)
             done = fault(error, directory, "the path is too long");
-        done = done && file_read(files, file, error);
+        done = done && (file_read(files, file, error) || salvage);
         free(entries[i]);
     }
     free(entries);
@@ -188,14 +190,40 @@ static bool secrets_read(const char *path, struct loaded *loaded, char error[FIL
     return loaded->secrets != NULL;
 }
 
-bool files_load(const char *path, struct loaded *loaded, char error[FILES_ERROR_MAX])
+bool files_load_config(const char *path, struct loaded *loaded, char error[FILES_ERROR_MAX])
 {
     *loaded = (struct loaded){0};
     if (strlen(path) >= IPC_PATH_MAX)
         return fault(error, path, "the path is too long");
-    if (file_read(&loaded->files, path, error) && directory_read(&loaded->files, path, error) &&
+    if (file_read(&loaded->files, path, error) &&
+        directory_read(&loaded->files, path, false, error) &&
         (loaded->config = config_parse(loaded->files.texts, loaded->files.count, error)) != NULL &&
-        config_is_complete(loaded->config, path, error) && secrets_read(path, loaded, error))
+        config_is_complete(loaded->config, path, error))
+        return true;
+    loaded_free(loaded);
+    return false;
+}
+
+bool files_load(const char *path, struct loaded *loaded, char error[FILES_ERROR_MAX])
+{
+    if (!files_load_config(path, loaded, error))
+        return false;
+    if (secrets_read(path, loaded, error))
+        return true;
+    loaded_free(loaded);
+    return false;
+}
+
+bool files_salvage(const char *path, struct loaded *loaded)
+{
+    char unsaid[FILES_ERROR_MAX];
+
+    *loaded = (struct loaded){0};
+    bool read = file_read(&loaded->files, path, unsaid);
+    read = directory_read(&loaded->files, path, true, unsaid) || read;
+    if (read)
+        loaded->config = config_salvage(loaded->files.texts, loaded->files.count);
+    if (loaded->config != NULL && loaded->config->connection_count > 0)
         return true;
     loaded_free(loaded);
     return false;

@@ -30,6 +30,17 @@ struct loaded {
  * then. */
 MUST_USE bool files_load(const char *path, struct loaded *loaded, char error[FILES_ERROR_MAX]);
 
+/* The same without secrets. */
+MUST_USE bool files_load_config(const char *path, struct loaded *loaded,
+                                char error[FILES_ERROR_MAX]);
+
+/* The same of files that have a fault: what can be read, and of that what is right
+ * (config_salvage).  False when that is nothing. */
+MUST_USE bool files_salvage(const char *path, struct loaded *loaded);
+
+/* Adds a text, which moves in.  False when memory is out. */
+MUST_USE bool files_add(struct files *files, const char *path, struct secret *text);
+
 /* Logs a warning for each connection that has no secret in what was loaded from `path`. */
 void files_warn(const char *path, const struct loaded *loaded);
 

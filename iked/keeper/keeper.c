@@ -5,6 +5,7 @@
  *            first negotiator
  *   loop     signals, the kernel's notices, changes of addresses, a tick; the rest is session.h's
  *   stop     the session's end -> SAs go, policies stay or go as configured
+ *   failure  at any point: what is required stays blocked, or not, as configured (fallback.h)
  */
 #include "iked/keeper/keeper.h"
 
@@ -19,6 +20,7 @@
 #include "iked/clock.h"
 #include "iked/keeper/early.h"
 #include "iked/keeper/esp.h"
+#include "iked/keeper/fallback.h"
 #include "iked/keeper/privilege.h"
 #include "iked/keeper/process.h"
 #include "iked/keeper/require.h"
@@ -45,6 +47,7 @@ struct keeper {
     struct sockets sockets;
     struct session session;
     int status;
+    bool failed; /* and what is to be said of it, and done, comes when all else is closed */
 };
 
 /* --- Hooks of the service's --- */
@@ -321,6 +324,19 @@ static void clear(struct keeper *keeper)
                                   "iked is back (daemon.on_exit = \"clear\" changes that)");
 }
 
+/* What it has installed goes only where the operator wants the host open; what it has not, because
+ * it came not so far, is installed then.  Not where another iked runs: that one protects. */
+static void fail(struct keeper *keeper)
+{
+    const struct config *config = keeper->session.loaded.config;
+
+    if (keeper->sockets.taken || keeper->options->kernel == OPTIONS_KERNEL_NONE || geteuid() != 0)
+        return;
+    if (config != NULL && config->daemon.open_on_failure && keeper->service.kernel != NULL)
+        upkeep_yield(&keeper->service);
+    keeper->failed = true;
+}
+
 static void finish(struct keeper *keeper)
 {
     for (size_t i = 0; i < EVENT_COUNT; i++)
@@ -345,13 +361,17 @@ int keeper_run(struct options *options, void (*ready)(void))
 
     log_set_level(options->verbose ? SEVERITY_DEBUG : SEVERITY_INFO);
     signal(SIGPIPE, SIG_IGN);
-    if (start(&keeper, &reason)) {
+    bool started = start(&keeper, &reason);
+    if (started)
         event_base_dispatch(keeper.base);
-        if (keeper.session.stopping)
-            clear(&keeper);
-    } else if (reason.text[0] != '\0') {
+    else if (reason.text[0] != '\0')
         log_line(SEVERITY_ERROR, "%s", reason.text);
-    }
+    if (started && keeper.session.stopping)
+        clear(&keeper);
+    else
+        fail(&keeper);
     finish(&keeper);
+    if (keeper.failed)
+        fallback_run(options);
     return keeper.status;
 }

@@ -18,6 +18,7 @@
 #include "iked/clock.h"
 #include "iked/keeper/process.h"
 #include "iked/keeper/require.h"
+#include "iked/keeper/saved.h"
 #include "iked/keeper/tell.h"
 #include "iked/keeper/upkeep.h"
 #include "iked/log.h"
@@ -171,6 +172,20 @@ static void forget_before(struct session *session)
     session->before = NULL;
 }
 
+/* For a start that fails (fallback.h). */
+static void save(struct session *session)
+{
+    const struct options *options = session->options;
+    char error[FILES_ERROR_MAX];
+
+    if (options->state_dir == NULL || options->kernel == OPTIONS_KERNEL_NONE ||
+        session->saved == session->generation)
+        return;
+    session->saved = session->generation;
+    if (!saved_write(options->state_dir, options->file, &session->loaded.files, error))
+        log_line(SEVERITY_WARNING, "the last good configuration is not kept: %s", error);
+}
+
 static bool on_commit(struct session *session, struct ipc_message *message)
 {
     size_t count = session->loaded.config->connection_count;
@@ -182,6 +197,7 @@ static bool on_commit(struct session *session, struct ipc_message *message)
     if (session->addresses_due)
         session_addresses(session);
     forget_before(session);
+    save(session);
     log_line(SEVERITY_INFO, "%zu connection%s configured", count, count == 1 ? "" : "s");
     if (!session->was_ready)
         session->hooks.ready(session->hooks.context);

@@ -48,6 +48,7 @@ struct session {
     struct loaded loaded;    /* the newest configuration; secrets are in the vault */
     struct config *before;   /* good until the newest is committed, or NULL */
     uint32_t generation;     /* of the newest */
+    uint32_t saved;          /* the one that is on disk (saved.h) */
     struct channel *channel; /* NULL: no negotiator */
     pid_t pid;               /* 0: no negotiator */
     uint64_t started_ms;

@@ -71,6 +71,7 @@ static bool lock_take(struct sockets *sockets, struct reason *reason)
     if (flock(sockets->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         ssize_t size = pread(sockets->lock_fd, pid, sizeof(pid) - 1, 0);
         pid[size > 0 ? strcspn(pid, "\n") : 0] = '\0';
+        sockets->taken = true;
         reason_set(reason, STATUS_FAIL, 0, "already running in %s (process %s)", sockets->run_dir,
                    pid);
         return false;

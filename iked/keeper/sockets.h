@@ -11,6 +11,7 @@
 struct sockets {
     char run_dir[IPC_PATH_MAX];
     int lock_fd; /* the pid file, locked while we live */
+    bool taken;  /* not locked, because another iked runs there */
     size_t count;
     struct ipc_socket descriptions[IPC_SOCKETS_MAX];
     int fds[IPC_SOCKETS_MAX];

@@ -234,13 +234,18 @@ static void adopt_piece(void *context, const struct kernel_piece *found)
     piece->left_mode = found->template.mode;
 }
 
-void upkeep_adopt(struct service *service, uint64_t now_ms)
+void upkeep_adopt_policies(struct service *service)
 {
     struct kernel_viewer viewer = {.piece = adopt_piece, .context = service};
 
-    take_inventory(service, false, now_ms);
     if (!service->kernel->ops->dump(service->kernel, KERNEL_POLICIES, &viewer))
         log_line(SEVERITY_ERROR, "the kernel does not list its policies");
+}
+
+void upkeep_adopt(struct service *service, uint64_t now_ms)
+{
+    take_inventory(service, false, now_ms);
+    upkeep_adopt_policies(service);
 }
 
 static void on_notice(void *context, const struct kernel_notice *notice)
@@ -465,6 +470,13 @@ static void remove_all_sas(struct service *service)
     for (struct sa_record *sa; (sa = sa_walk_next(&walk)) != NULL;)
         service_remove_sa(service, sa);
     sa_walk_end(&walk);
+}
+
+void upkeep_yield(struct service *service)
+{
+    service_flush(service);
+    sweep_policies(service, true);
+    service_flush(service);
 }
 
 void upkeep_clear(struct service *service, bool policies)

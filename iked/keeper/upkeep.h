@@ -20,6 +20,9 @@
 /* At start: what an earlier keeper left becomes orphans, or goes when its child is gone. */
 void upkeep_adopt(struct service *service, uint64_t now_ms);
 
+/* Only what policies there are, nothing is changed. */
+void upkeep_adopt_policies(struct service *service);
+
 /* Reads what the kernel has to say. */
 void upkeep_notices(struct service *service, uint64_t now_ms);
 
@@ -38,6 +41,9 @@ void upkeep_committed(struct service *service, uint64_t now_ms);
 
 /* To be called every UPKEEP_PERIOD_S. */
 void upkeep_tick(struct service *service, uint64_t now_ms);
+
+/* Removes the policies that are this keeper's own, not what an earlier one left. */
+void upkeep_yield(struct service *service);
 
 /* Removes all SAs, and the policies if asked to. */
 void upkeep_clear(struct service *service, bool policies);

@@ -265,6 +265,7 @@ struct config_draft {
 static key_reader read_daemon;
 static key_reader read_connections;
 static key_reader read_on_exit;
+static key_reader read_on_failure;
 
 static const struct key file_keys[] = {
     {"connections", read_connections, NULL, 0, 0, 0},
@@ -306,6 +307,7 @@ static const struct key daemon_keys[] = {
     {"retransmit_ms", setting_read_u32, NULL, DAEMON_FIELD(retransmit_ms), 10, 60000},
     {"retransmit_tries", setting_read_u32, NULL, DAEMON_FIELD(retransmit_tries), 1, 30},
     {"on_exit", read_on_exit, NULL, 0, 0, 0},
+    {"on_failure", read_on_failure, NULL, 0, 0, 0},
 };
 
 static const struct misplaced daemon_misplaced[] = {
@@ -331,6 +333,20 @@ static bool read_on_exit(struct reading *reading, config_setting_t *setting, con
     if (!setting_word(reading, setting, words, SETTING_LENGTH(words), &value))
         return false;
     daemon->clear_on_exit = value != 0;
+    return true;
+}
+
+static bool read_on_failure(struct reading *reading, config_setting_t *setting,
+                            const struct key *key, void *target)
+{
+    static const struct word words[] = {{"closed", false}, {"open", true}};
+    struct daemon_settings *daemon = target;
+    int value;
+
+    (void)key;
+    if (!setting_word(reading, setting, words, SETTING_LENGTH(words), &value))
+        return false;
+    daemon->open_on_failure = value != 0;
     return true;
 }
 
@@ -425,6 +441,42 @@ static struct config *config_new(void)
         hash_init(&config->known, key_of_known, NULL) &&
         hash_init(&config->pairs_of_ids, key_by_pair, NULL) &&
         hash_init(&config->reqids, key_by_reqid, NULL))
+        return config;
+    config_free(config);
+    return NULL;
+}
+
+/* --- What is left of a configuration with faults --- */
+
+static void file_salvage(struct config *config, const struct config_text *text)
+{
+    char unsaid[CONFIG_ERROR_MAX] = "";
+    struct reading reading = {.path = text->path, .error = unsaid};
+    config_setting_t *setting = NULL;
+    config_t parsed;
+
+    if (!reading_parse(&reading, text->text, &parsed))
+        return;
+    config_setting_t *connections = config_lookup(&parsed, "connections");
+    for (int i = 0; connections != NULL && i < config_setting_length(connections); i++)
+        if (connection_add(&reading, config_setting_get_elem(connections, (unsigned)i), config))
+            config->says_connections = true;
+    setting = config_lookup(&parsed, "daemon.on_failure");
+    if (setting != NULL)
+        (void)read_on_failure(&reading, setting, NULL, &config->daemon);
+    config_destroy(&parsed);
+}
+
+struct config *config_salvage(const struct config_text *texts, size_t count)
+{
+    struct config *config = config_new();
+
+    if (config == NULL)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        file_salvage(config, &texts[i]);
+    remotes_index(config);
+    if (pairs_index(config))
         return config;
     config_free(config);
     return NULL;

@@ -154,7 +154,8 @@ struct daemon_settings {
     uint32_t half_open_s;             /* their life; default 30 */
     uint32_t retransmit_ms;           /* first wait; default 1000 */
     uint32_t retransmit_tries;        /* default 5 */
-    bool clear_on_exit; /* on_exit = "clear": SIGTERM removes policies; default "keep" */
+    bool clear_on_exit;   /* on_exit = "clear": SIGTERM removes policies; default "keep" */
+    bool open_on_failure; /* on_failure = "open": nothing is blocked when iked cannot run */
 };
 
 struct config {
@@ -183,6 +184,10 @@ struct config_text {
 struct config *config_parse(const struct config_text *texts, size_t count,
                             char error[CONFIG_ERROR_MAX]);
 void config_free(struct config *config);
+
+/* What is without a fault in texts that are not: files whose syntax can be read, and in them the
+ * connections that are right, and on_failure.  NULL when memory is out. */
+struct config *config_salvage(const struct config_text *texts, size_t count);
 
 /* A file that was emptied or cut says nothing of connections: false with a line in `error`. */
 MUST_USE bool config_is_complete(const struct config *config, const char *path,

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ static char directory[] = "/tmp/iked-daemon.XXXXXX";
 static pid_t keeper;
 static bool verbose;
 static uint32_t commit_ms;
+static bool protects; /* in the kernel, and in this process's own network namespace */
 
 static const char *path_of(const char *name)
 {
@@ -83,20 +85,23 @@ static _Noreturn void be_keeper(void)
 {
     static char file[128];
     static char run_dir[128];
+    static char state_dir[128];
     struct options options = {
         .foreground = true,
         .verbose = verbose,
-        .kernel = OPTIONS_KERNEL_NONE,
+        .kernel = protects ? OPTIONS_KERNEL_XFRM : OPTIONS_KERNEL_NONE,
         .file = file,
         .run_dir = run_dir,
+        .state_dir = state_dir,
         .user = "nobody",
         .commit_ms = commit_ms,
     };
 
     snprintf(file, sizeof(file), "%s/iked.conf", directory);
     snprintf(run_dir, sizeof(run_dir), "%s/run", directory);
+    snprintf(state_dir, sizeof(state_dir), "%s/state", directory);
     int log = open(path_of("log"), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
-    if (log < 0 || dup2(log, STDERR_FILENO) < 0 || unshare(CLONE_NEWNET) != 0)
+    if (log < 0 || dup2(log, STDERR_FILENO) < 0 || (!protects && unshare(CLONE_NEWNET) != 0))
         _exit(99);
     sandbox_close_from(STDERR_FILENO + 1);
     _exit(keeper_run(&options, NULL));
@@ -179,6 +184,7 @@ static int tear_down(void **state)
     char command[128];
 
     (void)state;
+    protects = false;
     if (keeper > 0) {
         kill(keeper, SIGKILL);
         waitpid(keeper, NULL, 0);
@@ -487,7 +493,146 @@ static void bad_starts_say_why(void **state)
     wait_for_log("others can write here", 1);
 }
 
+/* --- Starts that fail --- */
+
+/* Policies in the kernel for packets that go out to the network. */
+static bool is_blocked(const char *network)
+{
+    static char text[65536];
+    char wanted[64];
+    FILE *file = popen("ip xfrm policy list dir out", "r");
+
+    assert_non_null(file);
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    assert_int_equal(pclose(file), 0);
+    snprintf(wanted, sizeof(wanted), " dst %s ", network);
+    return strstr(text, wanted) != NULL;
+}
+
+/* With a kernel that is nobody else's, and without an iked. */
+static void begin_protecting(void)
+{
+    need_root();
+    if (unshare(CLONE_NEWNET) != 0 || system("ip xfrm policy >/dev/null 2>&1") != 0) {
+        print_message("needs network namespaces and XFRM\n");
+        skip();
+    }
+    protects = true;
+}
+
+#define NETWORK(name, network)                                                                      \
+    name                                                                                            \
+        ": { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; children: { net: { mode = \"tunnel\"; " \
+        "local = [ \"10.1.0.0/16\" ]; remote = [ \"" network "\" ]; }; }; };"
+#define FAULT "connections: { bad: { lokal = \"192.0.2.1\"; }; };\n"
+
+static void start_in_vain(const char *said)
+{
+    start();
+    assert_int_equal(end_of_keeper(), 1);
+    wait_for_log(said, 1);
+}
+
+static void a_first_start_with_a_fault_blocks_what_can_be_read(void **state)
+{
+    (void)state;
+    begin_protecting();
+    put("iked.conf", "connections: {" NETWORK("net", "10.2.0.0/16") "bad: { lokal = 1; }; };\n");
+    start_in_vain(
+        "iked does not run, and what the readable part of the configuration requires does not "
+        "pass: policies for 1 pair of selectors stand");
+    assert_true(is_blocked("10.2.0.0/16"));
+}
+
+static void a_start_with_a_fault_blocks_what_was_good(void **state)
+{
+    (void)state;
+    begin_protecting();
+    put("iked.conf", "daemon: { on_exit = \"clear\"; }; connections: {" NETWORK(
+                         "net", "10.2.0.0/16") NETWORK("any", "10.3.0.0/16") " };\n");
+    start();
+    wait_for_log("2 connections configured", 1);
+    assert_true(is_blocked("10.2.0.0/16") && is_blocked("10.3.0.0/16"));
+    assert_int_equal(kill(keeper, SIGTERM), 0);
+    assert_int_equal(end_of_keeper(), 0);
+    assert_false(is_blocked("10.2.0.0/16") || is_blocked("10.3.0.0/16"));
+    put("iked.conf", FAULT);
+    start_in_vain("what the last good configuration requires does not pass: policies for 2 pairs");
+    assert_true(is_blocked("10.2.0.0/16") && is_blocked("10.3.0.0/16"));
+    /* Empty is no better. */
+    put("iked.conf", "");
+    start_in_vain("what the last good configuration requires does not pass: policies for 2 pairs");
+    assert_true(is_blocked("10.2.0.0/16") && is_blocked("10.3.0.0/16"));
+}
+
+static void a_start_without_a_port_or_a_secret_blocks_what_is_configured(void **state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(500)};
+    int taken = -1;
+    (void)state;
+
+    begin_protecting();
+    taken = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(taken, (struct sockaddr *)&address, sizeof(address)), 0);
+    put("iked.conf", "connections: {" NETWORK("net", "10.2.0.0/16") "};\n");
+    start_in_vain("what the configuration requires does not pass: policies for 1 pair");
+    assert_true(is_blocked("10.2.0.0/16"));
+    close(taken);
+    put("iked.conf", "connections: {" NETWORK("net", "10.3.0.0/16") "};\n");
+    assert_int_equal(chmod(path_of("secrets.conf"), 0644), 0);
+    start_in_vain("what the configuration requires does not pass: policies for 1 pair");
+    assert_true(is_blocked("10.2.0.0/16") && is_blocked("10.3.0.0/16"));
+}
+
+static void a_failure_opens_only_where_that_is_wished(void **state)
+{
+    (void)state;
+    begin_protecting();
+    put("iked.conf",
+        "daemon: { on_exit = \"clear\"; on_failure = \"open\"; }; connections: {" NETWORK(
+            "net", "10.2.0.0/16") "};\n");
+    start();
+    wait_for_log("1 connection configured", 1);
+    assert_int_equal(kill(keeper, SIGTERM), 0);
+    assert_int_equal(end_of_keeper(), 0);
+    put("iked.conf", FAULT);
+    start_in_vain("iked does not run, and what no earlier policy covers passes in the clear "
+                  "(daemon.on_failure = \"open\" in the last good configuration)");
+    assert_false(is_blocked("10.2.0.0/16"));
+}
+
+/* Before its first word the policies are there. */
+static void policies_stand_without_a_negotiator(void **state)
+{
+    (void)state;
+    begin_protecting();
+    put("iked.conf", "connections: {" NETWORK("net", "10.2.0.0/16") "};\n");
+    start();
+    wait_for_log("1 connection configured", 1);
+    assert_int_equal(kill(keeper, SIGKILL), 0);
+    assert_int_equal(end_of_keeper(), 1000 + SIGKILL);
+    assert_int_equal(system("ip xfrm policy flush"), 0);
+    assert_false(is_blocked("10.2.0.0/16"));
+    put("leave", "");
+    start();
+    for (int i = 0; i < 1000 && !is_blocked("10.2.0.0/16"); i++)
+        usleep(10000);
+    assert_true(is_blocked("10.2.0.0/16"));
+    assert_int_equal(end_of_keeper(), 1);
+    wait_for_log("what the configuration requires does not pass: policies for 1 pair", 1);
+    assert_true(is_blocked("10.2.0.0/16"));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+/* A negotiator that never says a word. */
+static bool is_to_leave(const struct options *options)
+{
+    char path[160];
+
+    snprintf(path, sizeof(path), "%s/../leave", options->run_dir);
+    return access(path, F_OK) == 0;
+}
 
 int main(int argc, char **argv)
 {
@@ -504,11 +649,16 @@ int main(int argc, char **argv)
         TEST(verbose_ones_tell_each_message),
         TEST(one_directory_has_one_iked),
         TEST(bad_starts_say_why),
+        TEST(a_first_start_with_a_fault_blocks_what_can_be_read),
+        TEST(a_start_with_a_fault_blocks_what_was_good),
+        TEST(a_start_without_a_port_or_a_secret_blocks_what_is_configured),
+        TEST(a_failure_opens_only_where_that_is_wished),
+        TEST(policies_stand_without_a_negotiator),
     };
     struct options options;
 
     if (argc > 1 && options_parse(&options, argc, argv) == OPTIONS_GO && options.negotiator)
-        return negotiator_run(&options);
+        return is_to_leave(&options) ? 1 : negotiator_run(&options);
     if (argc > 1 && options.resolver)
         return resolver_run(&options);
     return cmocka_run_group_tests(tests, NULL, NULL);

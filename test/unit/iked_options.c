@@ -53,6 +53,9 @@ static void options_are_read(void **state)
     assert_int_equal(options.kernel, OPTIONS_KERNEL_XFRM);
     assert_true(options.check_only);
     assert_int_equal(PARSE("-f", file, "--run", "d", "--user", "u"), OPTIONS_GO);
+    assert_non_null(strstr(options.state_dir, "/lib/iked"));
+    assert_int_equal(PARSE("--state", "s"), OPTIONS_GO);
+    assert_string_equal(options.state_dir, "s");
     assert_int_equal(PARSE("--negotiator", "12:34", "--run", "d"), OPTIONS_GO);
     assert_true(options.negotiator && options.uid == 12 && options.gid == 34);
 }

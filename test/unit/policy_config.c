@@ -111,7 +111,7 @@ static const char long_form[] =
     "daemon: {\n"
     "  half_open_max = 50000; cookie_threshold = 0; half_open_lifetime = \"1m\";\n"
     "  source_half_open_max = 2000; source_cookie_threshold = 20;\n"
-    "  retransmit = \"500ms\"; retransmit_tries = 7; on_exit = \"clear\";\n"
+    "  retransmit = \"500ms\"; retransmit_tries = 7; on_exit = \"clear\"; on_failure = \"open\";\n"
     "};\n";
 
 static void the_long_form_says_it_all(void **state)
@@ -167,6 +167,7 @@ static void the_long_form_says_it_all(void **state)
     assert_int_equal(config->daemon.retransmit_ms, 500);
     assert_int_equal(config->daemon.retransmit_tries, 7);
     assert_true(config->daemon.clear_on_exit);
+    assert_true(config->daemon.open_on_failure);
     config_free(config);
 }
 
@@ -184,6 +185,7 @@ static void nothing_written_means_the_defaults(void **state)
     assert_int_equal(config->daemon.retransmit_ms, 1000);
     assert_int_equal(config->daemon.retransmit_tries, 5);
     assert_false(config->daemon.clear_on_exit);
+    assert_false(config->daemon.open_on_failure);
     config_free(config);
 }
 

@@ -175,6 +175,8 @@ static const struct fault settings_of_daemon[] = {
      "f:1: retransmit_ms: stands beside retransmit; expected one of them"},
     {DAEMON("retransmit_tries = 31;"), "f:1: retransmit_tries: 31; expected a number from 1 to 30"},
     {DAEMON("on_exit = \"kep\";"), "f:1: on_exit: \"kep\"; expected \"keep\" or \"clear\""},
+    {DAEMON("on_failure = \"opne\";"),
+     "f:1: on_failure: \"opne\"; expected \"closed\" or \"open\""},
     {DAEMON("oops = 1;"), "f:1: oops: no such key; the nearest is \"on_exit\""},
 };
 
