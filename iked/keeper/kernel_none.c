@@ -12,7 +12,8 @@
 
 #include "iked/keeper/kernel.h"
 
-/* Random, so that two hosts of a test seldom share one; the ledger refuses what is taken. */
+/* Random, so that two hosts of a test seldom share one; for one that is taken the service asks
+ * again. */
 static uint32_t random_spi(void)
 {
     uint32_t spi = 0;

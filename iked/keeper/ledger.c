@@ -192,6 +192,28 @@ void reqid_put(struct ledger *ledger, struct reqid_use *use)
     free(use);
 }
 
+static const char *fault(const struct ledger *ledger, const struct name *connection,
+                         const struct name *child, uint32_t reqid, bool full)
+{
+    const struct reqid_use *use = reqid_find(ledger, reqid);
+
+    if (use != NULL && use->owner != ledger_owner(ledger, connection, child))
+        return "the reqid is another child's";
+    return full ? "no more can be kept count of" : "out of memory";
+}
+
+const char *ledger_sa_fault(const struct ledger *ledger, const struct name *connection,
+                            const struct name *child, uint32_t reqid)
+{
+    return fault(ledger, connection, child, reqid, ledger->sa_count >= LEDGER_SAS_MAX);
+}
+
+const char *ledger_policy_fault(const struct ledger *ledger, const struct name *connection,
+                                const struct name *child, uint32_t reqid)
+{
+    return fault(ledger, connection, child, reqid, ledger->policies.count >= LEDGER_POLICIES_MAX);
+}
+
 /* --- SAs --- */
 
 struct sa_record *ledger_find_sa(const struct ledger *ledger, const struct address *destination,

@@ -161,6 +161,13 @@ struct sa_entry {
     bool orphan;
 };
 
+/* Why the ledger took no SA, or no policy, of this child under this reqid: a line for people.  What
+ * NULL and false below mean is one of three things, and only one of them is memory. */
+const char *ledger_sa_fault(const struct ledger *ledger, const struct name *connection,
+                            const struct name *child, uint32_t reqid);
+const char *ledger_policy_fault(const struct ledger *ledger, const struct name *connection,
+                                const struct name *child, uint32_t reqid);
+
 /* NULL when memory is out, LEDGER_SAS_MAX are there or the reqid is another owner's. */
 struct sa_record *ledger_add_sa(struct ledger *ledger, const struct sa_entry *entry);
 

@@ -74,6 +74,8 @@ void service_free(struct service *service)
 /* What upkeep asks for, for no request. */
 #define NO_REQUEST SIZE_MAX
 
+#define SPI_DRAWS_MAX 16 /* for one that is not in use */
+
 struct kernel_job *service_add_job(struct service *service, enum kernel_verb verb)
 {
     if (!service->taking && service->job_count >= service->batch_jobs)
@@ -201,9 +203,9 @@ static void complete(struct request *request, enum status status)
     request->failed = status != STATUS_OK;
 }
 
-static void no_memory(struct request *request)
+static void fail(struct request *request, const char *why)
 {
-    complete(request, reason_set(&request->answer.reason, STATUS_FAIL, 0, "out of memory"));
+    complete(request, reason_set(&request->answer.reason, STATUS_FAIL, 0, "%s", why));
 }
 
 static void take_sign(struct service *service, struct request *request)
@@ -247,11 +249,13 @@ static void take_install_sa(struct service *service, struct request *request)
         struct sa_record *record =
             ledger_find_sa(&service->ledger, &sa->destination, sa->spi, sa->protocol);
         if (!ledger_set_reqid(&service->ledger, record, sa->reqid))
-            return no_memory(request);
+            return fail(request,
+                        ledger_sa_fault(&service->ledger, &sa->connection, &sa->child, sa->reqid));
         ledger_move_sa(&service->ledger, record, &sa->source, &sa->destination, sa->encap);
         ledger_fill_sa(&service->ledger, record, true);
     } else if (ledger_add_sa(&service->ledger, &entry) == NULL) {
-        return no_memory(request);
+        return fail(request,
+                    ledger_sa_fault(&service->ledger, &sa->connection, &sa->child, sa->reqid));
     }
     request_job(service, request, KERNEL_INSTALL_SA)->install_sa = sa;
     if (!sa->inbound)
@@ -329,7 +333,9 @@ static enum status set_policy(struct service *service, struct request *request,
     struct policy_record *policy =
         ledger_set_policy(ledger, from, is_for_any(service, &from->connection));
     if (policy == NULL)
-        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+        return reason_set(
+            reason, STATUS_FAIL, 0, "%s",
+            ledger_policy_fault(ledger, &from->connection, &from->child, from->reqid));
     if (stands && policy_class(policy) == class_before)
         return STATUS_OK;
     if (from->local_selector.family == FAMILY_IPV6 && !service->bypass_set) {
@@ -421,6 +427,26 @@ static void act_remove_orphans(struct service *service, const struct effect *eff
 
 /* --- Completing requests, when their jobs are done --- */
 
+/* Draws anew while the kernel gives out SPIs that are in use as far as the ledger knows: a kernel
+ * that holds no SAs draws at random (kernel_none.c), and a real one may have forgotten what the
+ * ledger has not.  0: it has no other. */
+static uint32_t unused_spi(struct service *service, const struct effect_allocate_spi *allocate,
+                           uint32_t spi)
+{
+    for (int i = 0; i < SPI_DRAWS_MAX; i++) {
+        struct kernel_job again = {
+            .verb = KERNEL_ALLOCATE_SPI, .request = NO_REQUEST, .allocate_spi = allocate};
+        if (ledger_find_sa(&service->ledger, &allocate->destination, spi, allocate->protocol) ==
+            NULL)
+            return spi;
+        service->kernel->ops->run(service->kernel, &again, 1);
+        if (again.error != 0)
+            return 0;
+        spi = again.spi;
+    }
+    return 0;
+}
+
 static void done_allocate_spi(struct service *service, struct request *request,
                               const struct kernel_job *job)
 {
@@ -430,7 +456,6 @@ static void done_allocate_spi(struct service *service, struct request *request,
         .child = &allocate->child,
         .source = &allocate->source,
         .destination = &allocate->destination,
-        .spi = job->spi,
         .reqid = allocate->reqid,
         .protocol = allocate->protocol,
         .mode = allocate->mode,
@@ -439,10 +464,12 @@ static void done_allocate_spi(struct service *service, struct request *request,
 
     if (job->error != 0)
         return;
-    request->answer.spi = job->spi;
-    if (ledger_find_sa(&service->ledger, entry.destination, job->spi, entry.protocol) != NULL ||
-        ledger_add_sa(&service->ledger, &entry) == NULL)
-        no_memory(request);
+    request->answer.spi = entry.spi = unused_spi(service, allocate, job->spi);
+    if (entry.spi == 0)
+        fail(request, "the kernel gives out only SPIs that are in use");
+    else if (ledger_add_sa(&service->ledger, &entry) == NULL)
+        fail(request, ledger_sa_fault(&service->ledger, &allocate->connection, &allocate->child,
+                                      allocate->reqid));
 }
 
 static void done_install_sa(struct service *service, struct request *request,

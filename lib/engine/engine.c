@@ -150,7 +150,8 @@ static void store_answer(const struct results *results, struct answer *answer)
             take_buffer(results->public, &answer->public);
         secret_take(results->shared, &answer->shared);
     } else if (answer->kind == EFFECT_SIGN && results->auth != NULL) {
-        take_buffer(results->auth, &answer->auth);
+        if (answer->status == STATUS_OK)
+            take_buffer(results->auth, &answer->auth);
     } else if (answer->kind == EFFECT_ALLOCATE_SPI && results->child != NULL) {
         results->child->spi_in = answer->spi;
     } else if (answer->kind == EFFECT_FIND_SOURCE && results->source != NULL &&

@@ -8,11 +8,6 @@
 
 #include "lib/ikev2/nat.h"
 
-/* Reqids of children that need policies of their own: apart from the configured ones (config.h),
- * within the mark by which the keeper knows its own. */
-#define DYNAMIC_REQID_BASE 0x69800000u
-#define DYNAMIC_REQID_MASK 0x007fffffu
-
 /* An outbound SA that waits for the peer: after IKE_AUTH until our answer surely came, after a
  * rekeying until the peer has deleted the old one, or would have. */
 #define HELD_FIRST_MS   1000
@@ -75,18 +70,15 @@ static void set_reqid(struct context *context, const struct ike_sa *sa, struct c
     const struct selector *allowed;
     struct selector own;
     size_t allowed_count = child_allowed_remote(sa, config, &own, &allowed);
-    uint32_t chance;
 
     child->own_policies = config->connection->remote.family == FAMILY_NONE ||
                           !selectors_within(child->local_selectors, child->local_count,
                                             config->local, config->local_count) ||
                           !selectors_within(remote, child->remote_count, allowed, allowed_count);
-    if (!child->own_policies) {
-        child->reqid = config->reqid;
-        return;
-    }
-    context->random(context->random_context, &chance, sizeof(chance));
-    child->reqid = DYNAMIC_REQID_BASE | (chance & DYNAMIC_REQID_MASK);
+    if (child->own_policies && child->reqid_held)
+        return; /* once drawn it stays: the SPI was allocated under it */
+    sa_table_release_reqid(context->sas, child);
+    child->reqid = child->own_policies ? sa_table_draw_reqid(context->sas, context) : config->reqid;
 }
 
 struct child_sa *child_propose(struct context *context, const struct ike_sa *sa,
@@ -233,7 +225,6 @@ enum status child_accept(struct context *context, const struct ike_sa *sa, struc
     const struct selector *remote = child->remote_selectors;
     struct v2_selectors tsi = answer->tsi;
     struct v2_selectors tsr = answer->tsr;
-    uint32_t old_reqid = child->reqid;
 
     enum status status = check_answer(&list, &answer->sa, child->protocol, NULL,
                                       group != GROUP_NONE, &child->suite, &child->spi_out, reason);
@@ -264,9 +255,7 @@ enum status child_accept(struct context *context, const struct ike_sa *sa, struc
         return STATUS_OK;
     }
     set_reqid(context, sa, child);
-    /* A reqid of its own, once drawn, stays: the SPI was allocated under it. */
-    if (child->own_policies && old_reqid >= DYNAMIC_REQID_BASE)
-        child->reqid = old_reqid;
+    sa_table_hold_reqid(context->sas, child);
     return STATUS_OK;
 }
 
@@ -516,6 +505,7 @@ enum status child_ask_spi(struct context *context, struct ike_sa *sa, struct ste
     allocate->encap = child->encap;
     allocate->early = peer_answers;
     allocate->reqid = child->reqid;
+    sa_table_hold_reqid(context->sas, child);
     return STATUS_OK;
 }
 

@@ -53,6 +53,16 @@ static enum status established(struct context *context, struct ike_sa *sa, struc
     return STATUS_OK;
 }
 
+/* Is the peer's AUTH good and ours there, as responder, but no SPI?  Then there is no child, and the
+ * reply says so: in silence the peer would wait until its last try is over. */
+static bool lacks_only_spi(const struct ike_sa *sa)
+{
+    const struct handshake *handshake = sa->handshake;
+
+    return !sa->initiator && handshake->auth.size > 0 && handshake->child != NULL &&
+           handshake->child->spi_in == 0;
+}
+
 static enum status verified(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     struct handshake *handshake = sa->handshake;
@@ -62,8 +72,12 @@ static enum status verified(struct context *context, struct ike_sa *sa, struct r
         reason->notify = V2_N_AUTHENTICATION_FAILED;
         return sa->initiator ? STATUS_CLOSE : STATUS_REJECT;
     }
-    if (sa->handshake->step.status != STATUS_OK)
-        return STATUS_FAIL;
+    if (sa->handshake->step.status != STATUS_OK) {
+        if (!lacks_only_spi(sa))
+            return STATUS_FAIL;
+        handshake->refusal = *reason;
+        handshake->child_error = V2_N_TEMPORARY_FAILURE;
+    }
     ike_sa_leave_half_open(context, sa);
     buffer_free(&handshake->init_request);
     buffer_free(&handshake->init_response);

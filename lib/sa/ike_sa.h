@@ -90,6 +90,7 @@ struct child_sa {
     bool exact : 1;      /* rekeyed with just the selectors that it has, not all configured ones */
     bool undone : 1;     /* made by an exchange that is not followed: the kernel never had it */
     bool delete_due : 1; /* to be deleted when the window is free */
+    bool reqid_held : 1; /* its reqid is its own, and the table knows so */
     uint8_t protocol;    /* enum v2_protocol */
     uint8_t mode;        /* enum child_mode */
     uint8_t local_count;
@@ -353,6 +354,7 @@ struct sa_table {
     struct hash_table by_id;
     struct hash_table children_in;  /* listed children by their SPIs ... */
     struct hash_table children_out; /* ... the outbound ones keyed */
+    struct hash_table reqids;       /* those that children hold as their own */
     struct interval_tree claims;    /* of children, by remote addresses */
     uint8_t hash_key[16];
     size_t count;
@@ -432,6 +434,14 @@ bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa
 /* A child's selectors are settled and its peer is authenticated: from now on it stands in the way
  * of others that want the same traffic.  False when memory is out; the second time is harmless. */
 MUST_USE bool sa_table_claim(struct sa_table *table, struct ike_sa *sa, struct child_sa *child);
+
+/* Reqids of children that have policies, and so a reqid, of their own: one to each, for as long as
+ * the child is there.  A rekeyed one and its successor share theirs.  Draw says one that is free;
+ * hold takes the child's, whatever it is, and does nothing for one that is configured. */
+uint32_t sa_table_draw_reqid(const struct sa_table *table, const struct context *context);
+bool sa_table_reqid_taken(const struct sa_table *table, uint32_t reqid);
+void sa_table_hold_reqid(struct sa_table *table, struct child_sa *child);
+void sa_table_release_reqid(struct sa_table *table, struct child_sa *child);
 
 /* A child is found by the names of its SAs, or no more; or by nothing any more. */
 void sa_table_list_child(struct sa_table *table, struct child_sa *child);

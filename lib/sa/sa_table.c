@@ -58,6 +58,19 @@ static uint64_t key_by_spi_in(const void *table, const struct hash_node *node)
     return HASH_OWNER(node, const struct child_sa, by_spi_in)->spi_in;
 }
 
+/* A reqid and how many children hold it. */
+struct own_reqid {
+    struct hash_node node;
+    uint32_t reqid;
+    uint32_t count;
+};
+
+static uint64_t key_by_reqid(const void *table, const struct hash_node *node)
+{
+    (void)table;
+    return HASH_OWNER(node, const struct own_reqid, node)->reqid;
+}
+
 /* Keyed, because they are the peer's choice: one who picks them to meet in one bucket would make
  * every hint of a stranger's a long walk. */
 static uint64_t outbound_key(const struct sa_table *table, uint32_t spi)
@@ -82,6 +95,7 @@ bool sa_table_init(struct sa_table *table, struct context *context)
     whole = hash_init(&table->by_id, key_by_id, table) && whole;
     whole = hash_init(&table->children_in, key_by_spi_in, table) && whole;
     whole = hash_init(&table->children_out, key_by_spi_out, table) && whole;
+    whole = hash_init(&table->reqids, key_by_reqid, table) && whole;
     if (!whole)
         sa_table_free(table, context);
     return whole;
@@ -98,6 +112,7 @@ void sa_table_free(struct sa_table *table, struct context *context)
     hash_free(&table->by_id);
     hash_free(&table->children_in);
     hash_free(&table->children_out);
+    hash_free(&table->reqids);
 }
 
 struct ike_sa *sa_table_find(const struct sa_table *table, uint64_t spi)
@@ -237,6 +252,71 @@ bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa
     return false;
 }
 
+/* --- Reqids of children's own --- */
+
+/* Apart from the configured ones (config.h), within the mark by which the keeper knows its own.
+ * There are eight times as many as there may be SAs. */
+#define DYNAMIC_REQID_BASE 0x69800000u
+#define DYNAMIC_REQID_MASK 0x007fffffu
+
+static struct own_reqid *find_reqid(const struct sa_table *table, uint32_t reqid)
+{
+    struct hash_node *node = hash_first(&table->reqids, reqid);
+
+    for (; node != NULL; node = hash_next(node)) {
+        struct own_reqid *own = HASH_OWNER(node, struct own_reqid, node);
+        if (own->reqid == reqid)
+            return own;
+    }
+    return NULL;
+}
+
+bool sa_table_reqid_taken(const struct sa_table *table, uint32_t reqid)
+{
+    return find_reqid(table, reqid) != NULL;
+}
+
+/* From a place that is chance on to the first that is free: the keeper refuses what is another
+ * child's, and two peers at one address would be sent each other's packets. */
+uint32_t sa_table_draw_reqid(const struct sa_table *table, const struct context *context)
+{
+    uint32_t chance;
+
+    context->random(context->random_context, &chance, sizeof(chance));
+    while (sa_table_reqid_taken(table, DYNAMIC_REQID_BASE | (chance & DYNAMIC_REQID_MASK)))
+        chance++;
+    return DYNAMIC_REQID_BASE | (chance & DYNAMIC_REQID_MASK);
+}
+
+/* When memory is out chance alone keeps it apart. */
+void sa_table_hold_reqid(struct sa_table *table, struct child_sa *child)
+{
+    struct own_reqid *own = find_reqid(table, child->reqid);
+
+    if (child->reqid_held || child->reqid == child->config->reqid)
+        return;
+    if (own == NULL) {
+        own = calloc(1, sizeof(*own));
+        if (own == NULL)
+            return;
+        own->reqid = child->reqid;
+        hash_insert(&table->reqids, &own->node);
+    }
+    own->count++;
+    child->reqid_held = true;
+}
+
+void sa_table_release_reqid(struct sa_table *table, struct child_sa *child)
+{
+    struct own_reqid *own = child->reqid_held ? find_reqid(table, child->reqid) : NULL;
+
+    child->reqid_held = false;
+    if (own == NULL || --own->count > 0)
+        return;
+    hash_remove(&table->reqids, &own->node);
+    free(own);
+}
+
 struct claim *sa_table_next_claim(const struct sa_table *table, const struct selector *remote,
                                   const struct claim *after)
 {
@@ -281,6 +361,7 @@ void sa_table_remove_child(struct sa_table *table, struct child_sa *child)
     free(child->claims);
     child->claims = NULL;
     child->claim_count = 0;
+    sa_table_release_reqid(table, child);
     if (child->listed)
         sa_table_unlist_child(table, child);
 }

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "lib/engine/private.h"
 #include "test/common/world.h"
 
 #include "test/unit/bytes.h"
@@ -130,6 +131,98 @@ static void what_is_not_sent_is_told(void **state)
     world_free(&two.world);
 }
 
+/* The responder's kernel has no SPI, only that. */
+static void refuse_spis_of_b(void *context, struct host *host, const struct effect *effect)
+{
+    struct two *two = context;
+    bool is_it = host == two->b && effect->kind == EFFECT_ALLOCATE_SPI;
+
+    two->world.weather.kernel_failure = is_it ? 1000 : 0;
+}
+
+/* It answers at once: in silence the initiator would wait for a minute, and know nothing. */
+static void a_responder_without_an_spi_says_so(void **state)
+{
+    (void)state;
+    struct two two;
+
+    two_init(&two, configs[0], configs[1]);
+    two.world.hooks = (struct hooks){.effect = refuse_spis_of_b, .context = &two};
+    uint64_t begun_ms = two.world.now_ms;
+    uint64_t up = host_up(two.a, "ab");
+    world_run(&two.world, 5000);
+    const struct effect_result *result = host_result(two.a, up);
+    assert_non_null(result);
+    assert_false(result->done);
+    assert_non_null(strstr(result->text, "TEMPORARY_FAILURE"));
+    assert_true(two.world.now_ms - begun_ms <= 5000);
+    /* What it lacked is there again. */
+    two.world.hooks = (struct hooks){0};
+    two.world.weather.kernel_failure = 0;
+    up = host_up(two.a, "ab");
+    world_run(&two.world, 5000);
+    assert_true(host_result(two.a, up)->done);
+    assert_pair(two.a, two.b);
+    world_free(&two.world);
+}
+
+/* Chance that is always the same wherever it is asked for as much as a reqid has. */
+static void same_chance(void *context, void *to, size_t size)
+{
+    if (size == sizeof(uint32_t))
+        memset(to, 0x5a, size);
+    else
+        chance_fill(context, to, size);
+}
+
+/* Each peer of `any` gets policies and a reqid of its own; what chance gives twice is taken once. */
+static void no_two_peers_share_a_reqid(void **state)
+{
+    (void)state;
+    static const char any[] =
+        "connections: { g: { local = \"192.0.2.1\"; remote = \"any\"; children: { n: {"
+        " mode = \"tunnel\"; local = \"10.0.0.0/24\"; remote = \"10.1.0.0/16\"; }; }; }; };";
+    static const char *const peers[] = {
+        "connections: { p: { local = { address = \"192.0.2.2\"; id = \"b.x\"; }; remote ="
+        " \"192.0.2.1\"; children: { n: { mode = \"tunnel\"; local = \"10.1.1.0/24\";"
+        " remote = \"10.0.0.0/24\"; }; }; }; };",
+        "connections: { p: { local = { address = \"192.0.2.3\"; id = \"c.x\"; }; remote ="
+        " \"192.0.2.1\"; children: { n: { mode = \"tunnel\"; local = \"10.1.2.0/24\";"
+        " remote = \"10.0.0.0/24\"; }; }; }; };",
+    };
+    char error[CONFIG_ERROR_MAX];
+    struct two two;
+
+    two_init(&two, any, peers[0]);
+    struct host *third = world_add_host(&two.world, "c");
+    configure(third, peers[1]);
+    assert_true(host_set_secrets(third, SECRETS, error));
+    host_start(third);
+    two.a->engine->context.random = same_chance;
+    host_up(two.b, "p");
+    world_settle(&two.world);
+    host_up(third, "p");
+    world_settle(&two.world);
+    const struct ike_sa *first = TAILQ_FIRST(&two.a->engine->sas.all);
+    const struct ike_sa *second = TAILQ_NEXT(first, entry);
+    const struct child_sa *one = TAILQ_FIRST(&first->children);
+    const struct child_sa *other = TAILQ_FIRST(&second->children);
+    assert_int_not_equal(one->reqid, other->reqid);
+    assert_int_equal(other->reqid, one->reqid + 1);
+    /* What is rekeyed keeps its own, and what has gone gives it back. */
+    uint32_t before = one->reqid;
+    uint64_t rekey = host_rekey(two.a, "g", "n");
+    world_settle(&two.world);
+    assert_true(host_result(two.a, rekey)->done);
+    assert_int_equal(TAILQ_FIRST(&first->children)->reqid, before);
+    assert_true(sa_table_reqid_taken(&two.a->engine->sas, before));
+    host_down(two.b, "p");
+    world_settle(&two.world);
+    world_run(&two.world, 10000);
+    assert_false(sa_table_reqid_taken(&two.a->engine->sas, before));
+    world_free(&two.world);
+}
+
 static void up_makes_one_pair_and_down_removes_it(void **state)
 {
     (void)state;
@@ -188,6 +281,8 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_sent_is_told),
+        cmocka_unit_test(a_responder_without_an_spi_says_so),
+        cmocka_unit_test(no_two_peers_share_a_reqid),
         cmocka_unit_test(up_makes_one_pair_and_down_removes_it),
         cmocka_unit_test(traffic_brings_it_up),
     };

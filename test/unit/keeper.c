@@ -33,7 +33,7 @@ static void toy_run(struct kernel *kernel, struct kernel_job *jobs, size_t count
         if (jobs[i].verb == toy.failing)
             jobs[i].error = toy.error;
         else if (jobs[i].verb == KERNEL_ALLOCATE_SPI)
-            jobs[i].spi = toy.next_spi++;
+            jobs[i].spi = toy.spi_stays ? toy.next_spi : toy.next_spi++;
         else if (jobs[i].verb == KERNEL_QUERY_SA)
             jobs[i].packets = 42, jobs[i].used_s = (uint64_t)time(NULL) - 7;
         assert_true(toy.job_count < JOBS_MAX);

@@ -67,6 +67,54 @@ static void requests_go_in_one_batch(void **state)
     assert_int_equal(jobs_of(KERNEL_REMOVE_SA), 3);
 }
 
+/* A kernel that holds no SAs draws SPIs at random (--kernel=none): with thousands of SAs it draws
+ * one that is in use now and then. */
+static void spis_in_use_are_not_given_out(void **state)
+{
+    (void)state;
+    take(allocate_spi(1));
+    take(allocate_spi(2));
+    service_flush(&service);
+    toy.next_spi = 0xc0000001;
+    take(allocate_spi(3));
+    service_flush(&service);
+    assert_int_equal(heard.answer_count, 3);
+    assert_int_equal(heard.answers[2].status, STATUS_OK);
+    assert_int_equal(heard.answers[2].spi, 0xc0000003);
+    assert_int_equal(service.ledger.sa_count, 3);
+    toy.spi_stays = true; /* it knows no other */
+    take(allocate_spi(4));
+    service_flush(&service);
+    toy.next_spi = 0xc0000001;
+    take(allocate_spi(5));
+    service_flush(&service);
+    assert_int_equal(heard.answers[3].status, STATUS_OK);
+    assert_int_equal(heard.answers[4].status, STATUS_FAIL);
+    assert_int_equal(heard.answers[4].spi, 0);
+    assert_string_equal(heard.answers[4].reason.text,
+                        "the kernel gives out only SPIs that are in use");
+}
+
+/* Memory is blamed for what is memory's fault, and for nothing else. */
+static void what_the_ledger_refuses_is_told(void **state)
+{
+    struct effect one = allocate_spi(1);
+    struct effect two = allocate_spi(2);
+    (void)state;
+
+    one.allocate_spi.reqid = two.allocate_spi.reqid = REQID_DYNAMIC | 7;
+    two.allocate_spi.connection = name_of("net");
+    two.allocate_spi.child = name_of("a");
+    two.allocate_spi.mode = CHILD_TUNNEL;
+    two.allocate_spi.source = policy_address("192.0.2.3");
+    take(one);
+    take(two); /* in one batch: the gate cannot see it */
+    service_flush(&service);
+    assert_int_equal(heard.answers[0].status, STATUS_OK);
+    assert_int_equal(heard.answers[1].status, STATUS_FAIL);
+    assert_string_equal(heard.answers[1].reason.text, "the reqid is another child's");
+}
+
 static void refusals_are_answered(void **state)
 {
     struct effect lie = allocate_spi(3);
@@ -582,6 +630,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(use_is_told),
+        TEST(spis_in_use_are_not_given_out),
+        TEST(what_the_ledger_refuses_is_told),
         TEST(requests_go_in_one_batch),
         TEST(refusals_are_answered),
         TEST(what_the_kernel_refuses_is_not_in_the_ledger),
