@@ -1,6 +1,7 @@
-# iked with the other daemons of Debian 12: strongSwan 5.9.8, Libreswan 4.10 and
-# OpenIKED 7.2, in both roles, with everybody's default proposals, and some named
-# suites with strongSwan. The README's matrix is the list of these tests.
+# iked with the other daemons of the Debian that this is (12: strongSwan 5.9.8,
+# Libreswan 4.10 and OpenIKED 7.2; 13: 6.0.1, 5.2 and 7.4), in both roles, with
+# everybody's default proposals, and some named suites with strongSwan. The
+# README's matrix is the list of these tests.
 import conftest
 import pytest
 
