@@ -46,7 +46,7 @@ enum status auth_start(struct context *context, struct ike_sa *sa, struct reason
         sa->handshake->child = child_propose(context, sa, sa->handshake->wanted);
         if (sa->handshake->child == NULL || child_ask_spi(context, sa, &sa->handshake->step,
                                                           sa->handshake->child, true) != STATUS_OK)
-            return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+            return step_fault(context, reason);
     }
     struct effect_sign *sign = auth_ask_vault(context, sa, &connection->remote_id);
     if (sign == NULL ||

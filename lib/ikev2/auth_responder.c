@@ -126,7 +126,7 @@ enum status auth_request(struct context *context, struct ike_sa *sa,
     if (!buffer_copy(&sa->remote_id, slice_of(remote_id.data, remote_id.size)))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     if (!lone && choose_child(context, sa, &offer) != STATUS_OK)
-        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+        return reason_set(reason, STATUS_FAIL, 0, "%s", handshake->refusal.text);
     mobike_agree(context, sa, message);
     if (ask(context, sa, &remote_id, &auth) != STATUS_OK)
         return reason_set(reason, STATUS_FAIL, 0, "the provider failed, or memory is out");

@@ -79,7 +79,7 @@ enum status create_start(struct context *context, struct ike_sa *sa, enum creati
     if (prepare(context, sa, sa->own, old) == STATUS_OK)
         return STATUS_OK;
     creation_end(context, sa, &sa->own);
-    return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    return step_fault(context, reason);
 }
 
 static void write_ike(const struct context *context, const struct ike_sa *sa,

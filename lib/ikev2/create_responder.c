@@ -71,7 +71,7 @@ static uint64_t offered_spi(const struct v2_sa *offer, uint8_t number)
 static enum status fail(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     creation_end(context, sa, &sa->theirs);
-    return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+    return step_fault(context, reason);
 }
 
 static enum status rekey_ike(struct context *context, struct ike_sa *sa,

@@ -36,11 +36,11 @@ static enum status ask_key(struct context *context, struct ike_sa *sa, enum grou
     context->random(context->random_context, handshake->private.data, handshake->private.size);
     struct effect *effect = step_effect(context, sa, &sa->handshake->step, EFFECT_COMPUTE);
     if (effect == NULL)
-        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+        return step_fault(context, reason);
     effect->compute.want_public = true;
     effect->compute.group = (uint8_t)group;
     if (sa->local.family == FAMILY_NONE && !ike_sa_find_source(context, sa, &handshake->step))
-        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+        return step_fault(context, reason);
     if (!secret_copy(&effect->compute.private, secret_slice(&handshake->private)))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     return STATUS_OK;
@@ -150,7 +150,7 @@ enum status init_reply(struct context *context, struct ike_sa *sa,
     if (effect == NULL ||
         !secret_copy(&effect->compute.private, secret_slice(&handshake->private)) ||
         !buffer_copy(&effect->compute.peer_public, ke.data))
-        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+        return step_fault(context, reason);
     effect->compute.group = suite.group;
     return STATUS_OK;
 }

@@ -83,7 +83,7 @@ static enum status open_sa(struct context *context, struct ike_sa *sa, const str
     struct effect *effect = step_effect(context, sa, &sa->handshake->step, EFFECT_COMPUTE);
     if (effect == NULL || !secret_new(&effect->compute.private, group->private_size) ||
         !buffer_copy(&effect->compute.peer_public, ke->data))
-        return reason_set(reason, STATUS_FAIL, 0, "out of memory");
+        return step_fault(context, reason);
     context->random(context->random_context, effect->compute.private.data,
                     effect->compute.private.size);
     effect->compute.want_public = true;

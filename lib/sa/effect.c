@@ -108,6 +108,12 @@ bool effect_queue_pop(struct effect_queue *queue, struct effect *effect)
     return true;
 }
 
+const char *effect_fault(const struct effect_queue *queue)
+{
+    return queue->count < EFFECTS_MAX ? "out of memory"
+                                      : "more is to be done at once than there is room for";
+}
+
 uint64_t effect_queue_lost(const struct effect_queue *queue)
 {
     return queue->lost;

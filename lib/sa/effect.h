@@ -263,6 +263,9 @@ struct effect *effect_append(struct effect_queue *queue, enum effect_kind kind,
 /* Moves the oldest effect to *effect; the caller frees it with effect_free. */
 bool effect_queue_pop(struct effect_queue *queue, struct effect *effect);
 
+/* Why effect_append gave none last: a line for people. */
+const char *effect_fault(const struct effect_queue *queue);
+
 /* How many effects were lost because of EFFECTS_MAX or memory. */
 uint64_t effect_queue_lost(const struct effect_queue *queue);
 

@@ -435,6 +435,11 @@ struct effect *step_effect(struct context *context, struct ike_sa *sa, struct st
     return effect;
 }
 
+enum status step_fault(const struct context *context, struct reason *reason)
+{
+    return reason_set(reason, STATUS_FAIL, 0, "%s", effect_fault(context->effects));
+}
+
 void ike_sa_step(struct ike_sa *sa, enum ike_state state)
 {
     sa->state = (uint8_t)state;

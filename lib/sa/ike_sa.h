@@ -559,6 +559,9 @@ void step_begin(struct ike_sa *sa, struct step *step);
 struct effect *step_effect(struct context *context, struct ike_sa *sa, struct step *step,
                            enum effect_kind kind);
 
+/* What could not be asked, for want of memory or of room for effects: STATUS_FAIL. */
+enum status step_fault(const struct context *context, struct reason *reason);
+
 /* The handshake goes on to a state that waits for answers. */
 void ike_sa_step(struct ike_sa *sa, enum ike_state state);
 

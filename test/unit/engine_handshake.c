@@ -131,6 +131,28 @@ static void what_is_not_sent_is_told(void **state)
     world_free(&two.world);
 }
 
+/* A queue that is full is not memory that is out. */
+static void what_has_no_room_is_told(void **state)
+{
+    struct reason reason = {0};
+    struct effect effect;
+    struct two two;
+    (void)state;
+
+    two_init(&two, configs[0], configs[1]);
+    struct context *context = &two.a->engine->context;
+    for (size_t i = 0; i < EFFECTS_MAX; i++)
+        assert_non_null(effect_append(context->effects, EFFECT_REPORT, (struct ticket){0}));
+    assert_null(effect_append(context->effects, EFFECT_REPORT, (struct ticket){0}));
+    assert_int_equal(step_fault(context, &reason), STATUS_FAIL);
+    assert_string_equal(reason.text, "more is to be done at once than there is room for");
+    while (effect_queue_pop(context->effects, &effect))
+        effect_free(&effect);
+    assert_int_equal(step_fault(context, &reason), STATUS_FAIL);
+    assert_string_equal(reason.text, "out of memory");
+    world_free(&two.world);
+}
+
 /* The responder's kernel has no SPI, only that. */
 static void refuse_spis_of_b(void *context, struct host *host, const struct effect *effect)
 {
@@ -281,6 +303,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_sent_is_told),
+        cmocka_unit_test(what_has_no_room_is_told),
         cmocka_unit_test(a_responder_without_an_spi_says_so),
         cmocka_unit_test(no_two_peers_share_a_reqid),
         cmocka_unit_test(up_makes_one_pair_and_down_removes_it),
