@@ -149,25 +149,40 @@ bool selectors_equal(const struct selector *a, size_t a_count, const struct sele
     return true;
 }
 
-static bool bit_at(const uint8_t *bytes, unsigned bit)
+/* How many low bits are all zero (`flip` 0), or all one (`flip` 0xff). */
+static unsigned low_bits(const uint8_t *bytes, unsigned bits, uint8_t flip)
 {
-    return (bytes[bit / 8] >> (7 - bit % 8)) & 1;
+    unsigned count = 0;
+
+    while (count < bits && bytes[(bits - 1 - count) / 8] == flip)
+        count += 8;
+    if (count >= bits)
+        return bits;
+    return count + (unsigned)__builtin_ctz((unsigned)(bytes[(bits - 1 - count) / 8] ^ flip));
 }
 
-/* How many low bits of `at` are zero and could be a prefix's host part without passing `end`. */
+/* How many low bits there are from the first one on in which the two differ. */
+static unsigned differing_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+    unsigned same = 0;
+
+    while (same < bits / 8 && a[same] == b[same])
+        same++;
+    if (same == bits / 8)
+        return 0;
+    return bits - same * 8 - (unsigned)__builtin_clz((unsigned)(a[same] ^ b[same])) + 24;
+}
+
+/* How many low bits of `at` are zero and could be a prefix's host part without passing `end`: above
+ * the first bit that differs the two are the same, so that a host part is as long as those below,
+ * or one longer where `end` has ones alone. */
 static unsigned host_bits(const uint8_t *at, const uint8_t *end, unsigned bits)
 {
-    for (unsigned host = 0; host < bits; host++) {
-        if (bit_at(at, bits - 1 - host))
-            return host;
-        uint8_t last[16];
-        memcpy(last, at, 16);
-        for (unsigned i = 0; i <= host; i++)
-            last[(bits - 1 - i) / 8] |= (uint8_t)(1u << (7 - (bits - 1 - i) % 8));
-        if (memcmp(last, end, bits / 8) > 0)
-            return host;
-    }
-    return bits;
+    unsigned zeros = low_bits(at, bits, 0);
+    unsigned differing = differing_bits(at, end, bits);
+    unsigned most = low_bits(end, bits, 0xff) >= differing ? differing : differing - 1;
+
+    return zeros < most ? zeros : most;
 }
 
 /* Adds 2^host to `at`; false when it wraps. */
