@@ -37,6 +37,16 @@ void note_error(struct table *table, const json_t *connection)
                    error);
 }
 
+static void note_silence(struct table *table, const json_t *connection)
+{
+    uint64_t silent_ms = item_number(connection, "silent_ms");
+    char age[DURATION_TEXT_MAX];
+
+    if (silent_ms != 0)
+        table_note(table, "the peer is silent for %s, and is asked whether it is there",
+                   duration_text(silent_ms, age));
+}
+
 bool child_is_narrowed(const json_t *child)
 {
     return json_object_get(child, "configured_local") != NULL;
@@ -106,6 +116,7 @@ void text_connections(FILE *out, const json_t *connections, const char *name)
         note_children(table, item);
         if (item_flag(item, "weak_allowed"))
             table_note(table, "weak algorithms are allowed");
+        note_silence(table, item);
         note_error(table, item);
     }
     table_print(table, out);
@@ -222,7 +233,8 @@ static void print_sa(FILE *out, const json_t *sa)
     fprintf(out, "  spis    initiator %s, responder %s\n", item_text(sa, "spi_i"),
             item_text(sa, "spi_r"));
     if (established)
-        fprintf(out, "  heard   %s ago\n", duration_text(item_number(sa, "heard_ms"), age));
+        fprintf(out, "  heard   %s ago%s\n", duration_text(item_number(sa, "heard_ms"), age),
+                item_number(sa, "silent_ms") != 0 ? ", silent though it is asked" : "");
     for (size_t i = 0; i < item_count(sa, "children"); i++)
         print_child(out, item_at(sa, "children", i));
     if (established && item_count(sa, "children") == 0)

@@ -134,12 +134,13 @@ json_t *control_item_connection(const struct connection_view *view)
     const struct connection *connection = view->connection;
     bool failed = view->last_error[0] != '\0';
 
-    return json_pack("{s:s, s:s, s:o, s:o, s:o*, s:o, s:o, s:o, s:o, s:b, s:o*, s:o*}", "name",
-                     connection->name, "state", view->state, "local", address(&connection->local),
-                     "remote", remote_in_use(connection), "peers", peers(connection), "local_id",
-                     identity(&connection->local_id), "remote_id", identity(&connection->remote_id),
-                     "children", child_names(connection), "sas", number(view->sa_count),
-                     "weak_allowed", connection->weak, "error",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o*, s:o, s:o, s:o, s:o, s:b, s:o*, s:o*, s:o*}",
+                     "name", connection->name, "state", view->state, "local",
+                     address(&connection->local), "remote", remote_in_use(connection), "peers",
+                     peers(connection), "local_id", identity(&connection->local_id), "remote_id",
+                     identity(&connection->remote_id), "children", child_names(connection), "sas",
+                     number(view->sa_count), "weak_allowed", connection->weak, "silent_ms",
+                     view->silent_ms != 0 ? number(view->silent_ms) : NULL, "error",
                      failed ? printable(view->last_error) : NULL, "error_age_ms",
                      failed ? number(view->last_error_age_ms) : NULL);
 }
@@ -168,16 +169,17 @@ json_t *control_item_sa(const struct sa_view *view)
         json_array_append_new(children, child_item(&view->children[i]));
     return json_pack(
         "{s:o, s:s, s:s, s:b, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o,"
-        " s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:o}",
+        " s:o, s:o, s:o, s:o*, s:b, s:b, s:b, s:b, s:b, s:o}",
         "number", number(view->number), "connection", view->connection, "state", view->state,
         "initiator", view->initiator, "local", address(&view->local), "local_port",
         view->local.port, "remote", address(&view->remote), "remote_port", view->remote.port,
         "local_id", printable(view->local_id), "remote_id", printable(view->remote_id), "spi_i",
         hex(view->spi_i, 16), "spi_r", hex(view->spi_r, 16), "suite", suite(&view->suite), "weak",
         weak_names(&view->suite), "age_ms", number(view->age_ms), "established_ms",
-        number(view->established_ms), "heard_ms", number(view->heard_ms), "nat_local",
-        view->nat_local, "nat_remote", view->nat_remote, "esp_in_udp", view->encap, "mobike",
-        view->mobike, "fragmentation", view->fragmentation, "children", children);
+        number(view->established_ms), "heard_ms", number(view->heard_ms), "silent_ms",
+        view->silent_ms != 0 ? number(view->silent_ms) : NULL, "nat_local", view->nat_local,
+        "nat_remote", view->nat_remote, "esp_in_udp", view->encap, "mobike", view->mobike,
+        "fragmentation", view->fragmentation, "children", children);
 }
 
 static const char *start_name(enum child_start start)

@@ -138,6 +138,7 @@ struct sa_view {
     uint64_t age_ms;
     uint64_t established_ms; /* ms since it was established, 0 when it is not */
     uint64_t heard_ms;       /* ms since the peer, once established, was last known to be there */
+    uint64_t silent_ms;      /* the same while it is asked and does not answer; else 0 */
     bool nat_local;          /* we are behind a NAT */
     bool nat_remote;         /* the peer is */
     bool encap;              /* ESP goes in UDP (RFC 3948) */
@@ -154,6 +155,7 @@ struct connection_view {
     const char *state;      /* "up", "childless", "connecting", "resolving", "down" */
     const char *last_error; /* "" when the last try did well */
     uint64_t last_error_age_ms;
+    uint64_t silent_ms; /* the longest of its SAs' */
     size_t sa_count;
 };
 void engine_visit_connections(const struct engine *engine, uint64_t now_ms,

@@ -380,6 +380,12 @@ void link_failed(struct engine *engine, struct link *link, const char *why)
     schedule_retry(engine, link);
 }
 
+void link_lacks(struct engine *engine, struct link *link)
+{
+    if (!engine->shutting_down)
+        schedule_retry(engine, link);
+}
+
 void link_lost(struct engine *engine, struct link *link)
 {
     if (TAILQ_EMPTY(&link->sas))

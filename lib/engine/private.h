@@ -294,6 +294,8 @@ void link_up(struct engine *engine, struct link *link);
 void link_note(struct engine *engine, struct link *link, const char *why);
 void link_failed(struct engine *engine, struct link *link, const char *why);
 void link_lost(struct engine *engine, struct link *link);
+/* The peer has deleted a child: one that is to be there always is made anew, soon. */
+void link_lacks(struct engine *engine, struct link *link);
 /* What was up when somebody asked for the whole has gone before the rest came: tells him, unless
  * something is still under way. */
 void link_stalled(struct engine *engine, struct link *link, const char *why);

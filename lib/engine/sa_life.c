@@ -8,9 +8,9 @@
 
 #include "lib/ikev2/child.h"
 
-#define REFUSED_LIFE_MS     10000 /* how long a refusal is repeated to a repeated request */
-#define DELETE_TRIES        3     /* a peer that does not answer a Delete is let go */
-#define HASTY_TRIES         3     /* of a handshake, where ike_sa.hasty says so */
+#define REFUSED_LIFE_MS 10000 /* how long a refusal is repeated to a repeated request */
+#define DELETE_TRIES    3     /* a peer that does not answer a Delete is let go */
+#define HASTY_TRIES     3     /* of a handshake, where ike_sa.hasty says so */
 
 static void report_established(struct engine *engine, const struct ike_sa *sa)
 {
@@ -323,6 +323,9 @@ void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status, str
     sa_settle_creations(engine, sa);
     sa_arm_childless(engine, sa);
     sa_arm_told(engine, sa);
+    if (sa->link != NULL && sa->child_lost)
+        link_lacks(engine, sa->link);
+    sa->child_lost = false;
     if (sa->link != NULL) {
         link_up(engine, sa->link);
         link_rekeyed(engine, sa->link);

@@ -59,6 +59,14 @@ static void view_child(struct child_view *view, const struct child_sa *child, ui
                                       view->remote, view->remote_count);
 }
 
+/* It is asked, and has not answered at once. */
+static uint64_t silent_ms(const struct ike_sa *sa, uint64_t now_ms)
+{
+    bool asked = sa->state == IKE_ESTABLISHED && sa->request != NULL && sa->request->tries > 0;
+
+    return asked ? now_ms - sa->heard_ms : 0;
+}
+
 void engine_visit_sas(const struct engine *engine, uint64_t now_ms,
                       void (*visit)(void *context, const struct sa_view *view), void *context)
 {
@@ -84,6 +92,7 @@ void engine_visit_sas(const struct engine *engine, uint64_t now_ms,
             .age_ms = now_ms - sa->created_ms,
             .established_ms = sa->established_ms == 0 ? 0 : now_ms - sa->established_ms,
             .heard_ms = now_ms - sa->heard_ms,
+            .silent_ms = silent_ms(sa, now_ms),
             .nat_local = sa->nat_here,
             .nat_remote = sa->nat_there,
             .encap = sa->encap,
@@ -127,6 +136,18 @@ static size_t link_sa_count(const struct link *link)
     return count;
 }
 
+static uint64_t link_silent_ms(const struct link *link, uint64_t now_ms)
+{
+    const struct ike_sa *sa;
+    uint64_t longest = 0;
+
+    TAILQ_FOREACH (sa, &link->sas, of_link) {
+        uint64_t silent = silent_ms(sa, now_ms);
+        longest = silent > longest ? silent : longest;
+    }
+    return longest;
+}
+
 size_t engine_sa_count_of(const struct engine *engine, const char *connection)
 {
     const struct link *link = link_find(engine, connection);
@@ -145,6 +166,7 @@ void engine_visit_connections(const struct engine *engine, uint64_t now_ms,
             .connection = link->connection,
             .last_error = link->last_error == NULL ? "" : link->last_error,
             .last_error_age_ms = link->last_error == NULL ? 0 : now_ms - link->last_error_ms,
+            .silent_ms = link_silent_ms(link, now_ms),
             .sa_count = link_sa_count(link),
         };
         view.state = link_state(link, view.sa_count);

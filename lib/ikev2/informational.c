@@ -71,6 +71,7 @@ static size_t delete_children(struct context *context, struct ike_sa *sa,
         if (child != ike_sa_deleting(sa))
             spis[found++] = child->spi_in;
         child_gone(context, sa, child);
+        sa->child_lost = true;
         child_release_held(context, sa, child);
         if (child == ike_sa_deleting(sa))
             sa->request->deleting = NULL;

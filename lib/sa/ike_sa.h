@@ -318,6 +318,7 @@ struct ike_sa {
     bool expecting : 1;    /* an heir: our own rekeying decides whether it gets the children */
     bool lone : 1;         /* made without a child (RFC 6023): it may stay without one */
     bool reauth_told : 1;  /* the peer has shortened `reauth_ms`: `expire` is to follow */
+    bool child_lost : 1;   /* the peer has deleted one; the engine has yet to see to it */
     bool childless : 1;    /* `expire` is armed for an IKE SA without a child */
     bool rekey_due : 1;    /* the IKE SA's soft lifetime is over */
     bool probe_due : 1;    /* a liveness check is to be sent */

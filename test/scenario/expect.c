@@ -193,6 +193,7 @@ struct state_wanted {
     const char *connection;
     const char *state;
     bool found;
+    uint64_t silent_ms;
 };
 
 static void compare_state(void *context, const struct connection_view *view)
@@ -210,6 +211,24 @@ static bool expect_state(struct script *script, const struct host *host, const c
 
     engine_visit_connections(host->engine, script->world.now_ms, compare_state, &wanted);
     return wanted.found || script_fail(script, "%s is not %s", connection, state);
+}
+
+static void take_silence(void *context, const struct connection_view *view)
+{
+    struct state_wanted *wanted = context;
+
+    if (strcmp(view->connection->name, wanted->connection) == 0)
+        wanted->silent_ms = view->silent_ms;
+}
+
+static bool expect_silent(struct script *script, const struct host *host, const char *connection,
+                          const char *seconds)
+{
+    struct state_wanted wanted = {.connection = connection};
+
+    engine_visit_connections(host->engine, script->world.now_ms + host->ahead_ms, take_silence,
+                             &wanted);
+    return expect_number(script, "silent", wanted.silent_ms / 1000, seconds);
 }
 
 struct error_wanted {
@@ -267,6 +286,8 @@ bool expect_run(struct script *script, char *const *words, size_t count)
         return expect_number(script, words[0], number, words[2]);
     if (count > 3 && strcmp(words[0], "state") == 0)
         return expect_state(script, host, words[2], words[3]);
+    if (count > 3 && strcmp(words[0], "silent") == 0)
+        return expect_silent(script, host, words[2], words[3]);
     if (count > 2 && strcmp(words[0], "error") == 0)
         return expect_error(script, host, words[2], words + 3, count - 3);
     if (count > 3 && strcmp(words[0], "counter") == 0)

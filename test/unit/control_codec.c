@@ -411,7 +411,7 @@ static void sa_item_is_golden(void **state)
         .config = &config,
         .age_ms = 61000,
     };
-    const struct sa_view view = {
+    struct sa_view view = {
         .number = 1,
         .spi_i = 0x0123456789abcdef,
         .spi_r = 0xfedc,
@@ -448,7 +448,9 @@ static void sa_item_is_golden(void **state)
                 "\"local\":[\"10.1.0.1/32\",\"2001:db8::1/128\"],\"remote\":[\"10.2.0.1/32\"],"
                 "\"age_ms\":61000}]}");
     child.narrowed = true;
+    view.silent_ms = 1500;
     json_t *item = control_item_sa(&view);
+    assert_int_equal(item_number(item, "silent_ms"), 1500);
     char *text = json_dumps(json_array_get(json_object_get(item, "children"), 0), JSON_COMPACT);
     assert_non_null(strstr(text, ",\"configured_local\":[\"10.1.0.9/32\"],"
                                  "\"configured_remote\":[],\"age_ms\":61000}"));
