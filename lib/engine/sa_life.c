@@ -236,7 +236,8 @@ static struct ike_sa *find_elder(const struct ike_sa *sa)
     struct ike_sa *elder = NULL;
     struct ike_sa *other;
 
-    if (sa->link == NULL || sa->inherited)
+    /* Where our own rekeying decides, nothing was left to it yet. */
+    if (sa->link == NULL || sa->inherited || sa->expecting)
         return NULL;
     TAILQ_FOREACH (other, &sa->link->sas, of_link)
         if (other->inherited && !other->delete_asked && other->state == IKE_ESTABLISHED &&
