@@ -11,6 +11,20 @@
 #define RECOVERY_MS 240000
 #define CALM_MS     90000
 
+/* What each host has, for whoever looks for the reason. */
+static void print_host(const struct host *host, FILE *to)
+{
+    const struct ike_sa *sa = host->engine == NULL ? NULL : probe_first(host->engine);
+
+    for (; sa != NULL; sa = TAILQ_NEXT(sa, entry))
+        fprintf(to, "  %s: IKE SA %04x:%04x %s, %zu children%s%s\n", host->name,
+                (unsigned)(sa->spi_i >> 48), (unsigned)(sa->spi_r >> 48), ike_state_name(sa->state),
+                ike_sa_child_count(sa), sa->inherited ? ", inherited" : "",
+                sa->delete_asked ? ", delete asked" : "");
+    fprintf(to, "  the kernel of %s:\n", host->name);
+    fake_kernel_print(&host->kernel, to);
+}
+
 void run_fail(struct run *run, const char *format, ...)
 {
     va_list arguments;
@@ -25,10 +39,8 @@ void run_fail(struct run *run, const char *format, ...)
     if (run->world.ladder == NULL)
         return;
     fprintf(run->world.ladder, "*** %s\n", run->failure);
-    for (size_t i = 0; i < run->world.host_count; i++) {
-        fprintf(run->world.ladder, "  the kernel of %s:\n", run->world.hosts[i]->name);
-        fake_kernel_print(&run->world.hosts[i]->kernel, run->world.ladder);
-    }
+    for (size_t i = 0; i < run->world.host_count; i++)
+        print_host(run->world.hosts[i], run->world.ladder);
 }
 
 /* --- At every step --- */
