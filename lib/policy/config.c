@@ -388,7 +388,7 @@ static bool connection_add(struct reading *reading, config_setting_t *setting,
     if (connection == NULL)
         return false;
     TAILQ_INSERT_TAIL(&config->connections, connection, entry);
-    config->connection_count++;
+    connection->place = (uint32_t)config->connection_count++;
     hash_insert(&config->names, &connection->by_name);
     if (config->connection_count > CONFIG_CONNECTIONS_MAX)
         return setting_fault(reading, setting, "one too many; expected at most %d connections",

@@ -113,6 +113,7 @@ struct connection {
     /* A ring of those with the same pair of identities and so, maybe, with the same peer: the
      * next one in the file's order, behind the last one the first. */
     const struct connection *next_of_pair;
+    uint32_t place; /* in the file's order */
     char name[CONFIG_NAME_MAX + 1];
     struct address local; /* FAMILY_NONE: the one that the host's routes say */
     /* FAMILY_NONE: any peer; we can then only answer.  With `peers` the one in use; unspecified
@@ -254,8 +255,9 @@ struct child_selectors {
 };
 bool child_pair(const struct child_config *child, size_t i, struct child_selectors *pair);
 
-/* Calls `each` with one line for every child for whose traffic an earlier one is configured: the
- * kernel has one policy for it.  That is no fault: the earlier one may go. */
+/* Calls `each` with one line for every child for whose traffic an earlier one is configured (the
+ * kernel has one policy for it), within which another connection's lies or with which that has
+ * something in common, and that no peer ever gets.  That is no fault: the other one may go. */
 void config_shared(const struct config *config, void (*each)(void *context, const char *line),
                    void *context);
 

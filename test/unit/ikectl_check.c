@@ -236,11 +236,38 @@ static void children_for_the_same_traffic_are_named(void **state)
     assert_said(folder, folder->err,
                 "warning: @/iked.conf:3: web: child a is for the same traffic as child db of db, "
                 "which has it\n"
+                "warning: @/iked.conf:2: db: child u of web lies within child db: 192.0.2.1/32 tcp "
+                "=== 192.0.2.2/32 tcp goes to child u of web\n"
+                "warning: @/iked.conf:6: all: no peer ever gets child all: child any of any has "
+                "the same selectors, mode and identities\n"
                 "warning: @/iked.conf:5: any: child any: with remote = \"any\" and no remote "
                 "selectors only what its peers' SAs cover is protected, while they stand\n"
                 "warning: @/iked.conf:6: all: child all: with remote = \"any\" and no remote "
                 "selectors only what its peers' SAs cover is protected, while they stand\n");
     assert_said(folder, folder->out, "@/iked.conf: 4 connections, no fault\n");
+}
+
+static void children_that_lie_within_others_are_named(void **state)
+{
+    struct folder *folder = *state;
+
+    put(folder, "secrets.conf", "secrets: ( { psk = \"x\"; } );\n", 0600);
+    put(folder, "iked.conf",
+        "connections: {\n"
+        "  a: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; children: { net: { mode = "
+        "\"tunnel\"; local = \"172.16.0.0/16\"; remote = \"10.0.0.0/8\"; }; }; };\n"
+        "  b: { local = \"192.0.2.1\"; remote = \"192.0.2.3\"; children: { net: { mode = "
+        "\"tunnel\"; local = \"172.16.0.0/16\"; remote = [ \"10.1.0.0/16\", \"10.2.0.0/16\" ]; "
+        "}; }; };\n"
+        "  c: { local = \"192.0.2.1\"; remote = \"192.0.2.4\"; children: { net: { mode = "
+        "\"tunnel\"; local = \"172.0.0.0/8\"; remote = \"10.9.2.0/24\"; }; }; };\n};\n",
+        0644);
+    assert_int_equal(check(folder, "iked.conf", false), EXIT_DONE);
+    assert_said(folder, folder->err,
+                "warning: @/iked.conf:2: a: child net of b lies within child net: 172.16.0.0/16 "
+                "=== 10.1.0.0/16 goes to child net of b, and so it is with 1 more\n"
+                "warning: @/iked.conf:4: c: child net has something in common with child net of a: "
+                "172.16.0.0/16 === 10.9.2.0/24 goes to child net of c\n");
 }
 
 /* --- iked -n --- */
@@ -301,6 +328,7 @@ int main(void)
         TEST(secrets_must_be_private_and_sound),
         TEST(connections_without_a_secret_are_named),
         TEST(children_for_the_same_traffic_are_named),
+        TEST(children_that_lie_within_others_are_named),
         TEST(iked_n_says_the_same),
     };
 
