@@ -55,13 +55,31 @@ static bool needs_none(const struct asked *asked)
     return asked->as_configured && asked->traffic.child->connection->remote.family != FAMILY_NONE;
 }
 
+/* Has this peer the whole of it in this child already?  Then it keeps it, whatever was configured
+ * since: at a rekeying, and when it comes anew before it has lost the old one. */
+static bool is_in_hand(const struct context *context, const struct ike_sa *sa,
+                       const struct traffic *traffic)
+{
+    const struct claim *claim = NULL;
+
+    while ((claim = sa_table_next_claim(context->sas, traffic->remote, claim)) != NULL) {
+        const struct child_sa *child = claim->child;
+        if (child->config == traffic->child && !child_is_gone(child) &&
+            (child->owner == sa || ike_sa_same_identity(child->owner, sa)) &&
+            selector_contains(&child->remote_selectors[claim - child->claims], traffic->remote) &&
+            selectors_within(child->local_selectors, child->local_count, traffic->local, 1))
+            return true;
+    }
+    return false;
+}
+
 static bool find_rival(const struct context *context, const struct ike_sa *sa,
                        const struct traffic *traffic, struct rival *rival)
 {
     struct asked asked;
     const struct claim *claim = NULL;
 
-    if (!asked_set(&asked, traffic) || needs_none(&asked))
+    if (!asked_set(&asked, traffic) || needs_none(&asked) || is_in_hand(context, sa, traffic))
         return false;
     const struct configured_pair *pair = asked_configured(&asked, context->config);
     if (pair != NULL) {
