@@ -197,10 +197,12 @@ static const char *protocol_text(const json_t *child)
 
 static void print_child(FILE *out, const json_t *child)
 {
+    const char *guest_of = item_text(child, "connection");
     char age[DURATION_TEXT_MAX];
 
-    fprintf(out, "  child %s: %s %s, reqid %" PRIu64 ", %s old\n", item_text(child, "name"),
-            protocol_text(child), item_text(child, "mode"), item_number(child, "reqid"),
+    fprintf(out, "  child %s%s%s: %s %s, reqid %" PRIu64 ", %s old\n", item_text(child, "name"),
+            guest_of[0] != '\0' ? " of connection " : "", guest_of, protocol_text(child),
+            item_text(child, "mode"), item_number(child, "reqid"),
             duration_text(item_number(child, "age_ms"), age));
     print_suite(out, child, "    suite   ");
     fprintf(out, "    spis    in %s, out %s\n", item_text(child, "spi_in"),

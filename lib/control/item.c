@@ -3,6 +3,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "lib/control/item.h"
 #include "lib/wire/ikev2.h"
@@ -145,16 +146,20 @@ json_t *control_item_connection(const struct connection_view *view)
                      failed ? number(view->last_error_age_ms) : NULL);
 }
 
-static json_t *child_item(const struct child_view *view)
+/* `of`: the IKE SA's connection, which may be another one than the child's. */
+static json_t *child_item(const struct child_view *view, const char *of)
 {
+    const struct connection *connection = view->config->connection;
+    bool guest = connection != NULL && strcmp(connection->name, of) != 0;
     const struct child_config *config = view->narrowed ? view->config : NULL;
 
     return json_pack(
-        "{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o*, s:o}", "name",
-        view->name, "number", number(view->number), "protocol", protocol_name(view->protocol),
-        "mode", mode_name(view->mode), "reqid", number(view->reqid), "spi_in", hex(view->spi_in, 8),
-        "spi_out", hex(view->spi_out, 8), "suite", suite(&view->suite), "weak",
-        weak_names(&view->suite), "local", selectors(view->local, view->local_count), "remote",
+        "{s:s, s:s*, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o*, s:o}", "name",
+        view->name, "connection", guest ? connection->name : NULL, "number", number(view->number),
+        "protocol", protocol_name(view->protocol), "mode", mode_name(view->mode), "reqid",
+        number(view->reqid), "spi_in", hex(view->spi_in, 8), "spi_out", hex(view->spi_out, 8),
+        "suite", suite(&view->suite), "weak", weak_names(&view->suite), "local",
+        selectors(view->local, view->local_count), "remote",
         selectors(view->remote, view->remote_count), "configured_local",
         config != NULL ? selectors(config->local, config->local_count) : NULL, "configured_remote",
         config != NULL ? selectors(config->remote, config->remote_count) : NULL, "age_ms",
@@ -166,7 +171,7 @@ json_t *control_item_sa(const struct sa_view *view)
     json_t *children = json_array();
 
     for (size_t i = 0; i < view->child_count; i++)
-        json_array_append_new(children, child_item(&view->children[i]));
+        json_array_append_new(children, child_item(&view->children[i], view->connection));
     return json_pack(
         "{s:o, s:s, s:s, s:b, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o,"
         " s:o, s:o, s:o, s:o*, s:b, s:b, s:b, s:b, s:b, s:o}",
