@@ -50,18 +50,37 @@ static size_t require_child(struct service *service, const struct child_config *
     return count;
 }
 
+static size_t require_connection(struct service *service, const struct connection *connection,
+                                 bool spare)
+{
+    const struct child_config *child;
+    size_t count = 0;
+
+    TAILQ_FOREACH (child, &connection->children, entry)
+        count += require_child(service, child, spare);
+    return count;
+}
+
 size_t require_all(struct service *service, bool spare)
 {
     const struct connection *connection;
-    const struct child_config *child;
     size_t count = 0;
 
     service_flush(service);
     TAILQ_FOREACH (connection, &service->gate.config->connections, entry)
-        TAILQ_FOREACH (child, &connection->children, entry)
-            count += require_child(service, child, spare);
+        count += require_connection(service, connection, spare);
     service_flush(service);
     return count;
+}
+
+void require_of(struct service *service, const struct name *name)
+{
+    const struct connection *connection = config_find(service->gate.config, name->text);
+
+    service_flush(service);
+    if (connection != NULL)
+        require_connection(service, connection, false);
+    service_flush(service);
 }
 
 /* An SA's own policies go with the SA. */

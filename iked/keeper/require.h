@@ -15,6 +15,9 @@
  * of selectors it requires.  `spare`: what an earlier keeper left in the kernel stays as it is. */
 size_t require_all(struct service *service, bool spare);
 
+/* The same for one connection, whose peer is known by other addresses now. */
+void require_of(struct service *service, const struct name *connection);
+
 /* The newest configuration is in use: what only the one before wanted goes. */
 void require_no_more(struct service *service, const struct config *before);
 

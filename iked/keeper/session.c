@@ -144,6 +144,7 @@ static void on_resolved(void *context, struct answer *answer)
     for (size_t i = 0; i < 2; i++)
         if (configs[i] != NULL)
             service_learn(session->service, configs[i], answer);
+    require_of(session->service, &answer->connection);
     tell_answer(session->channel, answer);
     tell_now(session->channel);
 }

@@ -146,6 +146,26 @@ static void what_was_refused_is_tried_again(void **state)
     assert_int_equal(heard.trouble_count, 0);
 }
 
+/* A host's own address is protected from when it is known. */
+static void what_a_name_means_is_protected(void **state)
+{
+    struct answer answer = {.kind = EFFECT_RESOLVE,
+                            .connection = name_of("name"),
+                            .status = STATUS_OK,
+                            .address_count = 1,
+                            .addresses = {policy_address("192.0.2.9")}};
+    struct config *next = NULL;
+    (void)state;
+
+    next = offer("connections: { name: { local = \"192.0.2.1\"; remote = \"gw.example\"; }; };");
+    use(next);
+    assert_int_equal(jobs_of(KERNEL_SET_PIECE), 0);
+    service_learn(&service, next, &answer);
+    require_of(&service, &answer.connection);
+    assert_int_equal(jobs_of(KERNEL_SET_PIECE), 1);
+    assert_true(has_set("192.0.2.9"));
+}
+
 /* When nobody is to be disturbed: the same policy, or another one of the kind, is there. */
 static void what_was_left_can_be_spared(void **state)
 {
@@ -170,7 +190,7 @@ int main(void)
         TEST(all_stands_before_anybody_asks),   TEST(a_commit_alone_is_not_believed),
         TEST(new_comes_before_old_goes),        TEST(what_is_required_now_was_preferred),
         TEST(what_is_not_committed_is_dropped), TEST(what_was_refused_is_tried_again),
-        TEST(what_was_left_can_be_spared),
+        TEST(what_was_left_can_be_spared),      TEST(what_a_name_means_is_protected),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
