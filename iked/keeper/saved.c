@@ -50,7 +50,8 @@ static bool texts_write(FILE *file, const struct files *files)
     for (size_t i = 0; i < files->count; i++) {
         const struct config_text *text = &files->texts[i];
         fprintf(file, "%s\n%zu\n", text->path, text->text.size);
-        fwrite(text->text.data, 1, text->text.size, file);
+        if (text->text.size > 0)
+            fwrite(text->text.data, 1, text->text.size, file);
         fputc('\n', file);
     }
     return fflush(file) == 0 && ferror(file) == 0 && fsync(fileno(file)) == 0;
