@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "iked/keeper/require.h"
 #include "iked/keeper/upkeep.h"
 #include "iked/log.h"
 #include "lib/wire/ikev2.h"
@@ -382,6 +383,7 @@ static void reload(struct reader *reader)
     if (service.gate.before != NULL)
         return; /* the last is not in use yet */
     gate_offer(&service.gate, offered);
+    require_all(&service, false);
     reloaded = true;
 }
 
@@ -437,12 +439,14 @@ static void reset(void)
     reloaded = false;
     spi_count = 0;
     memset(spis, 0, sizeof(spis));
+    require_all(&service, false);
 }
 
 static void check(void)
 {
     check_ledger(&service.ledger);
     check_kernel(&service.ledger);
+    check_required(&service.ledger, service.gate.config);
     if (!reloaded)
         check_whose(&service.ledger, service.gate.config);
 }
@@ -503,7 +507,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned steps = 0;
 
     reset();
-    while (reader_left(&reader) > 0 && steps++ < 64) {
+    while (reader_left(&reader) > 0 && steps++ < 40) {
         uint8_t what = reader_u8(&reader);
         step(&reader, what);
         if (what & 1) /* it waits for the next: they make a batch */
