@@ -423,6 +423,7 @@ static void code_event(struct coder *coder, struct ipc_message *message)
     code_u32(coder, &event->spi);
     code_u8(coder, &event->protocol);
     code_bool(coder, &event->hard);
+    code_bool(coder, &event->removed);
 }
 
 static void code_trouble(struct coder *coder, struct ipc_message *message)

@@ -57,7 +57,7 @@ static void tell_acquire(struct service *service, const struct kernel_sa *sa)
     service->hooks.event(service->hooks.context, &event);
 }
 
-static void tell_expire(struct service *service, struct sa_record *sa, bool hard)
+static void tell_expire(struct service *service, struct sa_record *sa, bool hard, bool removed)
 {
     struct kernel_event event = {
         .kind = KERNEL_EXPIRE,
@@ -65,6 +65,7 @@ static void tell_expire(struct service *service, struct sa_record *sa, bool hard
         .spi = sa->spi,
         .protocol = sa->protocol,
         .hard = hard,
+        .removed = removed,
     };
 
     if (sa->orphan)
@@ -79,7 +80,7 @@ static void tell_expire(struct service *service, struct sa_record *sa, bool hard
 
 void upkeep_sa_gone(struct service *service, struct sa_record *sa)
 {
-    tell_expire(service, sa, true);
+    tell_expire(service, sa, true, true);
 }
 
 /* RFC 7296 section 2.23: the kernel has opened a packet from there, so somebody with the keys sent
@@ -191,7 +192,7 @@ static void expire_unseen(struct service *service)
     sa_walk_begin(&walk, &service->ledger, NULL);
     for (struct sa_record *sa; (sa = sa_walk_next(&walk)) != NULL;)
         if (sa->seen != service->ledger.look)
-            tell_expire(service, sa, true);
+            tell_expire(service, sa, true, false);
     sa_walk_end(&walk);
 }
 
@@ -263,7 +264,7 @@ static void on_notice(void *context, const struct kernel_notice *notice)
         audit_lost(service);
     } else if (notice->kind == NOTICE_EXPIRE || notice->kind == NOTICE_MAPPING) {
         if (sa != NULL && notice->kind == NOTICE_EXPIRE)
-            tell_expire(service, sa, notice->hard);
+            tell_expire(service, sa, notice->hard, false);
         else if (sa != NULL)
             tell_mapping(service, sa, &notice->sa.source);
     } else {

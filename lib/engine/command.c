@@ -202,6 +202,7 @@ void engine_command(struct engine *engine, const struct command *command, uint64
 }
 
 #define IDLE_SAID_MS 60000
+#define REMADE_MS    5000 /* a child that lasted less is not made anew at once */
 
 /* Traffic waits for somebody who has to come by himself. */
 static void acquire_in_vain(struct engine *engine, const struct kernel_event *event,
@@ -243,7 +244,31 @@ static void acquire(struct engine *engine, const struct kernel_event *event, str
     link_start_packet(engine, link, child, &event->local_packet, &event->remote_packet);
 }
 
-/* Soft: a new pair is made first.  Hard: the kernel has forgotten the SA; the pair is no use. */
+/* May we start it, and did it last?  Whoever removes it for ever is not to have us negotiate for
+ * ever: the next packet asks. */
+static bool is_made_anew(const struct engine *engine, const struct child_sa *child)
+{
+    const struct child_config *config = child->config;
+
+    return config->start != START_NEVER && config->connection->remote.family != FAMILY_NONE &&
+           !child->replaced && engine->context.now_ms - child->created_ms >= REMADE_MS;
+}
+
+/* The kernel has forgotten the SA: the pair is no use. */
+static void lose(struct engine *engine, struct ike_sa *sa, struct child_sa *child, bool removed)
+{
+    if (child->expired)
+        return; /* its other SA has gone, too */
+    report(&engine->context, sa, removed ? SEVERITY_WARNING : SEVERITY_INFO, "child-expired",
+           removed ? "child %s: somebody else has removed its SA from the kernel"
+                   : "child %s has reached its limit",
+           child->config->name);
+    child->delete_due = child->expired = true;
+    if (removed && is_made_anew(engine, child))
+        sa_want_child(sa, child->config);
+}
+
+/* Soft: a new pair is made first. */
 static void expire(struct engine *engine, const struct kernel_event *event)
 {
     struct child_sa *child =
@@ -252,13 +277,10 @@ static void expire(struct engine *engine, const struct kernel_event *event)
 
     if (child == NULL || sa->state != IKE_ESTABLISHED || sa->delete_asked)
         return;
-    if (event->hard) {
-        report(&engine->context, sa, SEVERITY_INFO, "child-expired",
-               "child %s has reached its limit", child->config->name);
-        child->delete_due = child->expired = true;
-    } else {
+    if (event->hard)
+        lose(engine, sa, child, event->removed);
+    else
         child->rekey_due = true;
-    }
     sa_wishes(engine, sa);
 }
 

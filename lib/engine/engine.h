@@ -63,6 +63,7 @@ struct kernel_event {
     uint32_t spi;               /* EXPIRE, MAPPING */
     uint8_t protocol;           /* EXPIRE, MAPPING: enum v2_protocol */
     bool hard;                  /* EXPIRE: the SA is gone; else it will be soon */
+    bool removed;               /* EXPIRE: by somebody else, whatever its limits are */
 };
 void engine_kernel(struct engine *engine, const struct kernel_event *event, uint64_t now_ms);
 

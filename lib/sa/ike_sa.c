@@ -176,7 +176,7 @@ bool ike_sa_carries(const struct ike_sa *sa, const struct child_config *config)
     const struct child_sa *child;
 
     TAILQ_FOREACH (child, &sa->children, entry)
-        if (child->config == config && !child->undone)
+        if (child->config == config && !child->undone && !child->expired)
             return true;
     return false;
 }

@@ -100,7 +100,8 @@ struct ipc_message sample_kernel_event(void)
                   .source = host,
                   .spi = 0x01020304,
                   .protocol = V2_PROTOCOL_ESP,
-                  .hard = true},
+                  .hard = true,
+                  .removed = true},
     };
 }
 
