@@ -482,8 +482,13 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    struct service_hooks hooks = {on_answer,      on_event,       on_trouble,
-                                  on_find_source, is_own_address, NULL};
+    struct service_hooks hooks = {
+        .answer = on_answer,
+        .event = on_event,
+        .trouble = on_trouble,
+        .find_source = on_find_source,
+        .is_own_address = is_own_address,
+    };
     char error[CONFIG_ERROR_MAX] = "no memory";
 
     (void)argc;
