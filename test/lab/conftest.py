@@ -21,7 +21,7 @@ from warm import LIST, warm  # noqa: E402
 
 KINDS = {kind.kind: kind for kind in (Iked, StrongSwan, Libreswan, OpenIKED)}
 SUBJECT = os.environ.get("LAB_SUBJECT", "iked")
-FIRST = ("test_pairs", "test_peers", "test_protection", "test_rekey")
+FIRST = ("test_pairs", "test_peers", "test_protection", "test_clear", "test_rekey")
 
 
 def pytest_configure(config):
