@@ -353,6 +353,13 @@ class Network:
     def __getitem__(self, name):
         return self.hosts[name]
 
+    def cut(self):
+        """Nothing passes any more, in the middle: the hosts' own links stay up."""
+        self.wire.run("ip", "link", "set", "br0", "down")
+
+    def mend(self):
+        self.wire.run("ip", "link", "set", "br0", "up")
+
     def narrow(self, mtu=1280):
         """From now on the links carry no larger packets, and IP fragments are dropped."""
         rules = "add counter netdev wire ip_fragments\n"

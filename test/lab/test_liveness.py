@@ -1,5 +1,6 @@
 # Dead peers, found by silence, and peers by name or at several addresses. Dead is
 # who is killed without a word and whose kernel has forgotten all.
+import time
 from dataclasses import replace
 
 import pytest
@@ -109,3 +110,45 @@ def test_a_name_that_moves(lab_scenario):
     assert one.show("connections")[0]["remote"] == "192.0.2.3"
     assert {state["src"] for state in live_states(a)} == {"192.0.2.1", "192.0.2.3"}
     assert net.clear_packets("a") == 0, net.clear_lines()
+
+
+class OneWay(Pair):
+    """Default settings; the other end is killed, and only we send."""
+
+    def __init__(self, scenario, mode):
+        super().__init__(scenario, mode, 4)
+        self.conn = replace(self.conn, start="never")
+        self.one.configure(self.conn)
+        self.two.configure(self.conn.other_end())
+        self.two.start()
+        self.one.start()
+        self.one.up()
+        assert self.ping(3) == 3
+        self.two.dies()
+        self.dead_s = time.monotonic()
+        self.near.spawn("ping", "-n", "-q", "-i", "1", self.far.address(4), log="/dev/null")
+
+    def since(self):
+        return time.monotonic() - self.dead_s
+
+
+@pytest.mark.iked_only
+@pytest.mark.parametrize("mode", ["transport", "tunnel"])
+def test_a_peer_that_was_killed_while_only_we_send(lab_scenario, mode):
+    pair = OneWay(lab_scenario, mode)
+    pair.one.wait_log("the peer is dead", 60)
+    assert pair.since() <= 60
+    pair.nothing_was_clear()
+
+
+# It is back at once, and knows nothing: INVALID_IKE_SPI is a hint. Nobody there asks for an SA.
+@pytest.mark.iked_only
+def test_a_peer_that_was_rebooted_while_only_we_send(lab_scenario):
+    pair = OneWay(lab_scenario, "tunnel")
+    pair.two.start()
+    pair.one.wait_log("the peer is dead", 40)
+    assert pair.one.counter("liveness_hints") == 1
+    pair.one.up()
+    assert pair.reaches()
+    settles(pair)
+    pair.nothing_was_clear()

@@ -11,7 +11,9 @@ from scenario import Pair, at_once, settles, spis
 pytestmark = pytest.mark.long
 
 NEW = "192.0.2.101"
+OTHER = "192.0.2.102"
 PINGS = 1000  # at 100 a second
+CUT_S = 30
 
 
 class Mobile(Pair):
@@ -109,3 +111,23 @@ def test_a_strongswan_moves(lab_scenario):
     pair.has_moved(before)
     pair.one.down()  # whose policies go with it: nothing is said of pings after that
     wait_until(lambda: not spis(pair.b), 10, "the SAs to go")
+
+
+# RFC 4555 section 3.10: the other end has named further addresses, one of them inside the tunnel. None
+# answers while the wire is cut, so nothing moves, and pings pass as soon as the wire does.
+@pytest.mark.iked_only
+@pytest.mark.parametrize("responder", ["iked", "strongswan"])
+def test_a_wire_that_is_cut(lab_scenario, responder):
+    pair = Mobile(lab_scenario, "iked", responder)
+    pair.b.run("ip", "address", "add", OTHER + "/24", "dev", "eth0")
+    pair.start()
+    before = spis(pair.a)
+    pair.net.cut()
+    assert pair.ping(CUT_S, interval=1, patience=1) == 0
+    pair.net.mend()
+    pair.reaches(seconds=3)
+    settles(pair)
+    assert spis(pair.a) == before, "the SAs were to be kept"
+    assert pair.one.counter("moves") == 0
+    pair.nothing_was_clear()
+    pair.goes_down(pair.one)
