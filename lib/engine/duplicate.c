@@ -34,15 +34,15 @@ static bool share_child(const struct ike_sa *a, const struct ike_sa *b)
     return false;
 }
 
-/* Both ends began at once, and nothing says yet that they began different children. */
-static bool crossed(const struct ike_sa *a, const struct ike_sa *b)
+/* Has the connection siblings (sibling.c)?  Then an IKE SA without a child may be any one's. */
+static bool has_siblings(const struct connection *connection)
 {
-    return a->initiator != b->initiator && (TAILQ_EMPTY(&a->children) || TAILQ_EMPTY(&b->children));
+    return connection->next_of_pair != connection;
 }
 
 /* Do two IKE SAs serve the same connection between the same two hosts?  Where any peer may come, one
  * may have reasons for two, and so may one that has each of several children in a connection of its
- * own: unless they carry the same child. */
+ * own: unless they carry the same child, or both ends began at once. */
 static bool same_service(const struct ike_sa *a, const struct ike_sa *b)
 {
     const struct connection *connection = a->connection;
@@ -50,8 +50,41 @@ static bool same_service(const struct ike_sa *a, const struct ike_sa *b)
     if (a->state != IKE_ESTABLISHED || b->state != IKE_ESTABLISHED || b->connection != connection ||
         a->inherited || b->inherited || !address_same_host(&a->remote, &b->remote))
         return false;
-    return share_child(a, b) || (connection->remote.family != FAMILY_NONE &&
-                                 (connection->child_count == 1 || crossed(a, b)));
+    return share_child(a, b) ||
+           (connection->remote.family != FAMILY_NONE && !has_siblings(connection) &&
+            (connection->child_count == 1 || a->initiator != b->initiator));
+}
+
+/* The responder of an IKE SA without a child took the first of several connections. */
+static void follow_child(struct engine *engine, struct ike_sa *sa)
+{
+    const struct child_sa *child = TAILQ_FIRST(&sa->children);
+
+    if (sa->leads || sa->wanted_children != 0 || sa->own != NULL || !child_is_guest(sa, child))
+        return;
+    sa->connection = child->config->connection;
+    link_adopt(engine, sa);
+}
+
+bool sa_settle_lone(struct engine *engine, struct ike_sa *sa)
+{
+    if (!sa->lone || sa->settled || sa->state != IKE_ESTABLISHED || sa->inherited ||
+        TAILQ_EMPTY(&sa->children) || !has_siblings(sa->connection))
+        return true;
+    sa->settled = true;
+    follow_child(engine, sa);
+    return sa->delete_asked || sa->replaces != 0 || sa_resolve_duplicates(engine, sa);
+}
+
+void sa_leave_lone(struct engine *engine, struct ike_sa *sa)
+{
+    if (!sa->lone || sa->settled || !sa->leads || sa->replaces != 0 || sa->link == NULL ||
+        !TAILQ_EMPTY(&sa->children) || !has_siblings(sa->connection) || !link_is_whole(sa->link))
+        return;
+    report(&engine->context, sa, SEVERITY_INFO, "ike-redundant",
+           "another IKE SA carries what this one was made for: closed");
+    count(&engine->context, COUNTER_REDUNDANT);
+    sa_close(engine, sa);
 }
 
 /* Both ends started at once: of the two SAs the one with the higher SPI of its initiator goes; both

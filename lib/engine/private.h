@@ -148,6 +148,15 @@ void sa_forget_older(struct engine *engine, const struct ike_sa *sa);
  * False when it is this one that was closed: it may be gone. */
 MUST_USE bool sa_resolve_duplicates(struct engine *engine, struct ike_sa *sa);
 
+/* An IKE SA that was made without a child has got its first: only now it is known of which of several
+ * connections with this peer it is, and whether there is another one for the same.  False when it
+ * is this one that was closed: it may be gone. */
+MUST_USE bool sa_settle_lone(struct engine *engine, struct ike_sa *sa);
+
+/* The one that we made without a child is not needed any more: both ends began at once, and what it
+ * was for stands elsewhere.  May free the SA. */
+void sa_leave_lone(struct engine *engine, struct ike_sa *sa);
+
 /* A peer with good credentials that starts one SA after the other: the oldest makes room.  One that
  * does not even answer Deletes gets no more than twice as many. */
 void sa_close_surplus(struct engine *engine, const struct ike_sa *sa);

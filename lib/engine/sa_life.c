@@ -322,6 +322,8 @@ void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status, str
         return;
     }
     sa_settle_creations(engine, sa);
+    if (!sa_settle_lone(engine, sa))
+        return;
     sa_arm_childless(engine, sa);
     sa_arm_told(engine, sa);
     if (sa->link != NULL && sa->child_lost)

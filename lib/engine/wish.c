@@ -160,10 +160,13 @@ void sa_wishes(struct engine *engine, struct ike_sa *sa)
     bool due = mobike_is_due(sa) && !sa->inherited;
     if (!due && (sa->inherited || engine->context.now_ms < sa->wishes_ms))
         return;
-    if (due)
+    if (due) {
         status = mobike_send(&engine->context, sa, &reason);
-    else if (!next_wish(engine, sa, &status, &reason))
+    } else if (!next_wish(engine, sa, &status, &reason)) {
         sa_replace_finish(engine, sa);
+        sa_leave_lone(engine, sa);
+        return;
+    }
     if (status != STATUS_OK)
         sa_settle(engine, sa, status, &reason);
 }

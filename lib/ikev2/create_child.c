@@ -122,6 +122,7 @@ enum status heir_establish(struct context *context, const struct ike_sa *old, st
     heir->fragments = old->fragments; /* said in IKE_SA_INIT alone: RFC 7383 section 2.3 */
     heir->datagram_max = old->datagram_max;
     heir->lone = old->lone;
+    heir->settled = old->settled;
     if (!buffer_copy(&heir->remote_id, buffer_slice(&old->remote_id)))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     ike_sa_end_handshake(heir);

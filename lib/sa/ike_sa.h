@@ -317,6 +317,7 @@ struct ike_sa {
     bool inherited : 1;    /* rekeyed: its heir has the children, the Delete is to come */
     bool expecting : 1;    /* an heir: our own rekeying decides whether it gets the children */
     bool lone : 1;         /* made without a child (RFC 6023): it may stay without one */
+    bool settled : 1;      /* a lone one: its first child has shown of which connection it is */
     bool reauth_told : 1;  /* the peer has shortened `reauth_ms`: `expire` is to follow */
     bool child_lost : 1;   /* the peer has deleted one; the engine has yet to see to it */
     bool childless : 1;    /* `expire` is armed for an IKE SA without a child */
