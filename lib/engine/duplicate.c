@@ -87,6 +87,20 @@ void sa_leave_lone(struct engine *engine, struct ike_sa *sa)
     sa_close(engine, sa);
 }
 
+void link_leave_lone(struct engine *engine, struct link *link)
+{
+    struct ike_sa *sa;
+    struct ike_sa *next;
+
+    if (!has_siblings(link->connection) || link->connection->remote.family == FAMILY_NONE)
+        return;
+    for (sa = TAILQ_FIRST(&link->sas); sa != NULL; sa = next) {
+        next = TAILQ_NEXT(sa, of_link);
+        if (sa->lone && !sa->settled)
+            sa_wishes(engine, sa);
+    }
+}
+
 /* Both ends started at once: of the two SAs the one with the higher SPI of its initiator goes; both
  * ends compute the same, and the initiator of the loser closes it. */
 static bool close_loser(struct engine *engine, struct ike_sa *a, struct ike_sa *b)

@@ -153,6 +153,9 @@ MUST_USE bool sa_resolve_duplicates(struct engine *engine, struct ike_sa *sa);
  * is this one that was closed: it may be gone. */
 MUST_USE bool sa_settle_lone(struct engine *engine, struct ike_sa *sa);
 
+/* Looks at all of the link's that were made without a child and have none: sa_leave_lone. */
+void link_leave_lone(struct engine *engine, struct link *link);
+
 /* The one that we made without a child is not needed any more: both ends began at once, and what it
  * was for stands elsewhere.  May free the SA. */
 void sa_leave_lone(struct engine *engine, struct ike_sa *sa);
@@ -196,6 +199,10 @@ void sa_want_child(struct ike_sa *sa, const struct child_config *wanted);
 
 /* The same for all that another SA was still to make. */
 void sa_take_wishes(struct ike_sa *sa, const struct ike_sa *from);
+
+/* A child was made: where the other end made the same one at once, one of the two goes.  With
+ * siblings that may be in another IKE SA. */
+void sa_resolve_twins(struct engine *engine, struct ike_sa *sa, struct child_sa *made);
 
 /* Tells of a child what an operator asks first: its mode, SPIs, suite and first selectors. */
 void report_child(struct engine *engine, const struct ike_sa *sa, const struct child_sa *child,

@@ -79,10 +79,13 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     } else {
         if (sa->connection->remote.family != FAMILY_NONE)
             link_abandon(engine, link, sa);
+        if (!TAILQ_EMPTY(&sa->children))
+            sa_resolve_twins(engine, sa, TAILQ_FIRST(&sa->children));
         if (sa->replaces != 0 || sa_resolve_duplicates(engine, sa))
             sa_wishes(engine, sa);
     }
     link_up(engine, link);
+    link_leave_lone(engine, link);
 }
 
 /* Another established IKE SA of the same connection with the same peer, or NULL. */

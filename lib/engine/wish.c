@@ -250,8 +250,9 @@ static bool same_traffic(const struct child_sa *a, const struct child_sa *b)
 }
 
 /* Both ends made the same child at once: the line with the higher SPI of its initiator goes, and
- * that one deletes it.  One of the two may have been rekeyed before the other one came. */
-static void resolve_twins(struct engine *engine, struct ike_sa *sa, struct child_sa *made)
+ * that one deletes it.  One of the two may have been rekeyed before the other one came.  False when
+ * there is none in this IKE SA. */
+static bool resolve_twins_in(struct engine *engine, struct ike_sa *sa, struct child_sa *made)
 {
     struct child_sa *twin;
 
@@ -261,11 +262,39 @@ static void resolve_twins(struct engine *engine, struct ike_sa *sa, struct child
             continue;
         struct child_sa *loser = made->line > twin->line ? made : twin;
         if (!loser->ours)
-            return;
+            return true;
         count(&engine->context, COUNTER_REDUNDANT);
         loser->delete_due = true;
-        return;
+        if (twin->owner != made->owner)
+            loser->owner->lone = false; /* without it, it serves nobody */
+        if (loser->owner != made->owner)
+            sa_wishes(engine, loser->owner);
+        return true;
     }
+    return false;
+}
+
+/* A new IKE SA is to have all that an older one has. */
+static bool replaces(const struct ike_sa *sa)
+{
+    return sa->state != IKE_ESTABLISHED || sa->replaces != 0 || sa->superseded ||
+           sa->delete_asked || sa->inherited;
+}
+
+void sa_resolve_twins(struct engine *engine, struct ike_sa *sa, struct child_sa *made)
+{
+    struct ike_sa *other;
+
+    if (resolve_twins_in(engine, sa, made) || sa->link == NULL || replaces(sa) ||
+        sa->connection->next_of_pair == sa->connection)
+        return;
+    if (sa->lone && !sa->settled) /* then of the IKE SAs themselves one goes (sa_settle_lone) */
+        return;
+    for (struct link *at = sa->link; at != NULL; at = link_next_sibling(engine, sa->link, at))
+        TAILQ_FOREACH (other, &at->sas, of_link)
+            if (other != sa && !replaces(other) && ike_sa_same_identity(other, sa) &&
+                resolve_twins_in(engine, other, made))
+                return;
 }
 
 /* Of two crossing exchanges the one with the lowest of the four nonces loses (RFC 7296 section
@@ -311,7 +340,7 @@ static void child_done(struct engine *engine, struct ike_sa *sa, const struct cr
         link_serves(engine, link);
     if (creation->kind == CREATE_REKEY_CHILD)
         child_rekeyed(engine, sa, creation, made);
-    resolve_twins(engine, sa, made);
+    sa_resolve_twins(engine, sa, made);
 }
 
 /* `from` has no children any more; the peer closes it, or time does. */
