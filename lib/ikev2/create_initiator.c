@@ -230,6 +230,24 @@ enum status create_reply_unread(struct context *context, struct ike_sa *sa, stru
     return STATUS_OK;
 }
 
+/* The peer may have deleted the new child before we had it (section 1.3.1), and before its answer is
+ * here. */
+static bool is_deleted(struct creation *creation)
+{
+    for (size_t i = 0; i < CREATION_GONE_MAX && creation->child != NULL; i++)
+        creation->deleted =
+            creation->deleted ||
+            (creation->gone_spis[i] != 0 && creation->gone_spis[i] == creation->child->spi_out);
+    if (!creation->deleted)
+        return false;
+    creation->state = CREATE_FAILED;
+    creation->error = 0;
+    creation->useless = true;
+    (void)reason_set(&creation->why, STATUS_OK, 0, "the peer has deleted child %s at once",
+                     creation->config->name);
+    return true;
+}
+
 enum status create_reply(struct context *context, struct ike_sa *sa,
                          const struct ike_message *message, struct reason *reason)
 {
@@ -249,6 +267,8 @@ enum status create_reply(struct context *context, struct ike_sa *sa,
         give_up(context, sa, creation, reason);
         return STATUS_OK;
     }
+    if (is_deleted(creation))
+        return STATUS_OK;
     if (creation->group == GROUP_NONE)
         return creation_install(context, sa, creation, false);
     step_begin(sa, &creation->step);
@@ -301,19 +321,6 @@ enum status create_reply_error(struct context *context, struct ike_sa *sa,
         creation->child = NULL;
     }
     return STATUS_OK;
-}
-
-/* The peer may have deleted the new child before we had it (section 1.3.1). */
-static bool is_deleted(struct creation *creation)
-{
-    if (!creation->deleted)
-        return false;
-    creation->state = CREATE_FAILED;
-    creation->error = 0;
-    creation->useless = true;
-    (void)reason_set(&creation->why, STATUS_OK, 0, "the peer has deleted child %s at once",
-                     creation->config->name);
-    return true;
 }
 
 static enum status shared_ready(struct context *context, struct ike_sa *sa,

@@ -49,6 +49,15 @@ static struct creation *find_unfinished(const struct ike_sa *sa, uint8_t protoco
                : NULL;
 }
 
+/* It may be of the child that we have asked for: the answer that names its SPI was lost, or comes
+ * behind this. */
+static void note_unknown(struct creation *own, uint32_t spi)
+{
+    if (own != NULL && own->state == CREATE_AWAIT_REPLY && own->kind != CREATE_REKEY_IKE &&
+        spi != 0)
+        own->gone_spis[own->gone++ % CREATION_GONE_MAX] = spi;
+}
+
 /* Removes the children that a Delete names; collects our own SPIs of the pairs.  RFC 7296 section
  * 1.4.1: when both ends delete the same pair at once, the answer leaves out what the other request
  * is about. */
@@ -66,6 +75,8 @@ static size_t delete_children(struct context *context, struct ike_sa *sa,
             unfinished->deleted = true; /* its step is to end first */
             spis[found++] = unfinished->child->spi_in;
         }
+        if (child == NULL && unfinished == NULL)
+            note_unknown(sa->own, spi);
         if (child == NULL || found == DELETES_MAX)
             continue;
         if (child != ike_sa_deleting(sa))

@@ -151,6 +151,8 @@ enum creation_state {
     CREATE_FAILED,        /* the same; `error` says why */
 };
 
+#define CREATION_GONE_MAX 2
+
 struct creation {
     struct step step;
     uint8_t kind;  /* enum creation_kind */
@@ -161,10 +163,12 @@ struct creation {
     uint8_t proposal; /* the peer's: number of the chosen proposal */
     uint16_t error;   /* a notify type, 0: our own fault or an answer of no use */
     bool deleted;     /* ours: the peer has deleted the child while it was made */
+    uint8_t gone;     /* ours, unanswered: how many unknown SPIs the peer has deleted meanwhile */
     bool closes;      /* ours, failed: and the IKE SA cannot live on */
     bool useless;     /* ours, failed: the peer has answered, but it is of no use: */
     struct reason why;
-    uint32_t old_child;   /* number of the child to be rekeyed */
+    uint32_t gone_spis[CREATION_GONE_MAX]; /* the last of them */
+    uint32_t old_child;                    /* number of the child to be rekeyed */
     uint32_t rival_child; /* of the child that the peer's crossing rekey made, 0: none */
     uint64_t rival_ike;   /* our SPI of the IKE SA that the peer's crossing rekey made, 0: none */
     struct buffer rival_nonce; /* the lower nonce of that exchange */
