@@ -75,7 +75,7 @@ struct watched {
     struct selector remote;
     bool required; /* to be protected */
     size_t owner_count;
-    const char *owners[WATCHED_OWNERS_MAX]; /* connections that come first for it */
+    const struct connection *owners[WATCHED_OWNERS_MAX]; /* who come first for it */
 };
 
 struct watch {

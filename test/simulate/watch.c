@@ -59,7 +59,7 @@ static void judge(const struct config *config, struct watched *watched)
                     watched->owner_count = priority < best ? 0 : watched->owner_count;
                     best = priority;
                     if (watched->owner_count < WATCHED_OWNERS_MAX)
-                        watched->owners[watched->owner_count++] = connection->name;
+                        watched->owners[watched->owner_count++] = connection;
                 }
             }
         }
@@ -105,6 +105,17 @@ static bool is_required(const struct config *config, const struct watched *watch
     return again.required;
 }
 
+/* Is the SA the connection's, or one of another with the same peer? */
+static bool is_for(const struct run *run, const struct connection *connection,
+                   const struct fake_sa *sa)
+{
+    const struct host *peer = world_host_at(&run->world, &sa->destination);
+
+    return strcmp(connection->name, sa->connection.text) == 0 ||
+           (connection->remote.family != FAMILY_NONE &&
+            world_host_at(&run->world, &connection->remote) == peer);
+}
+
 static void check_packet(struct run *run, const struct host *host, const struct watched *watched)
 {
     const struct fake_sa *sa;
@@ -120,10 +131,10 @@ static void check_packet(struct run *run, const struct host *host, const struct 
     if (verdict != FAKE_SEALED || host->keeper.before != NULL)
         return;
     for (size_t i = 0; i < watched->owner_count; i++)
-        own = own || strcmp(watched->owners[i], sa->connection.text) == 0;
+        own = own || is_for(run, watched->owners[i], sa);
     if (!own)
         run_fail(run, "%s sends what is %s's (%s to %s) by an SA of %s", host->name,
-                 watched->owners[0], selector_text(&watched->local, local),
+                 watched->owners[0]->name, selector_text(&watched->local, local),
                  selector_text(&watched->remote, remote), sa->connection.text);
 }
 
