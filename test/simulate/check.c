@@ -197,6 +197,13 @@ static void check_ikes_of_siblings(struct run *run, const struct pair *pair, siz
                  children, run->pair_count);
 }
 
+/* Of several children each end may have begun another one, in an IKE SA of its own; one that has lost
+ * its child since (it was flushed) stays beside the other. */
+static bool is_spare(const struct pair *pair, const struct ike_sa *sa)
+{
+    return pair->child_count > 1 && sa->state == IKE_ESTABLISHED && ike_sa_child_count(sa) == 0;
+}
+
 /* One IKE SA between the two ends, established, carries all children. */
 static void check_ike(struct run *run, const struct pair *pair, size_t side)
 {
@@ -213,7 +220,7 @@ static void check_ike(struct run *run, const struct pair *pair, size_t side)
     }
 
     for (sa = probe_first(host->engine); sa != NULL; sa = TAILQ_NEXT(sa, entry)) {
-        if (!is_end(run, pair, !side, &sa->remote))
+        if (!is_end(run, pair, !side, &sa->remote) || is_spare(pair, sa))
             continue;
         count++;
         if (sa->state != IKE_ESTABLISHED || sa->delete_asked ||
