@@ -54,10 +54,8 @@ static bool parse_options(int count, char **arguments, struct options *options)
                          {"--runs", &options->runs},
                          {"--processes", &options->processes}};
 
-    *options = (struct options){.seed = 1,
-                                .runs = 100,
-                                .processes = processors < 1 ? 1 : (uint64_t)processors,
-                                .plain = true};
+    *options = (struct options){
+        .seed = 1, .runs = 100, .processes = processors < 1 ? 1 : (uint64_t)processors};
     for (int i = 1; i < count; i++) {
         bool known = strcmp(arguments[i], "--verbose") == 0;
         options->verbose = options->verbose || known;
