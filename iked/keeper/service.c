@@ -611,6 +611,21 @@ static void refuse(struct request *request, const struct reason *reason)
     complete(request, STATUS_FAIL);
 }
 
+/* The engine is told that it has the SA no more (tell_not_moved).  That comes when this host's address
+ * has gone again before the request is here; what is no use there goes. */
+static void end_unmoved(struct service *service, const struct effect *effect)
+{
+    const struct effect_move_sa *sa = &effect->move_sa;
+
+    if (effect->kind != EFFECT_MOVE_SA)
+        return;
+    struct sa_record *record =
+        ledger_find_sa(&service->ledger, &sa->destination, sa->spi, sa->protocol);
+    if (record != NULL && record->filled && !record->orphan &&
+        record->reqid->owner == ledger_owner(&service->ledger, &sa->connection, &sa->child))
+        service_remove_sa(service, record);
+}
+
 /* Does it move an SA that has already moved in this batch?  The place it may come back to is still
  * taken then, until remove_moved. */
 static bool moves_again(const struct service *service, const struct effect *effect)
@@ -648,6 +663,9 @@ void service_take(struct service *service, struct effect *effect, uint64_t now_m
     service->now_ms = now_ms;
     if (gate_check(&service->gate, &request->effect, now_ms, &reason) != STATUS_OK) {
         refuse(request, &reason);
+        service->taking = true;
+        end_unmoved(service, &request->effect);
+        service->taking = false;
     } else if (acts) {
         service->request_count = 0;
         rows[effect->kind].act(service, effect);

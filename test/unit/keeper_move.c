@@ -158,6 +158,35 @@ static void what_cannot_be_moved_is_gone(void **state)
     assert_true(heard.events[0].hard);
 }
 
+/* The engine is told that it has the SA no more, so the kernel must not have it either: this host's
+ * address has gone again before the request came. */
+static void what_may_not_be_moved_is_gone(void **state)
+{
+    struct effect in = move_sa(0xc0000001, true, 10005);
+    (void)state;
+
+    establish();
+    toy.job_count = 0;
+    in.move_sa.new_destination = policy_address("203.0.113.9");
+    in.move_sa.new_destination.port = 4500;
+    take(in);
+    service_flush(&service);
+    assert_int_equal(heard.event_count, 1);
+    assert_int_equal(heard.events[0].kind, KERNEL_EXPIRE);
+    assert_int_equal(toy.job_count, 1);
+    assert_int_equal(toy.jobs[0].verb, KERNEL_REMOVE_SA);
+    assert_int_equal(toy.jobs[0].remove_sa.spi, 0xc0000001);
+    assert_null(
+        ledger_find_sa(&service.ledger, &in.move_sa.destination, 0xc0000001, V2_PROTOCOL_ESP));
+    /* Another child's is none of its business. */
+    struct effect out = move_sa(0x0badcafe, false, 10005);
+    snprintf(out.move_sa.child.text, sizeof(out.move_sa.child.text), "other");
+    take(out);
+    service_flush(&service);
+    assert_non_null(
+        ledger_find_sa(&service.ledger, &out.move_sa.destination, 0x0badcafe, V2_PROTOCOL_ESP));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +194,7 @@ int main(void)
         TEST(the_old_goes_when_the_batch_is_done),
         TEST(there_and_back),
         TEST(what_cannot_be_moved_is_gone),
+        TEST(what_may_not_be_moved_is_gone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
