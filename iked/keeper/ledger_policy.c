@@ -27,8 +27,17 @@ static uint64_t key_of_policy(const void *context, const struct hash_node *node)
                       pair_slice(HASH_OWNER(node, const struct policy_record, node)));
 }
 
+static void held_range(const struct interval *node, struct interval_range *range)
+{
+    struct child_selectors pair =
+        policy_pair(INTERVAL_OWNER(node, const struct held_pair, node)->policy);
+
+    interval_range_set(range, &pair.remote, 1);
+}
+
 bool policies_init(struct ledger *ledger)
 {
+    interval_init(&ledger->held, held_range);
     return hash_init(&ledger->policies, key_of_policy, ledger);
 }
 
@@ -145,15 +154,13 @@ static void template_put(struct ledger *ledger, struct template_use *use)
 /* False when memory is out. */
 static bool hold(struct ledger *ledger, struct policy_record *policy)
 {
-    struct child_selectors pair = policy_pair(policy);
-
     if (policy->held != NULL)
         return true;
     policy->held = calloc(1, sizeof(*policy->held));
     if (policy->held == NULL)
         return false;
     policy->held->policy = policy;
-    interval_insert(&ledger->held, &policy->held->node, &pair.remote);
+    interval_insert(&ledger->held, &policy->held->node);
     return true;
 }
 

@@ -20,6 +20,27 @@ static int compare(const uint8_t a[17], const uint8_t b[17])
     return memcmp(a, b, 17);
 }
 
+void interval_range_set(struct interval_range *range, const struct selector *selectors,
+                        size_t count)
+{
+    struct interval_range one;
+
+    for (size_t i = 0; i < count; i++) {
+        key_of(one.start, selectors[i].family, selectors[i].start);
+        key_of(one.end, selectors[i].family, selectors[i].end);
+        if (i == 0 || compare(one.start, range->start) < 0)
+            memcpy(range->start, one.start, sizeof(range->start));
+        if (i == 0 || compare(one.end, range->end) > 0)
+            memcpy(range->end, one.end, sizeof(range->end));
+    }
+}
+
+void interval_init(struct interval_tree *tree,
+                   void (*range_of)(const struct interval *node, struct interval_range *range))
+{
+    *tree = (struct interval_tree){.range_of = range_of};
+}
+
 /* xorshift; the order in which nodes are found does not depend on it. */
 static uint32_t draw(struct interval_tree *tree)
 {
@@ -32,23 +53,35 @@ static uint32_t draw(struct interval_tree *tree)
     return chance;
 }
 
-static void consider(struct interval *node, const struct interval *child)
+static bool ends_later(const struct interval_tree *tree, const struct interval *a,
+                       const struct interval *b)
 {
-    if (child != NULL && compare(child->furthest->end, node->furthest->end) > 0)
+    struct interval_range a_range;
+    struct interval_range b_range;
+
+    tree->range_of(a, &a_range);
+    tree->range_of(b, &b_range);
+    return compare(a_range.end, b_range.end) > 0;
+}
+
+static void consider(const struct interval_tree *tree, struct interval *node,
+                     const struct interval *child)
+{
+    if (child != NULL && ends_later(tree, child->furthest, node->furthest))
         node->furthest = child->furthest;
 }
 
-static void update(struct interval *node)
+static void update(const struct interval_tree *tree, struct interval *node)
 {
     node->furthest = node;
-    consider(node, node->left);
-    consider(node, node->right);
+    consider(tree, node, node->left);
+    consider(tree, node, node->right);
 }
 
-static void update_upward(struct interval *node)
+static void update_upward(const struct interval_tree *tree, struct interval *node)
 {
     for (; node != NULL; node = node->parent)
-        update(node);
+        update(tree, node);
 }
 
 /* Where the tree points at `node`. */
@@ -80,26 +113,27 @@ static void rotate(struct interval_tree *tree, struct interval *node)
     }
     if (middle != NULL)
         middle->parent = parent;
-    update(parent);
-    update(node);
+    update(tree, parent);
+    update(tree, node);
 }
 
-void interval_insert(struct interval_tree *tree, struct interval *node,
-                     const struct selector *range)
+void interval_insert(struct interval_tree *tree, struct interval *node)
 {
     struct interval *parent = NULL;
     struct interval **link = &tree->root;
+    struct interval_range own;
+    struct interval_range other;
 
     *node = (struct interval){.weight = draw(tree)};
-    key_of(node->start, range->family, range->start);
-    key_of(node->end, range->family, range->end);
+    tree->range_of(node, &own);
     while (*link != NULL) {
         parent = *link;
-        link = compare(node->start, parent->start) < 0 ? &parent->left : &parent->right;
+        tree->range_of(parent, &other);
+        link = compare(own.start, other.start) < 0 ? &parent->left : &parent->right;
     }
     *link = node;
     node->parent = parent;
-    update_upward(node);
+    update_upward(tree, node);
     while (node->parent != NULL && node->weight > node->parent->weight)
         rotate(tree, node);
     tree->count++;
@@ -115,60 +149,70 @@ void interval_remove(struct interval_tree *tree, struct interval *node)
     *link_of(tree, node) = child;
     if (child != NULL)
         child->parent = node->parent;
-    update_upward(node->parent);
+    update_upward(tree, node->parent);
     *node = (struct interval){0};
     tree->count--;
 }
 
-/* A search: what is to be met. */
-struct range {
-    uint8_t start[17];
-    uint8_t end[17];
-};
+/* --- Searching --- */
 
-static bool may_hold(const struct interval *node, const struct range *range)
+static bool may_hold(const struct interval_tree *tree, const struct interval *node,
+                     const struct interval_range *sought)
 {
-    return node != NULL && compare(node->furthest->end, range->start) >= 0;
+    struct interval_range range;
+
+    if (node == NULL)
+        return false;
+    tree->range_of(node->furthest, &range);
+    return compare(range.end, sought->start) >= 0;
 }
 
-static bool begins_late(const struct interval *node, const struct range *range)
+enum meeting { BEGINS_LATE, MEETS, ENDS_EARLY };
+
+static enum meeting meeting_of(const struct interval_tree *tree, const struct interval *node,
+                               const struct interval_range *sought)
 {
-    return compare(node->start, range->end) > 0;
+    struct interval_range range;
+
+    tree->range_of(node, &range);
+    if (compare(range.start, sought->end) > 0)
+        return BEGINS_LATE;
+    return compare(range.end, sought->start) >= 0 ? MEETS : ENDS_EARLY;
 }
 
 /* The first at or below `node`.  Where the left side reaches far enough but nothing there meets the
  * range, what reaches begins behind it, and so does all that follows. */
-static struct interval *first_below(struct interval *node, const struct range *range)
+static struct interval *first_below(const struct interval_tree *tree, struct interval *node,
+                                    const struct interval_range *sought)
 {
-    while (may_hold(node, range)) {
-        if (may_hold(node->left, range)) {
+    while (may_hold(tree, node, sought)) {
+        if (may_hold(tree, node->left, sought)) {
             node = node->left;
             continue;
         }
-        if (begins_late(node, range))
-            return NULL;
-        if (compare(node->end, range->start) >= 0)
-            return node;
+        enum meeting meeting = meeting_of(tree, node, sought);
+        if (meeting != ENDS_EARLY)
+            return meeting == MEETS ? node : NULL;
         node = node->right;
     }
     return NULL;
 }
 
 /* The first behind `node`. */
-static struct interval *first_behind(const struct interval *node, const struct range *range)
+static struct interval *first_behind(const struct interval_tree *tree, const struct interval *node,
+                                     const struct interval_range *sought)
 {
-    if (may_hold(node->right, range))
-        return first_below(node->right, range);
+    if (may_hold(tree, node->right, sought))
+        return first_below(tree, node->right, sought);
     for (struct interval *parent = node->parent; parent != NULL;
          node = parent, parent = parent->parent) {
         if (parent->right == node)
             continue;
-        if (begins_late(parent, range))
-            return NULL;
-        if (compare(parent->end, range->start) >= 0)
-            return parent;
-        if (may_hold(parent->right, range))
-            return first_below(parent->right, range);
+        enum meeting meeting = meeting_of(tree, parent, sought);
+        if (meeting != ENDS_EARLY)
+            return meeting == MEETS ? parent : NULL;
+        if (may_hold(tree, parent->right, sought))
+            return first_below(tree, parent->right, sought);
     }
     return NULL;
 }
@@ -176,9 +220,9 @@ static struct interval *first_behind(const struct interval *node, const struct r
 struct interval *interval_next(const struct interval_tree *tree, const struct selector *range,
                                const struct interval *after)
 {
-    struct range sought;
+    struct interval_range sought;
 
-    key_of(sought.start, range->family, range->start);
-    key_of(sought.end, range->family, range->end);
-    return after == NULL ? first_below(tree->root, &sought) : first_behind(after, &sought);
+    interval_range_set(&sought, range, 1);
+    return after == NULL ? first_below(tree, tree->root, &sought)
+                         : first_behind(tree, after, &sought);
 }

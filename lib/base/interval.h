@@ -4,6 +4,8 @@
  * A treap ordered by where the ranges begin; each node knows the furthest end below it, so that
  * finding costs the logarithm of their number for each that is found.  It needs no memory of its
  * own and never fails.
+ * A node is no more than links: its range is made anew from what its owner holds, which must not
+ * change while it is in the tree.
  */
 #ifndef LIB_BASE_INTERVAL_H
 #define LIB_BASE_INTERVAL_H
@@ -17,20 +19,31 @@ struct interval {
     struct interval *right;
     struct interval *furthest; /* the node at or below this one whose range ends last */
     uint32_t weight;           /* 0: in no tree */
-    uint8_t start[17];         /* the family, then the address */
+};
+
+/* From the first address to the last. */
+struct interval_range {
+    uint8_t start[17]; /* the family, then the address */
     uint8_t end[17];
 };
 
-/* All zero is an empty one. */
 struct interval_tree {
     struct interval *root;
+    void (*range_of)(const struct interval *node, struct interval_range *range);
     uint32_t chance; /* the last weight that was drawn */
     size_t count;
 };
 
-/* Enters `node`, which lives in its owner, with the addresses of `range`. */
-void interval_insert(struct interval_tree *tree, struct interval *node,
-                     const struct selector *range);
+/* An empty tree of nodes whose ranges `range_of` says. */
+void interval_init(struct interval_tree *tree,
+                   void (*range_of)(const struct interval *node, struct interval_range *range));
+
+/* The range that holds the addresses of each of the selectors, of which there is one at least. */
+void interval_range_set(struct interval_range *range, const struct selector *selectors,
+                        size_t count);
+
+/* Enters `node`, which lives in its owner. */
+void interval_insert(struct interval_tree *tree, struct interval *node);
 
 /* Harmless when `node` (all zero, or removed before) is in no tree. */
 void interval_remove(struct interval_tree *tree, struct interval *node);

@@ -250,8 +250,10 @@ enum status child_accept(struct context *context, const struct ike_sa *sa, struc
     if (old != NULL && !child_covers(child, old)) /* RFC 7296 section 2.9.2 */
         return is_narrower(child, old, STATUS_CLOSE, 0, reason);
     if (old != NULL && same_selectors(child, old)) {
+        sa_table_release_reqid(context->sas, child);
         child->reqid = old->reqid;
         child->own_policies = old->own_policies;
+        sa_table_hold_reqid(context->sas, child);
         return STATUS_OK;
     }
     set_reqid(context, sa, child);
@@ -590,8 +592,7 @@ enum status child_install(struct context *context, struct ike_sa *sa, struct ste
     struct child_keys keys;
     enum status status = keys_child(context, sa, &child->suite, seed, &keys);
 
-    if (!sa_table_claim(context->sas, sa, child))
-        status = STATUS_FAIL;
+    sa_table_claim(context->sas, sa, child);
     if (child->line == 0) {
         child->ours = seed->initiator;
         child->line = child->ours ? child->spi_in : child->spi_out;

@@ -33,19 +33,19 @@ static bool is_others(const struct context *context, const struct ike_sa *sa,
     return !child_is_gone(other) && other->owner != sa && !ike_sa_same_identity(other->owner, sa);
 }
 
-/* Is anything that this claim's child protects taken?  `asked` has remote addresses in common. */
-static bool takes_held(const struct asked *asked, const struct claim *claim, struct rival *rival)
+/* Is anything that this child protects taken? */
+static bool takes_held(const struct asked *asked, const struct child_sa *child, struct rival *rival)
 {
-    const struct child_sa *child = claim->child;
-    const struct selector *remote = &child->remote_selectors[claim - child->claims];
-
-    for (size_t i = 0; i < child->local_count; i++) {
-        struct traffic traffic = {child->config, &child->local_selectors[i], remote};
-        if (!asked_takes(asked, &traffic, true))
-            continue;
-        *rival = (struct rival){child->config, child, child->local_selectors[i], *remote};
-        return true;
-    }
+    for (size_t i = 0; i < child->local_count; i++)
+        for (size_t j = 0; j < child->remote_count; j++) {
+            const struct selector *local = &child->local_selectors[i];
+            const struct selector *remote = &child->remote_selectors[j];
+            struct traffic traffic = {child->config, local, remote};
+            if (!asked_takes(asked, &traffic, true))
+                continue;
+            *rival = (struct rival){child->config, child, *local, *remote};
+            return true;
+        }
     return false;
 }
 
@@ -60,16 +60,14 @@ static bool needs_none(const struct asked *asked)
 static bool is_in_hand(const struct context *context, const struct ike_sa *sa,
                        const struct traffic *traffic)
 {
-    const struct claim *claim = NULL;
+    const struct child_sa *child = NULL;
 
-    while ((claim = sa_table_next_claim(context->sas, traffic->remote, claim)) != NULL) {
-        const struct child_sa *child = claim->child;
+    while ((child = sa_table_next_claim(context->sas, traffic->remote, child)) != NULL)
         if (child->config == traffic->child && !child_is_gone(child) &&
             (child->owner == sa || ike_sa_same_identity(child->owner, sa)) &&
-            selector_contains(&child->remote_selectors[claim - child->claims], traffic->remote) &&
+            selectors_within(child->remote_selectors, child->remote_count, traffic->remote, 1) &&
             selectors_within(child->local_selectors, child->local_count, traffic->local, 1))
             return true;
-    }
     return false;
 }
 
@@ -77,7 +75,7 @@ static bool find_rival(const struct context *context, const struct ike_sa *sa,
                        const struct traffic *traffic, struct rival *rival)
 {
     struct asked asked;
-    const struct claim *claim = NULL;
+    const struct child_sa *other = NULL;
 
     if (!asked_set(&asked, traffic) || needs_none(&asked) || is_in_hand(context, sa, traffic))
         return false;
@@ -86,9 +84,8 @@ static bool find_rival(const struct context *context, const struct ike_sa *sa,
         *rival = (struct rival){pair->child, NULL, pair->pair.local, pair->pair.remote};
         return true;
     }
-    while ((claim = sa_table_next_claim(context->sas, traffic->remote, claim)) != NULL)
-        if (is_others(context, sa, traffic->child, claim->child) &&
-            takes_held(&asked, claim, rival))
+    while ((other = sa_table_next_claim(context->sas, traffic->remote, other)) != NULL)
+        if (is_others(context, sa, traffic->child, other) && takes_held(&asked, other, rival))
             return true;
     return false;
 }

@@ -190,8 +190,8 @@ static enum status accept(struct context *context, struct ike_sa *sa, struct cre
         status = reason_set(reason, STATUS_CLOSE, 0, "the peer chose another group");
     if (status == STATUS_OK)
         status = child_check_rivals(context, sa, creation->child, reason);
-    if (status == STATUS_OK && !sa_table_claim(context->sas, sa, creation->child))
-        status = STATUS_FAIL;
+    if (status == STATUS_OK)
+        sa_table_claim(context->sas, sa, creation->child);
     return status;
 }
 

@@ -124,9 +124,11 @@ static enum status rekey_ike(struct context *context, struct ike_sa *sa,
 /* A peer that asks again and again fills no log. */
 static void report_refused(struct context *context, struct ike_sa *sa, const struct reason *reason)
 {
-    if (sa->refused_ms != 0 && context->now_ms - sa->refused_ms < REFUSALS_MS)
+    uint32_t now_ms = (uint32_t)context->now_ms;
+
+    if (sa->refused_ms != 0 && now_ms - sa->refused_ms < REFUSALS_MS)
         return;
-    sa->refused_ms = context->now_ms;
+    sa->refused_ms = now_ms;
     report(context, sa, SEVERITY_WARNING, "child-refused", "%s: answered %s", reason->text,
            v2_notify_name(reason->notify));
 }
@@ -180,9 +182,9 @@ static enum status create_child(struct context *context, struct ike_sa *sa,
     creation->old_child = old == NULL ? 0 : old->number;
     if (!buffer_copy(&creation->nonce_i, nonce) || !creation_nonce(context, &creation->nonce_r) ||
         child_ask_spi(context, sa, &creation->step, child, false) != STATUS_OK ||
-        (group != GROUP_NONE && creation_compute(context, sa, creation, public) != STATUS_OK) ||
-        !sa_table_claim(context->sas, sa, child)) /* before it is installed another may ask */
+        (group != GROUP_NONE && creation_compute(context, sa, creation, public) != STATUS_OK))
         return fail(context, sa, reason);
+    sa_table_claim(context->sas, sa, child); /* before it is installed another may ask */
     return STATUS_OK;
 }
 

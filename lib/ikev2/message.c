@@ -325,12 +325,14 @@ static bool asks_again(const struct ike_sa *sa, const struct ike_message *reques
 void message_repeat_response(struct context *context, struct ike_sa *sa,
                              const struct ike_message *request)
 {
+    uint32_t now_ms = (uint32_t)context->now_ms;
+
     if (!address_equal(&request->remote, &sa->remote)) {
-        if (sa->elsewhere_ms != 0 && context->now_ms - sa->elsewhere_ms < ELSEWHERE_MS) {
+        if (sa->elsewhere_ms != 0 && now_ms - sa->elsewhere_ms < ELSEWHERE_MS) {
             count(context, COUNTER_REPLIES_HELD);
             return;
         }
-        sa->elsewhere_ms = context->now_ms;
+        sa->elsewhere_ms = now_ms;
     }
     count(context, COUNTER_REPLAYED_REPLIES);
     if (sa->repeats > 0 && sa->repeats % SIZE_TRIES == 0)

@@ -206,13 +206,12 @@ enum status nat_refuse_rival(const struct ike_sa *sa, const struct child_config 
 enum status nat_check_rivals(const struct context *context, const struct ike_sa *sa,
                              const struct child_sa *child, struct reason *reason)
 {
-    const struct claim *claim = NULL;
+    const struct child_sa *other = NULL;
     char id[128];
 
     if (child->mode != CHILD_TRANSPORT || !sa->nat_there)
         return STATUS_OK;
-    while ((claim = sa_table_next_claim(context->sas, child->remote_selectors, claim)) != NULL) {
-        const struct child_sa *other = claim->child;
+    while ((other = sa_table_next_claim(context->sas, child->remote_selectors, other)) != NULL) {
         if (!is_rival(other, sa) || !overlap(other, child))
             continue;
         struct identity other_id = ike_sa_remote_id(other->owner);

@@ -436,6 +436,7 @@ static struct config *config_new(void)
         return NULL;
     config->daemon = daemon_default;
     TAILQ_INIT(&config->connections);
+    interval_init(&config->pairs, configured_pair_range);
     if (hash_init(&config->names, key_by_name, NULL) &&
         hash_init(&config->remotes, key_by_remote, NULL) &&
         hash_init(&config->known, key_of_known, NULL) &&

@@ -36,6 +36,12 @@ static size_t pairs_most(const struct child_config *child)
     return child->local_count * remotes;
 }
 
+void configured_pair_range(const struct interval *node, struct interval_range *range)
+{
+    interval_range_set(range,
+                       &INTERVAL_OWNER(node, const struct configured_pair, node)->pair.remote, 1);
+}
+
 static void child_index(struct config *config, struct child_config *child)
 {
     size_t most = pairs_most(child);
@@ -47,7 +53,7 @@ static void child_index(struct config *config, struct child_config *child)
         struct configured_pair *configured = &child->pairs[i];
         configured->child = child;
         configured->widest = widest_priority(child, &configured->pair);
-        interval_insert(&config->pairs, &configured->node, &configured->pair.remote);
+        interval_insert(&config->pairs, &configured->node);
         child->pair_count++;
     }
 }

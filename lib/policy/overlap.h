@@ -46,6 +46,9 @@ struct configured_pair {
     struct child_selectors pair;
 };
 
+/* Of config.pairs. */
+void configured_pair_range(const struct interval *node, struct interval_range *range);
+
 /* The next configured pair that has remote addresses in common; `after` continues (NULL: the
  * first). */
 const struct configured_pair *config_next_pair(const struct config *config,

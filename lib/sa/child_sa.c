@@ -449,15 +449,13 @@ static const struct child_sa *find_sibling(const struct context *context,
                                            const struct selector *remote)
 {
     const struct child_sa *newest = NULL;
-    const struct claim *claim = NULL;
+    const struct child_sa *child = NULL;
 
-    while ((claim = sa_table_next_claim(context->sas, remote, claim)) != NULL) {
-        const struct child_sa *child = claim->child;
+    while ((child = sa_table_next_claim(context->sas, remote, child)) != NULL)
         if (child != leaving && child->listed && child->in_kernel &&
             child->config->connection == leaving->config->connection &&
             has_policy(child, local, remote) && (newest == NULL || child->number > newest->number))
             newest = child;
-    }
     return newest;
 }
 

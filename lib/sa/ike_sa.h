@@ -44,18 +44,13 @@ struct held_outbound {
     struct secret integ_key;
 };
 
-/* A remote selector of a child that stands in others' way (sa_table_claim). */
-struct claim {
-    struct interval node;
-    struct child_sa *child;
-};
-
 struct child_sa {
     TAILQ_ENTRY(child_sa) entry;
     struct ike_sa *owner;       /* until it is deleted */
     struct hash_node by_spi_in; /* while it is listed: by what the kernel calls it */
     struct hash_node by_spi_out;
-    struct claim *claims; /* NULL, or what it claims, one for each remote selector */
+    struct hash_node by_reqid; /* its own reqid, which it holds (sa_table_hold_reqid) */
+    struct interval claim;     /* its remote addresses stand in others' way (sa_table_claim) */
     const struct child_config *config;
     const struct selector *local_selectors; /* where they are the configured ones: those */
     const struct selector *remote_selectors;
@@ -95,7 +90,6 @@ struct child_sa {
     uint8_t mode;        /* enum child_mode */
     uint8_t local_count;
     uint8_t remote_count;
-    uint8_t claim_count;
     struct suite suite;
 };
 TAILQ_HEAD(child_sa_list, child_sa);
@@ -283,16 +277,14 @@ struct ike_sa {
 
     uint64_t created_ms;
     uint64_t established_ms;
-    uint64_t reauth_ms;    /* the peers' authentication is over; 0: never */
-    uint64_t line_ms;      /* when the first of those was that it is an heir of */
-    uint64_t heard_ms;     /* the last authenticated message, or use of an inbound SA */
-    uint64_t sent_ms;      /* when a message of ours last left */
-    uint64_t replied_ms;   /* when the reply was made */
-    uint64_t elsewhere_ms; /* when the reply was last sent to somewhere else than the peer */
-    uint64_t followed_ms;  /* when it last followed the peer to another address or port */
-    uint64_t hinted_ms;    /* when a hint was last heeded, 0: never */
-    uint64_t refused_ms;   /* when a child that the peer asked for was last reported as refused */
-    uint64_t wishes_ms;    /* no exchange of our own before that */
+    uint64_t reauth_ms;   /* the peers' authentication is over; 0: never */
+    uint64_t line_ms;     /* when the first of those was that it is an heir of */
+    uint64_t heard_ms;    /* the last authenticated message, or use of an inbound SA */
+    uint64_t sent_ms;     /* when a message of ours last left */
+    uint64_t replied_ms;  /* when the reply was made */
+    uint64_t followed_ms; /* when it last followed the peer to another address or port */
+    uint64_t hinted_ms;   /* when a hint was last heeded, 0: never */
+    uint64_t wishes_ms;   /* no exchange of our own before that */
     struct timer expire;
     struct timer keepalive; /* behind a NAT */
     struct timer later;     /* wishes put off, deleted children that linger */
@@ -300,6 +292,9 @@ struct ike_sa {
 
     uint32_t next_request; /* message ID of our next request */
     uint32_t expected;     /* message ID of the peer's next request */
+    uint32_t elsewhere_ms; /* when the reply was last sent to somewhere else than the peer, ... */
+    uint32_t refused_ms;   /* ... and a child that the peer asked for last reported as refused,
+                            * both modulo 2^32; 0: never */
     uint32_t steps;        /* how many steps were begun: the number of the last one */
     uint32_t asked;        /* the kernel is asked what came in under this number, what went out
                             * under the next, ... */
@@ -438,8 +433,8 @@ bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa
                              const struct address *remote);
 
 /* A child's selectors are settled and its peer is authenticated: from now on it stands in the way
- * of others that want the same traffic.  False when memory is out; the second time is harmless. */
-MUST_USE bool sa_table_claim(struct sa_table *table, struct ike_sa *sa, struct child_sa *child);
+ * of others that want the same traffic.  The second time is harmless. */
+void sa_table_claim(struct sa_table *table, struct ike_sa *sa, struct child_sa *child);
 
 /* Reqids of children that have policies, and so a reqid, of their own: one to each, for as long as
  * the child is there.  A rekeyed one and its successor share theirs.  Draw says one that is free;
@@ -454,10 +449,10 @@ void sa_table_list_child(struct sa_table *table, struct child_sa *child);
 void sa_table_unlist_child(struct sa_table *table, struct child_sa *child);
 void sa_table_remove_child(struct sa_table *table, struct child_sa *child);
 
-/* The next claim that has addresses in common with a remote selector; `after` continues (NULL: the
- * first). */
-struct claim *sa_table_next_claim(const struct sa_table *table, const struct selector *remote,
-                                  const struct claim *after);
+/* The next child that claims addresses which a remote selector has, too, or lie between some of its
+ * own that do; `after` continues (NULL: the first). */
+struct child_sa *sa_table_next_claim(const struct sa_table *table, const struct selector *remote,
+                                     const struct child_sa *after);
 
 /* --- An IKE SA --- */
 

@@ -58,17 +58,17 @@ static uint64_t key_by_spi_in(const void *table, const struct hash_node *node)
     return HASH_OWNER(node, const struct child_sa, by_spi_in)->spi_in;
 }
 
-/* A reqid and how many children hold it. */
-struct own_reqid {
-    struct hash_node node;
-    uint32_t reqid;
-    uint32_t count;
-};
-
 static uint64_t key_by_reqid(const void *table, const struct hash_node *node)
 {
     (void)table;
-    return HASH_OWNER(node, const struct own_reqid, node)->reqid;
+    return HASH_OWNER(node, const struct child_sa, by_reqid)->reqid;
+}
+
+static void claimed_range(const struct interval *node, struct interval_range *range)
+{
+    const struct child_sa *child = INTERVAL_OWNER(node, const struct child_sa, claim);
+
+    interval_range_set(range, child->remote_selectors, child->remote_count);
 }
 
 /* Keyed, because they are the peer's choice: one who picks them to meet in one bucket would make
@@ -88,6 +88,7 @@ static uint64_t key_by_spi_out(const void *table, const struct hash_node *node)
 bool sa_table_init(struct sa_table *table, struct context *context)
 {
     *table = (struct sa_table){.next_number = 1};
+    interval_init(&table->claims, claimed_range);
     TAILQ_INIT(&table->all);
     context->random(context->random_context, table->hash_key, sizeof(table->hash_key));
     bool whole = hash_init(&table->by_spi, key_by_spi, table);
@@ -259,21 +260,14 @@ bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa
 #define DYNAMIC_REQID_BASE 0x69800000u
 #define DYNAMIC_REQID_MASK 0x007fffffu
 
-static struct own_reqid *find_reqid(const struct sa_table *table, uint32_t reqid)
+bool sa_table_reqid_taken(const struct sa_table *table, uint32_t reqid)
 {
     struct hash_node *node = hash_first(&table->reqids, reqid);
 
-    for (; node != NULL; node = hash_next(node)) {
-        struct own_reqid *own = HASH_OWNER(node, struct own_reqid, node);
-        if (own->reqid == reqid)
-            return own;
-    }
-    return NULL;
-}
-
-bool sa_table_reqid_taken(const struct sa_table *table, uint32_t reqid)
-{
-    return find_reqid(table, reqid) != NULL;
+    for (; node != NULL; node = hash_next(node))
+        if (HASH_OWNER(node, struct child_sa, by_reqid)->reqid == reqid)
+            return true;
+    return false;
 }
 
 /* From a place that is chance on to the first that is free: the keeper refuses what is another
@@ -288,58 +282,37 @@ uint32_t sa_table_draw_reqid(const struct sa_table *table, const struct context 
     return DYNAMIC_REQID_BASE | (chance & DYNAMIC_REQID_MASK);
 }
 
-/* When memory is out chance alone keeps it apart. */
 void sa_table_hold_reqid(struct sa_table *table, struct child_sa *child)
 {
-    struct own_reqid *own = find_reqid(table, child->reqid);
-
     if (child->reqid_held || child->reqid == child->config->reqid)
         return;
-    if (own == NULL) {
-        own = calloc(1, sizeof(*own));
-        if (own == NULL)
-            return;
-        own->reqid = child->reqid;
-        hash_insert(&table->reqids, &own->node);
-    }
-    own->count++;
+    hash_insert(&table->reqids, &child->by_reqid);
     child->reqid_held = true;
 }
 
 void sa_table_release_reqid(struct sa_table *table, struct child_sa *child)
 {
-    struct own_reqid *own = child->reqid_held ? find_reqid(table, child->reqid) : NULL;
-
+    if (child->reqid_held)
+        hash_remove(&table->reqids, &child->by_reqid);
     child->reqid_held = false;
-    if (own == NULL || --own->count > 0)
-        return;
-    hash_remove(&table->reqids, &own->node);
-    free(own);
 }
 
-struct claim *sa_table_next_claim(const struct sa_table *table, const struct selector *remote,
-                                  const struct claim *after)
+/* --- What children protect --- */
+
+struct child_sa *sa_table_next_claim(const struct sa_table *table, const struct selector *remote,
+                                     const struct child_sa *after)
 {
     struct interval *node =
-        interval_next(&table->claims, remote, after != NULL ? &after->node : NULL);
+        interval_next(&table->claims, remote, after != NULL ? &after->claim : NULL);
 
-    return node != NULL ? INTERVAL_OWNER(node, struct claim, node) : NULL;
+    return node != NULL ? INTERVAL_OWNER(node, struct child_sa, claim) : NULL;
 }
 
-bool sa_table_claim(struct sa_table *table, struct ike_sa *sa, struct child_sa *child)
+void sa_table_claim(struct sa_table *table, struct ike_sa *sa, struct child_sa *child)
 {
     child->owner = sa;
-    if (child->claims != NULL)
-        return true;
-    child->claims = calloc(child->remote_count, sizeof(*child->claims));
-    if (child->claims == NULL)
-        return false;
-    child->claim_count = child->remote_count;
-    for (size_t i = 0; i < child->claim_count; i++) {
-        child->claims[i].child = child;
-        interval_insert(&table->claims, &child->claims[i].node, &child->remote_selectors[i]);
-    }
-    return true;
+    if (child->claim.weight == 0)
+        interval_insert(&table->claims, &child->claim);
 }
 
 void sa_table_list_child(struct sa_table *table, struct child_sa *child)
@@ -356,11 +329,7 @@ void sa_table_unlist_child(struct sa_table *table, struct child_sa *child)
 
 void sa_table_remove_child(struct sa_table *table, struct child_sa *child)
 {
-    for (size_t i = 0; i < child->claim_count; i++)
-        interval_remove(&table->claims, &child->claims[i].node);
-    free(child->claims);
-    child->claims = NULL;
-    child->claim_count = 0;
+    interval_remove(&table->claims, &child->claim);
     sa_table_release_reqid(table, child);
     if (child->listed)
         sa_table_unlist_child(table, child);

@@ -15,6 +15,11 @@ struct item {
     uint64_t inserted; /* 0: not in the tree */
 };
 
+static void range_of(const struct interval *node, struct interval_range *range)
+{
+    interval_range_set(range, &INTERVAL_OWNER(node, const struct item, node)->range, 1);
+}
+
 /* Short and long ones near each other, of both families. */
 static struct selector random_range(uint64_t *random)
 {
@@ -75,11 +80,12 @@ static void check_search(const struct interval_tree *tree, const struct item *it
 static void finds_what_a_list_finds(void **state)
 {
     static struct item items[NODE_COUNT];
-    struct interval_tree tree = {0};
+    struct interval_tree tree;
     uint64_t random = 11;
     size_t count = 0;
     (void)state;
 
+    interval_init(&tree, range_of);
     for (uint64_t step = 1; step < 5000; step++) {
         struct item *item = &items[bytes_random(&random) % NODE_COUNT];
         if (item->inserted != 0) {
@@ -89,7 +95,7 @@ static void finds_what_a_list_finds(void **state)
         } else {
             item->range = random_range(&random);
             item->range.port_end = UINT16_MAX;
-            interval_insert(&tree, &item->node, &item->range);
+            interval_insert(&tree, &item->node);
             item->inserted = step;
             count++;
         }
@@ -117,10 +123,11 @@ static size_t depth_of(const struct interval *node)
 static void stays_shallow(void **state)
 {
     static struct item items[10000];
-    struct interval_tree tree = {0};
+    struct interval_tree tree;
     size_t deepest = 0;
     (void)state;
 
+    interval_init(&tree, range_of);
     for (size_t i = 0; i < 10000; i++) {
         struct selector *range = &items[i].range;
         *range = (struct selector){.family = FAMILY_IPV4, .port_end = UINT16_MAX};
@@ -128,7 +135,7 @@ static void stays_shallow(void **state)
             range->start[1] = range->end[1] = (uint8_t)(i >> 8);
             range->start[2] = range->end[2] = (uint8_t)i;
         }
-        interval_insert(&tree, &items[i].node, range);
+        interval_insert(&tree, &items[i].node);
     }
     for (size_t i = 0; i < 10000; i++)
         if (depth_of(&items[i].node) > deepest)
