@@ -216,8 +216,8 @@ static bool passes(const struct kernel_piece *found)
            found->priority == PIECE_PRIORITY_BYPASS;
 }
 
-/* It bears our tag and nobody wants it: a removal failed.  The job waits until the table is read; for
- * what there is no room now, there is another look. */
+/* It bears our tag and nobody wants it: a removal failed.  The job waits until the table is read;
+ * for what there is no room now, there is another look. */
 static void remove_unknown(struct service *service, const struct kernel_piece *found)
 {
     if (service->job_count >= service->batch_jobs)

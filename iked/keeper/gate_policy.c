@@ -205,8 +205,8 @@ enum status gate_check_install_policy(const struct gate *gate, const struct conf
     uint32_t most = claim_is_any(&claim) ? GATE_SAS_PER_ANY_CHILD : GATE_POLICIES_PER_CHILD;
     if (there == NULL && claim.owner != NULL && claim.owner->policy_count >= most)
         return refuse(reason, "the child has too many policies");
-    if (there != NULL && there->held != NULL) /* in hand: it stays there, whatever was configured since */
-        return STATUS_OK;
+    if (there != NULL && there->held != NULL)
+        return STATUS_OK; /* in hand: it stays there, whatever was configured since */
     return check_overlap(gate, config, child, policy, reason);
 }
 

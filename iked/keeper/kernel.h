@@ -30,8 +30,8 @@ static inline bool reqid_is_dynamic(uint32_t reqid)
 /* The least SPI that is allocated: RFC 4303 reserves 1-255; the first octet stays nonzero. */
 #define KERNEL_SPI_MIN 0x01000000u
 
-/* What KERNEL_SET_BYPASS lets pass: neighbour discovery (RFC 4861), ICMPv6 types 133 to 137, out and
- * in. */
+/* What KERNEL_SET_BYPASS lets pass, out and in: neighbour discovery (RFC 4861), ICMPv6 types 133 to
+ * 137. */
 #define KERNEL_ND_FIRST 133
 #define KERNEL_ND_COUNT 5
 
@@ -138,8 +138,8 @@ enum kernel_notice_kind {
 /* What the kernel says by itself. */
 struct kernel_notice {
     enum kernel_notice_kind kind;
-    /* ACQUIRE: reqid and packet; EXPIRE, MAPPING, SA_GONE: destination, spi, protocol.  MAPPING: the
-     * source is the one that packets come from now, with its port. */
+    /* ACQUIRE: reqid and packet; EXPIRE, MAPPING, SA_GONE: destination, spi, protocol.  MAPPING:
+     * the source is the one that packets come from now, with its port. */
     struct kernel_sa sa;
     struct kernel_piece piece; /* POLICY; POLICY_GONE: piece and direction */
     bool hard;

@@ -203,8 +203,8 @@ void sa_walk_begin(struct sa_walk *walk, struct ledger *ledger, struct owner *ow
 struct sa_record *sa_walk_next(struct sa_walk *walk);
 void sa_walk_end(struct sa_walk *walk);
 
-/* Another look through the kernel's tables begins.  What is told to the kernel from now on counts as
- * seen; what is not seen when it ends is not there. */
+/* Another look through the kernel's tables begins.  What is told to the kernel from now on counts
+ * as seen; what is not seen when it ends is not there. */
 void ledger_next_look(struct ledger *ledger);
 
 /* A new session begins: what is there belongs to the one before. */

@@ -1,5 +1,5 @@
 /*
- * The kernel's policies, and who holds each of them: the part of the ledger (ledger.h) about pieces.
+ * Who holds each of the kernel's policies: the part of the ledger (ledger.h) about pieces.
  *
  * Those that want a piece queue for it.  What is in somebody's hands stays there until he loses it;
  * so owners come in the order in which they began to want it, and all of one owner's that are of

@@ -64,9 +64,9 @@ void service_take(struct service *service, struct effect *effect, uint64_t now_m
 /* Carries out what was taken; the answers are given before it returns. */
 void service_flush(struct service *service);
 
-/* A job to fill, for no request.  What is gathered is carried out first when it makes a batch, unless
- * a request is being taken: so whoever adds many walks the ledger by a walk that outlives removals
- * (sa_walk, hash_walk). */
+/* A job to fill, for no request.  What is gathered is carried out first when it makes a batch,
+ * unless a request is being taken: so whoever adds many walks the ledger by a walk that outlives
+ * removals (sa_walk, hash_walk). */
 struct kernel_job *service_add_job(struct service *service, enum kernel_verb verb);
 
 /* Removes an SA from kernel and ledger. */
@@ -76,8 +76,8 @@ void service_remove_sa(struct service *service, struct sa_record *sa);
 enum status service_set_policy(struct service *service, const struct effect_policy *policy,
                                struct reason *reason);
 
-/* Removes what an owner has for a pair of selectors from ledger and kernel; pieces that others want,
- * too, are theirs from now on. */
+/* Removes what an owner has for a pair of selectors from ledger and kernel; pieces that others
+ * want, too, are theirs from now on. */
 void service_remove_policy(struct service *service, struct policy_record *policy);
 
 /* The same, but what the configuration itself wants for the pair stays, or comes back. */

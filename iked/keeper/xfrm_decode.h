@@ -14,8 +14,8 @@
 /* XFRM_MSG_NEWSA, of a dump or in answer to ALLOCSPI. */
 MUST_USE bool xfrm_decode_sa(const struct nlmsghdr *message, struct kernel_sa *sa);
 
-/* XFRM_MSG_NEWPOLICY, of a dump or a notice, and XFRM_MSG_UPDPOLICY.  False also for those of single
- * sockets. */
+/* XFRM_MSG_NEWPOLICY, of a dump or a notice, and XFRM_MSG_UPDPOLICY.  False also for those of
+ * single sockets. */
 MUST_USE bool xfrm_decode_policy(const struct nlmsghdr *message, struct kernel_piece *piece);
 
 /* XFRM_MSG_ACQUIRE, XFRM_MSG_EXPIRE, XFRM_MSG_MAPPING; and of what others do XFRM_MSG_DELSA,

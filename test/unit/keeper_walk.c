@@ -33,9 +33,9 @@ static struct policy_record *policy_of(const struct owner *owner)
 
 static void have_sas(uint32_t count)
 {
-    reconfigure(
-        "connections: { db: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; any: { local = \"192.0.2.1\"; remote = \"any\"; children: {"
-        "  any: { start = \"never\"; }; }; }; };");
+    reconfigure("connections: { db: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; };"
+                "  any: { local = \"192.0.2.1\"; remote = \"any\"; children: {"
+                "    any: { start = \"never\"; }; }; }; };");
     for (uint32_t i = 0; i < count; i++)
         take(sa_of_any(0x10000 + i));
     service_flush(&service);
