@@ -113,3 +113,37 @@ def test_of_machines_behind(lab_scenario, protocol):
     assert checksum_errors(far) == 0
     talk.once()
     pair.nothing_was_clear()
+
+
+TALKER = ENDS + f"""
+import time
+s.connect((at, {PORT}))
+for i in range(60):
+    s.sendall(b"x")
+    assert s.recv(1) == b"x"
+    print(i, flush=True)
+    time.sleep(0.1)
+"""
+
+
+# What is only preferred to be protected passes in the clear until there is an SA, and then no more.
+def test_begun_in_the_clear(lab_scenario):
+    pair = Pair(lab_scenario, "transport", 4, policy="prefer", start="never")
+    pair.configure()
+    pair.one.start()
+    pair.two.start()
+    Talk(pair, "tcp", pair.a, pair.b, (pair.a.v4, pair.b.v4))
+    log = pair.net.folder / "talker"
+    talker = pair.a.spawn("python3", "-c", TALKER, 6, pair.b.v4, log=log)
+    wait_until(lambda: "3" in log.read_text().split(), 10, "a talk in the clear")
+    assert pair.net.clear_packets() > 0
+    pair.one.up()
+    # What was under way is not meant.
+    pair.ping(2)
+    pair.net.forget_clear()
+    seen = len(log.read_text().split())
+    wait_until(lambda: len(log.read_text().split()) > seen + 10, 10, "more of it")
+    pair.nothing_was_clear()
+    assert pair.net.esp_packets() >= 20
+    talker.kill()
+    talker.wait()
