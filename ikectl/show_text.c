@@ -31,7 +31,10 @@ void note_error(struct table *table, const json_t *connection)
 {
     char age[DURATION_TEXT_MAX];
     const char *error = item_text(connection, "error");
+    const char *uncovered = item_text(connection, "uncovered");
 
+    if (uncovered[0] != '\0')
+        table_note(table, "%s", uncovered);
     if (error[0] != '\0')
         table_note(table, "%s ago: %s", duration_text(item_number(connection, "error_age_ms"), age),
                    error);

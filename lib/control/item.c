@@ -135,13 +135,14 @@ json_t *control_item_connection(const struct connection_view *view)
     const struct connection *connection = view->connection;
     bool failed = view->last_error[0] != '\0';
 
-    return json_pack("{s:s, s:s, s:o, s:o, s:o*, s:o, s:o, s:o, s:o, s:b, s:o*, s:o*, s:o*}",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o*, s:o, s:o, s:o, s:o, s:b, s:o*, s:o*, s:o*, s:o*}",
                      "name", connection->name, "state", view->state, "local",
                      address(&connection->local), "remote", remote_in_use(connection), "peers",
                      peers(connection), "local_id", identity(&connection->local_id), "remote_id",
                      identity(&connection->remote_id), "children", child_names(connection), "sas",
                      number(view->sa_count), "weak_allowed", connection->weak, "silent_ms",
-                     view->silent_ms != 0 ? number(view->silent_ms) : NULL, "error",
+                     view->silent_ms != 0 ? number(view->silent_ms) : NULL, "uncovered",
+                     view->uncovered != NULL ? printable(view->uncovered) : NULL, "error",
                      failed ? printable(view->last_error) : NULL, "error_age_ms",
                      failed ? number(view->last_error_age_ms) : NULL);
 }

@@ -236,8 +236,11 @@ static void acquire(struct engine *engine, const struct kernel_event *event, str
         return;
     }
     link->retry_until_ms = engine->context.now_ms + TRAFFIC_WAITS_MS;
-    if (link_covers(link, child))
+    if (link_covers(link, child)) {
+        if (!link_covers_packet(link, child, &event->local_packet, &event->remote_packet))
+            pair_ask(engine, link, event, child);
         return;
+    }
     report(&engine->context, NULL, SEVERITY_INFO, "acquire", "%s: traffic %s === %s asks for %s",
            link->connection->name, selector_text(&event->local_packet, local),
            selector_text(&event->remote_packet, remote), child->name);

@@ -157,6 +157,8 @@ struct connection_view {
     const char *last_error; /* "" when the last try did well */
     uint64_t last_error_age_ms;
     uint64_t silent_ms; /* the longest of its SAs' */
+    const char
+        *uncovered; /* what the peer has narrowed away and refused to cover then; NULL: nothing */
     size_t sa_count;
 };
 void engine_visit_connections(const struct engine *engine, uint64_t now_ms,

@@ -151,10 +151,13 @@ static void drop_packet(struct link *link)
 /* An SA that is to ask for the child names the packet. */
 static void hand_packet(struct link *link, struct ike_sa *sa, const struct child_config *child)
 {
-    if (link->packet == NULL || link->packet->config != child || sa->packet != NULL)
-        return;
-    sa->packet = link->packet;
-    link->packet = NULL;
+    if (sa->packet == NULL && link->packet != NULL && link->packet->config == child) {
+        sa->packet = link->packet;
+        link->packet = NULL;
+    }
+    if ((link->single_pairs & child_bit(child)) != 0 &&
+        (sa->packet == NULL || sa->packet->config == child))
+        (void)pair_single(sa, child, sa->packet);
 }
 
 void link_call(struct engine *engine, struct link *link, const struct child_config *child,
@@ -212,7 +215,7 @@ void link_start_packet(struct engine *engine, struct link *link, const struct ch
     drop_packet(link);
     link->packet = malloc(sizeof(*link->packet));
     if (link->packet != NULL)
-        *link->packet = (struct packet){child, *local, *remote};
+        *link->packet = (struct packet){.config = child, .local = *local, .remote = *remote};
     link_start(engine, link, child, NULL);
     if (!dial_is_resolving(link))
         drop_packet(link);
@@ -272,7 +275,8 @@ bool link_is_at_work(const struct link *link)
 
     TAILQ_FOREACH (sa, &link->sas, of_link)
         if (sa->handshake != NULL || sa->own != NULL || sa->theirs != NULL ||
-            (sa->wanted_children != 0 && sa->state == IKE_ESTABLISHED) || sa->inherited)
+            ((sa->wanted_children != 0 || sa->packet != NULL) && sa->state == IKE_ESTABLISHED) ||
+            sa->inherited)
             return true;
     return dial_is_resolving(link);
 }
@@ -285,6 +289,8 @@ void link_stalled(struct engine *engine, struct link *link, const char *why)
 
 void link_up(struct engine *engine, struct link *link)
 {
+    char text[REASON_TEXT_MAX];
+
     if (TAILQ_EMPTY(&link->waiting) && link->last_error == NULL && link->failures == 0)
         return;
     if (!link_is_whole(link)) {
@@ -297,7 +303,8 @@ void link_up(struct engine *engine, struct link *link)
     link->retry_until_ms = 0;
     link->lost_children = 0;
     heap_remove(&engine->timers, &link->retry.node);
-    answer_waiting(engine, link, COMMAND_UP, true, "established");
+    bool missing = !TAILQ_EMPTY(&link->waiting) && pair_is_missing(link, text, sizeof(text));
+    answer_waiting(engine, link, COMMAND_UP, !missing, missing ? text : "established");
 }
 
 static bool rekey_is_due(const struct engine *engine, const struct link *link)
@@ -388,8 +395,10 @@ void link_lacks(struct engine *engine, struct link *link)
 
 void link_lost(struct engine *engine, struct link *link)
 {
-    if (TAILQ_EMPTY(&link->sas))
+    if (TAILQ_EMPTY(&link->sas)) {
+        pairs_forget(link); /* the peer may be another one when it comes back */
         answer_waiting(engine, link, COMMAND_DOWN, true, "down");
+    }
     if (!rekey_is_due(engine, link))
         link_rekey_failed(engine, link, "closed before it was rekeyed");
     schedule_retry(engine, link);
@@ -459,6 +468,7 @@ static void link_free(struct engine *engine, struct link *link)
         free(waiting);
     }
     drop_packet(link);
+    pairs_forget(link);
     free(link->last_error);
     free(link->dial);
     free(link);
@@ -486,6 +496,7 @@ static void add_link(struct engine *engine, const struct connection *connection)
     }
     link->retry.kind = TIMER_RETRY;
     TAILQ_INIT(&link->sas);
+    TAILQ_INIT(&link->refused);
     TAILQ_INIT(&link->waiting);
     TAILQ_INSERT_TAIL(&engine->links, link, entry);
     hash_insert(&engine->links_by_name, &link->by_name);
@@ -557,6 +568,7 @@ static void apply_change(void *context, enum config_change change, const struct 
                 drop_sa(changes, sa);
         }
         drop_packet(link);
+        pairs_forget(link);
         link->connection = after;
     } else if (changes->phase == PHASE_ADD && come) {
         add_link(engine, after);

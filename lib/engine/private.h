@@ -15,6 +15,18 @@ struct waiting {
 };
 TAILQ_HEAD(waiting_list, waiting);
 
+/* A pair of configured selectors for which the peer, or a limit, has left us without a child. */
+struct refused_pair {
+    TAILQ_ENTRY(refused_pair) entry;
+    const struct child_config *config;
+    struct selector local;
+    struct selector remote;
+    uint64_t until_ms; /* it is not asked for again before */
+    uint32_t failures; /* in a row */
+    char why[64];
+};
+TAILQ_HEAD(refused_pairs, refused_pair);
+
 /* The run-time state of a configured connection. */
 struct link {
     TAILQ_ENTRY(link) entry;
@@ -25,6 +37,8 @@ struct link {
     struct waiting_list waiting;
     struct dial *dial;     /* NULL: the peer has the one address */
     struct packet *packet; /* that has just asked for a child; NULL: none */
+    struct refused_pairs refused;
+    uint64_t single_pairs; /* bits: children of which the peer takes one pair of selectors each */
     struct timer retry;
     uint64_t retry_until_ms; /* traffic waits in the kernel until then: worth trying again */
     uint32_t failures;       /* in a row */
@@ -374,6 +388,43 @@ void dial_answer(struct engine *engine, const struct answer *answer);
  * `has_more`: there are other addresses, so that this one need not be tried for long. */
 void link_call(struct engine *engine, struct link *link, const struct child_config *child,
                const struct address *remote, uint64_t replaces, bool has_more);
+
+/* --- pair.c: several children of one configured, each for a part --- */
+
+/* Is a packet of the child's traffic covered by a standing child of it? */
+bool link_covers_packet(const struct link *link, const struct child_config *config,
+                        const struct selector *local, const struct selector *remote);
+
+/* A packet of a configured child that stands is not covered by what stands of it: the peer has
+ * narrowed that away.  One more child is asked for, with the pair that holds the packet. */
+void pair_ask(struct engine *engine, struct link *link, const struct kernel_event *event,
+              const struct child_config *config);
+
+/* The same, when nothing else is to be done; false: there is none, or it is there. */
+bool pair_wish(struct engine *engine, struct ike_sa *sa, enum status *status,
+               struct reason *reason);
+
+/* SINGLE_PAIR_REQUIRED: the pair of the packet (NULL: the first one) is to be asked for next.
+ * False when memory is out. */
+bool pair_single(struct ike_sa *sa, const struct child_config *config, const struct packet *packet);
+
+/* What has become of a child that was asked for with a pair. */
+void pair_made(struct engine *engine, struct link *link, struct ike_sa *sa, struct child_sa *made,
+               const struct packet *packet);
+void pair_refused(struct engine *engine, struct link *link, const struct packet *packet,
+                  const char *why);
+
+/* A configured child all of whose pairs were to be up, and of which the peer takes one pair each:
+ * which pair is missing?  False: none. */
+bool pair_is_missing(const struct link *link, char *text, size_t size);
+
+/* Are all pairs of the child covered? */
+bool pairs_are_covered(const struct ike_sa *sa, const struct child_config *config);
+
+/* "child n: 10.3.0.0/16 === 10.2.0.0/16: TS_UNACCEPTABLE"; NULL: all is well. */
+char *pair_text(const struct link *link, char *text, size_t size);
+
+void pairs_forget(struct link *link);
 
 /* --- link_dead.c --- */
 

@@ -54,7 +54,11 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     if (initial_contact)
         sa_forget_older(engine, sa);
     sa_close_surplus(engine, sa);
-    if (child_error != 0) {
+    if (child_error == V2_N_SINGLE_PAIR_REQUIRED && sa->initiator && link != NULL &&
+        pair_single(sa, wanted, sa->packet)) {
+        report(context, sa, SEVERITY_INFO, "single-pair",
+               "the peer takes one pair of networks for each child: it is asked for one");
+    } else if (child_error != 0) {
         report(context, sa, SEVERITY_WARNING, "child-failed", "%s", refusal.text);
         if (sa->initiator) {
             link_failed(engine, link, refusal.text);

@@ -158,6 +158,8 @@ static bool rebind_creation(struct creation *creation, const struct rebinding *r
             rebound(creation->config, rebinding->before, rebinding->after, rebinding->all);
         whole = whole && creation->config != NULL;
     }
+    if (creation->packet != NULL)
+        creation->packet->config = creation->config;
     if (creation->heir != NULL)
         creation->heir->connection = rebinding->after;
     return whole;

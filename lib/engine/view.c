@@ -53,10 +53,11 @@ static void view_child(struct child_view *view, const struct child_sa *child, ui
         .config = child->config,
         .age_ms = now_ms - child->created_ms,
     };
-    view->narrowed = side_is_narrowed(child->config->local, child->config->local_count, view->local,
-                                      view->local_count) ||
-                     side_is_narrowed(child->config->remote, child->config->remote_count,
-                                      view->remote, view->remote_count);
+    view->narrowed = !pairs_are_covered(child->owner, child->config) &&
+                     (side_is_narrowed(child->config->local, child->config->local_count,
+                                       view->local, view->local_count) ||
+                      side_is_narrowed(child->config->remote, child->config->remote_count,
+                                       view->remote, view->remote_count));
 }
 
 /* It is asked, and has not answered at once. */
@@ -162,8 +163,10 @@ void engine_visit_connections(const struct engine *engine, uint64_t now_ms,
     const struct link *link;
 
     TAILQ_FOREACH (link, &engine->links, entry) {
+        char uncovered[REASON_TEXT_MAX];
         struct connection_view view = {
             .connection = link->connection,
+            .uncovered = pair_text(link, uncovered, sizeof(uncovered)),
             .last_error = link->last_error == NULL ? "" : link->last_error,
             .last_error_age_ms = link->last_error == NULL ? 0 : now_ms - link->last_error_ms,
             .silent_ms = link_silent_ms(link, now_ms),

@@ -101,7 +101,7 @@ static bool next_wish(struct engine *engine, struct ike_sa *sa, enum status *sta
         *status = create_start(context, sa, CREATE_CHILD, config, NULL, reason);
         return true;
     }
-    return false;
+    return pair_wish(engine, sa, status, reason);
 }
 
 static void earlier(uint64_t *due_ms, uint64_t other_ms)
@@ -340,6 +340,8 @@ static void child_done(struct engine *engine, struct ike_sa *sa, const struct cr
         link_serves(engine, link);
     if (creation->kind == CREATE_REKEY_CHILD)
         child_rekeyed(engine, sa, creation, made);
+    if (link != NULL)
+        pair_made(engine, link, sa, made, creation->packet);
     sa_resolve_twins(engine, sa, made);
 }
 
@@ -453,6 +455,24 @@ static void rekey_useless(struct engine *engine, struct ike_sa *sa, struct child
     link_rekey_failed(engine, sa->link, creation->why.text);
 }
 
+static bool asked_for_pair(const struct creation *creation)
+{
+    return creation->packet != NULL && creation->packet->pair;
+}
+
+/* No child came of it.  Beside others of the same one lacks what it was to cover; without any, the
+ * connection has failed. */
+static void child_failed(struct engine *engine, struct ike_sa *sa, const struct creation *creation,
+                         const char *why, const char *text)
+{
+    struct link *link = link_of_child(engine, sa, creation->config);
+
+    if (link != NULL && asked_for_pair(creation))
+        pair_refused(engine, link, creation->packet, why);
+    if (link == NULL || !asked_for_pair(creation) || !link_covers(link, creation->config))
+        link_failed(engine, link, text);
+}
+
 /* The peer has answered, and what it has made is not followed. */
 static void own_useless(struct engine *engine, struct ike_sa *sa, const struct creation *creation)
 {
@@ -466,7 +486,9 @@ static void own_useless(struct engine *engine, struct ike_sa *sa, const struct c
                                : ": the new one is deleted");
     if (creation->closes)
         sa->delete_asked = true;
-    if (creation->closes || creation->kind == CREATE_CHILD)
+    if (creation->kind == CREATE_CHILD)
+        child_failed(engine, sa, creation, "the answer was of no use", why);
+    else if (creation->closes)
         link_failed(engine, sa->link, why);
     if (creation->closes)
         link_rekey_failed(engine, sa->link, why);
@@ -474,8 +496,18 @@ static void own_useless(struct engine *engine, struct ike_sa *sa, const struct c
         rekey_useless(engine, sa, old, creation);
 }
 
+static void want_again(struct ike_sa *sa, struct creation *creation)
+{
+    if (asked_for_pair(creation) && sa->packet == NULL) {
+        sa->packet = creation->packet;
+        creation->packet = NULL;
+    } else if (creation->kind == CREATE_CHILD) {
+        sa_want_child(sa, creation->config);
+    }
+}
+
 /* What the peer said to an exchange of ours. */
-static void own_failed(struct engine *engine, struct ike_sa *sa, const struct creation *creation)
+static void own_failed(struct engine *engine, struct ike_sa *sa, struct creation *creation)
 {
     struct child_sa *old = child_find(sa, creation->old_child);
     struct ike_sa *rival =
@@ -492,8 +524,7 @@ static void own_failed(struct engine *engine, struct ike_sa *sa, const struct cr
         return;
     }
     if (is_temporary(engine, sa, creation)) {
-        if (creation->kind == CREATE_CHILD)
-            sa_want_child(sa, creation->config);
+        want_again(sa, creation);
         put_off(engine, sa);
         return;
     }
@@ -513,10 +544,13 @@ static void own_failed(struct engine *engine, struct ike_sa *sa, const struct cr
     if (creation->error == V2_N_NO_PROPOSAL_CHOSEN && creation->group == GROUP_NONE &&
         !sa->peer_wants_pfs) {
         sa->peer_wants_pfs = true;
-        if (creation->kind == CREATE_CHILD)
-            sa_want_child(sa, creation->config);
+        want_again(sa, creation);
         return;
     }
+    if (creation->kind == CREATE_CHILD && creation->error == V2_N_SINGLE_PAIR_REQUIRED &&
+        sa->link != NULL && !asked_for_pair(creation) &&
+        pair_single(sa, creation->config, creation->packet))
+        return;
     const char *why =
         creation->error == 0 ? "the kernel or the provider" : v2_notify_name(creation->error);
     const char *advice = creation->kind == CREATE_REKEY_IKE ? "" : child_advice(creation->error);
@@ -525,7 +559,7 @@ static void own_failed(struct engine *engine, struct ike_sa *sa, const struct cr
     if (creation->kind == CREATE_CHILD) {
         char text[REASON_TEXT_MAX];
         snprintf(text, sizeof(text), "child %s: %s%s", creation->config->name, why, advice);
-        link_failed(engine, sa->link, text);
+        child_failed(engine, sa, creation, why, text);
         return;
     }
     link_rekey_failed(engine, sa->link, why);

@@ -43,7 +43,7 @@ enum status auth_start(struct context *context, struct ike_sa *sa, struct reason
 
     ike_sa_step(sa, IKE_AWAIT_SIGN);
     if (!sa->lone) {
-        sa->handshake->child = child_propose(context, sa, sa->handshake->wanted);
+        sa->handshake->child = child_propose(context, sa, sa->handshake->wanted, sa->packet);
         if (sa->handshake->child == NULL || child_ask_spi(context, sa, &sa->handshake->step,
                                                           sa->handshake->child, true) != STATUS_OK)
             return step_fault(context, reason);
@@ -71,10 +71,8 @@ enum status auth_request_send(struct context *context, struct ike_sa *sa, struct
         v2_write_id(&writer, V2_IDR, connection->remote_id.type,
                     slice_of(connection->remote_id.data, connection->remote_id.size));
     v2_write_auth(&writer, V2_AUTH_PSK, buffer_slice(&handshake->auth));
-    if (handshake->child != NULL) {
+    if (handshake->child != NULL)
         child_write_offer(&writer, handshake->child, slice_of(NULL, 0), GROUP_NONE, sa->packet);
-        ike_sa_drop_packet(sa);
-    }
     if (mobike_wanted(sa))
         mobike_offer(&writer);
     sa->state = IKE_AWAIT_AUTH_REPLY;
@@ -198,6 +196,13 @@ enum status auth_reply(struct context *context, struct ike_sa *sa,
                       : take_child(context, sa, message, &sa->handshake->refusal);
     if (status != STATUS_OK)
         sa->handshake->child_error = V2_N_NO_PROPOSAL_CHOSEN;
+    /* RFC 7296 section 2.9: what it was asked for is to be asked for once more, with one pair. */
+    bool single = status != STATUS_OK && !sa->lone && !(sa->packet != NULL && sa->packet->pair) &&
+                  message_find_error(message) == V2_N_SINGLE_PAIR_REQUIRED;
+    if (single)
+        sa->handshake->child_error = V2_N_SINGLE_PAIR_REQUIRED;
+    else if (!sa->lone)
+        ike_sa_drop_packet(sa);
     sa->remote_id_type = remote_id.type;
     mobike_agree(context, sa, message);
     ike_sa_step(sa, IKE_AWAIT_VERIFY);

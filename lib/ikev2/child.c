@@ -82,16 +82,20 @@ static void set_reqid(struct context *context, const struct ike_sa *sa, struct c
 }
 
 struct child_sa *child_propose(struct context *context, const struct ike_sa *sa,
-                               const struct child_config *config)
+                               const struct child_config *config, const struct packet *packet)
 {
     struct child_sa *child = child_new(context, config);
+    bool pair = packet != NULL && packet->config == config && packet->pair;
     const struct selector *remote;
     struct selector own;
 
     if (child == NULL)
         return NULL;
+    child->exact = pair;
     size_t remote_count = child_allowed_remote(sa, config, &own, &remote);
-    if (!child_set_selectors(child, config->local, config->local_count, remote, remote_count)) {
+    if (!(pair ? child_set_selectors(child, &packet->pair_local, 1, &packet->pair_remote, 1)
+               : child_set_selectors(child, config->local, config->local_count, remote,
+                                     remote_count))) {
         child_free(child);
         return NULL;
     }
@@ -125,7 +129,7 @@ static void write_selectors(struct v2_writer *writer, uint8_t payload,
 
 static bool is_of_child(const struct packet *packet, const struct child_sa *child)
 {
-    return packet != NULL && packet->config == child->config &&
+    return packet != NULL && packet->config == child->config && !packet->silent &&
            child->local_count < V2_SELECTORS_MAX && child->remote_count < V2_SELECTORS_MAX &&
            selectors_within(child->local_selectors, child->local_count, &packet->local, 1) &&
            selectors_within(child->remote_selectors, child->remote_count, &packet->remote, 1);

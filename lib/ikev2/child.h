@@ -23,9 +23,10 @@ const char *child_advice(uint16_t error);
 MUST_USE enum status child_offer_parse(struct child_offer *offer, const struct ike_message *message,
                                        struct reason *reason);
 
-/* Initiator: a child as configured, with a reqid; NULL when memory is out. */
+/* Initiator: a child as configured, or with no more than the pair of selectors that `packet` (NULL:
+ * none) asks for; with a reqid.  NULL when memory is out. */
 struct child_sa *child_propose(struct context *context, const struct ike_sa *sa,
-                               const struct child_config *config);
+                               const struct child_config *config, const struct packet *packet);
 
 /* Initiator: writes USE_TRANSPORT_MODE, SA, the nonce (none in IKE_AUTH, where it is empty), TSi
  * and TSr for it.  `group`: of the exchange's KE payload, GROUP_NONE: it has none.  The selectors

@@ -24,7 +24,8 @@
 static struct child_sa *propose(struct context *context, const struct ike_sa *sa,
                                 const struct child_config *config, const struct child_sa *old)
 {
-    struct child_sa *child = child_propose(context, sa, config);
+    struct child_sa *child =
+        child_propose(context, sa, config, old == NULL ? sa->own->packet : NULL);
 
     if (child == NULL || old == NULL)
         return child;
@@ -74,6 +75,10 @@ enum status create_start(struct context *context, struct ike_sa *sa, enum creati
     if (sa->own == NULL)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     sa->own->config = config;
+    if (kind == CREATE_CHILD && sa->packet != NULL && sa->packet->config == config) {
+        sa->own->packet = sa->packet; /* what is tried again is asked for without */
+        sa->packet = NULL;
+    }
     sa->own->old_child = old == NULL ? 0 : old->number;
     sa->own->state = CREATE_AWAIT_KEY;
     if (prepare(context, sa, sa->own, old) == STATUS_OK)
@@ -111,7 +116,7 @@ static void write_child(const struct ike_sa *sa, const struct creation *creation
                         slice_of(NULL, 0));
     }
     child_write_offer(writer, creation->child, buffer_slice(&creation->nonce_i), creation->group,
-                      old == NULL ? sa->packet : NULL);
+                      creation->packet);
 }
 
 static enum status send_request(struct context *context, struct ike_sa *sa,
@@ -195,14 +200,6 @@ static enum status accept(struct context *context, struct ike_sa *sa, struct cre
     return status;
 }
 
-/* It was named in the request that is answered now; what is tried again is asked for without. */
-static void drop_packet(struct ike_sa *sa, const struct creation *creation)
-{
-    if (sa->packet != NULL && creation->kind == CREATE_CHILD &&
-        sa->packet->config == creation->config)
-        ike_sa_drop_packet(sa);
-}
-
 /* The peer holds for made what we cannot or will not use.  What it made is deleted; where it was an
  * IKE SA, or the answer could not even be read, the two ends do not know the same any more, and the
  * whole is closed (section 2.21.3).  Either way with a Delete. */
@@ -225,7 +222,6 @@ static void give_up(struct context *context, struct ike_sa *sa, struct creation 
 enum status create_reply_unread(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     message_request_done(context, sa);
-    drop_packet(sa, sa->own);
     give_up(context, sa, sa->own, reason);
     return STATUS_OK;
 }
@@ -257,7 +253,6 @@ enum status create_reply(struct context *context, struct ike_sa *sa,
     if (message_find_error(message) != 0)
         return create_reply_error(context, sa, message, reason);
     message_request_done(context, sa);
-    drop_packet(sa, creation);
     enum status status = accept(context, sa, creation, message, reason);
     if (status == STATUS_OK && creation->group != GROUP_NONE)
         status = creation_parse_ke(message, creation->group, &public, reason);
@@ -311,7 +306,6 @@ enum status create_reply_error(struct context *context, struct ike_sa *sa,
     if (message_find_notify(message, V2_N_INVALID_KE_PAYLOAD, &notify) &&
         follow_group(context, sa, creation, notify.data) == STATUS_OK)
         return STATUS_OK;
-    drop_packet(sa, creation);
     creation->state = CREATE_FAILED;
     creation->error = error == 0 ? V2_N_NO_PROPOSAL_CHOSEN : error;
     /* Beside an error, known or not, nothing counts (section 3.10.1); who sends more may hold it for

@@ -353,6 +353,7 @@ void creation_end(struct context *context, struct ike_sa *sa, struct creation **
     buffer_free(&creation->nonce_i);
     buffer_free(&creation->nonce_r);
     buffer_free(&creation->rival_nonce);
+    free(creation->packet);
     free(creation);
     *place = NULL;
 }

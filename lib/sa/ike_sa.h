@@ -120,7 +120,7 @@ struct handshake {
     struct buffer auth;          /* our AUTH data */
     struct child_sa *child;      /* until it is installed */
     uint32_t auth_life_s;        /* initiator: the peer's AUTH_LIFETIME; 0: none */
-    uint16_t child_error;        /* responder: why there is no child; a notify type */
+    uint16_t child_error;        /* why there is no child; a notify type */
     uint8_t child_proposal;      /* responder: number of the chosen proposal */
     uint8_t init_proposal;
     uint8_t cookies; /* how often a COOKIE was asked of us */
@@ -172,6 +172,7 @@ struct creation {
     struct buffer public;
     struct buffer nonce_i;
     struct buffer nonce_r;
+    struct packet *packet;  /* ours: for which the child is made; NULL: none */
     struct child_sa *child; /* until it is in its SA's list */
     struct ike_sa *heir;    /* REKEY_IKE: until it is established */
 };
@@ -237,6 +238,11 @@ struct packet {
     const struct child_config *config; /* whose it is */
     struct selector local;
     struct selector remote;
+    bool
+        pair; /* no more than this pair of configured selectors, which holds it, is asked for ... */
+    bool silent; /* ... and the packet itself is not named */
+    struct selector pair_local;
+    struct selector pair_remote;
 };
 
 struct link;       /* the engine's run-time state of a connection */

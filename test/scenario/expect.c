@@ -233,21 +233,23 @@ static bool expect_silent(struct script *script, const struct host *host, const 
 
 struct error_wanted {
     const char *connection;
+    bool uncovered; /* that, not the error */
     char error[REASON_TEXT_MAX];
 };
 
 static void take_error(void *context, const struct connection_view *view)
 {
     struct error_wanted *wanted = context;
+    const char *text = wanted->uncovered ? view->uncovered : view->last_error;
 
     if (strcmp(view->connection->name, wanted->connection) == 0)
-        snprintf(wanted->error, sizeof(wanted->error), "%s", view->last_error);
+        snprintf(wanted->error, sizeof(wanted->error), "%s", text == NULL ? "" : text);
 }
 
 static bool expect_error(struct script *script, const struct host *host, const char *connection,
-                         char *const *words, size_t count)
+                         bool uncovered, char *const *words, size_t count)
 {
-    struct error_wanted wanted = {.connection = connection};
+    struct error_wanted wanted = {.connection = connection, .uncovered = uncovered};
 
     engine_visit_connections(host->engine, script->world.now_ms, take_error, &wanted);
     if (count == 0)
@@ -288,8 +290,9 @@ bool expect_run(struct script *script, char *const *words, size_t count)
         return expect_state(script, host, words[2], words[3]);
     if (count > 3 && strcmp(words[0], "silent") == 0)
         return expect_silent(script, host, words[2], words[3]);
-    if (count > 2 && strcmp(words[0], "error") == 0)
-        return expect_error(script, host, words[2], words + 3, count - 3);
+    bool uncovered = strcmp(words[0], "uncovered") == 0;
+    if (count > 2 && (uncovered || strcmp(words[0], "error") == 0))
+        return expect_error(script, host, words[2], uncovered, words + 3, count - 3);
     if (count > 3 && strcmp(words[0], "counter") == 0)
         return expect_number(script, words[2], host_counter(host, words[2]), words[3]);
     if (strcmp(words[0], "kept") == 0)

@@ -64,7 +64,7 @@
  *   expect delivered|refused HOST N
  *   expect counter HOST NAME N     expect idle HOST (no timer is armed)
  *   expect state HOST CONNECTION STATE      as `show` has it
- *   expect error HOST CONNECTION [WORDS...] the same; without words: there is none
+ *   expect error|uncovered HOST CONNECTION [WORDS...] the same; without words: there is none
  *   expect silent HOST CONNECTION N         for so many seconds, while it is asked; 0: it is not
  *   expect narrowed HOST N         children with less than is configured
  *   expect kept HOST               all its SAs with keys are as they were before the last forge

@@ -514,10 +514,13 @@ static void connection_item_is_golden(void **state)
     view.sa_count = 2;
     view.last_error = "no answer";
     view.last_error_age_ms = 5000;
-    assert_json(control_item_connection(&view),
-                "{\"name\":\"db\",\"state\":\"down\",\"local\":\"192.0.2.1\",\"remote\":\"any\","
-                "\"local_id\":\"192.0.2.1\",\"remote_id\":\"any\",\"children\":[\"lan\"],"
-                "\"sas\":2,\"weak_allowed\":true,\"error\":\"no answer\",\"error_age_ms\":5000}");
+    view.uncovered = "child lan does not cover it";
+    assert_json(
+        control_item_connection(&view),
+        "{\"name\":\"db\",\"state\":\"down\",\"local\":\"192.0.2.1\",\"remote\":\"any\","
+        "\"local_id\":\"192.0.2.1\",\"remote_id\":\"any\",\"children\":[\"lan\"],"
+        "\"sas\":2,\"weak_allowed\":true,"
+        "\"uncovered\":\"child lan does not cover it\",\"error\":\"no answer\",\"error_age_ms\":5000}");
 }
 
 static void policy_item_is_golden(void **state)

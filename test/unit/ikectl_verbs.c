@@ -552,6 +552,10 @@ static void an_ike_sa_without_a_child_is_told(void **state)
     "\"remote\":[\"10.2.0.0/16\"],\"configured_local\":[\"10.1.0.0/16\",\"10.9.0.0/16\"],"     \
     "\"configured_remote\":[\"10.2.0.0/16\"]}]}"
 
+#define UNCOVERED                                                                         \
+    "{\"name\":\"web\",\"state\":\"up\",\"remote\":\"192.0.2.2\",\"children\":[\"web\"]," \
+    "\"uncovered\":\"child web does not cover all: TS_UNACCEPTABLE\"}"
+
 static void what_the_peer_has_narrowed_is_told(void **state)
 {
     (void)state;
@@ -569,6 +573,11 @@ static void what_the_peer_has_narrowed_is_told(void **state)
         EXIT_DONE);
     assert_non_null(
         strstr(last.out, "\n    child web is narrowed by the peer: ikectl show sas web\n"));
+    assert_int_equal(run(OVERVIEW_OF("{\"id\":1,\"connection\":" UNCOVERED "}\n",
+                                     "{\"id\":2,\"sa\":" LESS "}\n"),
+                         "show", NULL),
+                     EXIT_DONE);
+    assert_non_null(strstr(last.out, "\n    child web does not cover all: TS_UNACCEPTABLE\n"));
 }
 
 static void crowded_overview_counts_the_rest(void **state)
