@@ -133,24 +133,24 @@ static void put_off(struct service *service)
 
 /* --- What is ours, and as it should be --- */
 
-static uint8_t parts_of(const struct policy_template *template)
+static uint8_t parts_of(const struct piece_record *piece)
 {
     uint8_t parts = 1u << KERNEL_OUT | 1u << KERNEL_IN;
 
-    return template->mode == CHILD_TUNNEL ? parts | 1u << KERNEL_FORWARD : parts;
+    return piece_mode(piece) == CHILD_TUNNEL ? parts | 1u << KERNEL_FORWARD : parts;
 }
 
 static bool is_as_told(const struct piece_record *piece, const struct kernel_piece *found)
 {
-    const struct policy_template *is = piece_template(piece);
+    struct policy_template is;
 
-    return !found->plain && !found->blocks && !found->partial &&
-           found->template.reqid == is->reqid && found->template.mode == is->mode &&
-           found->template.policy == is->policy && found->template.protocol == is->protocol &&
-           found->priority == piece_priority(&piece->piece, is->policy) &&
-           address_same_host(&found->template.local, &is->local) &&
+    return piece_template(piece, &is) && !found->plain && !found->blocks && !found->partial &&
+           found->template.reqid == is.reqid && found->template.mode == is.mode &&
+           found->template.policy == is.policy && found->template.protocol == is.protocol &&
+           found->priority == piece_priority(&piece->piece, is.policy) &&
+           address_same_host(&found->template.local, &is.local) &&
            (found->direction != KERNEL_OUT ||
-            address_same_host(&found->template.remote, &is->remote));
+            address_same_host(&found->template.remote, &is.remote));
 }
 
 static void see_piece(const struct ledger *ledger, struct piece_record *piece,
@@ -166,7 +166,7 @@ static void see_piece(const struct ledger *ledger, struct piece_record *piece,
         piece->parts = 0;
     piece->part_seen = ledger->look;
     piece->parts |= (uint8_t)(1u << found->direction);
-    uint8_t all = parts_of(piece_template(piece));
+    uint8_t all = parts_of(piece);
     if ((piece->parts & all) == all)
         piece->seen = ledger->look;
 }

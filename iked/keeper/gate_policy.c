@@ -225,7 +225,7 @@ enum status gate_check_remove_policy(const struct gate *gate, const struct confi
         return refuse(reason, "no such policy of the child's");
     struct child_selectors pair = policy_pair(there);
     if (config_policy(gate->config, owner, &pair, &configured) &&
-        there->template->is.reqid == configured.reqid)
+        there->template->reqid->reqid == configured.reqid)
         return refuse(reason, "the configuration wants this policy");
     return STATUS_OK;
 }

@@ -67,12 +67,16 @@ struct sa_record {
     uint8_t seen;    /* the ledger's `look` in which the kernel last had it */
 };
 
-/* Policies of one reqid that lead to the same ends share this. */
+/* Policies of one reqid that lead to the same ends share this (policy_template_of). */
 struct template_use {
     struct template_use *next; /* of the reqid */
     struct reqid_use *reqid;
     uint32_t use_count;
-    struct policy_template is;
+    uint8_t protocol; /* enum v2_protocol */
+    uint8_t mode;     /* enum child_mode */
+    uint8_t policy;   /* enum child_policy */
+    uint8_t family;   /* of both ends */
+    uint8_t ends[];   /* the addresses, the local one first */
 };
 
 struct policy_record;
@@ -88,15 +92,18 @@ struct policy_record {
     struct hash_node node;
     struct template_use *template; /* whose reqid's owner it is */
     struct held_pair *held;        /* NULL: as configured, no SA's own */
-    uint32_t session;
-    bool for_any; /* its connection takes any peer */
+    uint32_t session : 23;
+    bool for_any : 1; /* its connection takes any peer */
     uint8_t pair_size;
     uint8_t pair[]; /* the local selector, then the remote one (selector_pack) */
 };
 
 /* One of those that want a piece. */
 struct piece_want {
-    struct piece_want *below; /* who waits for it to go */
+    union {
+        struct piece_want *below; /* who waits for it to go */
+        uint32_t left_reqid;      /* no policy: of the template that was left behind */
+    };
     struct policy_record *policy;
 };
 
@@ -109,7 +116,6 @@ struct piece_record {
     uint8_t seen;          /* the ledger's `look` in which the kernel last had all of it ... */
     uint8_t part_seen;     /* ... and some of it: */
     uint8_t parts;         /* bits of enum kernel_direction */
-    uint32_t left_reqid;   /* left behind: of the template */
     struct piece_want top; /* no policy: it was left behind by an earlier keeper */
 };
 
@@ -124,7 +130,7 @@ struct ledger {
     struct sa_walk *walks; /* those under way */
     uint8_t hash_key[16];
     uint8_t look; /* the number, never 0, of the latest look through the kernel's tables */
-    uint32_t session;
+    uint32_t session : 23;
     uint32_t sa_count;
     uint32_t orphan_count;
 };
@@ -227,6 +233,9 @@ void ledger_remove_policy(struct ledger *ledger, struct policy_record *policy);
 
 /* What it protects, and whose it is. */
 struct child_selectors policy_pair(const struct policy_record *policy);
+
+/* Where it leads. */
+struct policy_template policy_template_of(const struct policy_record *policy);
 struct owner *policy_owner(const struct policy_record *policy);
 
 /* Of policies for one piece the one of the lower class holds it: first what is required, then what
@@ -251,8 +260,8 @@ struct piece_record *ledger_add_piece(struct ledger *ledger, const struct piece 
 /* Nobody wants it. */
 void ledger_remove_piece(struct ledger *ledger, struct piece_record *piece);
 
-/* What the kernel has been told; NULL: it is left behind. */
-const struct policy_template *piece_template(const struct piece_record *piece);
+/* What the kernel has been told; false: it is left behind. */
+bool piece_template(const struct piece_record *piece, struct policy_template *template);
 uint8_t piece_mode(const struct piece_record *piece);
 
 /* A policy that wants it takes its place among the others.  Within a class owners come in the order

@@ -12,7 +12,7 @@
 
 #define KEY_OCTETS_MAX 64
 
-_Static_assert(sizeof(struct piece_record) <= 80, "a piece's record is small");
+_Static_assert(sizeof(struct piece_record) <= 72, "a piece's record is small");
 
 /* --- The table --- */
 
@@ -44,11 +44,16 @@ bool pieces_init(struct ledger *ledger)
     return hash_init(&ledger->pieces, key_of_piece, ledger);
 }
 
+static struct piece_want *waiting(const struct piece_record *piece)
+{
+    return piece->top.policy != NULL ? piece->top.below : NULL;
+}
+
 static void forget_waiting(struct piece_record *piece)
 {
     struct piece_want *next;
 
-    for (struct piece_want *want = piece->top.below; want != NULL; want = next) {
+    for (struct piece_want *want = waiting(piece); want != NULL; want = next) {
         next = want->below;
         free(want);
     }
@@ -100,14 +105,17 @@ void ledger_remove_piece(struct ledger *ledger, struct piece_record *piece)
     free(piece);
 }
 
-const struct policy_template *piece_template(const struct piece_record *piece)
+bool piece_template(const struct piece_record *piece, struct policy_template *template)
 {
-    return piece->top.policy != NULL ? &piece->top.policy->template->is : NULL;
+    if (piece->top.policy == NULL)
+        return false;
+    *template = policy_template_of(piece->top.policy);
+    return true;
 }
 
 uint8_t piece_mode(const struct piece_record *piece)
 {
-    return piece->top.policy != NULL ? piece_template(piece)->mode : piece->left_mode;
+    return piece->top.policy != NULL ? piece->top.policy->template->mode : piece->left_mode;
 }
 
 /* --- The queue --- */
@@ -158,7 +166,7 @@ static void queue_put(struct piece_record *piece, struct policy_record *policy,
 static struct piece_want *queue_take(struct piece_record *piece, const struct policy_record *policy)
 {
     struct piece_want *above = NULL;
-    struct piece_want *at = &piece->top;
+    struct piece_want *at = piece->top.policy != NULL ? &piece->top : NULL;
 
     while (at != NULL && at->policy != policy) {
         above = at;
@@ -172,7 +180,7 @@ static struct piece_want *queue_take(struct piece_record *piece, const struct po
     else if (above != NULL)
         above->below = NULL;
     else
-        at->policy = NULL;
+        *at = (struct piece_want){0};
     return below != NULL ? below : above != NULL ? at : NULL;
 }
 
@@ -188,7 +196,7 @@ static size_t queue_count(const struct piece_record *piece)
 bool piece_want(struct piece_record *piece, struct policy_record *policy)
 {
     if (piece->top.policy == NULL) {
-        piece->top.policy = policy;
+        piece->top = (struct piece_want){.policy = policy};
         return true;
     }
     struct piece_want *want = queue_count(piece) < PIECE_WANTS_MAX ? malloc(sizeof(*want)) : NULL;

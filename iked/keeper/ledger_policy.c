@@ -10,7 +10,7 @@
 
 #define PAIR_OCTETS_MAX (2 * SELECTOR_OCTETS_MAX)
 
-_Static_assert(sizeof(struct policy_record) <= 32, "a policy's record is small");
+_Static_assert(offsetof(struct policy_record, pair) <= 28, "a policy's record is small");
 
 /* --- The table --- */
 
@@ -79,7 +79,7 @@ struct owner *policy_owner(const struct policy_record *policy)
 
 uint8_t policy_class(const struct policy_record *policy)
 {
-    bool prefers = policy->template->is.policy == POLICY_PREFER;
+    bool prefers = policy->template->policy == POLICY_PREFER;
 
     return (uint8_t)(2 * prefers + (policy->for_any && policy->held == NULL));
 }
@@ -102,11 +102,56 @@ struct policy_record *ledger_find_policy(const struct ledger *ledger, const stru
 
 /* --- Templates --- */
 
-static bool template_equal(const struct policy_template *a, const struct policy_template *b)
+static struct policy_template template_read(const struct template_use *use)
 {
-    return a->reqid == b->reqid && a->protocol == b->protocol && a->mode == b->mode &&
-           a->policy == b->policy && address_equal(&a->local, &b->local) &&
-           address_equal(&a->remote, &b->remote);
+    struct reader reader = reader_of(slice_of(use->ends, 2 * address_size(use->family)));
+    struct policy_template template = {
+        .local = {.family = use->family},
+        .remote = {.family = use->family},
+        .reqid = use->reqid->reqid,
+        .protocol = use->protocol,
+        .mode = use->mode,
+        .policy = use->policy,
+    };
+
+    reader_copy(&reader, template.local.bytes, address_size(use->family));
+    reader_copy(&reader, template.remote.bytes, address_size(use->family));
+    return template;
+}
+
+struct policy_template policy_template_of(const struct policy_record *policy)
+{
+    return template_read(policy->template);
+}
+
+static bool leads_to(const struct template_use *use, const struct policy_template *template)
+{
+    struct policy_template is = template_read(use);
+
+    return is.protocol == template->protocol && is.mode == template->mode &&
+           is.policy == template->policy && address_equal(&is.local, &template->local) &&
+           address_equal(&is.remote, &template->remote);
+}
+
+/* NULL when memory is out. */
+static struct template_use *template_new(const struct policy_template *is, struct reqid_use *reqid)
+{
+    size_t size = address_size(is->local.family);
+    struct template_use *use = calloc(1, sizeof(*use) + 2 * size);
+
+    if (use == NULL)
+        return NULL;
+    struct writer writer = writer_of(use->ends, 2 * size);
+    writer_bytes(&writer, slice_of(is->local.bytes, size));
+    writer_bytes(&writer, slice_of(is->remote.bytes, size));
+    use->protocol = is->protocol;
+    use->mode = is->mode;
+    use->policy = is->policy;
+    use->family = is->local.family;
+    use->reqid = reqid;
+    use->next = reqid->templates;
+    reqid->templates = use;
+    return use;
 }
 
 /* One more use; it is a use of the reqid, too.  NULL when memory is out or the reqid is another
@@ -117,21 +162,16 @@ static struct template_use *template_get(struct ledger *ledger, const struct pol
     struct reqid_use *reqid = reqid_get(ledger, is->reqid, owner);
     struct template_use *use = reqid != NULL ? reqid->templates : NULL;
 
-    while (use != NULL && !template_equal(&use->is, is))
+    while (use != NULL && !leads_to(use, is))
         use = use->next;
     if (use == NULL && reqid != NULL)
-        use = calloc(1, sizeof(*use));
+        use = template_new(is, reqid);
     if (use == NULL) {
         if (reqid != NULL)
             reqid_put(ledger, reqid);
         return NULL;
     }
-    if (use->use_count++ == 0) {
-        use->is = *is;
-        use->reqid = reqid;
-        use->next = reqid->templates;
-        reqid->templates = use;
-    }
+    use->use_count++;
     return use;
 }
 
@@ -189,7 +229,7 @@ static struct policy_record *policy_add(struct ledger *ledger, const struct effe
     uint8_t octets[PAIR_OCTETS_MAX];
     struct slice pair = pair_write(octets, &from->local_selector, &from->remote_selector);
     struct policy_record *policy = ledger->policies.count < LEDGER_POLICIES_MAX
-                                       ? calloc(1, sizeof(*policy) + pair.size)
+                                       ? calloc(1, offsetof(struct policy_record, pair) + pair.size)
                                        : NULL;
 
     if (policy == NULL)
@@ -203,7 +243,7 @@ static struct policy_record *policy_add(struct ledger *ledger, const struct effe
 static bool policy_lead(struct ledger *ledger, struct policy_record *policy,
                         struct template_use *template)
 {
-    bool dynamic = reqid_is_dynamic(template->is.reqid);
+    bool dynamic = reqid_is_dynamic(template->reqid->reqid);
 
     if (dynamic && !hold(ledger, policy))
         return false;

@@ -10,11 +10,13 @@ static bool renew(struct service *service, const struct piece *piece)
 {
     const struct piece_record *record = ledger_find_piece(&service->ledger, piece);
 
-    if (record == NULL || piece_template(record) == NULL)
+    struct policy_template template;
+
+    if (record == NULL || !piece_template(record, &template))
         return false;
     struct kernel_job *job = service_add_job(service, KERNEL_SET_PIECE);
     job->piece = *piece;
-    job->template = *piece_template(record);
+    job->template = template;
     return true;
 }
 

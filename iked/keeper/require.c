@@ -15,9 +15,9 @@ static bool stands(const struct service *service, const struct effect_policy *wa
 
     if (there == NULL)
         return false;
-    const struct policy_template *is = &there->template->is;
-    return is->mode == wanted->mode && is->policy == wanted->policy &&
-           (there->held != NULL || is->reqid == wanted->reqid);
+    struct policy_template is = policy_template_of(there);
+    return is.mode == wanted->mode && is.policy == wanted->policy &&
+           (there->held != NULL || is.reqid == wanted->reqid);
 }
 
 static bool was_left(const struct service *service, const struct effect_policy *wanted)

@@ -127,7 +127,7 @@ static void tell_holder(struct service *service, struct request *request,
     struct kernel_job *job = job_for(service, request, KERNEL_SET_PIECE);
 
     job->piece = piece->piece;
-    job->template = *piece_template(piece);
+    (void)piece_template(piece, &job->template); /* somebody has it */
     piece->seen = service->ledger.look;
     if (mode_before == CHILD_TUNNEL && job->template.mode != CHILD_TUNNEL)
         service_add_job(service, KERNEL_REMOVE_FORWARD)->piece = piece->piece;
@@ -298,11 +298,11 @@ static bool is_for_any(const struct service *service, const struct name *name)
 static bool stands_so(const struct service *service, const struct policy_record *there,
                       const struct effect_policy *wanted, const struct piece *pieces, size_t count)
 {
-    const struct policy_template *is = &there->template->is;
+    struct policy_template is = policy_template_of(there);
 
-    if (is->reqid != wanted->reqid || is->mode != wanted->mode || is->policy != wanted->policy ||
-        is->protocol != wanted->protocol || !address_equal(&is->local, &wanted->local) ||
-        !address_equal(&is->remote, &wanted->remote))
+    if (is.reqid != wanted->reqid || is.mode != wanted->mode || is.policy != wanted->policy ||
+        is.protocol != wanted->protocol || !address_equal(&is.local, &wanted->local) ||
+        !address_equal(&is.remote, &wanted->remote))
         return false;
     for (size_t i = 0; i < count; i++) {
         const struct piece_record *piece = ledger_find_piece(&service->ledger, &pieces[i]);
@@ -372,7 +372,7 @@ void service_give_up_policy(struct service *service, struct policy_record *polic
 
     if (!config_policy(service->gate.config, policy_owner(policy), &pair, &configured))
         service_remove_policy(service, policy);
-    else if (policy->template->is.reqid != configured.reqid)
+    else if (policy->template->reqid->reqid != configured.reqid)
         (void)set_policy(service, NULL, &configured, NULL);
 }
 

@@ -231,7 +231,7 @@ static void adopt_piece(void *context, const struct kernel_piece *found)
         log_line(SEVERITY_ERROR, "out of memory");
         return;
     }
-    piece->left_reqid = found->template.reqid;
+    piece->top.left_reqid = found->template.reqid;
     piece->left_mode = found->template.mode;
 }
 
@@ -398,10 +398,13 @@ static bool policy_may_go(const struct service *service, const struct policy_rec
 
 static bool piece_may_go(const struct service *service, const struct piece_record *piece)
 {
-    const struct owner *owner = ledger_reqid_owner(&service->ledger, piece->left_reqid);
+    if (piece->top.policy != NULL)
+        return false;
+    uint32_t reqid = piece->top.left_reqid;
+    const struct owner *owner = ledger_reqid_owner(&service->ledger, reqid);
 
-    return piece->top.policy == NULL && (owner == NULL || owner->orphan_count == 0) &&
-           !config_wants_piece(service->gate.config, piece->left_reqid, &piece->piece);
+    return (owner == NULL || owner->orphan_count == 0) &&
+           !config_wants_piece(service->gate.config, reqid, &piece->piece);
 }
 
 static void remove_piece(struct service *service, struct piece_record *piece)

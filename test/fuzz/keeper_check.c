@@ -49,7 +49,8 @@ static void check_reqid(const struct ledger *ledger, const struct reqid_use *req
     TAILQ_FOREACH (sa, &reqid->owner->sas, entry)
         uses += sa->reqid == reqid;
     for (const struct template_use *use = reqid->templates; use != NULL; use = use->next) {
-        CHECK(use->reqid == reqid && use->use_count > 0 && use->is.reqid == reqid->reqid);
+        CHECK(use->reqid == reqid && use->use_count > 0 &&
+              (use->family == FAMILY_IPV4 || use->family == FAMILY_IPV6));
         of_templates += use->use_count;
     }
     CHECK(uses + of_templates == reqid->use_count);
@@ -71,7 +72,7 @@ static size_t queues_of(const struct ledger *ledger, const struct policy_record 
     CHECK(pieces_of(&pair.local, &pair.remote, pieces, wanted, NULL) == STATUS_OK);
     for (size_t i = 0; i < *wanted; i++) {
         const struct piece_record *piece = ledger_find_piece(ledger, &pieces[i]);
-        CHECK(piece != NULL);
+        CHECK(piece != NULL && piece->top.policy != NULL);
         for (const struct piece_want *want = &piece->top; want != NULL; want = want->below)
             found += want->policy == policy;
     }
@@ -116,15 +117,13 @@ void check_ledger(const struct ledger *ledger)
         CHECK(found == wanted);
         wants += wanted;
         held += policy->held != NULL;
-        CHECK((policy->held != NULL) == reqid_is_dynamic(policy->template->is.reqid));
+        CHECK((policy->held != NULL) == reqid_is_dynamic(policy->template->reqid->reqid));
     }
     WALK(&ledger->pieces, node)
     {
         const struct piece_record *piece = HASH_OWNER(node, struct piece_record, node);
-        if (piece->top.policy == NULL) {
-            CHECK(piece->top.below == NULL);
+        if (piece->top.policy == NULL)
             continue;
-        }
         check_queue(piece);
         for (const struct piece_want *want = &piece->top; want != NULL; want = want->below)
             wants--;
@@ -137,15 +136,16 @@ void check_ledger(const struct ledger *ledger)
 
 static void check_direction(const struct piece_record *piece, uint8_t direction)
 {
-    const struct policy_template *is = piece_template(piece);
+    struct policy_template is = {0};
     const struct kernel_piece *policy = model_policy(&piece->piece, direction);
 
+    CHECK(piece_template(piece, &is));
     CHECK(policy != NULL && !policy->plain);
-    CHECK(policy->template.reqid == is->reqid && policy->template.mode == is->mode &&
-          policy->template.policy == is->policy);
-    CHECK(address_same_host(&policy->template.local, &is->local));
-    CHECK(direction != KERNEL_OUT || address_same_host(&policy->template.remote, &is->remote));
-    CHECK(policy->priority == piece_priority(&piece->piece, is->policy));
+    CHECK(policy->template.reqid == is.reqid && policy->template.mode == is.mode &&
+          policy->template.policy == is.policy);
+    CHECK(address_same_host(&policy->template.local, &is.local));
+    CHECK(direction != KERNEL_OUT || address_same_host(&policy->template.remote, &is.remote));
+    CHECK(policy->priority == piece_priority(&piece->piece, is.policy));
 }
 
 void check_kernel(const struct ledger *ledger)

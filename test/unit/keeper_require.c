@@ -178,7 +178,7 @@ static void what_was_left_can_be_spared(void **state)
         pieces_of(&db.policy.local_selector, &db.policy.remote_selector, pieces, &count, NULL),
         STATUS_OK);
     struct piece_record *left = ledger_add_piece(&service.ledger, &pieces[0]);
-    left->left_reqid = REQID_DYNAMIC + 1;
+    left->top.left_reqid = REQID_DYNAMIC + 1;
     require_all(&service, true);
     assert_false(has_set("192.0.2.2"));
     assert_true(has_set("192.0.2.3"));
