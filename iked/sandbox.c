@@ -187,8 +187,8 @@ static int add_rule(scmp_filter_ctx filter, uint32_t action, const struct call_r
 static int allow_abort(scmp_filter_ctx filter)
 {
     return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 2,
-                            SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)getpid()),
-                            SCMP_A2_64(SCMP_CMP_EQ, SIGABRT));
+                            SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0),
+                            SCMP_A2_64(SCMP_CMP_EQ, SIGABRT, 0));
 }
 
 static enum status filter_calls(struct reason *reason)
