@@ -54,6 +54,7 @@ void child_replace(struct child_sa *old, struct child_sa *made, uint64_t leaves_
 }
 
 #define KEPT_MS     60000 /* until the next rekeying of what lives on packets or octets alone */
+#define MUTE_MS     5000  /* the same of what cannot send */
 #define KEPT_PART   8     /* of the time until then is chance: the other end does not join in */
 #define LAST_PART   32    /* of a lifetime: when this much is left, it is nearly over ... */
 #define LAST_MIN_MS 2000  /* ... or this much */
@@ -81,6 +82,8 @@ void child_keep(struct context *context, const struct ike_sa *sa, struct child_s
     child->replaced = false;
     if (child == ike_sa_deleting(sa))
         return; /* too late: the peer has been told */
+    if (!child->out_kernel && child->held == NULL)
+        wait_ms = MUTE_MS;
     context->random(context->random_context, &chance, sizeof(chance));
     child->delete_due = child->expired;
     child->leaves_ms = context->now_ms + wait_ms - chance % (wait_ms / KEPT_PART + 1);
