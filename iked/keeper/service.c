@@ -8,6 +8,7 @@
  */
 #include "iked/keeper/service.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -504,6 +505,8 @@ static void done_query_sa(struct service *service, struct request *request,
     request->answer.packets = job->packets;
     request->answer.bytes = job->bytes;
     request->answer.ago_s = ago_of(job->used_s);
+    if (job->error == ESRCH)
+        request->answer.status = STATUS_REJECT;
 }
 
 /* What could not be moved is gone from the kernel. */

@@ -40,17 +40,36 @@ static bool wait_for(struct engine *engine, struct link *link, const struct comm
     return true;
 }
 
+/* Looks whether what carries the child is there: with the peer, and one look of the kernel at once. */
+static void look_at(struct engine *engine, struct link *link, const struct child_config *child,
+                    bool peer)
+{
+    struct ike_sa *sa;
+    struct ike_sa *next;
+
+    for (struct link *at = link; at != NULL; at = link_next_sibling(engine, link, at))
+        for (sa = TAILQ_FIRST(&at->sas); sa != NULL; sa = next) {
+            next = TAILQ_NEXT(sa, of_link);
+            if (ike_sa_carries(sa, child) && !(peer ? sa->look_peer : sa->look_kernel))
+                sa_look(engine, sa, peer);
+        }
+}
+
 static void up(struct engine *engine, struct link *link, const struct command *command)
 {
+    bool whole = link_is_whole(link);
     const struct child_config *child;
     struct waiting *waiting;
 
-    if (link_is_whole(link)) {
-        result(engine, command->number, true, "%s: already established", link->connection->name);
-        return;
-    }
     if (!wait_for(engine, link, command))
         return;
+    if (whole) { /* or so it is believed */
+        TAILQ_LAST(&link->waiting, waiting_list)->believed = true;
+        TAILQ_FOREACH (child, &link->connection->children, entry)
+            look_at(engine, link, child, true);
+        link_up(engine, link);
+        return;
+    }
     waiting = TAILQ_LAST(&link->waiting, waiting_list);
     TAILQ_FOREACH (child, &link->connection->children, entry) {
         link_start(engine, link, child, NULL);
@@ -239,6 +258,8 @@ static void acquire(struct engine *engine, const struct kernel_event *event, str
     if (link_covers(link, child)) {
         if (!link_covers_packet(link, child, &event->local_packet, &event->remote_packet))
             pair_ask(engine, link, event, child);
+        else
+            look_at(engine, link, child, false); /* the kernel would not ask if it had one */
         return;
     }
     report(&engine->context, NULL, SEVERITY_INFO, "acquire", "%s: traffic %s === %s asks for %s",

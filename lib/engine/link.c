@@ -244,7 +244,8 @@ static void answer_waiting(struct engine *engine, struct link *link, enum comman
         next = TAILQ_NEXT(waiting, entry);
         if (waiting->kind != kind)
             continue;
-        result(engine, waiting->number, done, "%s: %s", link->connection->name, text);
+        result(engine, waiting->number, done, "%s: %s%s", link->connection->name,
+               done && waiting->believed ? "already " : "", text);
         TAILQ_REMOVE(&link->waiting, waiting, entry);
         free(waiting);
     }
@@ -287,6 +288,19 @@ void link_stalled(struct engine *engine, struct link *link, const char *why)
         answer_waiting(engine, link, COMMAND_UP, false, why);
 }
 
+/* Is it yet to be seen whether what stands is there? */
+static bool is_looked_at(const struct link *link)
+{
+    const struct ike_sa *sa;
+
+    for (const struct link *at = link; at != NULL; at = link_next_sibling(link->engine, link, at))
+        TAILQ_FOREACH (sa, &at->sas, of_link)
+            if (sa->state == IKE_ESTABLISHED && !sa->delete_asked &&
+                (sa->look_kernel || sa->look_peer))
+                return true;
+    return false;
+}
+
 void link_up(struct engine *engine, struct link *link)
 {
     char text[REASON_TEXT_MAX];
@@ -294,9 +308,12 @@ void link_up(struct engine *engine, struct link *link)
     if (TAILQ_EMPTY(&link->waiting) && link->last_error == NULL && link->failures == 0)
         return;
     if (!link_is_whole(link)) {
+        link_resume(engine, link);
         link_stalled(engine, link, "a child that stood has gone down");
         return;
     }
+    if (!TAILQ_EMPTY(&link->waiting) && is_looked_at(link))
+        return;
     free(link->last_error);
     link->last_error = NULL;
     link->failures = 0;

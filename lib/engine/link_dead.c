@@ -74,7 +74,23 @@ void link_dead(struct engine *engine, struct ike_sa *sa, const char *why)
         link->cleared = true;
         link_policies(engine, link->connection, EFFECT_REMOVE_POLICY);
     }
+    link_resume(engine, link);
     link_stalled(engine, link, why);
+}
+
+void link_resume(struct engine *engine, struct link *link)
+{
+    const struct child_config *config;
+    struct waiting *waiting;
+    bool awaited = false;
+
+    TAILQ_FOREACH (waiting, &link->waiting, entry) {
+        awaited = awaited || waiting->believed;
+        waiting->believed = false;
+    }
+    if (awaited && link->connection->remote.family != FAMILY_NONE)
+        TAILQ_FOREACH (config, &link->connection->children, entry)
+            link_start(engine, link, config, NULL);
 }
 
 void link_serves(struct engine *engine, struct link *link)

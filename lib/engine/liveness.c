@@ -67,6 +67,7 @@ static void hear(struct ike_sa *sa, uint64_t when_ms)
 
 void sa_heard(struct engine *engine, struct ike_sa *sa)
 {
+    sa->look_peer = false;
     hear(sa, engine->context.now_ms);
 }
 
@@ -127,6 +128,8 @@ static void judge(struct engine *engine, struct ike_sa *sa)
 
     if (sa->went_out && !sa->asked_in && ask_kernel(engine, sa, true, false))
         return;
+    if (interval_ms(sa) == 0)
+        return;
     bool unheard = sa->went_out && !sa->came_in && now_ms - sa->heard_ms >= look_ms(sa, BUSY_PART);
     sa->unheard = sa->unheard || unheard;
     sa->busy = sa->went_out || sa->came_in;
@@ -182,6 +185,55 @@ static void take_use(struct engine *engine, struct ike_sa *sa, struct child_sa *
     }
 }
 
+void sa_look(struct engine *engine, struct ike_sa *sa, bool peer)
+{
+    if (sa->state != IKE_ESTABLISHED || sa->inherited || sa->delete_asked)
+        return;
+    sa->asked_count = 0; /* what was asked before says nothing of now */
+    sa->look_kernel = ask_kernel(engine, sa, true, true);
+    if (!peer)
+        return;
+    sa->look_peer = sa->hasty = true;
+    probe(engine, sa);
+}
+
+/* The kernel has forgotten it, on somebody's word who is not us: it goes, and one is made anew. */
+static void child_missing(struct engine *engine, struct ike_sa *sa, struct child_sa *child,
+                          uint32_t spi)
+{
+    if (child->delete_due || child->replaced)
+        return;
+    report(&engine->context, sa, SEVERITY_WARNING, "child-missing",
+           "the kernel has no SA %08x any more: child %s is made anew", spi, child->config->name);
+    child->delete_due = child->expired = true;
+    if (!child_is_guest(sa, child))
+        sa_want_child(sa, child->config);
+}
+
+static void find_missing(struct engine *engine, struct ike_sa *sa, const struct answer *answer)
+{
+    bool inbound = answer->ticket.sequence == sa->asked;
+    struct child_sa *child;
+
+    TAILQ_FOREACH (child, &sa->children, entry)
+        if (inbound ? child->in_kernel && child->spi_in == answer->spi
+                    : child->out_kernel && child->spi_out == answer->spi)
+            child_missing(engine, sa, child, answer->spi);
+}
+
+/* All is known that somebody wanted to know of the kernel.  May free the SA. */
+static void looked(struct engine *engine, struct ike_sa *sa)
+{
+    struct link *link = sa->link;
+
+    sa->look_kernel = false;
+    sa_wishes(engine, sa);
+    if (link == NULL)
+        return;
+    link_up(engine, link);
+    link_tell_siblings(engine, link);
+}
+
 void sa_queried(struct engine *engine, struct ike_sa *sa, const struct answer *answer)
 {
     struct child_sa *child;
@@ -193,8 +245,16 @@ void sa_queried(struct engine *engine, struct ike_sa *sa, const struct answer *a
     if (answer->status == STATUS_OK)
         TAILQ_FOREACH (child, &sa->children, entry)
             take_use(engine, sa, child, answer);
-    if (--sa->asked_count == 0)
-        judge(engine, sa);
+    else if (answer->status == STATUS_REJECT)
+        find_missing(engine, sa, answer);
+    if (--sa->asked_count > 0)
+        return;
+    bool wanted = sa->look_kernel || answer->status == STATUS_REJECT;
+    uint64_t number = ike_sa_own_spi(sa);
+    judge(engine, sa);
+    sa = wanted ? sa_table_find(&engine->sas, number) : NULL;
+    if (sa != NULL && sa->asked_count == 0)
+        looked(engine, sa);
 }
 
 /* --- Hints --- */

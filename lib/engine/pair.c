@@ -24,7 +24,7 @@
 static bool holds(const struct child_sa *child, const struct selector *local,
                   const struct selector *remote)
 {
-    return !child->undone &&
+    return !child->undone && !child->expired &&
            selectors_within(child->local_selectors, child->local_count, local, 1) &&
            selectors_within(child->remote_selectors, child->remote_count, remote, 1);
 }

@@ -12,6 +12,7 @@ struct waiting {
     TAILQ_ENTRY(waiting) entry;
     uint64_t number;
     enum command_kind kind;
+    bool believed; /* to be up: whether it is, is being looked at */
 };
 TAILQ_HEAD(waiting_list, waiting);
 
@@ -243,6 +244,10 @@ void sa_heard(struct engine *engine, struct ike_sa *sa);
 /* It may have been silent for too long.  May free the SA. */
 void sa_watch_due(struct engine *engine, struct ike_sa *sa);
 
+/* Is what is believed to stand there?  The kernel is asked about the children, and with `peer` the
+ * peer, too; what is missing is made anew.  May free the SA. */
+void sa_look(struct engine *engine, struct ike_sa *sa, bool peer);
+
 /* What the kernel says of a child's use.  May free the SA. */
 void sa_queried(struct engine *engine, struct ike_sa *sa, const struct answer *answer);
 
@@ -431,6 +436,9 @@ void pairs_forget(struct link *link);
 /* The peer of an established SA does not answer any more: ends the SA, and does what the connection
  * says for that. */
 void link_dead(struct engine *engine, struct ike_sa *sa, const char *why);
+
+/* Somebody waits for what was believed to be up, and is not: what is missing is started. */
+void link_resume(struct engine *engine, struct link *link);
 
 /* Is a child that died with its peer to be made anew? */
 bool link_restarts(const struct link *link, const struct child_config *config);

@@ -226,7 +226,8 @@ struct answer {
     struct buffer public;   /* COMPUTE */
     struct secret shared;   /* COMPUTE with a peer's public value */
     struct buffer auth;     /* SIGN with own octets */
-    uint32_t spi;           /* ALLOCATE_SPI; QUERY_SA: the one asked about */
+    uint32_t spi;           /* ALLOCATE_SPI; QUERY_SA: the one asked about, STATUS_REJECT: there is
+                             * none */
     uint64_t packets;       /* QUERY_SA */
     uint64_t bytes;         /* QUERY_SA */
     uint32_t ago_s;         /* QUERY_SA: when the last packet was; ANSWER_AGO_UNKNOWN */

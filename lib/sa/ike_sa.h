@@ -330,6 +330,8 @@ struct ike_sa {
     bool probe_due : 1;    /* a liveness check is to be sent */
     bool hasty : 1;        /* fewer tries will do: somebody says that the peer has forgotten us, or
                             * there are other addresses */
+    bool look_kernel : 1;  /* are the children's SAs there?  Somebody wants to know, ... */
+    bool look_peer : 1;    /* ... and whether the peer is */
     bool asked_in : 1;     /* what came in, too, when the kernel was last asked */
     bool came_in : 1;      /* by a child, since the kernel was asked before; the same ... */
     bool went_out : 1;     /* ... for what we send */

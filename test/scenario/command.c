@@ -106,16 +106,16 @@ static bool do_stop(struct script *script, char **words, size_t count)
 
 static bool do_flush(struct script *script, char **words, size_t count)
 {
-    (void)count;
+    bool heard = count < 3 || strcmp(words[2], "unheard") != 0;
     struct host *host = script_host(script, words[0]);
     bool policies = strcmp(words[1], "policies") == 0;
 
     if (host == NULL || (!policies && strcmp(words[1], "states") != 0))
         return false;
     if (policies)
-        host_flush_policies(host, true);
+        heard ? host_flush_policies(host, true) : fake_kernel_flush_policies(&host->kernel);
     else
-        host_flush_sas(host, true);
+        heard ? host_flush_sas(host, true) : fake_kernel_flush_sas(&host->kernel);
     return true;
 }
 

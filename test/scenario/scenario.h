@@ -9,7 +9,8 @@
  *   start [HOST]  crash HOST       crash: the negotiator dies and the keeper goes on
  *   kill HOST  stop HOST  reboot HOST    both die, and the kernel keeps what it has; iked stops as
  *                                  systemctl does it (after "shutdown"); the kernel forgets, too
- *   flush HOST policies|states     somebody else empties that table of its kernel
+ *   flush HOST policies|states [unheard]   somebody else empties that table of its kernel; what the
+ *                                  kernel says of that is lost
  *   configure HOST                 and indented lines
  *   up|down HOST CONNECTION        shutdown HOST
  *   rekey HOST CONNECTION [CHILD|ike]
