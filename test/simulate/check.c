@@ -122,7 +122,7 @@ static size_t count_sas(const struct run *run, const struct pair *pair, size_t h
     const struct fake_sa *sa;
     size_t count = 0;
     size_t orphans = 0;
-    char name[8];
+    char name[32];
 
     snprintf(name, sizeof(name), "c%zu", child);
     TAILQ_FOREACH (sa, &pair->ends[holder].host->kernel.sas, entry) {
