@@ -133,13 +133,6 @@ static void put_off(struct service *service)
 
 /* --- What is ours, and as it should be --- */
 
-static uint8_t parts_of(const struct piece_record *piece)
-{
-    uint8_t parts = 1u << KERNEL_OUT | 1u << KERNEL_IN;
-
-    return piece_mode(piece) == CHILD_TUNNEL ? parts | 1u << KERNEL_FORWARD : parts;
-}
-
 static bool is_as_told(const struct piece_record *piece, const struct kernel_piece *found)
 {
     struct policy_template is;
@@ -166,7 +159,7 @@ static void see_piece(const struct ledger *ledger, struct piece_record *piece,
         piece->parts = 0;
     piece->part_seen = ledger->look;
     piece->parts |= (uint8_t)(1u << found->direction);
-    uint8_t all = parts_of(piece);
+    uint8_t all = piece_all_parts(piece);
     if ((piece->parts & all) == all)
         piece->seen = ledger->look;
 }

@@ -211,7 +211,7 @@ const char *ledger_sa_fault(const struct ledger *ledger, const struct name *conn
 const char *ledger_policy_fault(const struct ledger *ledger, const struct name *connection,
                                 const struct name *child, uint32_t reqid)
 {
-    return fault(ledger, connection, child, reqid, ledger->policies.count >= LEDGER_POLICIES_MAX);
+    return fault(ledger, connection, child, reqid, false);
 }
 
 /* --- SAs --- */

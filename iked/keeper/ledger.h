@@ -13,8 +13,11 @@
 #include "iked/keeper/kernel.h"
 #include "lib/base/interval.h"
 
-#define LEDGER_SAS_MAX      1048576
+#define LEDGER_SAS_MAX 1048576
+/* What requests may add; what the configuration requires goes in besides, and has an end of its
+ * own. */
 #define LEDGER_POLICIES_MAX 1048576
+#define LEDGER_PIECES_MAX   1048576
 
 struct sa_record;
 struct sa_walk;
@@ -115,7 +118,7 @@ struct piece_record {
     uint8_t left_mode;     /* left behind: enum child_mode */
     uint8_t seen;          /* the ledger's `look` in which the kernel last had all of it ... */
     uint8_t part_seen;     /* ... and some of it: */
-    uint8_t parts;         /* bits of enum kernel_direction */
+    uint8_t parts;         /* bits of enum kernel_direction; left behind: where it requires */
     struct piece_want top; /* no policy: it was left behind by an earlier keeper */
 };
 
@@ -168,7 +171,7 @@ struct sa_entry {
 };
 
 /* Why the ledger took no SA, or no policy, of this child under this reqid: a line for people.  What
- * NULL and false below mean is one of three things, and only one of them is memory. */
+ * NULL and false below mean is not always memory. */
 const char *ledger_sa_fault(const struct ledger *ledger, const struct name *connection,
                             const struct name *child, uint32_t reqid);
 const char *ledger_policy_fault(const struct ledger *ledger, const struct name *connection,
@@ -223,13 +226,16 @@ struct policy_record *ledger_find_policy(const struct ledger *ledger, const stru
                                          const struct selector *local,
                                          const struct selector *remote);
 
-/* Adds what an owner wants for a pair, or changes it.  NULL when memory is out, LEDGER_POLICIES_MAX
- * are there or the reqid is another owner's. */
+/* Adds what an owner wants for a pair, or changes it.  NULL when memory is out or the reqid is
+ * another owner's. */
 struct policy_record *ledger_set_policy(struct ledger *ledger, const struct effect_policy *policy,
                                         bool for_any);
 
 /* It wants no piece any more (piece_unwant). */
 void ledger_remove_policy(struct ledger *ledger, struct policy_record *policy);
+
+/* Is there no room for one more policy of a request's, of so many pieces? */
+bool ledger_is_full(const struct ledger *ledger, size_t pieces);
 
 /* What it protects, and whose it is. */
 struct child_selectors policy_pair(const struct policy_record *policy);
@@ -264,9 +270,16 @@ void ledger_remove_piece(struct ledger *ledger, struct piece_record *piece);
 bool piece_template(const struct piece_record *piece, struct policy_template *template);
 uint8_t piece_mode(const struct piece_record *piece);
 
+/* The directions that the kernel is to have it for. */
+uint8_t piece_all_parts(const struct piece_record *piece);
+
+/* Does the policy want it already?  Do so many that no request may add to them? */
+bool piece_is_wanted_by(const struct piece_record *piece, const struct policy_record *policy);
+bool piece_is_full(const struct piece_record *piece);
+
 /* A policy that wants it takes its place among the others.  Within a class owners come in the order
  * in which they began to want it, and of one owner what is an SA's own comes before what is
- * configured.  False when memory is out or PIECE_WANTS_MAX want it. */
+ * configured.  False when memory is out. */
 MUST_USE bool piece_want(struct piece_record *piece, struct policy_record *policy);
 
 /* A policy that wants it and was of `class_before` has changed.  One that keeps its class keeps its

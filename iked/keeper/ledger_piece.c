@@ -118,6 +118,13 @@ uint8_t piece_mode(const struct piece_record *piece)
     return piece->top.policy != NULL ? piece->top.policy->template->mode : piece->left_mode;
 }
 
+uint8_t piece_all_parts(const struct piece_record *piece)
+{
+    uint8_t parts = 1u << KERNEL_OUT | 1u << KERNEL_IN;
+
+    return piece_mode(piece) == CHILD_TUNNEL ? parts | 1u << KERNEL_FORWARD : parts;
+}
+
 /* --- The queue --- */
 
 /* Does `policy` go before `other`, which is the next of the queue?  `met`: its owner's were met. */
@@ -193,13 +200,27 @@ static size_t queue_count(const struct piece_record *piece)
     return count;
 }
 
+bool piece_is_wanted_by(const struct piece_record *piece, const struct policy_record *policy)
+{
+    const struct piece_want *at = piece->top.policy != NULL ? &piece->top : NULL;
+
+    while (at != NULL && at->policy != policy)
+        at = at->below;
+    return at != NULL;
+}
+
+bool piece_is_full(const struct piece_record *piece)
+{
+    return piece->top.policy != NULL && queue_count(piece) >= PIECE_WANTS_MAX;
+}
+
 bool piece_want(struct piece_record *piece, struct policy_record *policy)
 {
     if (piece->top.policy == NULL) {
         piece->top = (struct piece_want){.policy = policy};
         return true;
     }
-    struct piece_want *want = queue_count(piece) < PIECE_WANTS_MAX ? malloc(sizeof(*want)) : NULL;
+    struct piece_want *want = malloc(sizeof(*want));
     if (want != NULL)
         queue_put(piece, policy, want);
     return want != NULL;

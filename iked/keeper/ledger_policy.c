@@ -224,13 +224,17 @@ const struct policy_record *ledger_next_held(const struct ledger *ledger,
 
 /* --- Adding, changing, removing --- */
 
-static struct policy_record *policy_add(struct ledger *ledger, const struct effect_policy *from)
+bool ledger_is_full(const struct ledger *ledger, size_t pieces)
+{
+    return ledger->policies.count >= LEDGER_POLICIES_MAX ||
+           ledger->pieces.count + pieces > LEDGER_PIECES_MAX;
+}
+
+static struct policy_record *policy_new(const struct effect_policy *from)
 {
     uint8_t octets[PAIR_OCTETS_MAX];
     struct slice pair = pair_write(octets, &from->local_selector, &from->remote_selector);
-    struct policy_record *policy = ledger->policies.count < LEDGER_POLICIES_MAX
-                                       ? calloc(1, offsetof(struct policy_record, pair) + pair.size)
-                                       : NULL;
+    struct policy_record *policy = calloc(1, offsetof(struct policy_record, pair) + pair.size);
 
     if (policy == NULL)
         return NULL;
@@ -288,7 +292,7 @@ struct policy_record *ledger_set_policy(struct ledger *ledger, const struct effe
         ledger_find_policy(ledger, owner, &from->local_selector, &from->remote_selector);
     bool is_new = policy == NULL;
     if (is_new && template != NULL)
-        policy = policy_add(ledger, from);
+        policy = policy_new(from);
     if (template == NULL || policy == NULL || !policy_lead(ledger, policy, template)) {
         if (is_new)
             free(policy);

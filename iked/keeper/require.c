@@ -20,6 +20,7 @@ static bool stands(const struct service *service, const struct effect_policy *wa
            (there->held != NULL || is.reqid == wanted->reqid);
 }
 
+/* Did an earlier iked leave policies that let nothing of it pass in the clear? */
 static bool was_left(const struct service *service, const struct effect_policy *wanted)
 {
     struct piece pieces[PIECES_MAX];
@@ -28,9 +29,12 @@ static bool was_left(const struct service *service, const struct effect_policy *
     if (pieces_of(&wanted->local_selector, &wanted->remote_selector, pieces, &count, NULL) !=
         STATUS_OK)
         return false;
-    for (size_t i = 0; i < count; i++)
-        if (ledger_find_piece(&service->ledger, &pieces[i]) == NULL)
+    for (size_t i = 0; i < count; i++) {
+        const struct piece_record *piece = ledger_find_piece(&service->ledger, &pieces[i]);
+        if (piece == NULL || (piece->top.policy == NULL &&
+                              (piece->parts & piece_all_parts(piece)) != piece_all_parts(piece)))
             return false;
+    }
     return true;
 }
 

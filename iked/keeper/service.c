@@ -139,7 +139,8 @@ void service_put_back(struct service *service, struct piece_record *piece)
     tell_holder(service, NULL, piece, piece_mode(piece));
 }
 
-/* A policy comes to want a piece, or (with its class before) has changed. */
+/* A policy comes to want a piece, or (with its class before) has changed.  A request may find too
+ * many there; what the configuration requires always finds its place. */
 static bool want_piece(struct service *service, struct request *request,
                        struct policy_record *policy, const struct piece *wanted,
                        const uint8_t *class_before)
@@ -151,8 +152,10 @@ static bool want_piece(struct service *service, struct request *request,
     const struct policy_record *holder = piece->top.policy;
     uint8_t mode_before = piece_mode(piece);
     bool done = true;
-    if (class_before != NULL)
+    if (class_before != NULL && piece_is_wanted_by(piece, policy))
         piece_rerank(piece, policy, *class_before);
+    else if (request != NULL && piece_is_full(piece))
+        done = false;
     else
         done = piece_want(piece, policy);
     if (piece->top.policy == policy)
@@ -329,6 +332,8 @@ static enum status set_policy(struct service *service, struct request *request,
         ledger_find_policy(ledger, ledger_owner(ledger, &from->connection, &from->child),
                            &from->local_selector, &from->remote_selector);
     bool is_new = there == NULL;
+    if (is_new && request != NULL && ledger_is_full(ledger, count))
+        return reason_set(reason, STATUS_FAIL, 0, "no more can be kept count of");
     bool stands = !is_new && stands_so(service, there, from, pieces, count);
     uint8_t class_before = is_new ? 0 : policy_class(there);
     struct policy_record *policy =

@@ -223,16 +223,19 @@ static void adopt_piece(void *context, const struct kernel_piece *found)
 {
     struct service *service = context;
 
-    if (found->plain || !reqid_is_ours(found->template.reqid) ||
-        ledger_find_piece(&service->ledger, &found->piece) != NULL)
+    if (found->plain || !reqid_is_ours(found->template.reqid))
         return;
     struct piece_record *piece = ledger_add_piece(&service->ledger, &found->piece);
     if (piece == NULL) {
         log_line(SEVERITY_ERROR, "out of memory");
         return;
     }
+    if (piece->top.policy != NULL)
+        return;
     piece->top.left_reqid = found->template.reqid;
     piece->left_mode = found->template.mode;
+    if (found->template.policy == POLICY_REQUIRE && !found->partial)
+        piece->parts |= (uint8_t)(1u << found->direction);
 }
 
 void upkeep_adopt_policies(struct service *service)

@@ -213,22 +213,33 @@ static void the_wish_for_an_open_host_is_read(void **state)
 
 /* --- What is done --- */
 
-static void what_is_missing_is_installed_and_nothing_removed(void **state)
+/* db's piece is in the kernel, out and in, as of an earlier iked. */
+static void leave_db(enum child_policy policy)
 {
-    struct kernel kernel = toy.kernel;
     struct effect db = policy_for(EFFECT_INSTALL_POLICY, "db", "db");
     struct piece pieces[PIECES_MAX];
     size_t count;
-    (void)state;
 
     assert_int_equal(
         pieces_of(&db.policy.local_selector, &db.policy.remote_selector, pieces, &count, NULL),
         STATUS_OK);
     toy.piece_count = 2;
     toy.pieces[0] = (struct kernel_piece){
-        .piece = pieces[0], .template = {.reqid = REQID_DYNAMIC + 1, .mode = CHILD_TRANSPORT}};
-    toy.pieces[1] = toy.pieces[0]; /* of somebody's that is not configured here */
-    toy.pieces[1].piece.remote[3] = 77;
+        .piece = pieces[0],
+        .template = {.reqid = REQID_DYNAMIC + 1, .mode = CHILD_TRANSPORT, .policy = policy}};
+    toy.pieces[1] = toy.pieces[0];
+    toy.pieces[1].direction = KERNEL_IN;
+}
+
+static void what_is_missing_is_installed_and_nothing_removed(void **state)
+{
+    struct kernel kernel = toy.kernel;
+    (void)state;
+
+    leave_db(POLICY_REQUIRE);
+    toy.piece_count = 3;
+    toy.pieces[2] = toy.pieces[0]; /* of somebody's that is not configured here */
+    toy.pieces[2].piece.remote[3] = 77;
     toy.sa_count = 1;
     toy.sas[0] = (struct kernel_sa){.source = policy_address("192.0.2.2"),
                                     .destination = policy_address("192.0.2.1"),
@@ -241,6 +252,24 @@ static void what_is_missing_is_installed_and_nothing_removed(void **state)
     assert_int_equal(toy.job_count, 6);
 }
 
+/* What an earlier iked let out in the clear where there was no SA, or one direction of it. */
+static void what_lets_pass_is_not_spared(void **state)
+{
+    struct kernel kernel = toy.kernel;
+    (void)state;
+
+    leave_db(POLICY_PREFER);
+    assert_int_equal(fallback_protect(&kernel, config), 4);
+    assert_int_equal(jobs_of(KERNEL_SET_PIECE), 6);
+    forget_jobs();
+    kernel = toy.kernel;
+    leave_db(POLICY_REQUIRE);
+    toy.pieces[0] = toy.pieces[1];
+    toy.piece_count = 1;
+    assert_int_equal(fallback_protect(&kernel, config), 4);
+    assert_int_equal(jobs_of(KERNEL_SET_PIECE), 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +280,7 @@ int main(void)
         FILES_TEST(else_what_can_be_read_counts),
         FILES_TEST(the_wish_for_an_open_host_is_read),
         FILES_TEST(what_is_missing_is_installed_and_nothing_removed),
+        FILES_TEST(what_lets_pass_is_not_spared),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

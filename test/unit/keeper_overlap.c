@@ -237,6 +237,113 @@ static void a_session_leaves_what_is_configured(void **state)
     assert_int_equal(reqid_at("10.1.0.0", 16), keeper_reqid("a", "net"));
 }
 
+/* --- A negotiator that wants too much --- */
+
+#define WIDE CONNECTION("x", "any", NET("net", "10.0.0.0/8", ""))
+
+/* So many that want 10.1.0.0/16 that no more can: pairs that x may have. */
+static void crowd(void)
+{
+    char end[16];
+
+    for (unsigned i = 0; i < PIECE_WANTS_MAX; i++) {
+        snprintf(end, sizeof(end), "10.2.%u.%u", i / 256, i % 256);
+        struct effect range = policy_of("x", 7, "10.1.0.0", end);
+        range.policy.remote = policy_address("192.0.2.9");
+        install(range);
+        if (i > 0)
+            forget_jobs();
+    }
+    assert_int_equal(heard.trouble_count, 0);
+}
+
+/* What it has made up does not keep out what the configuration requires from now on. */
+static void a_crowd_does_not_keep_out_what_is_required(void **state)
+{
+    (void)state;
+    reconfigure_all(WIDE);
+    crowd();
+    reconfigure_all(CONNECTION("y", "192.0.2.3", NET("net", "10.1.0.0/16", "")));
+    upkeep_committed(&service, 1000);
+    assert_int_equal(reqid_at("10.1.0.0", 16), keeper_reqid("y", "net"));
+    assert_int_equal(service.ledger.policies.count, 1);
+}
+
+#define HOST(policy)                             \
+    CONNECTION("y", "192.0.2.3",                 \
+               "net: { policy = \"" policy "\";" \
+               " remote = [ \"192.0.2.3/32 tcp/1024-2047\" ]; }; ")
+#define ANY_HOST CONNECTION("x", "any", "net: { policy = \"prefer\"; }; ")
+
+/* x's own for the ports from 1024 to `last` of 192.0.2.3. */
+static struct effect ports_to(uint16_t last)
+{
+    struct effect effect = policy_for(EFFECT_INSTALL_POLICY, "x", "net");
+    struct effect_policy *policy = &effect.policy;
+
+    policy->remote = policy_address("192.0.2.3");
+    policy->remote_selector = selector_host(&policy->remote);
+    policy->remote_selector.protocol = 6;
+    policy->remote_selector.port_start = 1024;
+    policy->remote_selector.port_end = last;
+    policy->reqid = REQID_DYNAMIC + 7;
+    return effect;
+}
+
+/* Nor where the pair is there already, without its piece. */
+static void a_pair_without_its_piece_gets_it(void **state)
+{
+    (void)state;
+    reconfigure_all(ANY_HOST);
+    for (unsigned i = 0; i < PIECE_WANTS_MAX; i++) {
+        install(ports_to((uint16_t)(2048 + i)));
+        forget_jobs();
+    }
+    assert_int_equal(heard.trouble_count, 0);
+    reconfigure_all(ANY_HOST HOST("prefer"));
+    install(policy_for(EFFECT_INSTALL_POLICY, "y", "net"));
+    assert_int_equal(heard.trouble_count, 1); /* it may fail: it is not required */
+    assert_int_equal(toy.job_count, 0);
+    reconfigure_all(ANY_HOST HOST("require"));
+    upkeep_committed(&service, 1000);
+    assert_int_equal(jobs_of(KERNEL_SET_PIECE), 1);
+    assert_int_equal(toy.jobs[0].template.reqid, keeper_reqid("y", "net"));
+    assert_int_equal(toy.jobs[0].template.policy, POLICY_REQUIRE);
+}
+
+/* Each range is of many of the kernel's policies: their number has an end, and what the keeper
+ * itself has to set is not held up by it. */
+static void pieces_have_an_end(void **state)
+{
+    size_t refused_at = 0;
+    (void)state;
+
+    reconfigure_all(CONNECTION(
+        "x", "any",
+        "net: { mode = \"tunnel\"; local = [ \"172.16.0.0/16\" ]; remote = [ \"10.0.0.0/8\" ]; };"));
+    service.ledger.pieces.count = LEDGER_PIECES_MAX - 100;
+    for (uint32_t i = 0; i < 16 && heard.trouble_count == 0; i++) {
+        char start[16];
+        char end[16];
+        snprintf(start, sizeof(start), "10.%u.0.1", i);
+        snprintf(end, sizeof(end), "10.%u.255.254", i);
+        struct effect range = policy_of("x", 7, start, end); /* 30 pieces */
+        range.policy.remote = policy_address("192.0.2.9");
+        install(range);
+        refused_at = i;
+    }
+    assert_int_equal(refused_at, 3);
+    assert_non_null(strstr(heard.trouble, "no more can be kept count of"));
+    assert_int_equal(service.ledger.policies.count, 3);
+    assert_int_equal(service.ledger.pieces.count, LEDGER_PIECES_MAX - 10);
+    reconfigure_all(CONNECTION("y", "192.0.2.3", NET("net", "10.0.0.0/8", ""))
+                        CONNECTION("z", "192.0.2.4", NET("net", "11.0.0.0-11.0.0.30", "")));
+    upkeep_committed(&service, 1000);
+    assert_int_equal(reqid_at("10.0.0.0", 8), keeper_reqid("y", "net"));
+    assert_int_equal(reqid_at("11.0.0.30", 32), keeper_reqid("z", "net"));
+    service.ledger.pieces.count -= LEDGER_PIECES_MAX - 100;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +355,9 @@ int main(void)
         TEST(any_peer_waits_unless_it_is_there),
         TEST(a_tunnels_forward_policy_goes),
         TEST(a_session_leaves_what_is_configured),
+        TEST(a_crowd_does_not_keep_out_what_is_required),
+        TEST(a_pair_without_its_piece_gets_it),
+        TEST(pieces_have_an_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,6 +179,7 @@ static void what_was_left_can_be_spared(void **state)
         STATUS_OK);
     struct piece_record *left = ledger_add_piece(&service.ledger, &pieces[0]);
     left->top.left_reqid = REQID_DYNAMIC + 1;
+    left->parts = 1u << KERNEL_OUT | 1u << KERNEL_IN;
     require_all(&service, true);
     assert_false(has_set("192.0.2.2"));
     assert_true(has_set("192.0.2.3"));
