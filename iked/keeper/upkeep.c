@@ -112,11 +112,13 @@ struct inventory {
     bool tell; /* the negotiator: not before it knows its configuration */
     size_t adopted;
     size_t deleted;
-    bool cut; /* more are to be deleted than there are jobs */
+    size_t unknown; /* of this look: whose removal is asked for, or waits ... */
+    bool cut;       /* ... because more are to be deleted than there are jobs */
 };
 
 static void remove_unknown(struct inventory *inventory, const struct kernel_sa *found)
 {
+    inventory->unknown++;
     /* The job waits until the dump is read, because it needs the same socket. */
     if (inventory->service->job_count >= inventory->service->batch_jobs) {
         inventory->cut = true;
@@ -204,8 +206,11 @@ static void take_inventory(struct service *service, bool tell, uint64_t now_ms)
     service->now_ms = now_ms;
     if (service->kernel->ops->notice_fd(service->kernel) < 0)
         return; /* a kernel that has nothing to show */
+    size_t before = SIZE_MAX;
     do {
+        before = inventory.cut ? inventory.unknown : before;
         inventory.cut = false;
+        inventory.unknown = 0;
         audit_begin(service);
         if (!service->kernel->ops->dump(service->kernel, KERNEL_SAS, &viewer)) {
             log_line(SEVERITY_ERROR, "the kernel does not list its SAs");
@@ -213,7 +218,10 @@ static void take_inventory(struct service *service, bool tell, uint64_t now_ms)
         }
         expire_unseen(service);
         service_flush(service);
-    } while (inventory.cut);
+    } while (inventory.cut && inventory.unknown < before);
+    if (inventory.cut)
+        log_line(SEVERITY_ERROR, "%zu SAs that bear iked's tag cannot be removed",
+                 inventory.unknown);
     if (inventory.adopted > 0 || inventory.deleted > 0)
         log_line(SEVERITY_INFO, "found SAs of an earlier iked: %zu kept, %zu removed",
                  inventory.adopted, inventory.deleted);

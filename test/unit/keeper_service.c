@@ -626,6 +626,23 @@ static void clearing_takes_all_or_leaves_policies(void **state)
     assert_int_equal(service.ledger.policies.count, 0);
 }
 
+/* Somebody else's with our tag and a mark, which the kernel does not remove for us: there is an end
+ * to trying. */
+static void what_cannot_be_removed_is_left(void **state)
+{
+    (void)state;
+    service.batch_jobs = 2;
+    toy.sa_count = 5;
+    for (size_t i = 0; i < toy.sa_count; i++)
+        toy.sas[i] = (struct kernel_sa){.source = policy_address("192.0.2.7"),
+                                        .destination = policy_address("192.0.2.8"),
+                                        .spi = (uint32_t)(0xaaa0 + i),
+                                        .reqid = REQID_DYNAMIC + 1,
+                                        .protocol = V2_PROTOCOL_ESP};
+    upkeep_adopt(&service, 1000);
+    assert_int_equal(jobs_of(KERNEL_REMOVE_SA), 4); /* tried twice */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -654,6 +671,7 @@ int main(void)
         TEST(expiries_are_passed_on),
         TEST(lost_notices_are_made_up_for),
         TEST(clearing_takes_all_or_leaves_policies),
+        TEST(what_cannot_be_removed_is_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
