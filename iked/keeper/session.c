@@ -160,9 +160,14 @@ static bool on_effect(struct session *session, struct ipc_message *message)
     return true;
 }
 
+/* All files are read and sent for a message of a few octets: only one of those that come together
+ * is carried out. */
 static bool on_reload(struct session *session, struct ipc_message *message)
 {
-    reload(session, &message->reload);
+    if (session->reloads++ == 0)
+        reload(session, &message->reload);
+    else
+        refuse_reload(session, message->reload.number, "another one is under way: try again");
     return true;
 }
 
@@ -191,7 +196,9 @@ static bool on_commit(struct session *session, struct ipc_message *message)
 {
     size_t count = session->loaded.config->connection_count;
 
-    if (message->commit != session->generation)
+    /* Once: what it costs here, the whole ledger is gone through. */
+    if (message->commit != session->generation ||
+        (session->service->committed && session->before == NULL))
         return false;
     service_flush(session->service);
     upkeep_committed(session->service, clock_now_ms());
@@ -232,6 +239,7 @@ static bool on_datagram(void *context, struct slice datagram, const int *fds, si
     struct ipc_message message;
     bool good = fd_count == 0;
 
+    session->reloads = 0;
     for (size_t i = 0; i < fd_count; i++)
         close(fds[i]);
     while (good && reader_left(&reader) > 0) {

@@ -53,6 +53,7 @@ struct session {
     pid_t pid;               /* 0: no negotiator */
     uint64_t started_ms;
     uint64_t backoff_ms;
+    size_t reloads; /* asked for in the datagram that is read */
     bool was_ready;
     bool addresses_due; /* they changed while the engine had no configuration */
     bool stopping;
