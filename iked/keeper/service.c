@@ -2,11 +2,10 @@
  * Carrying requests out: see service.h.
  *
  * The ledger is written when a request passes the gate, so that the next request of the same batch
- * is judged by it, and put right when the kernel refuses.  A policy is the exception: what could
- * not be installed whole stays as far as it went, because removing the rest would let traffic pass
- * in the clear.
+ * is judged by it, and put right when the kernel refuses.
+ * Not here: what a policy's request comes to (service_policy.c).
  */
-#include "iked/keeper/service.h"
+#include "iked/keeper/service_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -96,9 +95,8 @@ static struct kernel_job *request_job(struct service *service, struct request *r
     return job;
 }
 
-/* `request` NULL: for none. */
-static struct kernel_job *job_for(struct service *service, struct request *request,
-                                  enum kernel_verb verb)
+struct kernel_job *service_job_for(struct service *service, struct request *request,
+                                   enum kernel_verb verb)
 {
     return request != NULL ? request_job(service, request, verb) : service_add_job(service, verb);
 }
@@ -117,86 +115,6 @@ void service_remove_sa(struct service *service, struct sa_record *sa)
 {
     service_add_job(service, KERNEL_REMOVE_SA)->remove_sa = sa_id(sa);
     ledger_remove_sa(&service->ledger, sa);
-}
-
-/* --- Pieces --- */
-
-/* Tells the kernel who holds a piece now; `mode_before` is what it had. */
-static void tell_holder(struct service *service, struct request *request,
-                        struct piece_record *piece, uint8_t mode_before)
-{
-    struct kernel_job *job = job_for(service, request, KERNEL_SET_PIECE);
-
-    job->piece = piece->piece;
-    (void)piece_template(piece, &job->template); /* somebody has it */
-    piece->seen = service->ledger.look;
-    if (mode_before == CHILD_TUNNEL && job->template.mode != CHILD_TUNNEL)
-        service_add_job(service, KERNEL_REMOVE_FORWARD)->piece = piece->piece;
-}
-
-void service_put_back(struct service *service, struct piece_record *piece)
-{
-    tell_holder(service, NULL, piece, piece_mode(piece));
-}
-
-/* A policy comes to want a piece, or (with its class before) has changed.  A request may find too
- * many there; what the configuration requires always finds its place. */
-static bool want_piece(struct service *service, struct request *request,
-                       struct policy_record *policy, const struct piece *wanted,
-                       const uint8_t *class_before)
-{
-    struct piece_record *piece = ledger_add_piece(&service->ledger, wanted);
-
-    if (piece == NULL)
-        return false;
-    const struct policy_record *holder = piece->top.policy;
-    uint8_t mode_before = piece_mode(piece);
-    bool done = true;
-    if (class_before != NULL && piece_is_wanted_by(piece, policy))
-        piece_rerank(piece, policy, *class_before);
-    else if (request != NULL && piece_is_full(piece))
-        done = false;
-    else
-        done = piece_want(piece, policy);
-    if (piece->top.policy == policy)
-        tell_holder(service, request, piece, mode_before);
-    else if (piece->top.policy != holder)
-        tell_holder(service, NULL, piece, mode_before);
-    return done;
-}
-
-/* Who waited for a piece gets it in place: no packet finds a gap. */
-static void unwant_piece(struct service *service, const struct policy_record *policy,
-                         const struct piece *unwanted)
-{
-    struct piece_record *piece = ledger_find_piece(&service->ledger, unwanted);
-
-    if (piece == NULL || piece->top.policy == NULL)
-        return;
-    const struct policy_record *holder = piece->top.policy;
-    uint8_t mode_before = piece_mode(piece);
-    piece_unwant(piece, policy);
-    if (piece->top.policy == NULL) {
-        struct kernel_job *job = service_add_job(service, KERNEL_REMOVE_PIECE);
-        job->piece = *unwanted;
-        job->mode = mode_before;
-        ledger_remove_piece(&service->ledger, piece);
-    } else if (piece->top.policy != holder) {
-        tell_holder(service, NULL, piece, mode_before);
-    }
-}
-
-void service_remove_policy(struct service *service, struct policy_record *policy)
-{
-    struct child_selectors pair = policy_pair(policy);
-    struct piece pieces[PIECES_MAX];
-    size_t count;
-
-    if (pieces_of(&pair.local, &pair.remote, pieces, &count, NULL) != STATUS_OK)
-        count = 0;
-    for (size_t i = 0; i < count; i++)
-        unwant_piece(service, policy, &pieces[i]);
-    ledger_remove_policy(&service->ledger, policy);
 }
 
 /* --- Taking requests: each either adds jobs, or completes at once --- */
@@ -291,105 +209,18 @@ static void take_remove_sa(struct service *service, struct request *request)
                       ledger_find_sa(&service->ledger, &sa->destination, sa->spi, sa->protocol));
 }
 
-static bool is_for_any(const struct service *service, const struct name *name)
-{
-    const struct connection *connection = config_find(service->gate.config, name->text);
-
-    return connection != NULL && connection->remote.family == FAMILY_NONE;
-}
-
-/* Has the kernel been told just this already?  A piece that it refused was not seen. */
-static bool stands_so(const struct service *service, const struct policy_record *there,
-                      const struct effect_policy *wanted, const struct piece *pieces, size_t count)
-{
-    struct policy_template is = policy_template_of(there);
-
-    if (is.reqid != wanted->reqid || is.mode != wanted->mode || is.policy != wanted->policy ||
-        is.protocol != wanted->protocol || !address_equal(&is.local, &wanted->local) ||
-        !address_equal(&is.remote, &wanted->remote))
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        const struct piece_record *piece = ledger_find_piece(&service->ledger, &pieces[i]);
-        if (piece == NULL || piece->top.policy == NULL || piece->seen == 0)
-            return false;
-    }
-    return true;
-}
-
-/* Gives an owner a pair, or gives it anew; jobs are the request's when there is one. */
-static enum status set_policy(struct service *service, struct request *request,
-                              const struct effect_policy *from, struct reason *reason)
-{
-    struct ledger *ledger = &service->ledger;
-    struct piece pieces[PIECES_MAX];
-    size_t count;
-    enum status status =
-        pieces_of(&from->local_selector, &from->remote_selector, pieces, &count, reason);
-
-    if (status != STATUS_OK)
-        return status;
-    const struct policy_record *there =
-        ledger_find_policy(ledger, ledger_owner(ledger, &from->connection, &from->child),
-                           &from->local_selector, &from->remote_selector);
-    bool is_new = there == NULL;
-    if (is_new && request != NULL && ledger_is_full(ledger, count))
-        return reason_set(reason, STATUS_FAIL, 0, "no more can be kept count of");
-    bool stands = !is_new && stands_so(service, there, from, pieces, count);
-    uint8_t class_before = is_new ? 0 : policy_class(there);
-    struct policy_record *policy =
-        ledger_set_policy(ledger, from, is_for_any(service, &from->connection));
-    if (policy == NULL)
-        return reason_set(
-            reason, STATUS_FAIL, 0, "%s",
-            ledger_policy_fault(ledger, &from->connection, &from->child, from->reqid));
-    if (stands && policy_class(policy) == class_before)
-        return STATUS_OK;
-    if (from->local_selector.family == FAMILY_IPV6 && !service->bypass_set) {
-        job_for(service, request, KERNEL_SET_BYPASS);
-        service->bypass_set = true;
-        service->audit.bypasses = UINT16_MAX; /* they count as seen */
-    }
-    for (size_t i = 0; i < count; i++)
-        if (!want_piece(service, request, policy, &pieces[i], is_new ? NULL : &class_before))
-            status = reason_set(reason, STATUS_FAIL, 0,
-                                "too many policies for the same packets, or out of memory");
-    return status;
-}
-
-enum status service_set_policy(struct service *service, const struct effect_policy *policy,
-                               struct reason *reason)
-{
-    return set_policy(service, NULL, policy, reason);
-}
-
 static void take_install_policy(struct service *service, struct request *request)
 {
     enum status status =
-        set_policy(service, request, &request->effect.policy, &request->answer.reason);
+        service_set_policy_for(service, request, &request->effect.policy, &request->answer.reason);
 
     if (status != STATUS_OK)
         complete(request, status);
 }
 
-void service_give_up_policy(struct service *service, struct policy_record *policy)
-{
-    struct child_selectors pair = policy_pair(policy);
-    struct effect_policy configured;
-
-    if (!config_policy(service->gate.config, policy_owner(policy), &pair, &configured))
-        service_remove_policy(service, policy);
-    else if (policy->template->reqid->reqid != configured.reqid)
-        (void)set_policy(service, NULL, &configured, NULL);
-}
-
 static void take_remove_policy(struct service *service, struct request *request)
 {
-    const struct effect_policy *policy = &request->effect.policy;
-    const struct owner *owner = ledger_owner(&service->ledger, &policy->connection, &policy->child);
-
-    service_give_up_policy(service,
-                           ledger_find_policy(&service->ledger, owner, &policy->local_selector,
-                                              &policy->remote_selector));
+    service_give_up_policy(service, service_find_policy(service, &request->effect.policy));
 }
 
 static struct owner *owner_of(const struct ledger *ledger, const struct child_config *child)
