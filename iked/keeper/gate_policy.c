@@ -182,6 +182,20 @@ static struct claim policy_claim(const struct effect_policy *policy)
     };
 }
 
+/* Would it open what the newest configuration requires?  That holds from when it is offered, also
+ * while the one before is still good. */
+static bool is_taken_back(const struct gate *gate, const struct effect_policy *policy)
+{
+    struct child_selectors pair = {.local = policy->local_selector,
+                                   .remote = policy->remote_selector};
+    const struct owner *owner = ledger_owner(gate->ledger, &policy->connection, &policy->child);
+    struct effect_policy configured;
+
+    return owner != NULL && policy->policy != POLICY_REQUIRE &&
+           config_policy(gate->config, owner, &pair, &configured) &&
+           configured.policy == POLICY_REQUIRE;
+}
+
 enum status gate_check_install_policy(const struct gate *gate, const struct config *config,
                                       const struct effect *effect, struct reason *reason)
 {
@@ -194,7 +208,7 @@ enum status gate_check_install_policy(const struct gate *gate, const struct conf
     const struct child_config *child = claim.child;
     const struct policy_record *there = ledger_find_policy(
         gate->ledger, claim.owner, &policy->local_selector, &policy->remote_selector);
-    if (policy->policy != child->policy)
+    if (policy->policy != child->policy || is_taken_back(gate, policy))
         return refuse(reason, "the child has the other policy");
     if (!side_allows(child, child->local, child->local_count, &policy->local,
                      &policy->local_selector, there != NULL))

@@ -107,6 +107,24 @@ static void what_is_required_now_was_preferred(void **state)
     assert_int_equal(toy.jobs[0].template.policy, POLICY_REQUIRE);
 }
 
+/* The configuration before is still good for the negotiator, but not to take that back. */
+static void what_is_required_now_is_not_taken_back(void **state)
+{
+    (void)state;
+    use(offer(
+        "connections: { db: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; children: { db: { "
+        "policy = \"prefer\"; }; }; }; };"));
+    struct effect preferred = policy_for(EFFECT_INSTALL_POLICY, "db", "db");
+    struct config *next = offer("connections: { " DB " };");
+    require_all(&service, false);
+    assert_int_equal(toy.jobs[toy.job_count - 1].template.policy, POLICY_REQUIRE);
+    take(preferred);
+    service_flush(&service);
+    assert_int_equal(toy.jobs[toy.job_count - 1].template.policy, POLICY_REQUIRE);
+    assert_non_null(strstr(heard.trouble, "the child has the other policy"));
+    use(next);
+}
+
 static void what_is_not_committed_is_dropped(void **state)
 {
     struct effect spi = allocate_spi(9);
@@ -190,8 +208,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(all_stands_before_anybody_asks),   TEST(a_commit_alone_is_not_believed),
         TEST(new_comes_before_old_goes),        TEST(what_is_required_now_was_preferred),
-        TEST(what_is_not_committed_is_dropped), TEST(what_was_refused_is_tried_again),
-        TEST(what_was_left_can_be_spared),      TEST(what_a_name_means_is_protected),
+        TEST(what_is_not_committed_is_dropped), TEST(what_is_required_now_is_not_taken_back),
+        TEST(what_was_refused_is_tried_again),  TEST(what_was_left_can_be_spared),
+        TEST(what_a_name_means_is_protected),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
