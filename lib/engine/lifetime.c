@@ -36,6 +36,7 @@ void sa_arm_lifetime(struct engine *engine, struct ike_sa *sa)
     uint64_t due_ms = reauth_due_ms(sa);
     uint32_t chance;
 
+    sa->childless = false; /* the timer is the lifetime's again: sa_arm_childless looks anew */
     if (life_ms != 0) {
         context->random(context->random_context, &chance, sizeof(chance));
         uint64_t wait_ms = life_ms / 20 * (sa->initiator ? SOFT_INITIATOR : SOFT_RESPONDER) -
@@ -139,6 +140,7 @@ static void superseded_over(struct engine *engine, struct ike_sa *sa)
     sa->superseded = false;
     if (!sa_is_superseded(engine, sa)) {
         sa_arm_lifetime(engine, sa);
+        sa_arm_childless(engine, sa);
         return;
     }
     report(&engine->context, sa, SEVERITY_INFO, "ike-superseded",

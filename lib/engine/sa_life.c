@@ -276,6 +276,7 @@ static void return_to_elder(struct engine *engine, struct ike_sa *sa)
         child->leaves_ms = child->replaced ? child->leaves_ms : 0;
     }
     sa_arm_lifetime(engine, elder);
+    sa_arm_childless(engine, elder);
     sa_watch(engine, elder);
     nat_keepalive(context, elder);
 }
