@@ -134,7 +134,7 @@ static void leave_to_sibling(struct engine *engine, struct ike_sa *sa)
     if (TAILQ_EMPTY(&sa->gone))
         return;
     ike_sa_timer(context, &sibling->later, context->now_ms);
-    TAILQ_CONCAT(&sibling->gone, &sa->gone, entry);
+    children_linger_in(sibling, sa);
 }
 
 void sa_end(struct engine *engine, struct ike_sa *sa)

@@ -228,6 +228,15 @@ void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *c
     ike_sa_timer(context, &sa->later, child_sweep_ms(sa));
 }
 
+void children_linger_in(struct ike_sa *to, struct ike_sa *from)
+{
+    struct child_sa *child;
+
+    TAILQ_FOREACH (child, &from->gone, entry)
+        child->owner = to; /* it still stands in others' way, and is named with its peer */
+    TAILQ_CONCAT(&to->gone, &from->gone, entry);
+}
+
 void child_sweep(struct context *context, struct ike_sa *sa)
 {
     struct child_sa *child;

@@ -203,7 +203,7 @@ void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa 
     }
     children_follow(context, from, to);
     TAILQ_CONCAT(&to->children, &from->children, entry);
-    TAILQ_CONCAT(&to->gone, &from->gone, entry);
+    children_linger_in(to, from);
     to->wanted_children |= from->wanted_children;
     from->wanted_children = 0;
     if (from->request != NULL)

@@ -46,7 +46,7 @@ struct held_outbound {
 
 struct child_sa {
     TAILQ_ENTRY(child_sa) entry;
-    struct ike_sa *owner;       /* until it is deleted */
+    struct ike_sa *owner;       /* in whose lists it is, or which makes it */
     struct hash_node by_spi_in; /* while it is listed: by what the kernel calls it */
     struct hash_node by_spi_out;
     struct hash_node by_reqid; /* its own reqid, which it holds (sa_table_hold_reqid) */
@@ -617,6 +617,9 @@ void child_undo(struct context *context, struct ike_sa *sa, struct child_sa *chi
 /* A deleted child leaves the list; the kernel receives on it until `leaves_ms`, and for a moment it
  * sends what was on its way when the successor came. */
 void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *child);
+
+/* What lingers in `from` does so in `to` from now on. */
+void children_linger_in(struct ike_sa *to, struct ike_sa *from);
 
 /* Removes lingering children whose time is over; when it is to be called next. */
 void child_sweep(struct context *context, struct ike_sa *sa);
