@@ -145,43 +145,52 @@ static size_t take_out(struct selector *list, size_t count, size_t at, const str
     return total;
 }
 
-/* On the peer's side, or where nothing would be left of that, on ours. */
-static void cut(struct narrowed *left, size_t i, size_t j, const struct rival *rival)
+/* On the peer's side, or where nothing would be left of that, on ours: true. */
+static bool cut(struct narrowed *left, size_t i, size_t j, const struct rival *rival)
 {
     struct selector rest[4];
 
-    if (left->remote_count > 1 || selector_without(&left->remote[j], &rival->remote, rest) > 0)
+    if (left->remote_count > 1 || selector_without(&left->remote[j], &rival->remote, rest) > 0) {
         left->remote_count = take_out(left->remote, left->remote_count, j, &rival->remote);
-    else
-        left->local_count = take_out(left->local, left->local_count, i, &rival->local);
+        return false;
+    }
+    left->local_count = take_out(left->local, left->local_count, i, &rival->local);
+    return true;
 }
 
-/* The first pair that would take something of another's. */
+/* The first pair with one of the peer's selectors that would take something of another's. */
 static bool first_rival(const struct context *context, const struct ike_sa *sa,
                         const struct child_config *config, const struct narrowed *left, size_t *i,
-                        size_t *j, struct rival *rival)
+                        size_t j, struct rival *rival)
 {
-    for (*i = 0; *i < left->local_count; (*i)++)
-        for (*j = 0; *j < left->remote_count; (*j)++) {
-            struct traffic traffic = {config, &left->local[*i], &left->remote[*j]};
-            if (find_rival(context, sa, &traffic, rival))
-                return true;
-        }
+    for (*i = 0; *i < left->local_count; (*i)++) {
+        struct traffic traffic = {config, &left->local[*i], &left->remote[j]};
+        if (find_rival(context, sa, &traffic, rival))
+            return true;
+    }
     return false;
 }
 
+/* One of the peer's selectors after the other: those before are not looked at again, since ours stay
+ * as they are while the peer has more than one.  Whoever asks need not be authenticated yet. */
 bool child_cut(const struct context *context, const struct ike_sa *sa,
                const struct child_config *config, struct narrowed *left, struct reason *reason)
 {
     struct rival rival;
+    size_t cuts = 0;
     size_t i;
-    size_t j;
+    size_t j = 0;
 
-    for (size_t cuts = 0; first_rival(context, sa, config, left, &i, &j, &rival); cuts++) {
+    while (j < left->remote_count) {
+        if (!first_rival(context, sa, config, left, &i, j, &rival)) {
+            j++;
+            continue;
+        }
         name_rival(sa, config, &rival, reason);
-        if (cuts == CUTS_MAX)
+        if (cuts++ == CUTS_MAX)
             return false;
-        cut(left, i, j, &rival);
+        if (cut(left, i, j, &rival))
+            j = 0;
     }
     return left->local_count > 0 && left->remote_count > 0;
 }
