@@ -90,7 +90,7 @@ void path_take(struct engine *engine, struct ike_sa *sa, const struct ike_messag
     else if ((is_other_path(engine, sa, message) ||
               (!sa->mobike && may_follow(engine, sa, &message->remote))) &&
              trial_begin(context, sa, &sa->local, &message->remote, NULL) && !response)
-        message_send_again(context, sa);
+        trial_ask(context, sa);
 }
 
 void path_mapping(struct engine *engine, const struct kernel_event *event)
@@ -103,7 +103,7 @@ void path_mapping(struct engine *engine, const struct kernel_event *event)
         !address_is_host(&event->source) || !may_follow(engine, sa, &event->source) ||
         !trial_begin(&engine->context, sa, &sa->local, &event->source, NULL))
         return;
-    message_send_again(&engine->context, sa);
+    trial_ask(&engine->context, sa);
     sa_wishes(engine, sa);
 }
 

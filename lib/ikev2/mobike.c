@@ -226,7 +226,7 @@ static uint16_t take_update(struct context *context, struct ike_sa *sa,
         return V2_N_UNACCEPTABLE_ADDRESSES;
     if (!address_equal(&sa->remote, &message->remote)) {
         if (trial_begin(context, sa, &message->local, &message->remote, &finding))
-            message_send_again(context, sa);
+            trial_ask(context, sa);
         return 0;
     }
     trial_end(sa);
@@ -255,7 +255,7 @@ uint16_t mobike_request(struct context *context, struct ike_sa *sa,
         !address_same_host(&sa->remote, &message->remote) &&
         ike_sa_can_move(context->sas, sa, &message->remote) &&
         trial_begin(context, sa, &message->local, &message->remote, NULL))
-        message_send_again(context, sa);
+        trial_ask(context, sa);
     return 0;
 }
 

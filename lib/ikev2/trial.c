@@ -13,8 +13,9 @@
 
 #include <string.h>
 
-#define TRIES       2 /* of a check, then the SA's own path is asked, too */
-#define OTHER_TRIES 3 /* of any request, then the other addresses of the peer are */
+#define TRIES       2    /* of a check, then the SA's own path is asked, too */
+#define OTHER_TRIES 3    /* of any request, then the other addresses of the peer are */
+#define PAUSE_MS    1000 /* what is outstanding is sent to one new place at once in this time */
 
 bool trial_is_on(const struct ike_sa *sa)
 {
@@ -48,6 +49,18 @@ bool trial_begin(struct context *context, struct ike_sa *sa, const struct addres
     movement->spoiled = true; /* if a question is on its way, it is another one */
     sa->check_due = true;
     return true;
+}
+
+void trial_ask(struct context *context, struct ike_sa *sa)
+{
+    struct movement *movement = sa->movement;
+
+    if (sa->request == NULL ||
+        (movement->asked_ms != 0 && context->now_ms - movement->asked_ms < PAUSE_MS))
+        return;
+    movement->asked_ms = context->now_ms;
+    sa->sent_ms = context->now_ms;
+    trial_send(context, sa);
 }
 
 void trial_end(struct ike_sa *sa)

@@ -19,6 +19,10 @@ bool trial_is_on(const struct ike_sa *sa);
 bool trial_begin(struct context *context, struct ike_sa *sa, const struct address *local,
                  const struct address *remote, const struct nat_finding *finding);
 
+/* What the peer has not answered goes to the place that is tried at once, but no more often than
+ * once in a second: it may be a third host's.  It is given up when it would be without. */
+void trial_ask(struct context *context, struct ike_sa *sa);
+
 /* The SA stays where it is. */
 void trial_end(struct ike_sa *sa);
 

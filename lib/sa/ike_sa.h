@@ -230,7 +230,8 @@ struct movement {
     bool tried_nat;                           /* what holds of NATs there: ... */
     bool tried_here;                          /* ... we are behind one, ... */
     bool tried_there;                         /* ... the peer is */
-    bool spoiled;                             /* the question has gone to others, too */
+    uint64_t asked_ms; /* when what was outstanding went to a new place at once; 0: never */
+    bool spoiled;      /* the question has gone to others, too */
 };
 
 /* A packet that waits for a child: the first that is asked for (RFC 7296 section 2.9). */
