@@ -68,9 +68,11 @@ class Pair:
         self.nothing_was_clear()
 
     def nothing_was_clear(self):
-        # OpenIKED's policies, too, come after its answer ("send IKE_AUTH res"): to what
-        # we sent with the new SA at once its kernel may answer in the clear. Ours does not.
-        whose = "a" if self.two.kind == "openiked" else None
+        # OpenIKED's policies, too, come after its answer ("send IKE_AUTH res"), and
+        # Libreswan's outbound one up to half a second after our answer has come ("initiator
+        # established Child SA"): to what we sent with the new SA at once their kernels may
+        # answer in the clear. Ours does not.
+        whose = "a" if self.two.kind in ("openiked", "libreswan") else None
         assert self.net.clear_packets(whose) == 0, self.net.clear_lines()
 
     def goes_down(self, daemon):
