@@ -121,8 +121,8 @@ static bool beside(const char *path, const char *name, char beside_path[IPC_PATH
     return true;
 }
 
-/* All of conf.d in name order; a conf.d that is not there is an empty one.  `salvage`: what cannot be
- * read is passed over. */
+/* All of conf.d in name order; a conf.d that is not there is an empty one.  `salvage`: what cannot
+ * be read is passed over. */
 static bool directory_read(struct files *files, const char *path, bool salvage,
                            char error[FILES_ERROR_MAX])
 {

@@ -56,9 +56,9 @@ void gate_offer(struct gate *gate, const struct config *config);
 void gate_commit(struct gate *gate);
 
 /* Does the configuration itself want a policy, whatever the negotiator says?  It does when the pair
- * (or the piece of a pair) is one of the child's own.  Such a policy goes with its configuration and
- * not before: what it protects would leave in the clear.  The first writes what is wanted, as the
- * second does for the i-th pair (child_pair). */
+ * (or the piece of a pair) is one of the child's own.  Such a policy goes with its configuration
+ * and not before: what it protects would leave in the clear.  The first writes what is wanted, as
+ * the second does for the i-th pair (child_pair). */
 bool config_policy(const struct config *config, const struct owner *owner,
                    const struct child_selectors *pair, struct effect_policy *policy);
 struct effect_policy child_policy_of(const struct child_config *child,

@@ -450,8 +450,8 @@ static void refuse(struct request *request, const struct reason *reason)
     complete(request, STATUS_FAIL);
 }
 
-/* The engine is told that it has the SA no more (tell_not_moved).  That comes when this host's address
- * has gone again before the request is here; what is no use there goes. */
+/* The engine is told that it has the SA no more (tell_not_moved).  That comes when this host's
+ * address has gone again before the request is here; what is no use there goes. */
 static void end_unmoved(struct service *service, const struct effect *effect)
 {
     const struct effect_move_sa *sa = &effect->move_sa;

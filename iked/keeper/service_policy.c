@@ -1,6 +1,6 @@
 /*
- * Policies given to owners and taken from them: the part of the service (service.h) that writes both
- * the ledger and the kernel's jobs about them.
+ * Policies given to owners and taken from them: the part of the service (service.h) that writes
+ * both the ledger and the kernel's jobs about them.
  *
  * What could not be installed whole stays as far as it went, because removing the rest would let
  * traffic pass in the clear.

@@ -40,7 +40,8 @@ static bool wait_for(struct engine *engine, struct link *link, const struct comm
     return true;
 }
 
-/* Looks whether what carries the child is there: with the peer, and one look of the kernel at once. */
+/* Looks whether what carries the child is there: with the peer, and one look of the kernel at
+ * once. */
 static void look_at(struct engine *engine, struct link *link, const struct child_config *child,
                     bool peer)
 {

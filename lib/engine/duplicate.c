@@ -40,9 +40,9 @@ static bool has_siblings(const struct connection *connection)
     return connection->next_of_pair != connection;
 }
 
-/* Do two IKE SAs serve the same connection between the same two hosts?  Where any peer may come, one
- * may have reasons for two, and so may one that has each of several children in a connection of its
- * own: unless they carry the same child, or both ends began at once. */
+/* Do two IKE SAs serve the same connection between the same two hosts?  Where any peer may come,
+ * one may have reasons for two, and so may one that has each of several children in a connection of
+ * its own: unless they carry the same child, or both ends began at once. */
 static bool same_service(const struct ike_sa *a, const struct ike_sa *b)
 {
     const struct connection *connection = a->connection;

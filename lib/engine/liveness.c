@@ -11,8 +11,8 @@
 #include "lib/engine/private.h"
 
 /* Parts of the interval. */
-#define LOOK_PART   5 /* so often the kernel is asked about an SA that is idle ... */
-#define BUSY_PART   8 /* ... and about one that is used; we send for as long, and nothing comes in */
+#define LOOK_PART   5  /* so often the kernel is asked about an SA that is idle ... */
+#define BUSY_PART   8  /* ... and one in use; so long we send, and nothing comes in */
 #define JITTER_PART 8  /* SAs do not fall into step, and one end asks first */
 #define GRID_PART   64 /* and yet many share a wakeup, the keeper's too */
 

@@ -154,8 +154,8 @@ static bool is_news(struct engine *engine, const struct ike_message *message)
         repeat_reply(engine, known, message);
         return false;
     }
-    /* Whoever sends our own request back would have us authenticate to ourselves: the keys depend on
-     * the SPI, so with another one it leads to nothing. */
+    /* Whoever sends our own request back would have us authenticate to ourselves: the keys depend
+     * on the SPI, so with another one it leads to nothing. */
     if (sa_table_find(&engine->sas, header->spi_i) != NULL) {
         drop(engine, COUNTER_DROP_SYNTAX, message, "an SPI of our own: our request was sent back");
         return false;

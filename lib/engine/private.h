@@ -163,9 +163,9 @@ void sa_forget_older(struct engine *engine, const struct ike_sa *sa);
  * False when it is this one that was closed: it may be gone. */
 MUST_USE bool sa_resolve_duplicates(struct engine *engine, struct ike_sa *sa);
 
-/* An IKE SA that was made without a child has got its first: only now it is known of which of several
- * connections with this peer it is, and whether there is another one for the same.  False when it
- * is this one that was closed: it may be gone. */
+/* An IKE SA that was made without a child has got its first: only now it is known of which of
+ * several connections with this peer it is, and whether there is another one for the same.  False
+ * when it is this one that was closed: it may be gone. */
 MUST_USE bool sa_settle_lone(struct engine *engine, struct ike_sa *sa);
 
 /* Looks at all of the link's that were made without a child and have none: sa_leave_lone. */

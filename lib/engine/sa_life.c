@@ -255,8 +255,8 @@ static struct ike_sa *find_elder(const struct ike_sa *sa)
 }
 
 /* A peer may undo its rekeying of the IKE SA: it closes the new one and goes on with the old.
- * Whether it has left the children there, rekeying them shows: CHILD_SA_NOT_FOUND is followed by new
- * ones. */
+ * Whether it has left the children there, rekeying them shows: CHILD_SA_NOT_FOUND is followed by
+ * new ones. */
 static void return_to_elder(struct engine *engine, struct ike_sa *sa)
 {
     struct ike_sa *elder = find_elder(sa);

@@ -165,7 +165,8 @@ static bool rebind_creation(struct creation *creation, const struct rebinding *r
     return whole;
 }
 
-/* It cannot outlive its configuration: the Delete is sent once.  False when it cannot be sent now. */
+/* It cannot outlive its configuration: the Delete is sent once.  False when it cannot be sent
+ * now. */
 static bool drop_guest(struct engine *engine, struct ike_sa *sa, struct child_sa *child)
 {
     struct reason unused;

@@ -272,8 +272,8 @@ struct candidate {
     unsigned fitness; /* higher is better; 0: it does not suit at all */
 };
 
-/* RFC 7296 section 2.9: where the first selectors, which may be those of a packet, are allowed, they
- * must be in the answer. */
+/* RFC 7296 section 2.9: where the first selectors, which may be those of a packet, are allowed,
+ * they must be in the answer. */
 static bool has_first(const struct narrowed *left, const struct child_offer *offer)
 {
     return selectors_within(left->local, left->local_count, offer->tsr.items, 1) &&

@@ -171,8 +171,9 @@ static bool first_rival(const struct context *context, const struct ike_sa *sa,
     return false;
 }
 
-/* One of the peer's selectors after the other: those before are not looked at again, since ours stay
- * as they are while the peer has more than one.  Whoever asks need not be authenticated yet. */
+/* One of the peer's selectors after the other: those before are not looked at again, since ours
+ * stay as they are while the peer has more than one.  Whoever asks need not be authenticated
+ * yet. */
 bool child_cut(const struct context *context, const struct ike_sa *sa,
                const struct child_config *config, struct narrowed *left, struct reason *reason)
 {

@@ -226,8 +226,8 @@ enum status create_reply_unread(struct context *context, struct ike_sa *sa, stru
     return STATUS_OK;
 }
 
-/* The peer may have deleted the new child before we had it (section 1.3.1), and before its answer is
- * here. */
+/* The peer may have deleted the new child before we had it (section 1.3.1), and before its answer
+ * is here. */
 static bool is_deleted(struct creation *creation)
 {
     for (size_t i = 0; i < CREATION_GONE_MAX && creation->child != NULL; i++)
@@ -308,8 +308,8 @@ enum status create_reply_error(struct context *context, struct ike_sa *sa,
         return STATUS_OK;
     creation->state = CREATE_FAILED;
     creation->error = error == 0 ? V2_N_NO_PROPOSAL_CHOSEN : error;
-    /* Beside an error, known or not, nothing counts (section 3.10.1); who sends more may hold it for
-     * made all the same. */
+    /* Beside an error, known or not, nothing counts (section 3.10.1); who sends more may hold it
+     * for made all the same. */
     if (creation->child != NULL && v2_payloads_find(&message->payloads, V2_NONCE, NULL) != NULL) {
         child_undo(context, sa, creation->child);
         creation->child = NULL;

@@ -177,7 +177,8 @@ static uint64_t patience_ms(const struct context *context, const struct ike_sa *
     return patience;
 }
 
-/* An outage is over for IKE as soon as for ESP: the waits for a peer that stood do not grow long. */
+/* An outage is over for IKE as soon as for ESP: the waits for a peer that stood do not grow
+ * long. */
 static uint64_t wait_ms(const struct context *context, const struct ike_sa *sa, uint32_t tries)
 {
     uint64_t first_ms = context->config->daemon.retransmit_ms;

@@ -53,8 +53,8 @@ static enum status established(struct context *context, struct ike_sa *sa, struc
     return STATUS_OK;
 }
 
-/* Is the peer's AUTH good and ours there, as responder, but no SPI?  Then there is no child, and the
- * reply says so: in silence the peer would wait until its last try is over. */
+/* Is the peer's AUTH good and ours there, as responder, but no SPI?  Then there is no child, and
+ * the reply says so: in silence the peer would wait until its last try is over. */
 static bool lacks_only_spi(const struct ike_sa *sa)
 {
     const struct handshake *handshake = sa->handshake;

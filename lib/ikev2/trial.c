@@ -5,9 +5,9 @@
  *   HDR, SK {N(COOKIE2)}  -->
  *                             <--  HDR, SK {N(COOKIE2)}   from there: the SA moves
  *
- * A request that was sent to several places proves none of them (RFC 4555 section 3.7); answered from
- * the one that is tried it is followed by a check of its own.  A peer without MOBIKE need not know
- * COOKIE2: its answer from there is taken without.
+ * A request that was sent to several places proves none of them (RFC 4555 section 3.7); answered
+ * from the one that is tried it is followed by a check of its own.  A peer without MOBIKE need not
+ * know COOKIE2: its answer from there is taken without.
  */
 #include "lib/ikev2/trial.h"
 

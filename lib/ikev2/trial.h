@@ -1,6 +1,6 @@
 /*
- * Trials: does the peer answer from where it says that it is, or is seen?  RFC 4555 sections 3.7 and
- * 3.10, RFC 7296 section 2.23.
+ * Trials: does the peer answer from where it says that it is, or is seen?  RFC 4555 sections 3.7
+ * and 3.10, RFC 7296 section 2.23.
  *
  * Messages of IKE go to such a place; the SA, and the kernel's with it, stays where it is until a
  * round trip has proven the other one.

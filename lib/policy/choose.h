@@ -86,9 +86,9 @@ size_t narrow_selectors(const struct selector *allowed, size_t allowed_count,
 /* Leaves out what lies within another one of the list, in place; returns how many are left. */
 size_t selectors_reduce(struct selector *list, size_t count);
 
-/* What of `from` does not lie in `what`, in the order of addresses, then of ports: writes up to four
- * and returns their number.  Where only one protocol of several would be left out, the addresses
- * are, as a whole: a selector names one protocol or all. */
+/* What of `from` does not lie in `what`, in the order of addresses, then of ports: writes up to
+ * four and returns their number.  Where only one protocol of several would be left out, the
+ * addresses are, as a whole: a selector names one protocol or all. */
 size_t selector_without(const struct selector *from, const struct selector *what,
                         struct selector rest[4]);
 

@@ -19,7 +19,8 @@ static bool config_has_pair(const struct config *config, const struct child_sele
     return false;
 }
 
-/* Where no traffic is named (any peer, a name that was not resolved yet) the name is all there is. */
+/* Where no traffic is named (any peer, a name that was not resolved yet) the name is all there
+ * is. */
 static bool is_lost(const struct connection *connection, const struct config *after)
 {
     const struct child_config *child;

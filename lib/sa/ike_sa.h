@@ -600,8 +600,8 @@ struct child_sa *child_find_outbound(const struct ike_sa *sa, uint8_t protocol, 
  * section 2.3), and so the children that it asked for. */
 void child_prove_all(struct ike_sa *sa);
 
-/* `made` is to replace it: whoever asked for that deletes it, we do at `leaves_ms`.  When `made` goes
- * first, it stays, and the mark goes with what replaced it. */
+/* `made` is to replace it: whoever asked for that deletes it, we do at `leaves_ms`.  When `made`
+ * goes first, it stays, and the mark goes with what replaced it. */
 void child_replace(struct child_sa *old, struct child_sa *made, uint64_t leaves_ms);
 
 /* What was to replace it is gone, or did not suit: it stays, and if it was due to be rekeyed by us,
@@ -611,8 +611,8 @@ void child_keep(struct context *context, const struct ike_sa *sa, struct child_s
 /* Is its life nearly over? */
 bool child_nears_end(const struct context *context, const struct child_sa *child);
 
-/* The exchange that made it is not followed, though the peer holds it for made: it is listed for its
- * Delete alone. */
+/* The exchange that made it is not followed, though the peer holds it for made: it is listed for
+ * its Delete alone. */
 void child_undo(struct context *context, struct ike_sa *sa, struct child_sa *child);
 
 /* A deleted child leaves the list; the kernel receives on it until `leaves_ms`, and for a moment it

@@ -2,12 +2,12 @@
  * A kernel's IPsec as far as iked can see it: SAs, larval ones among them, policies, acquires and
  * lifetimes, on a clock of the caller's.
  *
- * It behaves as Linux does where that matters: an SPI is reserved for 30 s, policies are pieces with
- * the keeper's priorities, of which one with the same selector replaces the other whosever it is, a
- * policy without an SA holds its packets and asks once until that larval state expires, the newest
- * SA of a reqid carries the traffic, and what comes in must match a policy's reqid.
- * As the keeper sees it, with jobs, dumps and notices, it is fake_jobs.c's.
- * Not here: packets on their way (world.h), the daemon (host.h).
+ * It behaves as Linux does where that matters: an SPI is reserved for 30 s, policies are pieces
+ * with the keeper's priorities, of which one with the same selector replaces the other whosever it
+ * is, a policy without an SA holds its packets and asks once until that larval state expires, the
+ * newest SA of a reqid carries the traffic, and what comes in must match a policy's reqid. As the
+ * keeper sees it, with jobs, dumps and notices, it is fake_jobs.c's. Not here: packets on their way
+ * (world.h), the daemon (host.h).
  */
 #ifndef TEST_COMMON_FAKE_KERNEL_H
 #define TEST_COMMON_FAKE_KERNEL_H

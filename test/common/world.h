@@ -33,7 +33,8 @@ struct work {
 };
 TAILQ_HEAD(work_list, work);
 
-/* The host's keeper: the real gate, ledger and upkeep, over a kernel that is not (host_keeper.c). */
+/* The host's keeper: the real gate, ledger and upkeep, over a kernel that is not
+ * (host_keeper.c). */
 struct host_keeper {
     struct service service;
     struct config *config; /* the newest; of a keeper that is gone while the kernel has it */
@@ -183,7 +184,8 @@ void host_start(struct host *host);
 /* The negotiator dies: SAs and policies stay. */
 void host_crash(struct host *host);
 
-/* The keeper dies with it, and what it was asked meanwhile is lost; the kernel keeps what it has. */
+/* The keeper dies with it, and what it was asked meanwhile is lost; the kernel keeps what it
+ * has. */
 void host_kill(struct host *host);
 
 /* iked stops (after host_shutdown and some time): SAs go, and policies if it is so configured. */

@@ -149,9 +149,9 @@ static bool are_siblings(const struct run *run)
 }
 
 /* Where two connections have the same peer a child of one may be what both want (while one of them
- * was left out), and then the rest of it comes by a further child; the two ends may each take it for
- * the other connection's.  What one end sends by, the other receives by; that all packets arrive
- * says the rest. */
+ * was left out), and then the rest of it comes by a further child; the two ends may each take it
+ * for the other connection's.  What one end sends by, the other receives by; that all packets
+ * arrive says the rest. */
 static void check_sas_of_siblings(struct run *run, const struct host *host, const struct host *peer)
 {
     const struct fake_sa *out;
@@ -228,15 +228,15 @@ static void check_ikes_of_siblings(struct run *run, const struct pair *pair, siz
                  children, run->pair_count);
 }
 
-/* Of several children each end may have begun another one, in an IKE SA of its own; one that has lost
- * its child since (it was flushed) stays beside the other. */
+/* Of several children each end may have begun another one, in an IKE SA of its own; one that has
+ * lost its child since (it was flushed) stays beside the other. */
 static bool is_spare(const struct pair *pair, const struct ike_sa *sa)
 {
     return pair->child_count > 1 && sa->state == IKE_ESTABLISHED && ike_sa_child_count(sa) == 0;
 }
 
-/* One IKE SA between the two ends, established, carries all children; or each of them has one of its
- * own, where both ends began at once. */
+/* One IKE SA between the two ends, established, carries all children; or each of them has one of
+ * its own, where both ends began at once. */
 static void check_ike(struct run *run, const struct pair *pair, size_t side)
 {
     const struct host *host = pair->ends[side].host;

@@ -118,8 +118,8 @@ void plan_siblings(struct run *run)
         plan_ports(run, &sets[which].ports[i]);
     if (chance_hit(&run->chance, 300))
         plan_inner(run);
-    /* One set of IKE settings: which connection is meant does not hang on them.  And IKE_AUTH with a
-     * child: of two IKE SAs that both ends begin at once without one, for different connections,
+    /* One set of IKE settings: which connection is meant does not hang on them.  And IKE_AUTH with
+     * a child: of two IKE SAs that both ends begin at once without one, for different connections,
      * neither is redundant when they come to carry the same child. */
     for (size_t i = 1; i < run->pair_count; i++)
         for (size_t side = 0; side < 2; side++) {

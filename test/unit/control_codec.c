@@ -437,20 +437,20 @@ static void sa_item_is_golden(void **state)
     };
 
     (void)state;
-    assert_json(
-        control_item_sa(&view),
-        "{\"number\":1,\"connection\":\"db\",\"state\":\"established\",\"initiator\":true,"
-        "\"local\":\"192.0.2.1\",\"local_port\":500,\"remote\":\"192.0.2.2\","
-        "\"remote_port\":4500,\"local_id\":\"192.0.2.1\",\"remote_id\":\"gw?[2J?\","
-        "\"spi_i\":\"0123456789abcdef\",\"spi_r\":\"000000000000fedc\","
-        "\"suite\":\"aes256gcm16-prfsha384-x25519\",\"weak\":[],\"age_ms\":62000,"
-        "\"established_ms\":61500,\"heard_ms\":1500,\"nat_local\":false,"
-        "\"nat_remote\":true,\"esp_in_udp\":true,\"mobike\":false,"
-        "\"fragmentation\":true,\"children\":[{\"name\":\"lan\",\"connection\":\"log\",\"number\":5,"
-        "\"protocol\":\"esp\",\"mode\":\"tunnel\",\"reqid\":16385,\"spi_in\":\"00c0ffee\","
-        "\"spi_out\":\"fedcba98\",\"suite\":\"aes128-sha1\",\"weak\":[\"sha1\"],"
-        "\"local\":[\"10.1.0.1/32\",\"2001:db8::1/128\"],\"remote\":[\"10.2.0.1/32\"],"
-        "\"age_ms\":61000}]}");
+    assert_json(control_item_sa(&view),
+                "{\"number\":1,\"connection\":\"db\",\"state\":\"established\",\"initiator\":true,"
+                "\"local\":\"192.0.2.1\",\"local_port\":500,\"remote\":\"192.0.2.2\","
+                "\"remote_port\":4500,\"local_id\":\"192.0.2.1\",\"remote_id\":\"gw?[2J?\","
+                "\"spi_i\":\"0123456789abcdef\",\"spi_r\":\"000000000000fedc\","
+                "\"suite\":\"aes256gcm16-prfsha384-x25519\",\"weak\":[],\"age_ms\":62000,"
+                "\"established_ms\":61500,\"heard_ms\":1500,\"nat_local\":false,"
+                "\"nat_remote\":true,\"esp_in_udp\":true,\"mobike\":false,"
+                "\"fragmentation\":true,"
+                "\"children\":[{\"name\":\"lan\",\"connection\":\"log\",\"number\":5,"
+                "\"protocol\":\"esp\",\"mode\":\"tunnel\",\"reqid\":16385,\"spi_in\":\"00c0ffee\","
+                "\"spi_out\":\"fedcba98\",\"suite\":\"aes128-sha1\",\"weak\":[\"sha1\"],"
+                "\"local\":[\"10.1.0.1/32\",\"2001:db8::1/128\"],\"remote\":[\"10.2.0.1/32\"],"
+                "\"age_ms\":61000}]}");
     child.narrowed = true;
     view.silent_ms = 1500;
     json_t *item = control_item_sa(&view);
@@ -515,12 +515,12 @@ static void connection_item_is_golden(void **state)
     view.last_error = "no answer";
     view.last_error_age_ms = 5000;
     view.uncovered = "child lan does not cover it";
-    assert_json(
-        control_item_connection(&view),
-        "{\"name\":\"db\",\"state\":\"down\",\"local\":\"192.0.2.1\",\"remote\":\"any\","
-        "\"local_id\":\"192.0.2.1\",\"remote_id\":\"any\",\"children\":[\"lan\"],"
-        "\"sas\":2,\"weak_allowed\":true,"
-        "\"uncovered\":\"child lan does not cover it\",\"error\":\"no answer\",\"error_age_ms\":5000}");
+    assert_json(control_item_connection(&view),
+                "{\"name\":\"db\",\"state\":\"down\",\"local\":\"192.0.2.1\",\"remote\":\"any\","
+                "\"local_id\":\"192.0.2.1\",\"remote_id\":\"any\",\"children\":[\"lan\"],"
+                "\"sas\":2,\"weak_allowed\":true,"
+                "\"uncovered\":\"child lan does not cover it\",\"error\":\"no answer\","
+                "\"error_age_ms\":5000}");
 }
 
 static void policy_item_is_golden(void **state)

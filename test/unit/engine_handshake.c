@@ -197,7 +197,8 @@ static void same_chance(void *context, void *to, size_t size)
         chance_fill(context, to, size);
 }
 
-/* Each peer of `any` gets policies and a reqid of its own; what chance gives twice is taken once. */
+/* Each peer of `any` gets policies and a reqid of its own; what chance gives twice is taken
+ * once. */
 static void no_two_peers_share_a_reqid(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
- * What is left of a request when others have a part of it (lib/ikev2/child.h), and what finding that
- * costs: whoever asks in IKE_AUTH is not authenticated yet.
+ * What is left of a request when others have a part of it (lib/ikev2/child.h), and what finding
+ * that costs: whoever asks in IKE_AUTH is not authenticated yet.
  */
 #include "lib/ikev2/child.h"
 

@@ -144,8 +144,8 @@ static void no_log(void *context, enum severity severity, const char *line)
 
 int set_up(void **state)
 {
-    struct service_hooks hooks = {on_answer,   on_event,       on_trouble,
-                                  find_source, is_own_address, NULL, NULL};
+    struct service_hooks hooks = {on_answer,      on_event, on_trouble, find_source,
+                                  is_own_address, NULL,     NULL};
 
     (void)state;
     memset(&toy, 0, sizeof(toy));

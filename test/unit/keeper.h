@@ -25,7 +25,7 @@ struct toy {
     enum kernel_verb failing; /* answers these with `error` */
     int error;
     uint32_t next_spi;
-    bool spi_stays; /* the next is always the same */
+    bool spi_stays;           /* the next is always the same */
     struct kernel_sa sas[16]; /* what a dump shows */
     size_t sa_count;
     struct kernel_piece pieces[32];

@@ -1,6 +1,6 @@
 /*
- * What an iked that cannot run leaves behind (iked/keeper/fallback.h), and the configuration that is
- * kept for it (saved.h).
+ * What an iked that cannot run leaves behind (iked/keeper/fallback.h), and the configuration that
+ * is kept for it (saved.h).
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -224,9 +224,10 @@ static void leave_db(enum child_policy policy)
         pieces_of(&db.policy.local_selector, &db.policy.remote_selector, pieces, &count, NULL),
         STATUS_OK);
     toy.piece_count = 2;
-    toy.pieces[0] = (struct kernel_piece){
-        .piece = pieces[0],
-        .template = {.reqid = REQID_DYNAMIC + 1, .mode = CHILD_TRANSPORT, .policy = policy}};
+    toy.pieces[0] = (struct kernel_piece){.piece = pieces[0],
+                                          .template = {.reqid = REQID_DYNAMIC + 1,
+                                                       .mode = CHILD_TRANSPORT,
+                                                       .policy = (uint8_t)policy}};
     toy.pieces[1] = toy.pieces[0];
     toy.pieces[1].direction = KERNEL_IN;
 }
