@@ -4,7 +4,7 @@
 #include "iked/keeper/claim.h"
 
 #include "iked/keeper/kernel.h"
-#include "lib/wire/ikev2.h"
+#include "lib/crypto/suite.h"
 
 enum status refuse(struct reason *reason, const char *text)
 {
@@ -113,7 +113,7 @@ enum status claim_check(const struct gate *gate, const struct config *config, st
         return refuse(reason, "the addresses are of two families");
     if (!is_nowhere(claim->local) && address_same_host(claim->local, claim->remote))
         return refuse(reason, "both ends have the same address");
-    if (claim->protocol != V2_PROTOCOL_ESP)
+    if (claim->protocol != IPSEC_ESP)
         return refuse(reason, "the child does not allow this protocol");
     if (claim->mode != claim->child->mode)
         return refuse(reason, "the child has the other mode");

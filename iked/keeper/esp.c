@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "iked/log.h"
-#include "lib/wire/ikev2.h"
+#include "lib/crypto/suite.h"
 
 #define NOBODYS_SPI 255 /* reserved by RFC 4303 section 2.1 */
 
@@ -24,7 +24,7 @@ static bool has_esp(struct kernel *kernel, uint8_t family)
         .destination.family = family,
         .spi = NOBODYS_SPI,
         .reqid = REQID_TAG,
-        .protocol = V2_PROTOCOL_ESP,
+        .protocol = IPSEC_ESP,
         .mode = CHILD_TRANSPORT,
         .encr = ENCR_AES256_CBC, /* looked for before the protocol, so one that is always there */
         .integ = INTEG_HMAC_SHA256_128,

@@ -8,7 +8,7 @@
 #include "iked/keeper/gate_rule.h"
 #include "lib/policy/choose.h"
 #include "lib/policy/overlap.h"
-#include "lib/wire/ikev2.h"
+#include "lib/crypto/suite.h"
 
 /* --- What the configuration itself wants --- */
 
@@ -35,7 +35,7 @@ struct effect_policy child_policy_of(const struct child_config *child,
         .local_selector = pair->local,
         .remote_selector = pair->remote,
         .reqid = child->reqid,
-        .protocol = V2_PROTOCOL_ESP,
+        .protocol = IPSEC_ESP,
         .mode = (uint8_t)child->mode,
         .policy = (uint8_t)child->policy,
     };

@@ -67,7 +67,7 @@ struct policy_template {
     struct address local;
     struct address remote;
     uint32_t reqid;
-    uint8_t protocol; /* enum v2_protocol */
+    uint8_t protocol; /* enum ipsec_protocol */
     uint8_t mode;     /* enum child_mode */
     uint8_t policy;   /* enum child_policy */
 };

@@ -61,7 +61,7 @@ struct sa_record {
         uint64_t mapping_ms;  /* any other: when a MAPPING was passed on last, 0: never */
     };
     uint32_t spi;
-    uint8_t protocol; /* enum v2_protocol */
+    uint8_t protocol; /* enum ipsec_protocol */
     uint8_t mode;     /* enum child_mode */
     bool inbound : 1;
     bool encap : 1;  /* in UDP (RFC 3948) */
@@ -75,7 +75,7 @@ struct template_use {
     struct template_use *next; /* of the reqid */
     struct reqid_use *reqid;
     uint32_t use_count;
-    uint8_t protocol; /* enum v2_protocol */
+    uint8_t protocol; /* enum ipsec_protocol */
     uint8_t mode;     /* enum child_mode */
     uint8_t policy;   /* enum child_policy */
     uint8_t family;   /* of both ends */

@@ -9,13 +9,11 @@
 #include <sys/socket.h>
 
 #include "iked/keeper/netlink.h"
-#include "lib/wire/ikev2.h"
+#include "lib/crypto/suite.h"
 
 static uint8_t protocol_from(uint8_t protocol)
 {
-    return protocol == IPPROTO_ESP  ? V2_PROTOCOL_ESP
-           : protocol == IPPROTO_AH ? V2_PROTOCOL_AH
-                                    : V2_PROTOCOL_NONE;
+    return protocol == IPSEC_ESP || protocol == IPSEC_AH ? protocol : IPSEC_NONE;
 }
 
 static struct address address_from(const xfrm_address_t *bytes, uint8_t family)

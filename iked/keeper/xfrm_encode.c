@@ -12,7 +12,7 @@
 
 #include "iked/keeper/netlink.h"
 #include "lib/base/writer.h"
-#include "lib/wire/ikev2.h"
+#include "lib/crypto/suite.h"
 
 /* An outbound SA checks no replay, yet the kernel wants a window with ESN. */
 #define OUTBOUND_ESN_WINDOW 32
@@ -23,7 +23,7 @@
 
 static uint8_t protocol_of(uint8_t protocol)
 {
-    return protocol == V2_PROTOCOL_AH ? IPPROTO_AH : IPPROTO_ESP;
+    return protocol == IPSEC_AH ? IPPROTO_AH : IPPROTO_ESP;
 }
 
 static uint8_t mode_of(uint8_t mode)
@@ -172,7 +172,7 @@ static bool sa_is_sayable(const struct effect_install_sa *sa, struct reason *rea
     const struct encr_info *encr = encr_info(sa->encr);
     const struct integ_info *integ = integ_info(sa->integ);
 
-    if (sa->protocol == V2_PROTOCOL_ESP && encr == NULL)
+    if (sa->protocol == IPSEC_ESP && encr == NULL)
         reason_set(reason, STATUS_REJECT, 0, "no encryption algorithm");
     else if (encr != NULL && encr->kernel == NULL)
         reason_set(reason, STATUS_REJECT, 0, "the kernel has no name for %s", encr->name);
@@ -185,7 +185,7 @@ static bool sa_is_sayable(const struct effect_install_sa *sa, struct reason *rea
     else if (sa->replay_window > XFRMA_REPLAY_ESN_MAX || (sa->esn && window_of(sa) == 0))
         reason_set(reason, STATUS_REJECT, 0, "a replay window of %u packets", sa->replay_window);
     else if (sa->encap &&
-             (sa->protocol != V2_PROTOCOL_ESP || sa->source.port == 0 || sa->destination.port == 0))
+             (sa->protocol != IPSEC_ESP || sa->source.port == 0 || sa->destination.port == 0))
         reason_set(reason, STATUS_REJECT, 0, "in UDP goes ESP only, between two ports");
     else
         return true;

@@ -20,7 +20,7 @@
 #include "iked/keeper/netlink.h"
 #include "iked/keeper/xfrm_decode.h"
 #include "iked/keeper/xfrm_move.h"
-#include "lib/wire/ikev2.h"
+#include "lib/crypto/suite.h"
 
 #define XFRMGRP_MAPPING (1u << (XFRMNLGRP_MAPPING - 1)) /* which <linux/xfrm.h> forgot */
 #define NOTICE_GROUPS \
@@ -165,7 +165,7 @@ static void watch_spi(struct early *early, const struct effect_allocate_spi *all
         .encap = allocate->encap,
     };
 
-    if (allocate->early && allocate->protocol == V2_PROTOCOL_ESP)
+    if (allocate->early && allocate->protocol == IPSEC_ESP)
         early_watch(early, &flow);
 }
 

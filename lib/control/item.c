@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "lib/control/item.h"
-#include "lib/wire/ikev2.h"
+#include "lib/crypto/suite.h"
 
 #define SUITE_TEXT_MAX 128
 
@@ -89,11 +89,6 @@ static json_t *weak_names(const struct suite *value)
     return array;
 }
 
-static const char *protocol_name(uint8_t protocol)
-{
-    return protocol == V2_PROTOCOL_AH ? "ah" : "esp";
-}
-
 static const char *mode_name(unsigned mode)
 {
     return mode == CHILD_TUNNEL ? "tunnel" : "transport";
@@ -157,7 +152,7 @@ static json_t *child_item(const struct child_view *view, const char *of)
     return json_pack(
         "{s:s, s:s*, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o*, s:o}", "name",
         view->name, "connection", guest ? connection->name : NULL, "number", number(view->number),
-        "protocol", protocol_name(view->protocol), "mode", mode_name(view->mode), "reqid",
+        "protocol", ipsec_protocol_name(view->protocol), "mode", mode_name(view->mode), "reqid",
         number(view->reqid), "spi_in", hex(view->spi_in, 8), "spi_out", hex(view->spi_out, 8),
         "suite", suite(&view->suite), "weak", weak_names(&view->suite), "local",
         selectors(view->local, view->local_count), "remote",

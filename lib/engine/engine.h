@@ -61,7 +61,7 @@ struct kernel_event {
     struct address destination; /* EXPIRE, MAPPING */
     struct address source;      /* MAPPING: the new one, with its port */
     uint32_t spi;               /* EXPIRE, MAPPING */
-    uint8_t protocol;           /* EXPIRE, MAPPING: enum v2_protocol */
+    uint8_t protocol;           /* EXPIRE, MAPPING: enum ipsec_protocol */
     bool hard;                  /* EXPIRE: the SA is gone; else it will be soon */
     bool removed;               /* EXPIRE: by somebody else, whatever its limits are */
 };
@@ -112,7 +112,7 @@ struct child_view {
     uint32_t spi_in;
     uint32_t spi_out;
     uint32_t reqid;
-    uint8_t protocol; /* enum v2_protocol */
+    uint8_t protocol; /* enum ipsec_protocol */
     uint8_t mode;     /* enum child_mode */
     struct suite suite;
     const struct selector *local;

@@ -288,7 +288,7 @@ static void hint_of_spi(struct engine *engine, const struct ike_message *message
     if (!reader_done(&reader))
         return;
     const struct child_sa *child =
-        sa_table_find_outbound(&engine->sas, V2_PROTOCOL_ESP, spi, &message->remote);
+        sa_table_find_outbound(&engine->sas, IPSEC_ESP, spi, &message->remote);
     if (child != NULL && child->out_kernel && heed(engine, child->owner))
         probe(engine, child->owner);
 }

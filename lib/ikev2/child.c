@@ -169,8 +169,8 @@ void child_write_offer(struct v2_writer *writer, const struct child_sa *child, s
     uint8_t spi[4];
     struct v2_sa offer;
 
-    offer_from_proposals(&offer, &list, child->protocol, spi_bytes(child->spi_in, spi), NULL,
-                         group != GROUP_NONE);
+    offer_from_proposals(&offer, &list, v2_protocol_of(child->protocol),
+                         spi_bytes(child->spi_in, spi), NULL, group != GROUP_NONE);
     write_child(writer, child, &offer, nonce);
     if (is_of_child(packet, child)) {
         write_selectors(writer, V2_TSI, &packet->local, child->local_selectors, child->local_count);
@@ -230,7 +230,7 @@ enum status child_accept(struct context *context, const struct ike_sa *sa, struc
     struct v2_selectors tsi = answer->tsi;
     struct v2_selectors tsr = answer->tsr;
 
-    enum status status = check_answer(&list, &answer->sa, child->protocol, NULL,
+    enum status status = check_answer(&list, &answer->sa, v2_protocol_of(child->protocol), NULL,
                                       group != GROUP_NONE, &child->suite, &child->spi_out, reason);
     if (status == STATUS_OK)
         status = check_spi(context, sa, child, reason);
@@ -479,8 +479,8 @@ void child_write_answer(struct v2_writer *writer, const struct child_sa *child, 
     uint8_t spi[4];
     struct v2_sa answer;
 
-    offer_from_suite(&answer, &child->suite, number, child->protocol, spi_bytes(child->spi_in, spi),
-                     with_group);
+    offer_from_suite(&answer, &child->suite, number, v2_protocol_of(child->protocol),
+                     spi_bytes(child->spi_in, spi), with_group);
     write_child(writer, child, &answer, nonce);
     v2_write_selectors(writer, V2_TSI, child->remote_selectors, child->remote_count);
     v2_write_selectors(writer, V2_TSR, child->local_selectors, child->local_count);

@@ -112,8 +112,8 @@ static void write_child(const struct ike_sa *sa, const struct creation *creation
 
     if (old != NULL) {
         writer_u32(&spi_writer, old->spi_in);
-        v2_write_notify(writer, old->protocol, writer_slice(&spi_writer), V2_N_REKEY_SA,
-                        slice_of(NULL, 0));
+        v2_write_notify(writer, v2_protocol_of(old->protocol), writer_slice(&spi_writer),
+                        V2_N_REKEY_SA, slice_of(NULL, 0));
     }
     child_write_offer(writer, creation->child, buffer_slice(&creation->nonce_i), creation->group,
                       creation->packet);

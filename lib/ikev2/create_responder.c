@@ -211,7 +211,7 @@ enum status create_child_request(struct context *context, struct ike_sa *sa,
     struct child_sa *old = NULL;
     if (!ike && rekey) {
         struct reader reader = reader_of(notify.spi);
-        old = child_find_outbound(sa, notify.protocol, reader_u32(&reader));
+        old = child_find_outbound(sa, ipsec_protocol_of(notify.protocol), reader_u32(&reader));
     }
     uint16_t error = collides(sa,
                               ike     ? CREATE_REKEY_IKE

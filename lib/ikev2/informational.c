@@ -65,12 +65,13 @@ static size_t delete_children(struct context *context, struct ike_sa *sa,
                               const struct v2_delete *delete, uint32_t *spis, size_t count_so_far)
 {
     struct reader reader = reader_of(delete->spis);
+    uint8_t protocol = ipsec_protocol_of(delete->protocol);
     size_t found = count_so_far;
 
     for (size_t i = 0; i < delete->count; i++) {
         uint32_t spi = reader_u32(&reader);
-        struct child_sa *child = child_find_outbound(sa, delete->protocol, spi);
-        struct creation *unfinished = find_unfinished(sa, delete->protocol, spi);
+        struct child_sa *child = child_find_outbound(sa, protocol, spi);
+        struct creation *unfinished = find_unfinished(sa, protocol, spi);
         if (child == NULL && unfinished != NULL && found < DELETES_MAX) {
             unfinished->deleted = true; /* its step is to end first */
             spis[found++] = unfinished->child->spi_in;
@@ -245,7 +246,7 @@ enum status informational_delete_child(struct context *context, struct ike_sa *s
     struct v2_writer writer;
 
     message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false);
-    v2_write_delete(&writer, child->protocol, &child->spi_in, 1);
+    v2_write_delete(&writer, v2_protocol_of(child->protocol), &child->spi_in, 1);
     child_retire_outbound(context, sa, child);
     enum status status = message_finish_request(context, sa, &writer, reason);
     if (status == STATUS_OK)

@@ -23,6 +23,19 @@ struct ike_message {
     struct buffer whole;         /* the text of fragments: for the message's owner to free */
 };
 
+/* A child's protocol as RFC 7296 section 3.3.1 numbers it, and back; IPSEC_NONE: any other. */
+static inline uint8_t v2_protocol_of(uint8_t protocol)
+{
+    return protocol == IPSEC_ESP  ? V2_PROTOCOL_ESP
+           : protocol == IPSEC_AH ? V2_PROTOCOL_AH
+                                  : V2_PROTOCOL_NONE;
+}
+
+static inline uint8_t ipsec_protocol_of(uint8_t wire)
+{
+    return wire == V2_PROTOCOL_ESP ? IPSEC_ESP : wire == V2_PROTOCOL_AH ? IPSEC_AH : IPSEC_NONE;
+}
+
 static inline bool ike_message_is_response(const struct ike_message *message)
 {
     return (message->header.flags & V2_FLAG_RESPONSE) != 0;

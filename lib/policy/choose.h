@@ -8,6 +8,7 @@
 #define LIB_POLICY_CHOOSE_H
 
 #include "lib/crypto/crypto.h"
+#include "lib/crypto/suite.h"
 #include "lib/policy/config.h"
 #include "lib/wire/ikev2.h"
 
@@ -17,15 +18,6 @@ enum group proposals_first_group(const struct proposal_list *list, const struct 
 /* Is the group in the list, and does the provider have it? */
 bool proposals_have_group(const struct proposal_list *list, enum group group,
                           const struct crypto *crypto);
-
-/* What two ends agreed on. */
-struct suite {
-    uint8_t encr;  /* enum encr */
-    uint8_t integ; /* enum integ */
-    uint8_t prf;   /* enum prf; IKE only */
-    uint8_t group; /* enum group */
-    bool esn;      /* child only */
-};
 
 /* The most fitting connection for a first packet between two hosts: one whose remote is exactly
  * `remote` before one with a name or several addresses that is known by it, before one with remote
@@ -100,9 +92,6 @@ bool selectors_within(const struct selector *outer, size_t outer_count,
  * may take several of them to hold one of `inner`. */
 bool selectors_cover(const struct selector *outer, size_t outer_count, const struct selector *inner,
                      size_t inner_count);
-
-/* "aes256gcm16-prfsha384-x25519"; returns `text`. */
-char *suite_text(const struct suite *suite, char *text, size_t size);
 
 /* A proposal of the wire for people: "AES_GCM_16-256/PRF_HMAC_SHA2_256/X25519". */
 char *offer_text(const struct v2_proposal *proposal, char *text, size_t size);

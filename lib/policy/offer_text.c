@@ -1,5 +1,5 @@
 /*
- * Proposals of the wire and suites for people.
+ * Proposals of the wire for people.
  *
  * Names by IANA, "Internet Key Exchange Version 2 (IKEv2) Parameters", also of what iked does not
  * speak: a reason must say what an old peer offered.
@@ -134,23 +134,5 @@ char *offer_text(const struct v2_proposal *proposal, char *text, size_t size)
     if (shown < proposal->transform_count)
         line_add(&line, "%s%zu of unknown type", line.used > 0 ? "/" : "",
                  proposal->transform_count - shown);
-    return text;
-}
-
-char *suite_text(const struct suite *suite, char *text, size_t size)
-{
-    const char *names[] = {
-        suite->encr != ENCR_NONE ? encr_info(suite->encr)->name : NULL,
-        suite->integ != INTEG_NONE ? integ_info(suite->integ)->name : NULL,
-        suite->prf != PRF_NONE ? prf_info(suite->prf)->name : NULL,
-        suite->group != GROUP_NONE ? group_info(suite->group)->name : NULL,
-        suite->esn ? "esn" : NULL,
-    };
-    struct line line = {text, size, 0};
-
-    text[0] = '\0';
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (names[i] != NULL)
-            line_add(&line, "%s%s", line.used > 0 ? "-" : "", names[i]);
     return text;
 }

@@ -16,7 +16,7 @@ struct child_sa *child_new(struct context *context, const struct child_config *c
     child->config = config;
     child->number = ++context->next_child;
     child->reqid = config->reqid;
-    child->protocol = V2_PROTOCOL_ESP;
+    child->protocol = IPSEC_ESP;
     child->mode = (uint8_t)config->mode;
     child->created_ms = context->now_ms;
     return child;
@@ -353,7 +353,7 @@ static struct effect_policy *policy_begin(struct context *context, enum effect_k
     name_set(&policy->child, config->name);
     policy->local_selector = *local_selector;
     policy->remote_selector = *remote_selector;
-    policy->protocol = V2_PROTOCOL_ESP;
+    policy->protocol = IPSEC_ESP;
     policy->mode = (uint8_t)config->mode;
     policy->policy = (uint8_t)config->policy;
     return policy;

@@ -10,6 +10,7 @@
 #define LIB_SA_EFFECT_H
 
 #include "lib/base/secret.h"
+#include "lib/crypto/suite.h"
 #include "lib/policy/config.h"
 
 /* Names an effect that will be answered: the IKE SA by its number in this engine, and a sequence
@@ -78,7 +79,7 @@ struct effect_allocate_spi {
     struct name child;
     struct address source;
     struct address destination;
-    uint8_t protocol; /* enum v2_protocol: ESP or AH */
+    uint8_t protocol; /* enum ipsec_protocol: ESP or AH */
     uint8_t mode;     /* enum child_mode */
     bool encap;       /* the SA will be in UDP */
     bool early;       /* the peer answers: it has the keys, and may send, before we can have them */
@@ -94,7 +95,7 @@ struct effect_install_sa {
     struct address destination;
     uint32_t spi;
     uint32_t reqid;
-    uint8_t protocol; /* enum v2_protocol */
+    uint8_t protocol; /* enum ipsec_protocol */
     uint8_t mode;     /* enum child_mode */
     uint8_t encr;     /* enum encr */
     uint8_t integ;    /* enum integ */
@@ -123,7 +124,7 @@ struct effect_move_sa {
     bool inbound;
     bool encap; /* from now on */
     uint32_t spi;
-    uint8_t protocol;      /* enum v2_protocol */
+    uint8_t protocol;      /* enum ipsec_protocol */
     struct address source; /* as it is; ports as with `encap` of INSTALL_SA */
     struct address destination;
     struct address new_source; /* as it is to be */
@@ -135,7 +136,7 @@ struct effect_query_sa {
     struct address source;
     struct address destination;
     uint32_t spi;
-    uint8_t protocol; /* enum v2_protocol */
+    uint8_t protocol; /* enum ipsec_protocol */
 };
 
 /* The addresses of a name of the connection's peer. */
@@ -149,7 +150,7 @@ struct effect_remove_sa {
     struct address source;
     struct address destination;
     uint32_t spi;
-    uint8_t protocol; /* enum v2_protocol */
+    uint8_t protocol; /* enum ipsec_protocol */
 };
 
 /* Policies in all directions for one pair of selectors. Installing the same pair again replaces. */
@@ -161,7 +162,7 @@ struct effect_policy {
     struct selector local_selector;
     struct selector remote_selector;
     uint32_t reqid;
-    uint8_t protocol; /* enum v2_protocol */
+    uint8_t protocol; /* enum ipsec_protocol */
     uint8_t mode;     /* enum child_mode */
     uint8_t policy;   /* enum child_policy */
 };

@@ -86,7 +86,7 @@ struct child_sa {
     bool undone : 1;     /* made by an exchange that is not followed: the kernel never had it */
     bool delete_due : 1; /* to be deleted when the window is free */
     bool reqid_held : 1; /* its reqid is its own, and the table knows so */
-    uint8_t protocol;    /* enum v2_protocol */
+    uint8_t protocol;    /* enum ipsec_protocol */
     uint8_t mode;        /* enum child_mode */
     uint8_t local_count;
     uint8_t remote_count;

@@ -282,8 +282,8 @@ static void write_create(struct v2_writer *writer, struct world *world, const st
 
     if (kind == CREATE_REKEY_CHILD) {
         writer_u32(&old_spi, like->spi_in);
-        v2_write_notify(writer, like->protocol, writer_slice(&old_spi), V2_N_REKEY_SA,
-                        slice_of(NULL, 0));
+        v2_write_notify(writer, v2_protocol_of(like->protocol), writer_slice(&old_spi),
+                        V2_N_REKEY_SA, slice_of(NULL, 0));
     }
     if (like != NULL && like->mode == CHILD_TRANSPORT)
         v2_write_notify(writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_USE_TRANSPORT_MODE,
@@ -295,8 +295,8 @@ static void write_create(struct v2_writer *writer, struct world *world, const st
         offer_from_proposals(&offer, &sa->connection->proposals, V2_PROTOCOL_IKE, slice_of(spi, 8),
                              world->crypto, true);
     else
-        offer_from_proposals(&offer, &like->config->esp, like->protocol, slice_of(spi, 4), NULL,
-                             false);
+        offer_from_proposals(&offer, &like->config->esp, v2_protocol_of(like->protocol),
+                             slice_of(spi, 4), NULL, false);
     v2_write_sa(writer, &offer);
     v2_write_nonce(writer, slice_of(nonce, sizeof(nonce)));
     if (like == NULL) {

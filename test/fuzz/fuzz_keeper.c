@@ -185,7 +185,7 @@ static void ask_policy(struct reader *reader, enum effect_kind kind)
         policy->remote = pair.peer;
     }
     policy->reqid = reqid_of(reader_u8(reader), child);
-    policy->protocol = V2_PROTOCOL_ESP;
+    policy->protocol = IPSEC_ESP;
     policy->mode = child != NULL ? (uint8_t)child->mode : CHILD_TUNNEL;
     policy->policy = child != NULL ? (uint8_t)child->policy : POLICY_REQUIRE;
     take(&effect);
@@ -200,7 +200,7 @@ static void ask_spi(struct reader *reader)
 
     allocate->source = host_of(reader_u8(reader));
     allocate->destination = host_of(0);
-    allocate->protocol = V2_PROTOCOL_ESP;
+    allocate->protocol = IPSEC_ESP;
     allocate->mode = child != NULL ? (uint8_t)child->mode : CHILD_TUNNEL;
     allocate->reqid = reqid_of(reader_u8(reader), child);
     take(&effect);
@@ -220,7 +220,7 @@ static struct effect sa_of(struct reader *reader, bool inbound)
     sa->destination = inbound ? us : peer;
     sa->spi = spi_of(reader_u8(reader));
     sa->reqid = reqid_of(reader_u8(reader), child);
-    sa->protocol = V2_PROTOCOL_ESP;
+    sa->protocol = IPSEC_ESP;
     sa->mode = child != NULL ? (uint8_t)child->mode : CHILD_TUNNEL;
     sa->encr = ENCR_AES256_GCM16;
     sa->esn = true;
@@ -254,7 +254,7 @@ static void ask_about_sa(struct reader *reader, enum effect_kind kind)
         .source = how & 1 ? peer : us,
         .destination = how & 1 ? us : peer,
         .spi = spi_of(reader_u8(reader)),
-        .protocol = V2_PROTOCOL_ESP,
+        .protocol = IPSEC_ESP,
     };
 
     if (kind == EFFECT_REMOVE_SA) {

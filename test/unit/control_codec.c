@@ -404,7 +404,7 @@ static void sa_item_is_golden(void **state)
         .spi_in = 0xc0ffee,
         .spi_out = 0xfedcba98,
         .reqid = 16385,
-        .protocol = V2_PROTOCOL_ESP,
+        .protocol = IPSEC_ESP,
         .mode = CHILD_TUNNEL,
         .suite = {.encr = ENCR_AES128_CBC, .integ = INTEG_HMAC_SHA1_96},
         .local = local,

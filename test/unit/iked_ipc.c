@@ -65,7 +65,7 @@ static void layout_is_as_written(void **state)
     assert_bytes(encoded(sample_config_end()), "03 0000000f 00000007 1122334455667788 01 01 01");
     assert_bytes(encoded(sample_hello()), "01 0000000b 02 01 02 00 06 1194 01 00 0000");
     assert_bytes(encoded(sample_remove_sa()), "09 00000020 0a 000000000000000b 00000016"
-                                              "04 0000 c0000202 04 0000 c0000201 c0c1c2c3 02");
+                                              "04 0000 c0000202 04 0000 c0000201 c0c1c2c3 33");
 }
 
 static void values_arrive(void **state)

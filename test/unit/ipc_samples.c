@@ -99,7 +99,7 @@ struct ipc_message sample_kernel_event(void)
                   .destination = peer,
                   .source = host,
                   .spi = 0x01020304,
-                  .protocol = V2_PROTOCOL_ESP,
+                  .protocol = IPSEC_ESP,
                   .hard = true,
                   .removed = true},
     };
@@ -155,7 +155,7 @@ static struct ipc_message allocate_spi(void)
         .child = name_of("lan"),
         .source = policy_address("192.0.2.2"),
         .destination = policy_address("192.0.2.1"),
-        .protocol = V2_PROTOCOL_ESP,
+        .protocol = IPSEC_ESP,
         .mode = CHILD_TUNNEL,
         .encap = true,
         .early = true,
@@ -177,7 +177,7 @@ struct ipc_message sample_install_sa(void)
         .destination = policy_address("2001:db8::1"),
         .spi = 0xc0c1c2c3,
         .reqid = 0x69001122,
-        .protocol = V2_PROTOCOL_ESP,
+        .protocol = IPSEC_ESP,
         .mode = CHILD_TRANSPORT,
         .encr = ENCR_AES256_CBC,
         .integ = INTEG_HMAC_SHA256_128,
@@ -217,7 +217,7 @@ static struct ipc_message move_sa(void)
         .inbound = true,
         .encap = true,
         .spi = 0xc0c1c2c3,
-        .protocol = V2_PROTOCOL_ESP,
+        .protocol = IPSEC_ESP,
         .source = policy_address("192.0.2.2"),
         .destination = policy_address("192.0.2.1"),
         .new_source = policy_address("198.51.100.2"),
@@ -235,7 +235,7 @@ static struct ipc_message query_sa(void)
         .source = policy_address("192.0.2.2"),
         .destination = policy_address("192.0.2.1"),
         .spi = 0xc0c1c2c3,
-        .protocol = V2_PROTOCOL_ESP,
+        .protocol = IPSEC_ESP,
     };
     return message;
 }
@@ -257,7 +257,7 @@ struct ipc_message sample_remove_sa(void)
         .source = policy_address("192.0.2.2"),
         .destination = policy_address("192.0.2.1"),
         .spi = 0xc0c1c2c3,
-        .protocol = V2_PROTOCOL_AH,
+        .protocol = IPSEC_AH,
     };
     return message;
 }
@@ -276,7 +276,7 @@ static struct ipc_message policy_effect(enum effect_kind kind)
         .local_selector = selector_host(&local),
         .remote_selector = selector_host(&remote),
         .reqid = 0x69001122,
-        .protocol = V2_PROTOCOL_ESP,
+        .protocol = IPSEC_ESP,
         .mode = CHILD_TUNNEL,
         .policy = POLICY_PREFER,
     };

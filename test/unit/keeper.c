@@ -207,7 +207,7 @@ struct effect allocate_spi(uint32_t sequence)
                          .child = {"db"},
                          .source = policy_address("192.0.2.2"),
                          .destination = policy_address("192.0.2.1"),
-                         .protocol = V2_PROTOCOL_ESP,
+                         .protocol = IPSEC_ESP,
                          .mode = CHILD_TRANSPORT,
                          .reqid = keeper_reqid("db", "db")},
     };
@@ -227,7 +227,7 @@ struct effect install_sa(uint32_t spi, bool inbound)
                        .destination = inbound ? us : peer,
                        .spi = spi,
                        .reqid = keeper_reqid("db", "db"),
-                       .protocol = V2_PROTOCOL_ESP,
+                       .protocol = IPSEC_ESP,
                        .mode = CHILD_TRANSPORT,
                        .encr = ENCR_AES256_GCM16,
                        .esn = true,
@@ -247,7 +247,7 @@ struct effect remove_sa(uint32_t spi, bool inbound)
         .remove_sa = {.source = policy_address(inbound ? "192.0.2.2" : "192.0.2.1"),
                       .destination = policy_address(inbound ? "192.0.2.1" : "192.0.2.2"),
                       .spi = spi,
-                      .protocol = V2_PROTOCOL_ESP},
+                      .protocol = IPSEC_ESP},
     };
 }
 
@@ -265,7 +265,7 @@ struct effect policy_for(enum effect_kind kind, const char *connection, const ch
                    .local_selector = its->local[0],
                    .remote_selector = its->remote[0],
                    .reqid = its->reqid,
-                   .protocol = V2_PROTOCOL_ESP,
+                   .protocol = IPSEC_ESP,
                    .mode = (uint8_t)its->mode,
                    .policy = (uint8_t)its->policy},
     };

@@ -282,7 +282,7 @@ static void protect(struct kernel *kernel, const struct wire *wire)
         .local = wire->flow.destination,
         .remote = wire->peer,
         .reqid = 0x69000003,
-        .protocol = V2_PROTOCOL_ESP,
+        .protocol = IPSEC_ESP,
         .mode = CHILD_TRANSPORT,
         .policy = POLICY_REQUIRE,
     };

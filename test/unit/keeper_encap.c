@@ -26,7 +26,7 @@ static struct effect_install_sa sa_of(bool inbound)
         .destination = inbound ? us : nat,
         .spi = 0xc1020304,
         .reqid = 0x69000001,
-        .protocol = V2_PROTOCOL_ESP,
+        .protocol = IPSEC_ESP,
         .mode = CHILD_TRANSPORT,
         .encr = ENCR_AES256_GCM16,
         .encr_key = {key, sizeof(key)},
@@ -106,7 +106,7 @@ static void what_does_not_go_in_udp(void **state)
     sa.destination.port = 0;
     assert_false(encode(&batch, &sa, &reason));
     sa = sa_of(true);
-    sa.protocol = V2_PROTOCOL_AH;
+    sa.protocol = IPSEC_AH;
     assert_false(encode(&batch, &sa, &reason));
 }
 
@@ -149,7 +149,7 @@ static void mappings(void **state)
     assert_true(xfrm_decode_notice(message, &notice));
     assert_int_equal(notice.kind, NOTICE_MAPPING);
     assert_int_equal(notice.sa.spi, 0xc1020304);
-    assert_int_equal(notice.sa.protocol, V2_PROTOCOL_ESP);
+    assert_int_equal(notice.sa.protocol, IPSEC_ESP);
     assert_int_equal(notice.sa.source.port, 10077);
     struct address us = policy_address("192.0.2.1");
     struct address nat = policy_address("198.51.100.8");

@@ -246,7 +246,7 @@ static void what_is_missing_is_installed_and_nothing_removed(void **state)
                                     .destination = policy_address("192.0.2.1"),
                                     .spi = 0xbbbb,
                                     .reqid = REQID_DYNAMIC + 1,
-                                    .protocol = V2_PROTOCOL_ESP};
+                                    .protocol = IPSEC_ESP};
     assert_int_equal(fallback_protect(&kernel, config), 4);
     assert_int_equal(jobs_of(KERNEL_SET_PIECE), 5); /* six's and those of net */
     assert_int_equal(jobs_of(KERNEL_SET_BYPASS), 1);

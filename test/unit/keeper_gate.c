@@ -27,8 +27,8 @@ static void spis_for_children_only(void **state)
     REFUSED(good, "remote address", e->allocate_spi.source = policy_address("192.0.2.3"));
     REFUSED(good, "remote address", e->allocate_spi.source = policy_address("2001:db8::2"));
     REFUSED(good, "remote address", e->allocate_spi.source.family = FAMILY_NONE);
-    REFUSED(good, "protocol", e->allocate_spi.protocol = V2_PROTOCOL_AH);
-    REFUSED(good, "protocol", e->allocate_spi.protocol = 50);
+    REFUSED(good, "protocol", e->allocate_spi.protocol = IPSEC_AH);
+    REFUSED(good, "protocol", e->allocate_spi.protocol = 3);
     REFUSED(good, "mode", e->allocate_spi.mode = CHILD_TUNNEL);
     REFUSED(good, "reqid", e->allocate_spi.reqid = 0);
     REFUSED(good, "reqid", e->allocate_spi.reqid = reqid_of("lan", "net"));
@@ -68,7 +68,7 @@ static void dynamic_reqids_have_one_user(void **state)
         .destination = &other->destination,
         .spi = 0x1002,
         .reqid = REQID_DYNAMIC + 5,
-        .protocol = V2_PROTOCOL_ESP,
+        .protocol = IPSEC_ESP,
         .filled = true,
     };
     struct sa_record *dynamic = ledger_add_sa(&room.ledger, &entry);
@@ -89,7 +89,7 @@ static void bare_spis_are_counted(void **state)
     }
     assert_refused(&good, "too many SPIs");
     struct address us = policy_address("192.0.2.1");
-    ledger_fill_sa(&room.ledger, ledger_find_sa(&room.ledger, &us, 0x1000, V2_PROTOCOL_ESP), true);
+    ledger_fill_sa(&room.ledger, ledger_find_sa(&room.ledger, &us, 0x1000, IPSEC_ESP), true);
     assert_passes(&good);
 }
 

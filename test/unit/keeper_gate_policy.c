@@ -256,7 +256,7 @@ static void named_peers_are_where_they_are_known(void **state)
                          .child = {"net"},
                          .source = found[0],
                          .destination = policy_address("192.0.2.1"),
-                         .protocol = V2_PROTOCOL_ESP,
+                         .protocol = IPSEC_ESP,
                          .mode = CHILD_TUNNEL,
                          .reqid = reqid_of("lan", "net")},
     };

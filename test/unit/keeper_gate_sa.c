@@ -19,7 +19,7 @@ static struct effect good_sa(bool inbound)
                        .destination = inbound ? us : peer,
                        .spi = 0xc0000001,
                        .reqid = reqid_of("db", "web"),
-                       .protocol = V2_PROTOCOL_ESP,
+                       .protocol = IPSEC_ESP,
                        .mode = CHILD_TRANSPORT,
                        .encr = ENCR_AES256_GCM16,
                        .replay_window = inbound ? 128 : 0,
@@ -146,7 +146,7 @@ static void sas_have_limits_that_fit(void **state)
     REFUSED(good, "limit", e->install_sa.hard_packets = 101);
     REFUSED(good, "reqid", e->install_sa.reqid = reqid_of("db", "other"));
     REFUSED(good, "mode", e->install_sa.mode = CHILD_TUNNEL);
-    REFUSED(good, "protocol", e->install_sa.protocol = V2_PROTOCOL_IKE);
+    REFUSED(good, "protocol", e->install_sa.protocol = IPSEC_NONE);
     for (uint32_t i = 0; i < GATE_SAS_PER_CHILD; i++)
         grant("db", "web", 0x2000 + i, i % 2 == 0, true);
     assert_refused(&good, "too many SAs");
@@ -159,7 +159,7 @@ static void only_own_sas_are_removed(void **state)
         .remove_sa = {.source = policy_address("192.0.2.2"),
                       .destination = policy_address("192.0.2.1"),
                       .spi = 0xc0000001,
-                      .protocol = V2_PROTOCOL_ESP},
+                      .protocol = IPSEC_ESP},
     };
     (void)state;
 
@@ -167,7 +167,7 @@ static void only_own_sas_are_removed(void **state)
     grant("db", "web", 0xc0000001, true, true);
     assert_passes(&good);
     REFUSED(good, "no such SA", e->remove_sa.spi++);
-    REFUSED(good, "no such SA", e->remove_sa.protocol = V2_PROTOCOL_AH);
+    REFUSED(good, "no such SA", e->remove_sa.protocol = IPSEC_AH);
     REFUSED(good, "no such SA", e->remove_sa.destination = policy_address("192.0.2.2"));
     REFUSED(good, "no such SA", e->remove_sa.source = policy_address("192.0.2.3"));
 }
@@ -179,7 +179,7 @@ static void only_own_sas_are_asked_about(void **state)
         .query_sa = {.source = policy_address("192.0.2.2"),
                      .destination = policy_address("192.0.2.1"),
                      .spi = 0xc0000001,
-                     .protocol = V2_PROTOCOL_ESP},
+                     .protocol = IPSEC_ESP},
     };
     (void)state;
 
@@ -189,7 +189,7 @@ static void only_own_sas_are_asked_about(void **state)
     good.query_sa.spi++;
     assert_passes(&good);
     REFUSED(good, "no such SA", e->query_sa.spi++);
-    REFUSED(good, "no such SA", e->query_sa.protocol = V2_PROTOCOL_AH);
+    REFUSED(good, "no such SA", e->query_sa.protocol = IPSEC_AH);
     REFUSED(good, "no such SA", e->query_sa.destination = policy_address("192.0.2.2"));
     REFUSED(good, "no such SA", e->query_sa.source = policy_address("192.0.2.3"));
 }
@@ -207,7 +207,7 @@ static struct effect good_move(bool inbound)
                     .inbound = inbound,
                     .encap = true,
                     .spi = 0xc0000009,
-                    .protocol = V2_PROTOCOL_ESP,
+                    .protocol = IPSEC_ESP,
                     .source = inbound ? peer : us,
                     .destination = inbound ? us : peer},
     };
@@ -228,7 +228,7 @@ static void only_own_sas_are_moved(void **state)
     struct sa_record *sa = grant_tunnel(false);
     assert_passes(&good);
     REFUSED(good, "no such SA", e->move_sa.spi++);
-    REFUSED(good, "no such SA", e->move_sa.protocol = V2_PROTOCOL_AH);
+    REFUSED(good, "no such SA", e->move_sa.protocol = IPSEC_AH);
     REFUSED(good, "no such SA", e->move_sa.source = policy_address("192.0.2.9"));
     REFUSED(good, "no such SA", e->move_sa.destination = policy_address("192.0.2.9"));
     REFUSED(good, "no such SA", e->move_sa.inbound = true);

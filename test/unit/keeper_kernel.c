@@ -51,7 +51,7 @@ static struct kernel_job job_of(enum kernel_verb verb, uint16_t number)
         .template = {.local = policy_address("192.0.2.1"),
                      .remote = policy_address("192.0.2.2"),
                      .reqid = 0x69000003,
-                     .protocol = V2_PROTOCOL_ESP,
+                     .protocol = IPSEC_ESP,
                      .mode = CHILD_TUNNEL},
         .mode = CHILD_TUNNEL,
     };
@@ -167,7 +167,7 @@ static void a_look_shows_what_is_there(void **state)
     for (size_t i = 0; i < seen_count; i++) {
         bool out = seen[i].direction == KERNEL_OUT;
         assert_int_equal(seen[i].template.reqid, first.template.reqid);
-        assert_int_equal(seen[i].template.protocol, V2_PROTOCOL_ESP);
+        assert_int_equal(seen[i].template.protocol, IPSEC_ESP);
         assert_int_equal(seen[i].priority, piece_priority(&first.piece, POLICY_REQUIRE));
         assert_true(address_same_host(&seen[i].template.local, &first.template.local));
         assert_true(!out || address_same_host(&seen[i].template.remote, &first.template.remote));

@@ -17,7 +17,7 @@ static struct effect move_sa(uint32_t spi, bool inbound, uint16_t port)
                     .inbound = inbound,
                     .encap = true,
                     .spi = spi,
-                    .protocol = V2_PROTOCOL_ESP,
+                    .protocol = IPSEC_ESP,
                     .source = inbound ? peer : us,
                     .destination = inbound ? us : peer},
     };
@@ -35,7 +35,7 @@ static void map(uint32_t spi, const char *source, uint16_t port)
                                    .sa = {.source = policy_address(source),
                                           .destination = policy_address("192.0.2.1"),
                                           .spi = spi,
-                                          .protocol = V2_PROTOCOL_ESP}};
+                                          .protocol = IPSEC_ESP}};
 
     notice.sa.source.port = port;
     toy.notices[toy.notice_count++] = notice;
@@ -60,7 +60,7 @@ static void mappings_are_passed_on(void **state)
     assert_int_equal(heard.event_count, 1);
     assert_int_equal(heard.events[0].kind, KERNEL_MAPPING);
     assert_int_equal(heard.events[0].spi, 0xc0000001);
-    assert_int_equal(heard.events[0].protocol, V2_PROTOCOL_ESP);
+    assert_int_equal(heard.events[0].protocol, IPSEC_ESP);
     assert_int_equal(heard.events[0].source.port, 10006);
     struct address us = policy_address("192.0.2.1");
     assert_true(address_same_host(&heard.events[0].destination, &us));
@@ -101,9 +101,8 @@ static void the_old_goes_when_the_batch_is_done(void **state)
     assert_int_equal(toy.jobs[2].verb, KERNEL_REMOVE_SA);
     assert_true(address_same_host(&toy.jobs[2].remove_sa.destination, &peer));
     assert_int_equal(toy.jobs[2].remove_sa.spi, 0x0badcafe);
-    assert_null(ledger_find_sa(&service.ledger, &peer, 0x0badcafe, V2_PROTOCOL_ESP));
-    const struct sa_record *moved =
-        ledger_find_sa(&service.ledger, &there, 0x0badcafe, V2_PROTOCOL_ESP);
+    assert_null(ledger_find_sa(&service.ledger, &peer, 0x0badcafe, IPSEC_ESP));
+    const struct sa_record *moved = ledger_find_sa(&service.ledger, &there, 0x0badcafe, IPSEC_ESP);
     assert_non_null(moved);
     assert_true(moved->encap);
     assert_int_equal(moved->destination.port, 10005);
@@ -176,15 +175,14 @@ static void what_may_not_be_moved_is_gone(void **state)
     assert_int_equal(toy.job_count, 1);
     assert_int_equal(toy.jobs[0].verb, KERNEL_REMOVE_SA);
     assert_int_equal(toy.jobs[0].remove_sa.spi, 0xc0000001);
-    assert_null(
-        ledger_find_sa(&service.ledger, &in.move_sa.destination, 0xc0000001, V2_PROTOCOL_ESP));
+    assert_null(ledger_find_sa(&service.ledger, &in.move_sa.destination, 0xc0000001, IPSEC_ESP));
     /* Another child's is none of its business. */
     struct effect out = move_sa(0x0badcafe, false, 10005);
     snprintf(out.move_sa.child.text, sizeof(out.move_sa.child.text), "other");
     take(out);
     service_flush(&service);
     assert_non_null(
-        ledger_find_sa(&service.ledger, &out.move_sa.destination, 0x0badcafe, V2_PROTOCOL_ESP));
+        ledger_find_sa(&service.ledger, &out.move_sa.destination, 0x0badcafe, IPSEC_ESP));
 }
 
 int main(void)

@@ -15,7 +15,7 @@ static void use_is_told(void **state)
         .ticket = {.sa = 1, .sequence = 60},
         .query_sa = {.source = policy_address("192.0.2.2"),
                      .destination = policy_address("192.0.2.1"),
-                     .protocol = V2_PROTOCOL_ESP},
+                     .protocol = IPSEC_ESP},
     };
     (void)state;
 
@@ -287,12 +287,12 @@ static void show_sas(uint32_t in, uint32_t out)
                                     .destination = policy_address("192.0.2.1"),
                                     .spi = in,
                                     .reqid = keeper_reqid("db", "db"),
-                                    .protocol = V2_PROTOCOL_ESP};
+                                    .protocol = IPSEC_ESP};
     toy.sas[1] = (struct kernel_sa){.source = policy_address("192.0.2.1"),
                                     .destination = policy_address("192.0.2.2"),
                                     .spi = out,
                                     .reqid = keeper_reqid("db", "db"),
-                                    .protocol = V2_PROTOCOL_ESP};
+                                    .protocol = IPSEC_ESP};
 }
 
 static void orphans_stay_until_they_are_replaced(void **state)
@@ -414,7 +414,7 @@ static void what_an_earlier_keeper_left_is_adopted(void **state)
                                     .destination = policy_address("192.0.2.1"),
                                     .spi = 0xaaaa,
                                     .reqid = keeper_reqid("db", "db"),
-                                    .protocol = V2_PROTOCOL_ESP,
+                                    .protocol = IPSEC_ESP,
                                     .mode = CHILD_TRANSPORT};
     toy.sas[1] = toy.sas[0];
     toy.sas[1].spi = 0xbbbb;
@@ -431,7 +431,7 @@ static void what_an_earlier_keeper_left_is_adopted(void **state)
     assert_int_equal(service.ledger.orphan_count, 1);
     assert_int_equal(heard.event_count, 0);
     struct address us = policy_address("192.0.2.1");
-    assert_true(ledger_find_sa(&service.ledger, &us, 0xaaaa, V2_PROTOCOL_ESP)->inbound);
+    assert_true(ledger_find_sa(&service.ledger, &us, 0xaaaa, IPSEC_ESP)->inbound);
     upkeep_tell_orphans(&service);
     assert_int_equal(heard.event_count, 1);
 
@@ -527,7 +527,7 @@ static void acquires_are_found_again_at_the_commit(void **state)
     toy.sas[0] = (struct kernel_sa){.source = policy_address("192.0.2.1"),
                                     .destination = policy_address("192.0.2.2"),
                                     .reqid = keeper_reqid("db", "db"),
-                                    .protocol = V2_PROTOCOL_ESP};
+                                    .protocol = IPSEC_ESP};
     upkeep_committed(&service, 1000);
     assert_int_equal(heard.event_count, 1);
     assert_int_equal(heard.events[0].kind, KERNEL_ACQUIRE);
@@ -565,7 +565,7 @@ static void expire(uint32_t spi, bool hard)
     toy.notices[toy.notice_count++] = (struct kernel_notice){
         .kind = NOTICE_EXPIRE,
         .hard = hard,
-        .sa = {.destination = policy_address("192.0.2.1"), .spi = spi, .protocol = V2_PROTOCOL_ESP},
+        .sa = {.destination = policy_address("192.0.2.1"), .spi = spi, .protocol = IPSEC_ESP},
     };
 }
 
@@ -602,7 +602,7 @@ static void lost_notices_are_made_up_for(void **state)
                                     .destination = policy_address("192.0.2.2"),
                                     .spi = 0x0badcafe,
                                     .reqid = keeper_reqid("db", "db"),
-                                    .protocol = V2_PROTOCOL_ESP};
+                                    .protocol = IPSEC_ESP};
     toy.notices[toy.notice_count++] = (struct kernel_notice){.kind = NOTICE_LOST};
     upkeep_notices(&service, 1000);
     assert_int_equal(heard.event_count, 1);
@@ -638,7 +638,7 @@ static void what_cannot_be_removed_is_left(void **state)
                                         .destination = policy_address("192.0.2.8"),
                                         .spi = (uint32_t)(0xaaa0 + i),
                                         .reqid = REQID_DYNAMIC + 1,
-                                        .protocol = V2_PROTOCOL_ESP};
+                                        .protocol = IPSEC_ESP};
     upkeep_adopt(&service, 1000);
     assert_int_equal(jobs_of(KERNEL_REMOVE_SA), 4); /* tried twice */
 }

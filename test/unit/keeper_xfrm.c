@@ -47,7 +47,7 @@ static struct effect_install_sa sa_of(enum encr encr, enum integ integ)
         .destination = policy_address("192.0.2.1"),
         .spi = 0xc1020304,
         .reqid = 0x69000001,
-        .protocol = V2_PROTOCOL_ESP,
+        .protocol = IPSEC_ESP,
         .mode = CHILD_TRANSPORT,
         .encr = (uint8_t)encr,
         .integ = (uint8_t)integ,
@@ -271,7 +271,7 @@ static void spi_and_removal(void **state)
     struct effect_allocate_spi allocate = {
         .source = policy_address("192.0.2.2"),
         .destination = policy_address("192.0.2.1"),
-        .protocol = V2_PROTOCOL_ESP,
+        .protocol = IPSEC_ESP,
         .mode = CHILD_TUNNEL,
         .reqid = 0x69000002,
     };
@@ -281,12 +281,12 @@ static void spi_and_removal(void **state)
         .remove_sa = {.source = policy_address("2001:db8::2"),
                       .destination = policy_address("2001:db8::1"),
                       .spi = 0x01020304,
-                      .protocol = V2_PROTOCOL_AH},
+                      .protocol = IPSEC_AH},
     };
     struct effect_query_sa question = {
         .destination = policy_address("192.0.2.1"),
         .spi = 0x01020305,
-        .protocol = V2_PROTOCOL_ESP,
+        .protocol = IPSEC_ESP,
     };
     struct kernel_job query = {.verb = KERNEL_QUERY_SA, .query_sa = &question};
     struct xfrm_batch batch = batch_new();
@@ -351,7 +351,7 @@ static void sas_are_read(void **state)
     assert_address(found.destination, "192.0.2.1");
     assert_int_equal(found.spi, 0xc1020304);
     assert_int_equal(found.reqid, 0x69000001);
-    assert_int_equal(found.protocol, V2_PROTOCOL_ESP);
+    assert_int_equal(found.protocol, IPSEC_ESP);
     assert_int_equal(found.mode, CHILD_TRANSPORT);
     message->nlmsg_len--;
     assert_false(xfrm_decode_sa(message, &found));

@@ -78,7 +78,7 @@ static struct effect_move_sa move_to(const char *source, const char *destination
     struct effect_move_sa move = {
         .encap = encap,
         .spi = 0xc1020304,
-        .protocol = V2_PROTOCOL_ESP,
+        .protocol = IPSEC_ESP,
         .source = policy_address("192.0.2.1"),
         .destination = policy_address("192.0.2.2"),
         .new_source = policy_address(source),

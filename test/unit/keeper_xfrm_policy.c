@@ -39,7 +39,7 @@ static struct policy_template policy_of(uint8_t mode)
         .local = policy_address("192.0.2.1"),
         .remote = policy_address("192.0.2.2"),
         .reqid = 0x69000003,
-        .protocol = V2_PROTOCOL_ESP,
+        .protocol = IPSEC_ESP,
         .mode = mode,
         .policy = POLICY_REQUIRE,
     };
@@ -325,7 +325,7 @@ static void removals_by_others_are_heard(void **state)
     assert_true(xfrm_decode_notice(message, &notice));
     assert_int_equal(notice.kind, NOTICE_SA_GONE);
     assert_int_equal(notice.sa.spi, 0xc0000001);
-    assert_int_equal(notice.sa.protocol, V2_PROTOCOL_ESP);
+    assert_int_equal(notice.sa.protocol, IPSEC_ESP);
     struct address us = policy_address("192.0.2.1");
     assert_true(address_same_host(&notice.sa.destination, &us));
     message = message_new(XFRM_MSG_NEWPOLICY, &info, sizeof(info));
