@@ -29,37 +29,45 @@ static bool is_nowhere(const struct address *address)
 
 /* Has the child an SPI or an SA whose local end is there?  That was this host's address when it was
  * granted, and what was begun from there is moved when it is done (RFC 4555 section 3.5). */
-static bool owner_is_local_at(const struct owner *owner, const struct address *local)
+static bool owner_is_local_at(struct gate *gate, const struct owner *owner,
+                              const struct address *local)
 {
     const struct sa_record *sa;
 
     if (owner == NULL)
         return false;
     TAILQ_FOREACH (sa, &owner->sas, entry)
-        if (!sa->orphan && address_same_host(sa->inbound ? &sa->destination : &sa->source, local))
+        if (!gate_look(gate, 1))
+            return false;
+        else if (!sa->orphan &&
+                 address_same_host(sa->inbound ? &sa->destination : &sa->source, local))
             return true;
     return false;
 }
 
 /* A policy may leave open what the configuration leaves open. */
-static bool local_allowed(const struct gate *gate, const struct claim *claim)
+static bool local_allowed(struct gate *gate, const struct claim *claim)
 {
-    return gate_is_local(gate, claim->connection, claim->local) ||
-           (claim->connection->local.family == FAMILY_NONE &&
-            owner_is_local_at(claim->owner, claim->local)) ||
-           (claim->is_policy && claim->connection->local.family == FAMILY_NONE &&
-            claim->local->family != FAMILY_NONE && is_nowhere(claim->local));
+    if (gate_is_local(gate, claim->connection, claim->local))
+        return true;
+    if (claim->connection->local.family != FAMILY_NONE || claim->local->family == FAMILY_NONE)
+        return false;
+    return (claim->is_policy && is_nowhere(claim->local)) ||
+           owner_is_local_at(gate, claim->owner, claim->local);
 }
 
 /* Has the child an SA in UDP whose other end is there? */
-static bool owner_is_at(const struct owner *owner, const struct address *remote)
+static bool owner_is_at(struct gate *gate, const struct owner *owner, const struct address *remote)
 {
     const struct sa_record *sa;
 
     if (owner == NULL)
         return false;
     TAILQ_FOREACH (sa, &owner->sas, entry)
-        if (sa->encap && address_same_host(sa->inbound ? &sa->source : &sa->destination, remote))
+        if (!gate_look(gate, 1))
+            return false;
+        else if (sa->encap &&
+                 address_same_host(sa->inbound ? &sa->source : &sa->destination, remote))
             return true;
     return false;
 }
@@ -71,7 +79,7 @@ static bool owner_is_at(const struct owner *owner, const struct address *remote)
  * the liar has anyway, go to another host.  Selectors, SPIs and reqids are held against the
  * configuration as ever, so nothing more enters that child, and nothing of another one.  In
  * transport mode the peer's address is the selector: there it stays the configured one. */
-static bool remote_allowed(const struct claim *claim)
+static bool remote_allowed(struct gate *gate, const struct claim *claim)
 {
     const struct address *configured = &claim->connection->remote;
 
@@ -82,8 +90,8 @@ static bool remote_allowed(const struct claim *claim)
             : connection_knows(claim->connection, claim->remote) ||
                   (claim->is_policy && is_nowhere(claim->remote)))
         return true;
-    return claim->child->mode == CHILD_TUNNEL &&
-           (claim->encap || claim->connection->mobike || owner_is_at(claim->owner, claim->remote));
+    return claim->child->mode == CHILD_TUNNEL && (claim->encap || claim->connection->mobike ||
+                                                  owner_is_at(gate, claim->owner, claim->remote));
 }
 
 static bool reqid_allowed(const struct ledger *ledger, const struct claim *claim)
@@ -95,7 +103,7 @@ static bool reqid_allowed(const struct ledger *ledger, const struct claim *claim
     return user == NULL || user == claim->owner;
 }
 
-enum status claim_check(const struct gate *gate, const struct config *config, struct claim *claim,
+enum status claim_check(struct gate *gate, const struct config *config, struct claim *claim,
                         struct reason *reason)
 {
     claim->connection = config_find(config, claim->connection_name->text);
@@ -106,9 +114,9 @@ enum status claim_check(const struct gate *gate, const struct config *config, st
         return refuse(reason, "the connection has no such child");
     claim->owner = ledger_owner(gate->ledger, claim->connection_name, claim->child_name);
     if (!local_allowed(gate, claim))
-        return refuse(reason, "the local address is not the connection's");
-    if (!remote_allowed(claim))
-        return refuse(reason, "the remote address is not the connection's");
+        return refuse(reason, gate_why(gate, "the local address is not the connection's"));
+    if (!remote_allowed(gate, claim))
+        return refuse(reason, gate_why(gate, "the remote address is not the connection's"));
     if (claim->local->family != claim->remote->family)
         return refuse(reason, "the addresses are of two families");
     if (!is_nowhere(claim->local) && address_same_host(claim->local, claim->remote))

@@ -32,7 +32,7 @@ struct claim {
 enum status refuse(struct reason *reason, const char *text);
 
 /* Finds connection, child and owner; STATUS_FAIL with the reason when the claim is not theirs. */
-MUST_USE enum status claim_check(const struct gate *gate, const struct config *config,
+MUST_USE enum status claim_check(struct gate *gate, const struct config *config,
                                  struct claim *claim, struct reason *reason);
 
 /* May the child have several peers? */

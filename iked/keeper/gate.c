@@ -13,7 +13,8 @@ void gate_init(struct gate *gate, const struct ledger *ledger, const struct conf
         .ledger = ledger,
         .config = config,
         .sign_credit = GATE_SIGN_BURST * 1000ull,
-        .sign_ms = now_ms,
+        .look_credit = GATE_LOOK_BURST * 1000ull,
+        .credit_ms = now_ms,
         .now_ms = now_ms,
     };
 }
@@ -38,7 +39,7 @@ void gate_commit(struct gate *gate)
 /* --- Requests about a whole connection --- */
 
 /* Which way packets go is no secret; but who has no connection there has no reason to ask. */
-static enum status check_find_source(const struct gate *gate, const struct config *config,
+static enum status check_find_source(struct gate *gate, const struct config *config,
                                      const struct effect *effect, struct reason *reason)
 {
     const struct effect_find_source *find = &effect->find_source;
@@ -51,7 +52,7 @@ static enum status check_find_source(const struct gate *gate, const struct confi
     return STATUS_OK;
 }
 
-static enum status check_resolve(const struct gate *gate, const struct config *config,
+static enum status check_resolve(struct gate *gate, const struct config *config,
                                  const struct effect *effect, struct reason *reason)
 {
     const struct effect_resolve *resolve = &effect->resolve;
@@ -65,7 +66,7 @@ static enum status check_resolve(const struct gate *gate, const struct config *c
     return STATUS_OK;
 }
 
-static enum status check_remove_orphans(const struct gate *gate, const struct config *config,
+static enum status check_remove_orphans(struct gate *gate, const struct config *config,
                                         const struct effect *effect, struct reason *reason)
 {
     (void)gate;
@@ -82,7 +83,7 @@ static bool prf_allowed(const struct proposal_list *list, uint8_t prf)
     return false;
 }
 
-static enum status check_sign(const struct gate *gate, const struct config *config,
+static enum status check_sign(struct gate *gate, const struct config *config,
                               const struct effect *effect, struct reason *reason)
 {
     const struct effect_sign *sign = &effect->sign;
@@ -103,7 +104,7 @@ static enum status check_sign(const struct gate *gate, const struct config *conf
 
 /* --- The table --- */
 
-static enum status (*const checks[])(const struct gate *gate, const struct config *config,
+static enum status (*const checks[])(struct gate *gate, const struct config *config,
                                      const struct effect *effect, struct reason *reason) = {
     [EFFECT_SIGN] = check_sign,
     [EFFECT_ALLOCATE_SPI] = gate_check_allocate_spi,
@@ -124,17 +125,35 @@ static bool before_holds(const struct gate *gate)
     return gate->before != NULL && gate->now_ms - gate->offered_ms < GATE_COMMIT_MS;
 }
 
-/* One signature is a thousand of credit, so a millisecond brings GATE_SIGN_RATE. */
+/* One of what is counted is a thousand of credit, so a millisecond brings `rate`. */
+static uint64_t credit_after(uint64_t credit, uint64_t passed_ms, uint64_t rate, uint64_t burst)
+{
+    uint64_t most = burst * 1000;
+
+    return passed_ms >= most / rate || credit + passed_ms * rate > most ? most
+                                                                        : credit + passed_ms * rate;
+}
+
 static void count_credit(struct gate *gate, uint64_t now_ms)
 {
-    uint64_t most = GATE_SIGN_BURST * 1000ull;
-    uint64_t passed_ms = now_ms - gate->sign_ms;
+    uint64_t passed_ms = now_ms - gate->credit_ms;
 
-    gate->sign_ms = now_ms;
-    if (passed_ms >= most / GATE_SIGN_RATE || gate->sign_credit + passed_ms * GATE_SIGN_RATE > most)
-        gate->sign_credit = most;
-    else
-        gate->sign_credit += passed_ms * GATE_SIGN_RATE;
+    gate->credit_ms = now_ms;
+    gate->sign_credit = credit_after(gate->sign_credit, passed_ms, GATE_SIGN_RATE, GATE_SIGN_BURST);
+    gate->look_credit = credit_after(gate->look_credit, passed_ms, GATE_LOOK_RATE, GATE_LOOK_BURST);
+}
+
+bool gate_look(struct gate *gate, size_t looks)
+{
+    if (gate->look_credit < looks * 1000ull)
+        return false;
+    gate->look_credit -= looks * 1000ull;
+    return true;
+}
+
+const char *gate_why(const struct gate *gate, const char *text)
+{
+    return gate->look_credit < 1000 ? "too much to look through at once" : text;
 }
 
 enum status gate_check(struct gate *gate, const struct effect *effect, uint64_t now_ms,

@@ -26,6 +26,12 @@
 #define GATE_SIGN_RATE  10000
 #define GATE_SIGN_BURST 20000
 
+/* SAs, and pairs in the hands of SAs, that are looked at one by one to answer a request: so many
+ * per second, and at once.  Far above what an honest negotiator with 10,000 peers needs: nearly all
+ * is answered by looking at a few. */
+#define GATE_LOOK_RATE  100000
+#define GATE_LOOK_BURST 1000000
+
 /* So long the configuration before is still good when the negotiator does not commit to the newest:
  * far longer than an honest one takes. */
 #define GATE_COMMIT_MS 60000
@@ -40,7 +46,8 @@ struct gate {
     bool (*is_own_address)(void *context, const struct address *address);
     void *context;
     uint64_t sign_credit; /* thousandths of a signature */
-    uint64_t sign_ms;     /* when the credit was counted */
+    uint64_t look_credit; /* thousandths of a look */
+    uint64_t credit_ms;   /* when they were counted */
     uint64_t refused;     /* counter */
 };
 
@@ -69,6 +76,12 @@ bool config_wants_piece(const struct config *config, uint32_t reqid, const struc
  * of this host's own. */
 bool gate_is_local(const struct gate *gate, const struct connection *connection,
                    const struct address *address);
+
+/* Takes so many looks from the credit.  False: there are not enough, and the request is refused. */
+MUST_USE bool gate_look(struct gate *gate, size_t looks);
+
+/* `text`, or that the credit is used up. */
+const char *gate_why(const struct gate *gate, const char *text);
 
 /* STATUS_OK, or STATUS_FAIL with the reason. */
 MUST_USE enum status gate_check(struct gate *gate, const struct effect *effect, uint64_t now_ms,

@@ -128,26 +128,31 @@ static const struct child_config *still_has(const struct config *config,
                : NULL;
 }
 
-/* The connection, another one, in whose SAs' hands is what would be taken; NULL: none. */
-static const struct connection *held_by(const struct gate *gate, const struct config *config,
-                                        const struct asked *asked)
+/* In the hands of another connection's SAs is nothing that would be taken.  Each pair that is looked
+ * at is held against each piece. */
+static enum status check_held(struct gate *gate, const struct config *config,
+                              const struct asked *asked, struct reason *reason)
 {
     const struct policy_record *held = NULL;
 
     while ((held = ledger_next_held(gate->ledger, asked->traffic.remote, held)) != NULL) {
+        if (!gate_look(gate, asked->count))
+            return refuse(reason, "too much to look through at once");
         struct child_selectors pair = policy_pair(held);
         struct traffic traffic = {still_has(config, held, &pair), &pair.local, &pair.remote};
         if (traffic.child != NULL &&
             traffic.child->connection != asked->traffic.child->connection &&
             asked_takes(asked, &traffic, true))
-            return traffic.child->connection;
+            return reason_set(reason, STATUS_FAIL, 0,
+                              "refused: connection %s has some of the traffic in hand",
+                              traffic.child->connection->name);
     }
-    return NULL;
+    return STATUS_OK;
 }
 
 /* Would it take packets that another connection is configured for, or has in hand?  What the
  * configuration itself says may be asked for, and waits where another has it. */
-static enum status check_overlap(const struct gate *gate, const struct config *config,
+static enum status check_overlap(struct gate *gate, const struct config *config,
                                  const struct child_config *child,
                                  const struct effect_policy *policy, struct reason *reason)
 {
@@ -161,11 +166,7 @@ static enum status check_overlap(const struct gate *gate, const struct config *c
         return reason_set(reason, STATUS_FAIL, 0,
                           "refused: connection %s is configured for some of the traffic",
                           configured->child->connection->name);
-    const struct connection *holder = held_by(gate, config, &asked);
-    if (holder != NULL)
-        return reason_set(reason, STATUS_FAIL, 0,
-                          "refused: connection %s has some of the traffic in hand", holder->name);
-    return STATUS_OK;
+    return check_held(gate, config, &asked, reason);
 }
 
 static struct claim policy_claim(const struct effect_policy *policy)
@@ -196,7 +197,7 @@ static bool is_taken_back(const struct gate *gate, const struct effect_policy *p
            configured.policy == POLICY_REQUIRE;
 }
 
-enum status gate_check_install_policy(const struct gate *gate, const struct config *config,
+enum status gate_check_install_policy(struct gate *gate, const struct config *config,
                                       const struct effect *effect, struct reason *reason)
 {
     const struct effect_policy *policy = &effect->policy;
@@ -225,7 +226,7 @@ enum status gate_check_install_policy(const struct gate *gate, const struct conf
 }
 
 /* Also for a child that is no longer configured: that is when its policies go. */
-enum status gate_check_remove_policy(const struct gate *gate, const struct config *config,
+enum status gate_check_remove_policy(struct gate *gate, const struct config *config,
                                      const struct effect *effect, struct reason *reason)
 {
     const struct effect_policy *policy = &effect->policy;

@@ -7,19 +7,19 @@
 
 #include "iked/keeper/claim.h"
 
-MUST_USE enum status gate_check_allocate_spi(const struct gate *gate, const struct config *config,
+MUST_USE enum status gate_check_allocate_spi(struct gate *gate, const struct config *config,
                                              const struct effect *effect, struct reason *reason);
-MUST_USE enum status gate_check_install_sa(const struct gate *gate, const struct config *config,
+MUST_USE enum status gate_check_install_sa(struct gate *gate, const struct config *config,
                                            const struct effect *effect, struct reason *reason);
-MUST_USE enum status gate_check_move_sa(const struct gate *gate, const struct config *config,
+MUST_USE enum status gate_check_move_sa(struct gate *gate, const struct config *config,
                                         const struct effect *effect, struct reason *reason);
-MUST_USE enum status gate_check_remove_sa(const struct gate *gate, const struct config *config,
+MUST_USE enum status gate_check_remove_sa(struct gate *gate, const struct config *config,
                                           const struct effect *effect, struct reason *reason);
-MUST_USE enum status gate_check_query_sa(const struct gate *gate, const struct config *config,
+MUST_USE enum status gate_check_query_sa(struct gate *gate, const struct config *config,
                                          const struct effect *effect, struct reason *reason);
-MUST_USE enum status gate_check_install_policy(const struct gate *gate, const struct config *config,
+MUST_USE enum status gate_check_install_policy(struct gate *gate, const struct config *config,
                                                const struct effect *effect, struct reason *reason);
-MUST_USE enum status gate_check_remove_policy(const struct gate *gate, const struct config *config,
+MUST_USE enum status gate_check_remove_policy(struct gate *gate, const struct config *config,
                                               const struct effect *effect, struct reason *reason);
 
 #endif

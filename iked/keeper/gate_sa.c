@@ -17,7 +17,7 @@ static bool ports_fit(bool encap, const struct address *local, const struct addr
     return !encap || (local->port == IPC_PORT_NAT && remote->port != 0);
 }
 
-enum status gate_check_allocate_spi(const struct gate *gate, const struct config *config,
+enum status gate_check_allocate_spi(struct gate *gate, const struct config *config,
                                     const struct effect *effect, struct reason *reason)
 {
     const struct effect_allocate_spi *allocate = &effect->allocate_spi;
@@ -112,7 +112,7 @@ static bool keys_fit(const struct effect_install_sa *sa)
            sa->integ_key.size == (integ != NULL ? integ->key_size : 0u);
 }
 
-enum status gate_check_install_sa(const struct gate *gate, const struct config *config,
+enum status gate_check_install_sa(struct gate *gate, const struct config *config,
                                   const struct effect *effect, struct reason *reason)
 {
     const struct effect_install_sa *sa = &effect->install_sa;
@@ -158,7 +158,7 @@ static enum status move_check(const struct gate *gate, const struct effect_move_
     return STATUS_OK;
 }
 
-enum status gate_check_move_sa(const struct gate *gate, const struct config *config,
+enum status gate_check_move_sa(struct gate *gate, const struct config *config,
                                const struct effect *effect, struct reason *reason)
 {
     const struct effect_move_sa *sa = &effect->move_sa;
@@ -187,7 +187,7 @@ enum status gate_check_move_sa(const struct gate *gate, const struct config *con
 }
 
 /* Orphans are ours as well, but go by REMOVE_ORPHANS. */
-enum status gate_check_remove_sa(const struct gate *gate, const struct config *config,
+enum status gate_check_remove_sa(struct gate *gate, const struct config *config,
                                  const struct effect *effect, struct reason *reason)
 {
     const struct effect_remove_sa *sa = &effect->remove_sa;
@@ -200,7 +200,7 @@ enum status gate_check_remove_sa(const struct gate *gate, const struct config *c
     return STATUS_OK;
 }
 
-enum status gate_check_query_sa(const struct gate *gate, const struct config *config,
+enum status gate_check_query_sa(struct gate *gate, const struct config *config,
                                 const struct effect *effect, struct reason *reason)
 {
     const struct effect_query_sa *sa = &effect->query_sa;

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "iked/clock.h"
@@ -231,6 +232,8 @@ static bool open_kernel(struct keeper *keeper, struct reason *reason)
     keeper->early = NULL;
     if (kernel == NULL)
         return false;
+    if (getrandom(hooks.hash_key, sizeof(hooks.hash_key), 0) != sizeof(hooks.hash_key))
+        log_line(SEVERITY_WARNING, "there is no randomness: %s", strerror(errno));
     keeper->routes = routes_new(reason);
     if (keeper->routes == NULL) {
         kernel->ops->free(kernel);

@@ -147,7 +147,7 @@ void owner_put(struct ledger *ledger, struct owner *owner)
     free(owner);
 }
 
-static struct reqid_use *reqid_find(const struct ledger *ledger, uint32_t reqid)
+struct reqid_use *reqid_find(const struct ledger *ledger, uint32_t reqid)
 {
     struct hash_node *node = hash_first(&ledger->reqids, reqid);
 

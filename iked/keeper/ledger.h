@@ -18,6 +18,9 @@
  * own. */
 #define LEDGER_POLICIES_MAX 1048576
 #define LEDGER_PIECES_MAX   1048576
+/* Different ends of the policies of one reqid: one, or some more while the peer or this host moves.
+ * What the configuration requires goes in besides. */
+#define REQID_TEMPLATES_MAX 64
 
 struct sa_record;
 struct sa_walk;
@@ -236,6 +239,9 @@ void ledger_remove_policy(struct ledger *ledger, struct policy_record *policy);
 
 /* Is there no room for one more policy of a request's, of so many pieces? */
 bool ledger_is_full(const struct ledger *ledger, size_t pieces);
+
+/* Would it lead to other ends than all policies of its reqid, of which there are enough? */
+bool ledger_leads_too_far(const struct ledger *ledger, const struct effect_policy *policy);
 
 /* What it protects, and whose it is. */
 struct child_selectors policy_pair(const struct policy_record *policy);

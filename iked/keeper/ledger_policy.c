@@ -154,16 +154,25 @@ static struct template_use *template_new(const struct policy_template *is, struc
     return use;
 }
 
+/* The list is short: see REQID_TEMPLATES_MAX. */
+static struct template_use *template_find(const struct reqid_use *reqid,
+                                          const struct policy_template *is)
+{
+    struct template_use *use = reqid->templates;
+
+    while (use != NULL && !leads_to(use, is))
+        use = use->next;
+    return use;
+}
+
 /* One more use; it is a use of the reqid, too.  NULL when memory is out or the reqid is another
  * owner's. */
 static struct template_use *template_get(struct ledger *ledger, const struct policy_template *is,
                                          struct owner *owner)
 {
     struct reqid_use *reqid = reqid_get(ledger, is->reqid, owner);
-    struct template_use *use = reqid != NULL ? reqid->templates : NULL;
+    struct template_use *use = reqid != NULL ? template_find(reqid, is) : NULL;
 
-    while (use != NULL && !leads_to(use, is))
-        use = use->next;
     if (use == NULL && reqid != NULL)
         use = template_new(is, reqid);
     if (use == NULL) {
@@ -277,6 +286,19 @@ static struct policy_template template_of(const struct effect_policy *policy)
 
     template.local.port = template.remote.port = 0;
     return template;
+}
+
+bool ledger_leads_too_far(const struct ledger *ledger, const struct effect_policy *policy)
+{
+    const struct reqid_use *reqid = reqid_find(ledger, policy->reqid);
+    struct policy_template is = template_of(policy);
+    size_t count = 0;
+
+    if (reqid == NULL || template_find(reqid, &is) != NULL)
+        return false;
+    for (const struct template_use *use = reqid->templates; use != NULL; use = use->next)
+        count++;
+    return count >= REQID_TEMPLATES_MAX;
 }
 
 struct policy_record *ledger_set_policy(struct ledger *ledger, const struct effect_policy *from,

@@ -14,6 +14,9 @@ struct owner *owner_get(struct ledger *ledger, const struct name *connection,
                         const struct name *child);
 void owner_put(struct ledger *ledger, struct owner *owner);
 
+/* NULL: nobody uses it. */
+struct reqid_use *reqid_find(const struct ledger *ledger, uint32_t reqid);
+
 /* One more use.  NULL when memory is out or the reqid is another owner's. */
 struct reqid_use *reqid_get(struct ledger *ledger, uint32_t reqid, struct owner *owner);
 void reqid_put(struct ledger *ledger, struct reqid_use *use);

@@ -29,15 +29,13 @@ struct request {
 
 bool service_init(struct service *service, struct kernel *kernel, const struct service_hooks *hooks)
 {
-    static const uint8_t no_key[16] = {0};
     struct config *none = NULL;
 
     *service = (struct service){.kernel = kernel, .hooks = *hooks, .batch_jobs = SERVICE_JOBS_MAX};
     service->requests = calloc(SERVICE_REQUESTS_MAX, sizeof(*service->requests));
     /* With room for what remove_moved adds. */
     service->jobs = calloc(SERVICE_JOBS_MAX + SERVICE_REQUESTS_MAX, sizeof(*service->jobs));
-    /* What is hashed comes from the configuration or passed the gate: no secret key is needed. */
-    if (ledger_init(&service->ledger, no_key) && service->requests != NULL &&
+    if (ledger_init(&service->ledger, hooks->hash_key) && service->requests != NULL &&
         service->jobs != NULL && vault_init(&service->vault, hooks->crypto)) {
         gate_init(&service->gate, &service->ledger, none, 0);
         service->gate.is_own_address = hooks->is_own_address;

@@ -29,6 +29,8 @@ struct service_hooks {
                                struct reason *reason);
     bool (*is_own_address)(void *context, const struct address *address);
     struct crypto *crypto; /* borrowed by the vault; NULL: it makes its own */
+    /* Of the ledger's tables: what nobody can guess, as a negotiator chooses SPIs. */
+    uint8_t hash_key[16];
     void *context;
 };
 

@@ -139,6 +139,8 @@ enum status service_set_policy_for(struct service *service, struct request *requ
     bool is_new = there == NULL;
     if (is_new && request != NULL && ledger_is_full(ledger, count))
         return reason_set(reason, STATUS_FAIL, 0, "no more can be kept count of");
+    if (request != NULL && ledger_leads_too_far(ledger, from))
+        return reason_set(reason, STATUS_FAIL, 0, "the child's policies lead to too many places");
     bool stands = !is_new && stands_so(service, there, from, pieces, count);
     uint8_t class_before = is_new ? 0 : policy_class(there);
     struct policy_record *policy =

@@ -141,7 +141,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     struct service_hooks hooks = {on_answer,      on_event, on_trouble, on_find_source,
-                                  is_own_address, NULL,     NULL};
+                                  is_own_address, NULL,     {0},        NULL};
     struct config_text file = {"iked.conf", slice_of(text, sizeof(text) - 1)};
     char error[CONFIG_ERROR_MAX] = "no memory";
 

@@ -145,7 +145,7 @@ static void no_log(void *context, enum severity severity, const char *line)
 int set_up(void **state)
 {
     struct service_hooks hooks = {on_answer,      on_event, on_trouble, find_source,
-                                  is_own_address, NULL,     NULL};
+                                  is_own_address, NULL,     {0},        NULL};
 
     (void)state;
     memset(&toy, 0, sizeof(toy));

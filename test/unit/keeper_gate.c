@@ -123,6 +123,29 @@ static void an_open_local_end_is_this_host(void **state)
     REFUSED(good, "local address", e->allocate_spi.destination.family = FAMILY_NONE);
 }
 
+/* Whether a child has an SA at a place is asked of its SAs one by one, and that has an end. */
+static void looks_at_sas_are_counted(void **state)
+{
+    const uint32_t count = 999;
+    struct effect good = good_spi();
+    struct effect elsewhere = good;
+    struct reason reason;
+    uint64_t done = 0;
+    (void)state;
+
+    open_local("db");
+    for (uint32_t i = 0; i < count; i++)
+        grant("db", "web", 0x10000 + i, true, true);
+    elsewhere.allocate_spi.destination = policy_address("198.51.100.2");
+    do {
+        assert_int_equal(gate_check(&room.gate, &elsewhere, 1000, &reason), STATUS_FAIL);
+        assert_true(done <= GATE_LOOK_BURST / count);
+    } while (strstr(reason.text, "local address") != NULL && ++done > 0);
+    assert_int_equal(done, GATE_LOOK_BURST / count);
+    assert_non_null(strstr(reason.text, "too much to look through"));
+    assert_passes(&good);
+}
+
 /* --- Names --- */
 
 static void sources_are_found_for_connections(void **state)
@@ -260,6 +283,7 @@ int main(void)
         TEST(bare_spis_are_counted),
         TEST(any_peer_must_make_sense),
         TEST(an_open_local_end_is_this_host),
+        TEST(looks_at_sas_are_counted),
         TEST(sources_are_found_for_connections),
         TEST(names_of_the_connection_are_resolved),
         TEST(orphans_of_known_connections),

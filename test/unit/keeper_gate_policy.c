@@ -337,6 +337,39 @@ static void policies_for_any_peer_stand(void **state)
     assert_refused(&known, "connection road has some of the traffic in hand");
 }
 
+/* What meets it is looked at pair by pair, and that has an end; all else goes on. */
+static void looks_at_what_is_in_hand_are_counted(void **state)
+{
+    const uint64_t count = 1000;
+    struct effect good = good_policy();
+    struct effect asked = dynamic(good, "10.2.0.0", "10.2.255.255");
+    struct effect_policy held = good.policy;
+    struct effect spi = good_spi();
+    struct reason reason;
+    uint64_t done = 0;
+    (void)state;
+
+    name_set(&held.connection, "road");
+    name_set(&held.child, "all");
+    held.reqid = 0x69854321;
+    held.local_selector = selector_between("10.9.0.0", "10.9.0.0"); /* no packet of lan's */
+    for (uint64_t i = 0; i < count; i++) {
+        held.remote_selector = selector_between("10.2.0.0", "10.2.0.0");
+        held.remote_selector.start[2] = held.remote_selector.end[2] = (uint8_t)(i / 256);
+        held.remote_selector.start[3] = held.remote_selector.end[3] = (uint8_t)i;
+        assert_non_null(ledger_set_policy(&room.ledger, &held, true));
+    }
+    while (gate_check(&room.gate, &asked, 1000, &reason) == STATUS_OK)
+        assert_true(++done <= GATE_LOOK_BURST / count);
+    assert_int_equal(done, GATE_LOOK_BURST / count);
+    assert_non_null(strstr(reason.text, "too much to look through"));
+    for (done = 0; gate_check(&room.gate, &asked, 1100, &reason) == STATUS_OK; done++)
+        continue;
+    assert_int_equal(done, GATE_LOOK_RATE / 10 / count);
+    assert_passes(&spi);
+    assert_passes(&good); /* as configured: it needs no look */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +385,7 @@ int main(void)
         TEST(named_peers_are_where_they_are_known),
         TEST(policies_follow_their_sas),
         TEST(policies_for_any_peer_stand),
+        TEST(looks_at_what_is_in_hand_are_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,8 +32,10 @@ static struct effect policy_of(const char *connection, uint32_t reqid, const cha
     return effect;
 }
 
+/* In its own good time. */
 static void install(struct effect effect)
 {
+    service.gate.look_credit = GATE_LOOK_BURST * 1000ull;
     take(effect);
     service_flush(&service);
 }

@@ -262,6 +262,45 @@ static void ipv6_brings_neighbour_discovery_once(void **state)
     assert_int_equal(toy.jobs[1].verb, KERNEL_SET_BYPASS); /* before the policy itself */
 }
 
+/* One reqid leads to a few ends, whatever a negotiator says; what is configured goes in besides. */
+static void policies_lead_to_few_places(void **state)
+{
+    struct effect policy = policy_for(EFFECT_INSTALL_POLICY, "net", "a");
+    struct effect elsewhere = policy;
+    (void)state;
+
+    memcpy(elsewhere.policy.remote_selector.end, elsewhere.policy.remote_selector.start, 16);
+    for (uint8_t i = 0; i < REQID_TEMPLATES_MAX; i++) {
+        elsewhere.policy.remote_selector.start[3] = elsewhere.policy.remote_selector.end[3] = i;
+        elsewhere.policy.remote.bytes[2] = i + 1;
+        take(elsewhere);
+        service_flush(&service);
+        assert_int_equal(heard.trouble_count, 0);
+    }
+    take(elsewhere); /* it leads there already */
+    elsewhere.policy.remote_selector.start[3] = elsewhere.policy.remote_selector.end[3] = 99;
+    take(elsewhere);
+    service_flush(&service);
+    assert_int_equal(heard.trouble_count, 0);
+    elsewhere.policy.remote.bytes[2] = 200;
+    take(elsewhere); /* what is there is not led elsewhere, either */
+    service_flush(&service);
+    assert_string_equal(heard.trouble, "net: the child's policies lead to too many places");
+    assert_int_equal(service_set_policy(&service, &policy.policy, NULL), STATUS_OK);
+}
+
+/* What a negotiator chooses must not meet in one place of a table whose hash it knows. */
+static void the_ledgers_hash_has_its_key(void **state)
+{
+    struct service other;
+    struct service_hooks hooks = {.hash_key = {1, 2, 3}};
+    (void)state;
+
+    assert_true(service_init(&other, &toy.kernel, &hooks));
+    assert_memory_equal(other.ledger.hash_key, hooks.hash_key, sizeof(hooks.hash_key));
+    service_free(&other);
+}
+
 /* Half of it protects half: removing that would be worse. */
 static void failed_policies_are_told_and_stay(void **state)
 {
@@ -658,6 +697,8 @@ int main(void)
         TEST(configured_policies_outlast_engines),
         TEST(ipv6_brings_neighbour_discovery_once),
         TEST(failed_policies_are_told_and_stay),
+        TEST(policies_lead_to_few_places),
+        TEST(the_ledgers_hash_has_its_key),
         TEST(orphans_stay_until_they_are_replaced),
         TEST(orphans_have_their_time),
         TEST(policies_of_an_earlier_session_go_after_the_commit),
