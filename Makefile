@@ -87,7 +87,7 @@ ikectl_libs = $(CONFIG_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)
 
 rooms := $(notdir $(wildcard lib/*))
 lib_src := $(foreach room,$(rooms),$(wildcard lib/$(room)/*.c))
-iked_src := $(wildcard iked/*.c iked/keeper/*.c)
+iked_src := $(wildcard iked/*.c iked/*/*.c iked/*/*/*.c)
 ikectl_src := $(wildcard ikectl/*.c)
 common_src := $(wildcard test/common/*.c)
 unit_src := $(wildcard test/unit/*.c)
@@ -323,7 +323,7 @@ demo: $(programs)
 
 # --- the sources' care -------------------------------------------------------
 
-formatted = $(wildcard $(addsuffix /*.[ch],$(addprefix lib/,$(rooms)) iked iked/keeper ikectl \
+formatted = $(wildcard $(addsuffix /*.[ch],$(addprefix lib/,$(rooms)) iked iked/* iked/*/* ikectl \
 	$(addprefix test/,common unit scenario crossing simulate fuzz bench)))
 manuals = $(wildcard man/*.[1-9])
 

@@ -11,7 +11,7 @@
 
 #include "config.h"
 #include "ikectl/ikectl.h"
-#include "lib/policy/setting.h"
+#include "lib/base/nearest.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -13,11 +13,11 @@
 
 #include "iked/keeper/files.h"
 #include "iked/keeper/keeper.h"
-#include "iked/log.h"
-#include "iked/negotiator.h"
+#include "iked/negotiator/negotiator.h"
 #include "iked/options.h"
-#include "iked/resolver.h"
-#include "iked/sandbox.h"
+#include "iked/process/log.h"
+#include "iked/process/sandbox.h"
+#include "iked/resolver/resolver.h"
 
 /* Where the daemon tells who started it that it runs; -1: nobody waits. */
 static int waiting_fd = -1;

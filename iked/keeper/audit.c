@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "iked/keeper/upkeep.h"
-#include "iked/log.h"
+#include "iked/process/log.h"
 #include "lib/policy/overlap.h"
 
 /* --- Findings --- */

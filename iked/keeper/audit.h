@@ -10,7 +10,7 @@
 #ifndef IKED_KEEPER_AUDIT_H
 #define IKED_KEEPER_AUDIT_H
 
-#include "iked/keeper/kernel.h"
+#include "iked/keeper/xfrm/kernel.h"
 
 #define AUDIT_PERIOD_MS   60000
 #define AUDIT_REPAIRS_MAX 8    /* after a quiet time, before ... */

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "iked/log.h"
+#include "iked/process/log.h"
 #include "lib/crypto/suite.h"
 
 #define NOBODYS_SPI 255 /* reserved by RFC 4303 section 2.1 */

@@ -4,7 +4,7 @@
 #ifndef IKED_KEEPER_ESP_H
 #define IKED_KEEPER_ESP_H
 
-#include "iked/keeper/kernel.h"
+#include "iked/keeper/xfrm/kernel.h"
 
 /* Warns of each family that the configuration has peers of and the kernel has no ESP for.  Nothing
  * in the kernel changes, but that it may load the module. */

@@ -6,7 +6,7 @@
 #include "iked/keeper/require.h"
 #include "iked/keeper/saved.h"
 #include "iked/keeper/upkeep.h"
-#include "iked/log.h"
+#include "iked/process/log.h"
 
 static const char *const words[] = {
     [FALLBACK_FILES] = "the configuration",

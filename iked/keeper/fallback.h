@@ -10,8 +10,8 @@
 #define IKED_KEEPER_FALLBACK_H
 
 #include "iked/keeper/files.h"
-#include "iked/keeper/kernel.h"
-#include "iked/options.h"
+#include "iked/keeper/xfrm/kernel.h"
+#include "iked/process/options.h"
 
 enum fallback {
     FALLBACK_NOTHING, /* nothing is known */

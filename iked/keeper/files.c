@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "iked/ipc.h"
-#include "iked/log.h"
+#include "iked/process/ipc.h"
+#include "iked/process/log.h"
 
 #define SUFFIX ".conf"
 

@@ -18,19 +18,19 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "iked/clock.h"
-#include "iked/keeper/early.h"
 #include "iked/keeper/esp.h"
 #include "iked/keeper/fallback.h"
-#include "iked/keeper/privilege.h"
-#include "iked/keeper/process.h"
+#include "iked/keeper/notify.h"
 #include "iked/keeper/require.h"
 #include "iked/keeper/routes.h"
 #include "iked/keeper/session.h"
-#include "iked/keeper/tell.h"
 #include "iked/keeper/upkeep.h"
 #include "iked/keeper/watch.h"
-#include "iked/log.h"
+#include "iked/keeper/xfrm/early.h"
+#include "iked/process/clock.h"
+#include "iked/process/log.h"
+#include "iked/process/privilege.h"
+#include "iked/process/start.h"
 
 #define LARVAL_DROP "/proc/sys/net/core/xfrm_larval_drop"
 
@@ -57,21 +57,21 @@ static void on_answer(void *context, struct answer *answer)
 {
     struct keeper *keeper = context;
 
-    tell_answer(keeper->session.channel, answer);
+    notify_answer(keeper->session.channel, answer);
 }
 
 static void on_event(void *context, const struct kernel_event *event)
 {
     struct keeper *keeper = context;
 
-    tell_event(keeper->session.channel, event);
+    notify_event(keeper->session.channel, event);
 }
 
 static void on_trouble(void *context, const struct name *connection, const char *text)
 {
     struct keeper *keeper = context;
 
-    tell_trouble(keeper->session.channel, connection, text);
+    notify_trouble(keeper->session.channel, connection, text);
 }
 
 static enum status find_source(void *context, const struct address *remote, struct address *source,
@@ -144,7 +144,7 @@ static void on_notice(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     upkeep_notices(&keeper->service, clock_now_ms());
-    tell_now(keeper->session.channel);
+    notify_flush(keeper->session.channel);
 }
 
 static bool on_change(void *context)

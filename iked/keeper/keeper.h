@@ -9,7 +9,7 @@
 #ifndef IKED_KEEPER_KEEPER_H
 #define IKED_KEEPER_KEEPER_H
 
-#include "iked/options.h"
+#include "iked/process/options.h"
 
 /* Runs until it is told to stop; returns the exit status.  `ready` is called once, when the first
  * negotiator runs the configuration. */

@@ -12,9 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "iked/keeper/process.h"
-#include "iked/log.h"
-#include "iked/resolver.h"
+#include "iked/process/log.h"
+#include "iked/process/resolver_ipc.h"
+#include "iked/process/start.h"
 
 struct question {
     STAILQ_ENTRY(question) entry;

@@ -1,5 +1,5 @@
 /*
- * Names for the negotiator: questions to the resolver (iked/resolver.h), its answers checked.
+ * Names for the negotiator: questions to the resolver (resolver/resolver.h), its answers checked.
  *
  * One question is with the resolver at a time, the others wait; one that it does not answer in time
  * costs it its life, and the next question starts another one.
@@ -10,7 +10,7 @@
 
 #include <event2/event.h>
 
-#include "iked/options.h"
+#include "iked/process/options.h"
 #include "lib/sa/effect.h"
 
 #define NAMES_WAITING_MAX 65536 /* as many as there may be connections */

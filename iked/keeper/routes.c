@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "iked/keeper/netlink.h"
+#include "iked/keeper/xfrm/netlink.h"
 
 #define RECEIVE_SIZE  65536
 #define NOTICE_RCVBUF (1 << 20)

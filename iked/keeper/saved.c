@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "iked/ipc.h"
+#include "iked/process/ipc.h"
 
 #define MAGIC "iked saved configuration 1"
 

@@ -14,7 +14,7 @@
 #include <time.h>
 
 #include "iked/keeper/renew.h"
-#include "iked/log.h"
+#include "iked/process/log.h"
 
 /* A policy's jobs stay together: each piece set and its forward policy removed, and the
  * bypasses. */

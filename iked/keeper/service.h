@@ -4,16 +4,16 @@
  * Requests come one by one and are gathered; service_flush carries the gathered ones out in one
  * batch of the kernel's, in order.  What the kernel says by itself, orphans and clean-up are in
  * upkeep.h, on the same struct.
- * Not here: the channel to the negotiator (tell.h).
+ * Not here: the channel to the negotiator (notify.h).
  */
 #ifndef IKED_KEEPER_SERVICE_H
 #define IKED_KEEPER_SERVICE_H
 
 #include "iked/keeper/audit.h"
-#include "iked/keeper/gate.h"
-#include "iked/keeper/kernel.h"
+#include "iked/keeper/gate/gate.h"
 #include "iked/keeper/vault.h"
-#include "lib/engine/engine.h"
+#include "iked/keeper/xfrm/kernel.h"
+#include "lib/sa/kernel_event.h"
 
 #define SERVICE_REQUESTS_MAX 128
 #define SERVICE_JOBS_MAX     2048 /* more than one policy needs, see service.c */

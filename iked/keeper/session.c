@@ -15,13 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "iked/clock.h"
-#include "iked/keeper/process.h"
+#include "iked/keeper/notify.h"
 #include "iked/keeper/require.h"
 #include "iked/keeper/saved.h"
-#include "iked/keeper/tell.h"
 #include "iked/keeper/upkeep.h"
-#include "iked/log.h"
+#include "iked/process/clock.h"
+#include "iked/process/log.h"
+#include "iked/process/start.h"
 
 /* --- Configuration --- */
 
@@ -52,7 +52,7 @@ static void give_config(struct session *session, const struct files *files,
     struct timeval wait = clock_timeval(ms);
 
     end.generation = session->generation;
-    tell_config(session->channel, files, &end);
+    notify_config(session->channel, files, &end);
     if (!end.dry_run)
         event_add(session->deadline, &wait);
 }
@@ -60,7 +60,7 @@ static void give_config(struct session *session, const struct files *files,
 static void refuse_reload(struct session *session, uint64_t number, const char *text)
 {
     log_line(SEVERITY_ERROR, "not reloaded, the configuration stays as it was: %s", text);
-    tell_refused(session->channel, number, text);
+    notify_refused(session->channel, number, text);
 }
 
 /* A file that was emptied, cut or mixed up is not to open the host. */
@@ -107,7 +107,7 @@ void session_reload(struct session *session)
 {
     log_line(SEVERITY_INFO, "reading the configuration anew");
     reload(session, &(struct ipc_reload){0});
-    tell_now(session->channel);
+    notify_flush(session->channel);
 }
 
 /* --- Addresses and names --- */
@@ -117,8 +117,8 @@ void session_addresses(struct session *session)
     session->addresses_due = !session->service->committed;
     if (session->addresses_due)
         return;
-    tell_event(session->channel, &(struct kernel_event){.kind = KERNEL_ADDRESSES});
-    tell_now(session->channel);
+    notify_event(session->channel, &(struct kernel_event){.kind = KERNEL_ADDRESSES});
+    notify_flush(session->channel);
 }
 
 /* Not one of the service's requests: it takes its time, and touches neither kernel nor vault. */
@@ -132,7 +132,7 @@ static void resolve(struct session *session, const struct effect *effect)
     if (gate_check(&session->service->gate, effect, clock_now_ms(), &answer.reason) == STATUS_OK)
         names_ask(session->names, effect);
     else
-        tell_answer(session->channel, &answer);
+        notify_answer(session->channel, &answer);
 }
 
 /* The gate lets SAs go there from now on, in both configurations. */
@@ -145,8 +145,8 @@ static void on_resolved(void *context, struct answer *answer)
         if (configs[i] != NULL)
             service_learn(session->service, configs[i], answer);
     require_of(session->service, &answer->connection);
-    tell_answer(session->channel, answer);
-    tell_now(session->channel);
+    notify_answer(session->channel, answer);
+    notify_flush(session->channel);
 }
 
 /* --- What the negotiator says --- */
@@ -279,8 +279,9 @@ bool session_begin(struct session *session)
         return false;
     }
     session->channel = channel_new(session->base, fd, &hooks);
-    if (session->channel == NULL || !tell_hello(session->channel, session->sockets,
-                                                session->options->kernel == OPTIONS_KERNEL_NONE)) {
+    if (session->channel == NULL ||
+        !notify_hello(session->channel, session->sockets,
+                      session->options->kernel == OPTIONS_KERNEL_NONE)) {
         log_line(SEVERITY_ERROR, "the negotiator cannot be talked to");
         kill(session->pid, SIGKILL); /* session_reap sees its end */
         return true;
@@ -372,8 +373,8 @@ void session_stop(struct session *session)
     }
     log_line(SEVERITY_INFO, "stopping");
     event_add(session->patience, &patience);
-    tell_shutdown(session->channel);
-    tell_now(session->channel);
+    notify_shutdown(session->channel);
+    notify_flush(session->channel);
 }
 
 static void on_patience(evutil_socket_t fd, short what, void *context)

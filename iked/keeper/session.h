@@ -14,12 +14,12 @@
 
 #include <event2/event.h>
 
-#include "iked/channel.h"
 #include "iked/keeper/files.h"
 #include "iked/keeper/names.h"
 #include "iked/keeper/service.h"
 #include "iked/keeper/sockets.h"
-#include "iked/options.h"
+#include "iked/process/channel.h"
+#include "iked/process/options.h"
 
 #define SESSION_SHUTDOWN_MS    3000 /* for the negotiator's goodbyes */
 #define SESSION_BACKOFF_MIN_MS 100

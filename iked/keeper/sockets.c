@@ -18,8 +18,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "iked/log.h"
-#include "iked/sockaddr.h"
+#include "iked/keeper/xfrm/socket_policy.h"
+#include "iked/process/log.h"
+#include "iked/process/sockaddr.h"
 #include "lib/wire/ikev2.h"
 
 #define UDP_RCVBUF      (4 << 20) /* a burst of some thousand first packets */
@@ -145,24 +146,6 @@ static bool open_control(struct sockets *sockets, struct reason *reason)
     return false;
 }
 
-bool sockets_pass_policies(int fd, uint8_t family)
-{
-    bool v6 = family == FAMILY_IPV6;
-    struct xfrm_userpolicy_info policy = {
-        .sel.family = v6 ? AF_INET6 : AF_INET,
-        .action = XFRM_POLICY_ALLOW,
-    };
-    static const uint8_t directions[] = {XFRM_POLICY_IN, XFRM_POLICY_OUT};
-
-    for (size_t i = 0; i < sizeof(directions); i++) {
-        policy.dir = directions[i];
-        if (setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_XFRM_POLICY : IP_XFRM_POLICY,
-                       &policy, sizeof(policy)) != 0)
-            return false;
-    }
-    return true;
-}
-
 static bool set_options(int fd, uint8_t family)
 {
     int yes = 1;
@@ -215,7 +198,7 @@ static int open_udp(uint8_t family, uint16_t port, bool protects, bool second)
 
     if (fd < 0)
         return -1;
-    if (set_options(fd, family) && (!protects || sockets_pass_policies(fd, family)) &&
+    if (set_options(fd, family) && (!protects || socket_policy_pass(fd, family)) &&
         (!second || share_port(fd)) && bind_any(fd, family, port)) {
         if (protects && port == IPC_PORT_NAT)
             take_out_esp(fd, family);

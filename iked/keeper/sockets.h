@@ -1,12 +1,12 @@
 /*
  * The sockets that the negotiator gets, and the run directory: control socket, pid file, lock.
  *
- * Not here: reading or writing any of them (iked/udp.c, iked/control.c).
+ * Not here: reading or writing any of them (iked/negotiator/udp.c, iked/negotiator/control.c).
  */
 #ifndef IKED_KEEPER_SOCKETS_H
 #define IKED_KEEPER_SOCKETS_H
 
-#include "iked/ipc.h"
+#include "iked/process/ipc.h"
 
 struct sockets {
     char run_dir[IPC_PATH_MAX];
@@ -25,10 +25,6 @@ MUST_USE bool sockets_lock(struct sockets *sockets, const char *run_dir, struct 
  * control socket.  IPv6 may be absent. `protects`: with policies that let IKE's own packets pass by
  * all others, and with the kernel taking ESP out of what comes to the port for NAT. */
 MUST_USE bool sockets_open(struct sockets *sockets, bool protects, struct reason *reason);
-
-/* A policy of the socket's own goes before all others: what goes by it passes when nothing else
- * may.  False with errno. */
-MUST_USE bool sockets_pass_policies(int fd, uint8_t family);
 
 /* Closes all and removes what is in the run directory. */
 void sockets_close(struct sockets *sockets);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "iked/keeper/require.h"
-#include "iked/log.h"
+#include "iked/process/log.h"
 
 static void name_set(struct name *name, const char *text)
 {

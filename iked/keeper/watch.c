@@ -6,7 +6,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-#include "iked/clock.h"
+#include "iked/process/clock.h"
 
 struct watch {
     struct watch_hooks hooks;

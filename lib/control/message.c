@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/nearest.h"
 #include "lib/control/message.h"
-#include "lib/policy/setting.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/nearest.h"
 #include "lib/engine/private.h"
-#include "lib/policy/setting.h"
 
 #define TRAFFIC_WAITS_MS 30000 /* how long packets wait on the kernel's side for an SA */
 

@@ -13,6 +13,7 @@
 #include "lib/policy/choose.h"
 #include "lib/policy/config.h"
 #include "lib/sa/effect.h"
+#include "lib/sa/kernel_event.h"
 
 struct engine;
 
@@ -44,27 +45,6 @@ void engine_set_debug(struct engine *engine, bool debug);
 /* Timers that are due. */
 void engine_expire(struct engine *engine, uint64_t now_ms);
 
-enum kernel_event_kind {
-    KERNEL_ACQUIRE = 1, /* a packet met a policy without an SA */
-    KERNEL_EXPIRE,      /* an SA reached a limit */
-    KERNEL_ORPHAN,      /* at start: SAs of this child are there from an earlier life */
-    KERNEL_MAPPING,     /* an inbound SA in UDP gets its packets from another address or port */
-    KERNEL_ADDRESSES,   /* this host's addresses or routes have changed; nothing more is said */
-};
-
-struct kernel_event {
-    enum kernel_event_kind kind;
-    struct name connection;       /* ACQUIRE, ORPHAN */
-    struct name child;            /* ACQUIRE, ORPHAN */
-    struct selector local_packet; /* ACQUIRE: the packet itself, as far as the kernel says */
-    struct selector remote_packet;
-    struct address destination; /* EXPIRE, MAPPING */
-    struct address source;      /* MAPPING: the new one, with its port */
-    uint32_t spi;               /* EXPIRE, MAPPING */
-    uint8_t protocol;           /* EXPIRE, MAPPING: enum ipsec_protocol */
-    bool hard;                  /* EXPIRE: the SA is gone; else it will be soon */
-    bool removed;               /* EXPIRE: by somebody else, whatever its limits are */
-};
 void engine_kernel(struct engine *engine, const struct kernel_event *event, uint64_t now_ms);
 
 /* The result of an effect.  Its owned parts stay the caller's (answer_free afterwards), though the

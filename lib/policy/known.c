@@ -3,7 +3,8 @@
  * use, and which pairs of selectors follow from that.
  *
  * Both processes keep the same book: what the configuration says, and what names were resolved to.
- * Not here: resolving (iked/resolver.c), which address to try next (lib/engine/link_addresses.c).
+ * Not here: resolving (resolver/resolver.c), which address to try next
+ * (lib/engine/link_addresses.c).
  */
 #include <string.h>
 

@@ -5,7 +5,7 @@
  * only where nobody else is configured for, or holds, something narrower within what its own child
  * is configured for; and what is in somebody's hands stays there until he loses it.  This is said
  * of packets: by the pieces that the kernel knows, and in its order of them (piece_priority).
- * Not here: what is held (lib/sa/sa_table.c, iked/keeper/ledger.h).
+ * Not here: what is held (lib/sa/sa_table.c, iked/keeper/gate/ledger.h).
  */
 #ifndef LIB_POLICY_OVERLAP_H
 #define LIB_POLICY_OVERLAP_H

@@ -3,7 +3,7 @@
  *
  * IKE's selectors are ranges; the kernel's have a prefix per address and a mask per port.  A piece
  * is one such; a pair of selectors becomes one or more.
- * Not here: netlink (iked/keeper/xfrm_encode.h), what is installed (iked/keeper/ledger.h).
+ * Not here: netlink (keeper/xfrm/xfrm_encode.h), what is installed (keeper/gate/ledger.h).
  */
 #ifndef LIB_POLICY_PIECE_H
 #define LIB_POLICY_PIECE_H

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/nearest.h"
 #include "lib/policy/setting.h"
 
 #define WORD_MAX 31

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/nearest.h"
 #include "lib/policy/setting.h"
 
 enum ports { PORTS_NONE, PORTS_NUMBERS, PORTS_TYPES };

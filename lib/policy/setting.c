@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/nearest.h"
+
 #define SHOWN_MAX  72 /* of a value, in a fault */
 #define KEY_MAX    64 /* of a key */
 #define NUMBER_MAX 32

@@ -113,15 +113,6 @@ bool setting_fault(struct reading *reading, const config_setting_t *setting, con
 bool reading_fault(struct reading *reading, unsigned line, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
-/* The nearest of several words to one that is unknown, for messages. */
-struct nearest {
-    const char *text;
-    const char *best; /* NULL until a candidate was seen */
-    size_t distance;
-};
-struct nearest nearest_to(const char *text);
-void nearest_try(struct nearest *nearest, const char *candidate);
-
 /* Says what is wrong with a text that libconfig gave up at a line.  False when nothing is found up
  * to there; the fault is written otherwise. */
 bool syntax_fault(struct reading *reading, const char *text, unsigned refused_line);

@@ -31,7 +31,7 @@ enum effect_kind {
     EFFECT_RESOLVE,        /* answered, in its own time; ticket.sa is 0 */
     EFFECT_MOVE_SA,        /* no answer; a failure comes as a hard KERNEL_EXPIRE of that SA */
     EFFECT_REMOVE_SA,      /* no answer */
-    EFFECT_INSTALL_POLICY, /* no answer; a failure comes as a REPORT of the shell's */
+    EFFECT_INSTALL_POLICY, /* no answer; a failure comes as a REPORT */
     EFFECT_REMOVE_POLICY,  /* no answer */
     EFFECT_REMOVE_ORPHANS, /* no answer */
     EFFECT_REPORT,         /* no answer */

@@ -1,6 +1,6 @@
 /*
  * The fake kernel as the keeper has it: jobs in, results in the jobs; dumps; notices.  See
- * fake_kernel.h and iked/keeper/kernel.h.
+ * fake_kernel.h and iked/keeper/xfrm/kernel.h.
  *
  * What a job, a dump or a notice means stands in fake_kernel.c; here is only who is asked.
  */

@@ -454,7 +454,7 @@ enum fake_verdict fake_kernel_output(struct fake_kernel *kernel, const struct se
     return asked ? FAKE_HELD : FAKE_ACQUIRE;
 }
 
-/* xfrm_policy_check: templates of what comes in name no source (iked/keeper/xfrm_encode.c). */
+/* xfrm_policy_check: templates of what comes in name no source (iked/keeper/xfrm/xfrm_encode.c). */
 bool fake_kernel_input(const struct fake_kernel *kernel, const struct selector *local,
                        const struct selector *remote, const struct fake_sa *sa)
 {

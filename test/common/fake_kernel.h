@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <sys/queue.h>
 
-#include "iked/keeper/kernel.h"
+#include "iked/keeper/xfrm/kernel.h"
 #include "test/common/chance.h"
 
 #define FAKE_KEY_MAX    160

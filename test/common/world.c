@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "iked/log.h"
+#include "iked/process/log.h"
 #include "lib/wire/ikev2.h"
 #include "test/common/host.h"
 

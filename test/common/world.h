@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "iked/keeper/service.h"
+#include "lib/engine/engine.h"
 #include "test/common/chance.h"
 #include "test/common/fake_kernel.h"
 #include "test/common/nat_box.h"

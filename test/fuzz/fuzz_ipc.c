@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "iked/ipc.h"
 #include "iked/keeper/upkeep.h"
-#include "iked/log.h"
+#include "iked/process/ipc.h"
+#include "iked/process/log.h"
 #include "test/fuzz/fuzz.h"
 
 #define SPI_LAST 0xffffffffu /* stands for the SPI allocated last */

@@ -1,5 +1,5 @@
 /*
- * What XFRM and rtnetlink say, as any octets (iked/keeper/xfrm_decode.h, routes.h).
+ * What XFRM and rtnetlink say, as any octets (iked/keeper/xfrm/xfrm_decode.h, routes.h).
  *
  * The kernel is no enemy, but its structs grow from version to version, and a decoder that reads
  * past a message would read the keeper's memory.  A policy that is decoded can be removed, so it
@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "iked/keeper/netlink.h"
 #include "iked/keeper/routes.h"
-#include "iked/keeper/xfrm_decode.h"
-#include "iked/keeper/xfrm_move.h"
+#include "iked/keeper/xfrm/netlink.h"
+#include "iked/keeper/xfrm/xfrm_decode.h"
+#include "iked/keeper/xfrm/xfrm_move.h"
 #include "test/fuzz/fuzz.h"
 
 static void check_piece(const struct piece *piece)

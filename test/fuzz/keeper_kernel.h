@@ -8,7 +8,7 @@
 #ifndef TEST_FUZZ_KEEPER_KERNEL_H
 #define TEST_FUZZ_KEEPER_KERNEL_H
 
-#include "iked/keeper/kernel.h"
+#include "iked/keeper/xfrm/kernel.h"
 
 #define MODEL_SAS      4096
 #define MODEL_POLICIES 4096

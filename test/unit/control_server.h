@@ -7,7 +7,7 @@
 
 #include <sys/un.h>
 
-#include "iked/control.h"
+#include "iked/negotiator/control.h"
 #include "lib/control/message.h"
 #include "test/unit/policy.h"
 

@@ -300,7 +300,7 @@ static void every_counter_is_told(void **state)
     for (size_t i = 0; i < COUNTER_COUNT; i++)
         if (!page_has(page, ".It Cm", names[i]))
             fail_msg("%s: the counter %s is not told", page, names[i]);
-    assert_int_equal(rows_are_told("iked/control_show.c", page, ".It Cm"), 10);
+    assert_int_equal(rows_are_told("iked/negotiator/control_show.c", page, ".It Cm"), 10);
 }
 
 /* --- Tests that are named --- */
@@ -457,7 +457,8 @@ static bool source_has(const char *name)
 
     assert_int_equal(glob("lib/*/*.[ch]", 0, NULL, &found), 0);
     assert_int_equal(glob("iked/*.[ch]", GLOB_APPEND, NULL, &found), 0);
-    assert_int_equal(glob("iked/keeper/*.[ch]", GLOB_APPEND, NULL, &found), 0);
+    assert_int_equal(glob("iked/*/*.[ch]", GLOB_APPEND, NULL, &found), 0);
+    assert_int_equal(glob("iked/*/*/*.[ch]", GLOB_APPEND, NULL, &found), 0);
     for (size_t i = 0; i < found.gl_pathc && !has; i++)
         has = strstr(text_of(found.gl_pathv[i]), name) != NULL;
     globfree(&found);
@@ -510,9 +511,10 @@ static void the_unit_leaves_what_iked_needs(void **state)
     static const char bounds[] = "\nCapabilityBoundingSet=";
     (void)state;
 
-    assert_in_range(unit_has(bounds, text_of("iked/keeper/privilege.c"), "\"CAP_"), 7, 99);
+    assert_in_range(unit_has(bounds, text_of("iked/process/privilege.c"), "\"CAP_"), 7, 99);
     assert_in_range(unit_has(bounds, text_of("man/iked.8"), "CAP_"), 1, 99);
-    assert_in_range(unit_has("\nDeviceAllow=", text_of("iked/keeper/early.c"), "/dev/net/"), 1, 99);
+    assert_in_range(unit_has("\nDeviceAllow=", text_of("iked/keeper/xfrm/early.c"), "/dev/net/"), 1,
+                    99);
 }
 
 int main(void)

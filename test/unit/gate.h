@@ -1,11 +1,11 @@
 /*
- * The gate (iked/keeper/gate.h) in a room with a configuration and a ledger, and requests that
+ * The gate (iked/keeper/gate/gate.h) in a room with a configuration and a ledger, and requests that
  * pass: each test begins with one of them, and changes one thing.
  */
 #ifndef TEST_UNIT_GATE_H
 #define TEST_UNIT_GATE_H
 
-#include "iked/keeper/gate.h"
+#include "iked/keeper/gate/gate.h"
 
 #include "lib/wire/ikev2.h"
 #include "test/unit/policy.h"

@@ -1,8 +1,8 @@
 /*
- * The socket between keeper and negotiator (iked/channel.h): batches, a slow reader, descriptors,
+ * The socket between keeper and negotiator (channel.h): batches, a slow reader, descriptors,
  * and ends that vanish or talk nonsense.
  */
-#include "iked/channel.h"
+#include "iked/process/channel.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /*
- * What clients of the control server are told (iked/control.h): answers, refusals, events, limits;
+ * What clients of the control server are told (control.h): answers, refusals, events, limits;
  * and what a reload says that it changes.
  */
 #include "test/unit/control_server.h"

@@ -20,9 +20,10 @@
 #include <unistd.h>
 
 #include "iked/keeper/keeper.h"
-#include "iked/negotiator.h"
-#include "iked/resolver.h"
-#include "iked/sandbox.h"
+#include "iked/negotiator/negotiator.h"
+#include "iked/options.h"
+#include "iked/process/sandbox.h"
+#include "iked/resolver/resolver.h"
 #include "test/unit/bytes.h"
 
 #define ONE "connections: { one: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };\n"

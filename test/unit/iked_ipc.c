@@ -1,8 +1,8 @@
 /*
- * The messages between keeper and negotiator (iked/ipc.h): what goes in comes out, and nothing that
+ * The messages between keeper and negotiator (ipc.h): what goes in comes out, and nothing that
  * is cut, grown, bent or from the wrong side is taken.
  */
-#include "iked/ipc.h"
+#include "iked/process/ipc.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /*
- * Log lines as standard error gets them (iked/log.h); syslog is not looked at.
+ * Log lines as standard error gets them (iked/process/log.h); syslog is not looked at.
  */
-#include "iked/log.h"
+#include "iked/process/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>

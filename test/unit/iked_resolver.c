@@ -1,8 +1,8 @@
 /*
- * The messages between keeper and resolver (iked/resolver.h): what one end writes the other reads,
+ * The messages between keeper and resolver (resolver_ipc.h): what one end writes the other reads,
  * and nothing else.
  */
-#include "iked/resolver.h"
+#include "iked/process/resolver_ipc.h"
 
 #include <string.h>
 

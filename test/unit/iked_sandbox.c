@@ -1,8 +1,8 @@
 /*
- * The cage (iked/sandbox.h): a child process enters it and then tries what an intruder would.
+ * The cage (process/sandbox.h): a child process enters it and then tries what an intruder would.
  * Needs root; skipped otherwise.
  */
-#include "iked/sandbox.h"
+#include "iked/process/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
  * Two whole daemons with --kernel=none, each in a network namespace, and 1, 64 and 1,000
  * connections between them: every verb, and what else can happen to all of them at once.  Under
  * the real sandbox nothing is killed at any size, for a filter knows no sizes but libraries do
- * (iked/sandbox.c).  With LONG=yes in the environment 10,000 besides.
+ * (iked/process/sandbox.c).  With LONG=yes in the environment 10,000 besides.
  *
  * The keeper executes /proc/self/exe as negotiator and resolver, so this program is both, too.
  * Needs root, ip(8) and, beside its own folder, ikectl.
@@ -22,9 +22,10 @@
 #include <unistd.h>
 
 #include "iked/keeper/keeper.h"
-#include "iked/negotiator.h"
-#include "iked/resolver.h"
-#include "iked/sandbox.h"
+#include "iked/negotiator/negotiator.h"
+#include "iked/options.h"
+#include "iked/process/sandbox.h"
+#include "iked/resolver/resolver.h"
 #include "test/unit/bytes.h"
 
 #define WAIT_MS   120000 /* for what comes by itself, however busy the machine is */

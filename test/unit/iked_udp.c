@@ -1,8 +1,8 @@
 /*
- * IKE's UDP sockets (iked/udp.h) on the loopback: the marker of port 4500 in both directions,
+ * IKE's UDP sockets (negotiator/udp.h) on the loopback: the marker of port 4500 in both directions,
  * keepalives, and datagrams that have no marker (RFC 3948 section 2).
  */
-#include "iked/udp.h"
+#include "iked/negotiator/udp.h"
 
 #include <arpa/inet.h>
 #include <event2/event.h>
@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "iked/log.h"
+#include "iked/process/log.h"
 #include "test/unit/policy.h"
 
 static struct event_base *base;

@@ -1,11 +1,11 @@
 /*
- * One message of each kind between keeper and negotiator (iked/ipc.h), every field with a value of
+ * One message of each kind between keeper and negotiator (ipc.h), every field with a value of
  * its own.
  */
 #ifndef TEST_UNIT_IPC_SAMPLES_H
 #define TEST_UNIT_IPC_SAMPLES_H
 
-#include "iked/ipc.h"
+#include "iked/process/ipc.h"
 
 #define IPC_SAMPLES 23
 

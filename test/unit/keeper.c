@@ -5,7 +5,7 @@
 
 #include <time.h>
 
-#include "iked/log.h"
+#include "iked/process/log.h"
 
 static const char configuration[] =
     "connections: {"

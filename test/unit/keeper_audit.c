@@ -2,7 +2,7 @@
  * What others do to the kernel's tables (iked/keeper/audit.h): policies come back at once, the
  * engine hears of SAs, one line is said, and nobody is fought for ever.
  */
-#include "iked/log.h"
+#include "iked/process/log.h"
 #include "test/unit/keeper.h"
 
 static char said[2048];

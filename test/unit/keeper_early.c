@@ -1,9 +1,9 @@
 /*
- * Packets that come before their SA's keys (iked/keeper/early.h), in a network of the test's own:
+ * Packets that come before their SA's keys (keeper/xfrm/early.h), in a network of the test's own:
  * an ear of the test's hears a packet when it comes, and again when it is given.
  * Needs root, namespaces and /dev/net/tun; skipped otherwise.
  */
-#include "iked/keeper/early.h"
+#include "iked/keeper/xfrm/early.h"
 
 #include <linux/ipv6.h>
 #include <net/if.h>
@@ -15,8 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "iked/keeper/kernel.h"
-#include "iked/sockaddr.h"
+#include "iked/keeper/xfrm/kernel.h"
+#include "iked/process/sockaddr.h"
 #include "lib/wire/ikev2.h"
 #include "test/unit/policy.h"
 

@@ -1,11 +1,11 @@
 /*
  * SAs in UDP (RFC 3948) in netlink messages: how they are made, and what the kernel says of them
- * (iked/keeper/xfrm_encode.h, xfrm_decode.h).
+ * (iked/keeper/xfrm/xfrm_encode.h, xfrm_decode.h).
  */
 #include <linux/udp.h>
 #include <netinet/in.h>
 
-#include "iked/keeper/xfrm_decode.h"
+#include "iked/keeper/xfrm/xfrm_decode.h"
 #include "lib/wire/ikev2.h"
 #include "test/unit/netlink.h"
 #include "test/unit/policy.h"

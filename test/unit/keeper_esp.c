@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "iked/keeper/xfrm_encode.h"
-#include "iked/log.h"
+#include "iked/keeper/xfrm/xfrm_encode.h"
+#include "iked/process/log.h"
 #include "test/unit/policy.h"
 
 static char said[1024];

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "iked/log.h"
+#include "iked/process/log.h"
 #include "test/unit/policy.h"
 
 #define ONE     "connections: { one: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };\n"

@@ -1,5 +1,5 @@
 /*
- * The gate (iked/keeper/gate.h) against a negotiator that lies about SPIs, names and signatures,
+ * The gate (keeper/gate/gate.h) against a negotiator that lies about SPIs, names and signatures,
  * and what holds for all its requests; about SAs and policies it lies in keeper_gate_sa.c and
  * keeper_gate_policy.c.
  */
@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#include "iked/ipc.h"
-#include "iked/keeper/kernel.h"
+#include "iked/keeper/xfrm/kernel.h"
+#include "iked/process/ipc.h"
 
 /* --- SPIs --- */
 
@@ -36,7 +36,7 @@ static void spis_for_children_only(void **state)
     REFUSED(good, "reqid", e->allocate_spi.reqid = 0x6a800000);
 }
 
-/* ... but in UDP: what comes early is taken from there (iked/keeper/early.h). */
+/* ... but in UDP: what comes early is taken from there (iked/keeper/xfrm/early.h). */
 static void what_comes_early_comes_to_our_port(void **state)
 {
     struct effect good = good_spi();

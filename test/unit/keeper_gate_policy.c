@@ -1,12 +1,12 @@
 /*
- * The gate (iked/keeper/gate.h) against a negotiator that lies about policies: what they select,
+ * The gate (keeper/gate/gate.h) against a negotiator that lies about policies: what they select,
  * whose they are, and where their ends are.
  */
 #include "test/unit/gate.h"
 
 #include <string.h>
 
-#include "iked/keeper/kernel.h"
+#include "iked/keeper/xfrm/kernel.h"
 
 /* --- What they select --- */
 

@@ -1,5 +1,5 @@
 /*
- * The gate (iked/keeper/gate.h) against a negotiator that lies about SAs: installed, moved,
+ * The gate (iked/keeper/gate/gate.h) against a negotiator that lies about SAs: installed, moved,
  * removed, asked about.
  */
 #include "test/unit/gate.h"

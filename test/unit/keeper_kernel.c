@@ -7,9 +7,9 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include "iked/keeper/kernel.h"
-#include "iked/keeper/netlink.h"
-#include "iked/keeper/xfrm_encode.h"
+#include "iked/keeper/xfrm/kernel.h"
+#include "iked/keeper/xfrm/netlink.h"
+#include "iked/keeper/xfrm/xfrm_encode.h"
 #include "lib/wire/ikev2.h"
 #include "test/unit/policy.h"
 

@@ -1,19 +1,19 @@
 /*
- * SAs in netlink messages to and from XFRM (iked/keeper/xfrm_encode.h, xfrm_decode.h), and what
+ * SAs in netlink messages to and from XFRM (keeper/xfrm/xfrm_encode.h, xfrm_decode.h), and what
  * dumps and errors look like; policies are in keeper_xfrm_policy.c.
  *
  * What is encoded is looked at with nothing but the kernel's own structs and a walk over attributes
  * (netlink.h); what is decoded is made of the same structs.
  */
-#include "iked/keeper/xfrm_encode.h"
+#include "iked/keeper/xfrm/xfrm_encode.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "iked/keeper/netlink.h"
-#include "iked/keeper/xfrm_decode.h"
+#include "iked/keeper/xfrm/netlink.h"
+#include "iked/keeper/xfrm/xfrm_decode.h"
 #include "lib/wire/ikev2.h"
 #include "test/unit/netlink.h"
 #include "test/unit/policy.h"

@@ -1,8 +1,8 @@
 /*
- * SAs told anew with other ends (iked/keeper/xfrm_move.h): which requests, and that keys, limits,
+ * SAs told anew with other ends (keeper/xfrm/xfrm_move.h): which requests, and that keys, limits,
  * counters and replay state are those that the kernel showed.
  */
-#include "iked/keeper/xfrm_move.h"
+#include "iked/keeper/xfrm/xfrm_move.h"
 
 #include <linux/udp.h>
 #include <netinet/in.h>

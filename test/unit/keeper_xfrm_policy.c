@@ -1,14 +1,14 @@
 /*
  * Policies in netlink messages to and from XFRM, and the acquires that they cause
- * (iked/keeper/xfrm_encode.h, xfrm_decode.h); as in keeper_xfrm.c, by the kernel's own structs.
+ * (keeper/xfrm/xfrm_encode.h, xfrm_decode.h); as in keeper_xfrm.c, by the kernel's own structs.
  */
-#include "iked/keeper/xfrm_encode.h"
+#include "iked/keeper/xfrm/xfrm_encode.h"
 
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "iked/keeper/xfrm_decode.h"
+#include "iked/keeper/xfrm/xfrm_decode.h"
 #include "lib/wire/ikev2.h"
 #include "test/unit/netlink.h"
 #include "test/unit/policy.h"

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "iked/keeper/xfrm_encode.h"
+#include "iked/keeper/xfrm/xfrm_encode.h"
 #include "lib/base/slice.h"
 
 /* An empty batch, numbered from 101. There is one at a time, in the same room as message_new's. */

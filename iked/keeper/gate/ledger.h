@@ -1,0 +1,298 @@
+/*
+ * What the keeper knows to be in the kernel on iked's behalf: SPIs, SAs, policies, and whose.
+ *
+ * The gate decides with it; orphans, clean-up and reconciliation walk it.  It holds no key.
+ * "Session" is a life of the negotiator: SAs of an earlier session are orphans.
+ * Not here: rules (gate.h), netlink (xfrm_io.c).
+ */
+#ifndef IKED_KEEPER_GATE_LEDGER_H
+#define IKED_KEEPER_GATE_LEDGER_H
+
+#include <sys/queue.h>
+
+#include "iked/keeper/xfrm/kernel.h"
+#include "lib/base/interval.h"
+
+#define LEDGER_SAS_MAX 1048576
+/* What requests may add; what the configuration requires goes in besides, and has an end of its
+ * own. */
+#define LEDGER_POLICIES_MAX 1048576
+#define LEDGER_PIECES_MAX   1048576
+/* Different ends of the policies of one reqid: one, or some more while the peer or this host moves.
+ * What the configuration requires goes in besides. */
+#define REQID_TEMPLATES_MAX 64
+
+struct sa_record;
+struct sa_walk;
+TAILQ_HEAD(sa_record_list, sa_record);
+
+/* All that belongs to one child of one connection. */
+struct owner {
+    struct hash_node node;
+    TAILQ_ENTRY(owner) entry;
+    struct sa_record_list sas;
+    struct name connection;
+    struct name child;
+    uint32_t sa_count;     /* all of them, with bare SPIs and orphans */
+    uint32_t spi_count;    /* bare SPIs: allocated, not yet filled */
+    uint32_t orphan_count; /* SAs of an earlier session */
+    uint32_t policy_count;
+    uint64_t acquire_ms; /* when the last ACQUIRE was passed on, 0: never */
+};
+TAILQ_HEAD(owner_list, owner);
+
+struct template_use;
+
+/* A reqid in use and who uses it: one owner at a time. */
+struct reqid_use {
+    struct hash_node node;
+    struct owner *owner;
+    struct template_use *templates; /* of its policies */
+    uint32_t reqid;
+    uint32_t use_count;
+};
+
+/* There are many of these, of policies and of pieces. */
+struct sa_record {
+    struct hash_node node;
+    TAILQ_ENTRY(sa_record) entry; /* of the owner's */
+    struct reqid_use *reqid;      /* whose owner it is */
+    struct address source;        /* with their ports when it is in UDP */
+    struct address destination;
+    union {
+        uint64_t orphaned_ms; /* an orphan: when it became one */
+        uint64_t mapping_ms;  /* any other: when a MAPPING was passed on last, 0: never */
+    };
+    uint32_t spi;
+    uint8_t protocol; /* enum ipsec_protocol */
+    uint8_t mode;     /* enum child_mode */
+    bool inbound : 1;
+    bool encap : 1;  /* in UDP (RFC 3948) */
+    bool filled : 1; /* false: only the SPI is allocated */
+    bool orphan : 1; /* of an earlier session */
+    uint8_t seen;    /* the ledger's `look` in which the kernel last had it */
+};
+
+/* Policies of one reqid that lead to the same ends share this (policy_template_of). */
+struct template_use {
+    struct template_use *next; /* of the reqid */
+    struct reqid_use *reqid;
+    uint32_t use_count;
+    uint8_t protocol; /* enum ipsec_protocol */
+    uint8_t mode;     /* enum child_mode */
+    uint8_t policy;   /* enum child_policy */
+    uint8_t family;   /* of both ends */
+    uint8_t ends[];   /* the addresses, the local one first */
+};
+
+struct policy_record;
+
+/* A pair that is in the hands of an SA, found by its remote addresses. */
+struct held_pair {
+    struct interval node;
+    struct policy_record *policy;
+};
+
+/* What one owner wants for one pair of selectors. */
+struct policy_record {
+    struct hash_node node;
+    struct template_use *template; /* whose reqid's owner it is */
+    struct held_pair *held;        /* NULL: as configured, no SA's own */
+    uint32_t session : 23;
+    bool for_any : 1; /* its connection takes any peer */
+    uint8_t pair_size;
+    uint8_t pair[]; /* the local selector, then the remote one (selector_pack) */
+};
+
+/* One of those that want a piece. */
+struct piece_want {
+    union {
+        struct piece_want *below; /* who waits for it to go */
+        uint32_t left_reqid;      /* no policy: of the template that was left behind */
+    };
+    struct policy_record *policy;
+};
+
+/* A policy of the kernel.  Pairs that meet in one want it, too: the kernel has the template of the
+ * one on top, and when that goes, of the one below it. */
+struct piece_record {
+    struct hash_node node;
+    struct piece piece;
+    uint8_t left_mode;     /* left behind: enum child_mode */
+    uint8_t seen;          /* the ledger's `look` in which the kernel last had all of it ... */
+    uint8_t part_seen;     /* ... and some of it: */
+    uint8_t parts;         /* bits of enum kernel_direction; left behind: where it requires */
+    struct piece_want top; /* no policy: it was left behind by an earlier keeper */
+};
+
+struct ledger {
+    struct hash_table owners;
+    struct hash_table reqids;
+    struct hash_table sas;
+    struct hash_table policies;
+    struct hash_table pieces;
+    struct interval_tree held; /* of held_pair */
+    struct owner_list owner_list;
+    struct sa_walk *walks; /* those under way */
+    uint8_t hash_key[16];
+    uint8_t look; /* the number, never 0, of the latest look through the kernel's tables */
+    uint32_t session : 23;
+    uint32_t sa_count;
+    uint32_t orphan_count;
+};
+
+/* False when memory is out. */
+MUST_USE bool ledger_init(struct ledger *ledger, const uint8_t hash_key[16]);
+void ledger_free(struct ledger *ledger);
+
+/* NULL when there is none. */
+struct owner *ledger_owner(const struct ledger *ledger, const struct name *connection,
+                           const struct name *child);
+
+/* Who uses a reqid; NULL when nobody does. */
+struct owner *ledger_reqid_owner(const struct ledger *ledger, uint32_t reqid);
+
+/* --- SAs, named as the kernel names them: by destination, SPI and protocol --- */
+
+struct sa_record *ledger_find_sa(const struct ledger *ledger, const struct address *destination,
+                                 uint32_t spi, uint8_t protocol);
+
+/* What an SA begins with. */
+struct sa_entry {
+    const struct name *connection;
+    const struct name *child;
+    const struct address *source;
+    const struct address *destination;
+    uint32_t spi;
+    uint32_t reqid;
+    uint8_t protocol;
+    uint8_t mode;
+    bool inbound;
+    bool encap;
+    bool filled;
+    bool orphan;
+};
+
+/* Why the ledger took no SA, or no policy, of this child under this reqid: a line for people.  What
+ * NULL and false below mean is not always memory. */
+const char *ledger_sa_fault(const struct ledger *ledger, const struct name *connection,
+                            const struct name *child, uint32_t reqid);
+const char *ledger_policy_fault(const struct ledger *ledger, const struct name *connection,
+                                const struct name *child, uint32_t reqid);
+
+/* NULL when memory is out, LEDGER_SAS_MAX are there or the reqid is another owner's. */
+struct sa_record *ledger_add_sa(struct ledger *ledger, const struct sa_entry *entry);
+
+/* The bare SPI has become an SA, or is one no more. */
+void ledger_fill_sa(const struct ledger *ledger, struct sa_record *sa, bool filled);
+
+/* An SA is filled under another reqid than its SPI was allocated for: only then is it known whether
+ * the child needs policies, and so a reqid, of its own.  False when memory is out or the reqid is
+ * another owner's. */
+MUST_USE bool ledger_set_reqid(struct ledger *ledger, struct sa_record *sa, uint32_t reqid);
+
+/* An SA has other ends from now on, in UDP or not. */
+void ledger_move_sa(struct ledger *ledger, struct sa_record *sa, const struct address *source,
+                    const struct address *destination, bool encap);
+
+void ledger_remove_sa(struct ledger *ledger, struct sa_record *sa);
+
+/* A walk over all SAs, or over one owner's.  While it is under way any SA may be removed (and its
+ * owner with it), also the one that comes next: see hash_walk (lib/base/hash.h), whose use is the
+ * same. */
+struct sa_walk {
+    struct ledger *ledger;
+    struct sa_walk *outer; /* begun before it: the ledger knows them all */
+    struct owner *owner;   /* whose `next` is; NULL: no more */
+    struct sa_record *next;
+    bool all; /* go on with the next owner's */
+};
+
+/* `owner` NULL: all. */
+void sa_walk_begin(struct sa_walk *walk, struct ledger *ledger, struct owner *owner);
+
+/* NULL: no more. */
+struct sa_record *sa_walk_next(struct sa_walk *walk);
+void sa_walk_end(struct sa_walk *walk);
+
+/* Another look through the kernel's tables begins.  What is told to the kernel from now on counts
+ * as seen; what is not seen when it ends is not there. */
+void ledger_next_look(struct ledger *ledger);
+
+/* A new session begins: what is there belongs to the one before. */
+void ledger_next_session(struct ledger *ledger, uint64_t now_ms);
+
+/* --- Policies, named by their owner and their pair of selectors --- */
+
+/* What the owner, which may be NULL, wants for the pair; NULL: nothing. */
+struct policy_record *ledger_find_policy(const struct ledger *ledger, const struct owner *owner,
+                                         const struct selector *local,
+                                         const struct selector *remote);
+
+/* Adds what an owner wants for a pair, or changes it.  NULL when memory is out or the reqid is
+ * another owner's. */
+struct policy_record *ledger_set_policy(struct ledger *ledger, const struct effect_policy *policy,
+                                        bool for_any);
+
+/* It wants no piece any more (piece_unwant). */
+void ledger_remove_policy(struct ledger *ledger, struct policy_record *policy);
+
+/* Is there no room for one more policy of a request's, of so many pieces? */
+bool ledger_is_full(const struct ledger *ledger, size_t pieces);
+
+/* Would it lead to other ends than all policies of its reqid, of which there are enough? */
+bool ledger_leads_too_far(const struct ledger *ledger, const struct effect_policy *policy);
+
+/* What it protects, and whose it is. */
+struct child_selectors policy_pair(const struct policy_record *policy);
+
+/* Where it leads. */
+struct policy_template policy_template_of(const struct policy_record *policy);
+struct owner *policy_owner(const struct policy_record *policy);
+
+/* Of policies for one piece the one of the lower class holds it: first what is required, then what
+ * is preferred; and in each of them last what is configured for any peer, while none has it. */
+uint8_t policy_class(const struct policy_record *policy);
+
+/* The next pair in an SA's hands that has remote addresses in common; `after` continues (NULL: the
+ * first). */
+const struct policy_record *ledger_next_held(const struct ledger *ledger,
+                                             const struct selector *remote,
+                                             const struct policy_record *after);
+
+/* --- Pieces: the kernel's policies that pairs are made of --- */
+
+#define PIECE_WANTS_MAX 1024
+
+struct piece_record *ledger_find_piece(const struct ledger *ledger, const struct piece *piece);
+
+/* Adds it with nobody who wants it, or finds it.  NULL when memory is out. */
+struct piece_record *ledger_add_piece(struct ledger *ledger, const struct piece *piece);
+
+/* Nobody wants it. */
+void ledger_remove_piece(struct ledger *ledger, struct piece_record *piece);
+
+/* What the kernel has been told; false: it is left behind. */
+bool piece_template(const struct piece_record *piece, struct policy_template *template);
+uint8_t piece_mode(const struct piece_record *piece);
+
+/* The directions that the kernel is to have it for. */
+uint8_t piece_all_parts(const struct piece_record *piece);
+
+/* Does the policy want it already?  Do so many that no request may add to them? */
+bool piece_is_wanted_by(const struct piece_record *piece, const struct policy_record *policy);
+bool piece_is_full(const struct piece_record *piece);
+
+/* A policy that wants it takes its place among the others.  Within a class owners come in the order
+ * in which they began to want it, and of one owner what is an SA's own comes before what is
+ * configured.  False when memory is out. */
+MUST_USE bool piece_want(struct piece_record *piece, struct policy_record *policy);
+
+/* A policy that wants it and was of `class_before` has changed.  One that keeps its class keeps its
+ * place among the owners. */
+void piece_rerank(struct piece_record *piece, struct policy_record *policy, uint8_t class_before);
+
+/* Harmless when it does not want it. */
+void piece_unwant(struct piece_record *piece, const struct policy_record *policy);
+
+#endif

@@ -1,0 +1,253 @@
+/*
+ * Who holds each of the kernel's policies: the part of the ledger (ledger.h) about pieces.
+ *
+ * Those that want a piece queue for it.  What is in somebody's hands stays there until he loses it;
+ * so owners come in the order in which they began to want it, and all of one owner's that are of
+ * one class stand together, what is an SA's own above what is configured.
+ */
+#include <stdlib.h>
+
+#include "iked/keeper/gate/ledger_private.h"
+#include "lib/base/writer.h"
+
+#define KEY_OCTETS_MAX 64
+
+_Static_assert(sizeof(struct piece_record) <= 72, "a piece's record is small");
+
+/* --- The table --- */
+
+static uint64_t piece_key(const struct ledger *ledger, const struct piece *piece)
+{
+    uint8_t octets[KEY_OCTETS_MAX];
+    struct writer writer = writer_of(octets, sizeof(octets));
+
+    writer_u8(&writer, piece->family);
+    writer_u8(&writer, piece->protocol);
+    writer_u8(&writer, piece->local_bits);
+    writer_u8(&writer, piece->remote_bits);
+    writer_u16(&writer, piece->local_port);
+    writer_u16(&writer, piece->local_mask);
+    writer_u16(&writer, piece->remote_port);
+    writer_u16(&writer, piece->remote_mask);
+    writer_bytes(&writer, slice_of(piece->local, sizeof(piece->local)));
+    writer_bytes(&writer, slice_of(piece->remote, sizeof(piece->remote)));
+    return hash_keyed(ledger->hash_key, writer_slice(&writer));
+}
+
+static uint64_t key_of_piece(const void *ledger, const struct hash_node *node)
+{
+    return piece_key(ledger, &HASH_OWNER(node, const struct piece_record, node)->piece);
+}
+
+bool pieces_init(struct ledger *ledger)
+{
+    return hash_init(&ledger->pieces, key_of_piece, ledger);
+}
+
+static struct piece_want *waiting(const struct piece_record *piece)
+{
+    return piece->top.policy != NULL ? piece->top.below : NULL;
+}
+
+static void forget_waiting(struct piece_record *piece)
+{
+    struct piece_want *next;
+
+    for (struct piece_want *want = waiting(piece); want != NULL; want = next) {
+        next = want->below;
+        free(want);
+    }
+}
+
+void pieces_free(struct ledger *ledger)
+{
+    struct hash_walk walk;
+
+    hash_walk_begin(&walk, &ledger->pieces);
+    for (struct hash_node *node; (node = hash_walk_next(&walk)) != NULL;) {
+        struct piece_record *piece = HASH_OWNER(node, struct piece_record, node);
+        forget_waiting(piece);
+        ledger_remove_piece(ledger, piece);
+    }
+    hash_walk_end(&walk);
+    hash_free(&ledger->pieces);
+}
+
+struct piece_record *ledger_find_piece(const struct ledger *ledger, const struct piece *piece)
+{
+    struct hash_node *node = hash_first(&ledger->pieces, piece_key(ledger, piece));
+
+    for (; node != NULL; node = hash_next(node)) {
+        struct piece_record *record = HASH_OWNER(node, struct piece_record, node);
+        if (piece_equal(&record->piece, piece))
+            return record;
+    }
+    return NULL;
+}
+
+struct piece_record *ledger_add_piece(struct ledger *ledger, const struct piece *piece)
+{
+    struct piece_record *record = ledger_find_piece(ledger, piece);
+
+    if (record != NULL)
+        return record;
+    record = calloc(1, sizeof(*record));
+    if (record == NULL)
+        return NULL;
+    record->piece = *piece;
+    hash_insert(&ledger->pieces, &record->node);
+    return record;
+}
+
+void ledger_remove_piece(struct ledger *ledger, struct piece_record *piece)
+{
+    hash_remove(&ledger->pieces, &piece->node);
+    free(piece);
+}
+
+bool piece_template(const struct piece_record *piece, struct policy_template *template)
+{
+    if (piece->top.policy == NULL)
+        return false;
+    *template = policy_template_of(piece->top.policy);
+    return true;
+}
+
+uint8_t piece_mode(const struct piece_record *piece)
+{
+    return piece->top.policy != NULL ? piece->top.policy->template->mode : piece->left_mode;
+}
+
+uint8_t piece_all_parts(const struct piece_record *piece)
+{
+    uint8_t parts = 1u << KERNEL_OUT | 1u << KERNEL_IN;
+
+    return piece_mode(piece) == CHILD_TUNNEL ? parts | 1u << KERNEL_FORWARD : parts;
+}
+
+/* --- The queue --- */
+
+/* Does `policy` go before `other`, which is the next of the queue?  `met`: its owner's were met. */
+static bool goes_before(const struct policy_record *policy, const struct policy_record *other,
+                        bool met)
+{
+    uint8_t class = policy_class(policy);
+    uint8_t other_class = policy_class(other);
+    bool dynamic = policy->held != NULL;
+
+    if (class != other_class)
+        return class < other_class;
+    if (policy_owner(policy) != policy_owner(other))
+        return met;
+    return dynamic && other->held == NULL;
+}
+
+static bool same_block(const struct policy_record *a, const struct policy_record *b)
+{
+    return policy_owner(a) == policy_owner(b) && policy_class(a) == policy_class(b);
+}
+
+/* Puts `want`, which is free, where the policy belongs; somebody is there. */
+static void queue_put(struct piece_record *piece, struct policy_record *policy,
+                      struct piece_want *want)
+{
+    struct piece_want *at = &piece->top;
+    struct piece_want *last = NULL;
+    bool met = false;
+
+    while (at != NULL && !goes_before(policy, at->policy, met)) {
+        met = met || same_block(policy, at->policy);
+        last = at;
+        at = at->below;
+    }
+    if (at == NULL) {
+        *want = (struct piece_want){.policy = policy};
+        last->below = want;
+    } else {
+        *want = *at;
+        *at = (struct piece_want){.below = want, .policy = policy};
+    }
+}
+
+/* Takes a policy out; what it stood in is free now, NULL: it was alone, or not there. */
+static struct piece_want *queue_take(struct piece_record *piece, const struct policy_record *policy)
+{
+    struct piece_want *above = NULL;
+    struct piece_want *at = piece->top.policy != NULL ? &piece->top : NULL;
+
+    while (at != NULL && at->policy != policy) {
+        above = at;
+        at = at->below;
+    }
+    if (at == NULL)
+        return NULL;
+    struct piece_want *below = at->below;
+    if (below != NULL)
+        *at = *below;
+    else if (above != NULL)
+        above->below = NULL;
+    else
+        *at = (struct piece_want){0};
+    return below != NULL ? below : above != NULL ? at : NULL;
+}
+
+static size_t queue_count(const struct piece_record *piece)
+{
+    size_t count = 0;
+
+    for (const struct piece_want *at = &piece->top; at != NULL; at = at->below)
+        count++;
+    return count;
+}
+
+bool piece_is_wanted_by(const struct piece_record *piece, const struct policy_record *policy)
+{
+    const struct piece_want *at = piece->top.policy != NULL ? &piece->top : NULL;
+
+    while (at != NULL && at->policy != policy)
+        at = at->below;
+    return at != NULL;
+}
+
+bool piece_is_full(const struct piece_record *piece)
+{
+    return piece->top.policy != NULL && queue_count(piece) >= PIECE_WANTS_MAX;
+}
+
+bool piece_want(struct piece_record *piece, struct policy_record *policy)
+{
+    if (piece->top.policy == NULL) {
+        piece->top = (struct piece_want){.policy = policy};
+        return true;
+    }
+    struct piece_want *want = malloc(sizeof(*want));
+    if (want != NULL)
+        queue_put(piece, policy, want);
+    return want != NULL;
+}
+
+/* Has its owner others of its class there? */
+static bool has_others(const struct piece_record *piece, const struct policy_record *policy)
+{
+    for (const struct piece_want *at = &piece->top; at != NULL; at = at->below)
+        if (at->policy != policy && same_block(at->policy, policy))
+            return true;
+    return false;
+}
+
+void piece_rerank(struct piece_record *piece, struct policy_record *policy, uint8_t class_before)
+{
+    if (piece->top.policy == NULL ||
+        (policy_class(policy) == class_before && !has_others(piece, policy)))
+        return;
+    struct piece_want *want = queue_take(piece, policy);
+    if (want != NULL)
+        queue_put(piece, policy, want);
+    else if (piece->top.policy == NULL) /* it was alone */
+        piece->top.policy = policy;
+}
+
+void piece_unwant(struct piece_record *piece, const struct policy_record *policy)
+{
+    free(queue_take(piece, policy));
+}
