@@ -30,6 +30,9 @@
 #include <stdio.h>
 
 #include "lib/engine/private.h"
+#include "lib/sa/context.h"
+#include "lib/sa/sa_table.h"
+#include "lib/sa/timer.h"
 
 #define COOKIE_LIFE_MS    60000
 #define FLOOD_LIFE_MS     10000 /* RFC 8019 section 4.1: half-open SAs live shorter in a flood */

@@ -8,6 +8,9 @@
 
 #include "lib/base/nearest.h"
 #include "lib/engine/private.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/sa_table.h"
 
 #define TRAFFIC_WAITS_MS 30000 /* how long packets wait on the kernel's side for an SA */
 

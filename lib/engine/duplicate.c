@@ -4,6 +4,10 @@
  * Not here: an IKE SA's life otherwise (sa_life.c), rekeying (wish.c).
  */
 #include "lib/engine/private.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/sa_table.h"
+#include "lib/sa/timer.h"
 
 #define SUPERSEDED_LIFE_MS 10000 /* a peer's time to close what a newer SA has replaced */
 

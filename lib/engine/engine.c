@@ -6,7 +6,14 @@
 #include <stdlib.h>
 
 #include "lib/engine/private.h"
+#include "lib/sa/context.h"
+#include "lib/sa/creation.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/movement.h"
 #include "lib/sa/reassembly.h"
+#include "lib/sa/sa_table.h"
+#include "lib/sa/step.h"
+#include "lib/sa/timer.h"
 
 struct engine *engine_new(const struct engine_options *options, uint64_t now_ms)
 {

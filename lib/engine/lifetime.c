@@ -8,6 +8,10 @@
  * Not here: the rekeying itself (wish.c), the SA's life otherwise (sa_life.c).
  */
 #include "lib/engine/private.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/sa_table.h"
+#include "lib/sa/timer.h"
 
 #define SOFT_INITIATOR    18 /* twentieths of the lifetime: the initiator rekeys from here on ... */
 #define SOFT_RESPONDER    19 /* ... the responder a little later */

@@ -9,6 +9,11 @@
 #include <string.h>
 
 #include "lib/engine/private.h"
+#include "lib/sa/child_policy.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/sa_table.h"
+#include "lib/sa/timer.h"
 
 #define RETRY_FIRST_MS      1000
 #define RETRY_DOUBLINGS_MAX 6

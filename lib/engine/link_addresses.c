@@ -11,6 +11,9 @@
 #include <string.h>
 
 #include "lib/engine/private.h"
+#include "lib/sa/child_policy.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
 
 struct dial {
     uint8_t peer;    /* of the connection's peers: whose turn it is ... */

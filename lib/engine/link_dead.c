@@ -9,6 +9,8 @@
  * Not here: how a peer is found dead (liveness.c, sa_life.c).
  */
 #include "lib/engine/private.h"
+#include "lib/sa/creation.h"
+#include "lib/sa/ike_sa.h"
 
 /* What the SA carried, or was to. */
 static uint64_t children_of(const struct ike_sa *sa)

@@ -9,6 +9,10 @@
  * link_dead.c).
  */
 #include "lib/engine/private.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/sa_table.h"
+#include "lib/sa/timer.h"
 
 /* Parts of the interval. */
 #define LOOK_PART   5  /* so often the kernel is asked about an SA that is idle ... */

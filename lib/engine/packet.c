@@ -10,6 +10,11 @@
 #include "lib/engine/private.h"
 #include "lib/ikev2/fragment.h"
 #include "lib/ikev2/trace.h"
+#include "lib/policy/choose.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/sa_table.h"
+#include "lib/sa/timer.h"
 
 /* An error reply without state, to a request that has no SA here.  Rate limited (R24). */
 static void respond_error(struct engine *engine, const struct ike_message *message,

@@ -16,6 +16,10 @@
 
 #include "lib/engine/private.h"
 #include "lib/ikev2/child.h"
+#include "lib/policy/choose.h"
+#include "lib/sa/context.h"
+#include "lib/sa/creation.h"
+#include "lib/sa/ike_sa.h"
 
 #define REFUSED_MAX       16 /* pairs of one connection that are remembered */
 #define REFUSED_FIRST_MS  10000

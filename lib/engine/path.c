@@ -10,6 +10,12 @@
 
 #include "lib/engine/private.h"
 #include "lib/ikev2/trial.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/movement.h"
+#include "lib/sa/sa_table.h"
+#include "lib/sa/step.h"
+#include "lib/sa/timer.h"
 
 bool path_allowed(const struct ike_sa *sa, const struct ike_message *message)
 {

@@ -6,6 +6,7 @@
 
 #include "lib/engine/engine.h"
 #include "lib/ikev2/exchange.h"
+#include "lib/sa/sa_table.h"
 
 /* A command that waits for its outcome. */
 struct waiting {

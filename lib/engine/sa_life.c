@@ -3,10 +3,15 @@
  * RFC 7296 sections 1.4.1, 2.4, 2.8.3 and 2.21.
  */
 #include "lib/engine/private.h"
+#include "lib/ikev2/child.h"
 #include "lib/ikev2/mobike.h"
 #include "lib/ikev2/nat.h"
-
-#include "lib/ikev2/child.h"
+#include "lib/sa/context.h"
+#include "lib/sa/creation.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/movement.h"
+#include "lib/sa/sa_table.h"
+#include "lib/sa/timer.h"
 
 #define REFUSED_LIFE_MS 10000 /* how long a refusal is repeated to a repeated request */
 #define DELETE_TRIES    3     /* a peer that does not answer a Delete is let go */

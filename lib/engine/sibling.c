@@ -6,6 +6,9 @@
  * A guest is its own connection's in all that is said of it: covered, up, rekeyed, taken down.
  */
 #include "lib/engine/private.h"
+#include "lib/sa/creation.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/sa_table.h"
 
 struct link *link_next_sibling(const struct engine *engine, const struct link *link,
                                const struct link *at)

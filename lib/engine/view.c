@@ -2,6 +2,8 @@
  * Looking in: what `show` says of connections, SAs and counters.  Changes nothing.
  */
 #include "lib/engine/private.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/sa_table.h"
 
 #define CHILDREN_SHOWN_MAX CONFIG_CHILDREN_MAX
 

@@ -5,14 +5,20 @@
  * A wish is a flag on the SA or the child (delete_due, rekey_due, wanted_children), so it survives
  * a collision or a TEMPORARY_FAILURE and is simply tried again.
  */
-#include "lib/engine/private.h"
-
 #include <stdio.h>
 
+#include "lib/engine/private.h"
 #include "lib/ikev2/child.h"
 #include "lib/ikev2/create_child.h"
 #include "lib/ikev2/mobike.h"
 #include "lib/ikev2/nat.h"
+#include "lib/policy/choose.h"
+#include "lib/sa/context.h"
+#include "lib/sa/creation.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/movement.h"
+#include "lib/sa/sa_table.h"
+#include "lib/sa/timer.h"
 
 #define AGAIN_MS        500   /* after TEMPORARY_FAILURE: this and up to as much by chance */
 #define OLD_IKE_LIFE_MS 10000 /* for the peer to delete what its rekeying has replaced */

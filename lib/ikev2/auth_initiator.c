@@ -21,6 +21,11 @@
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/mobike.h"
+#include "lib/policy/choose.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/step.h"
+#include "lib/wire/ikev2.h"
 
 struct effect_sign *auth_ask_vault(struct context *context, struct ike_sa *sa,
                                    const struct identity *remote_id)

@@ -19,6 +19,10 @@
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/mobike.h"
+#include "lib/policy/choose.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/wire/ikev2.h"
 
 static const struct connection *choose_by_identity(const struct context *context,
                                                    const struct ike_sa *sa,

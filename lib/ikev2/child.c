@@ -7,6 +7,12 @@
 #include <string.h>
 
 #include "lib/ikev2/nat.h"
+#include "lib/policy/choose.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/sa_table.h"
+#include "lib/sa/step.h"
+#include "lib/wire/ikev2.h"
 
 /* An outbound SA that waits for the peer: after IKE_AUTH until our answer surely came, after a
  * rekeying until the peer has deleted the old one, or would have. */

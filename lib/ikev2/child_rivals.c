@@ -9,7 +9,12 @@
 
 #include "lib/ikev2/child.h"
 #include "lib/ikev2/nat.h"
+#include "lib/policy/choose.h"
 #include "lib/policy/overlap.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/sa_table.h"
+#include "lib/wire/ikev2.h"
 
 #define CUTS_MAX 64 /* what needs more is refused */
 

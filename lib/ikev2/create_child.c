@@ -6,6 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/sa/context.h"
+#include "lib/sa/creation.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/movement.h"
+#include "lib/sa/sa_table.h"
+#include "lib/sa/step.h"
+#include "lib/wire/ikev2.h"
+
 #define NONCE_SIZE 32
 
 struct creation *creation_new(struct ike_sa *sa, enum creation_kind kind, bool ours)

@@ -20,6 +20,13 @@
 #include "lib/ikev2/create_child.h"
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/nat.h"
+#include "lib/policy/choose.h"
+#include "lib/sa/context.h"
+#include "lib/sa/creation.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/sa_table.h"
+#include "lib/sa/step.h"
+#include "lib/wire/ikev2.h"
 
 #define REFUSALS_MS 1000 /* a line about one refusal in this time */
 

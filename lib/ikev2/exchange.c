@@ -5,6 +5,9 @@
  */
 #include "lib/ikev2/exchange.h"
 
+#include "lib/sa/ike_sa.h"
+#include "lib/wire/ikev2.h"
+
 #define NOTIFIES_MAX 24
 #define VENDORS_MAX  24
 #define CERTS_MAX    16

@@ -13,6 +13,7 @@
 #define LIB_IKEV2_EXCHANGE_H
 
 #include "lib/ikev2/message.h"
+#include "lib/sa/creation.h"
 
 enum exchange_role {
     ROLE_INITIATOR = 1,

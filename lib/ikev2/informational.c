@@ -11,6 +11,10 @@
 #include "lib/ikev2/child.h"
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/mobike.h"
+#include "lib/sa/context.h"
+#include "lib/sa/creation.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/wire/ikev2.h"
 
 #define DELETES_MAX 64 /* SPIs answered in one response */
 

@@ -16,6 +16,14 @@
 #include "lib/ikev2/fragment.h"
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/nat.h"
+#include "lib/policy/choose.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/movement.h"
+#include "lib/sa/sa_table.h"
+#include "lib/sa/step.h"
+#include "lib/sa/timer.h"
+#include "lib/wire/ikev2.h"
 
 #define NONCE_SIZE      32 /* at least half the key of the prf: RFC 7296 section 2.10 */
 #define COOKIES_MAX     4  /* how often we follow a request for a cookie */

@@ -13,6 +13,11 @@
 #include "lib/ikev2/fragment.h"
 #include "lib/ikev2/nat.h"
 #include "lib/ikev2/trace.h"
+#include "lib/policy/choose.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/step.h"
+#include "lib/wire/ikev2.h"
 
 #define NONCE_SIZE 32
 

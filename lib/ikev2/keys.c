@@ -5,6 +5,11 @@
 
 #include <string.h>
 
+#include "lib/crypto/crypto.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/wire/ikev2.h"
+
 /* {SK_d | SK_ai | ...} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr) */
 static enum status expand(struct context *context, struct ike_sa *sa, struct slice seed)
 {

@@ -20,6 +20,10 @@
 #include <string.h>
 
 #include "lib/ikev2/trial.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/movement.h"
+#include "lib/wire/ikev2.h"
 
 #define COOKIE2_MIN 8 /* section 4.2.5 */
 #define COOKIE2_MAX 64

@@ -12,8 +12,15 @@
 
 #include <string.h>
 
+#include "lib/crypto/crypto.h"
 #include "lib/ikev2/mobike.h"
 #include "lib/ikev2/trial.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/movement.h"
+#include "lib/sa/sa_table.h"
+#include "lib/sa/timer.h"
+#include "lib/wire/ikev2.h"
 
 #define HASH_SIZE 20 /* SHA-1 */
 

@@ -3,6 +3,11 @@
  */
 #include "lib/ikev2/sealed.h"
 
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/crypto/crypto.h"
+#include "lib/wire/ikev2.h"
+
 /* RFC 5282 section 3.1 and RFC 3686: a counter never repeats under one key; RFC 7296 section 3.14:
  * a CBC IV must not be predictable. */
 static void fill_iv(struct context *context, struct ike_sa *sa, struct v2_writer *writer)

@@ -12,6 +12,9 @@
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/nat.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/wire/ikev2.h"
 
 static enum status key_ready(struct context *context, struct ike_sa *sa, struct reason *reason)
 {

@@ -9,6 +9,9 @@
 #include <stdio.h>
 
 #include "lib/ikev2/sealed.h"
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/wire/ikev2.h"
 
 #define NAMES_MAX 280 /* octets; a message with more payloads is cut */
 

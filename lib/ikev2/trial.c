@@ -13,6 +13,11 @@
 
 #include <string.h>
 
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/movement.h"
+#include "lib/wire/ikev2.h"
+
 #define TRIES       2    /* of a check, then the SA's own path is asked, too */
 #define OTHER_TRIES 3    /* of any request, then the other addresses of the peer are */
 #define PAUSE_MS    1000 /* what is outstanding is sent to one new place at once in this time */

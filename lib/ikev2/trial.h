@@ -10,6 +10,7 @@
 #define LIB_IKEV2_TRIAL_H
 
 #include "lib/ikev2/nat.h"
+#include "lib/wire/ikev2.h"
 
 /* Is a place tried? */
 bool trial_is_on(const struct ike_sa *sa);

@@ -9,6 +9,8 @@
 #ifndef LIB_SA_EFFECT_H
 #define LIB_SA_EFFECT_H
 
+#include <string.h>
+
 #include "lib/base/secret.h"
 #include "lib/crypto/suite.h"
 #include "lib/policy/config.h"
@@ -42,6 +44,12 @@ enum effect_kind {
 struct name {
     char text[CONFIG_NAME_MAX + 1];
 };
+
+/* A connection's or child's, which the configuration holds in as much room. */
+static inline void name_of_config(struct name *name, const char *text)
+{
+    memcpy(name->text, text, sizeof(name->text));
+}
 
 /* UDP, from our address and port to the peer's.  The non-ESP marker of port 4500 (RFC 3948 section
  * 2.2) is the carrier's matter, in both directions. */

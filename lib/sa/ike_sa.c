@@ -1,12 +1,18 @@
 /*
  * IKE SAs: see ike_sa.h.
  */
-#include "lib/sa/reassembly.h"
+#include "lib/sa/ike_sa.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "lib/sa/context.h"
+#include "lib/sa/creation.h"
+#include "lib/sa/handshake.h"
+#include "lib/sa/reassembly.h"
+#include "lib/sa/sa_table.h"
+#include "lib/sa/step.h"
+#include "lib/sa/timer.h"
 
 #define TOLD_MIN_S 60
 
@@ -49,7 +55,7 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
 {
     struct sa_table *table = context->sas;
     struct ike_sa *sa = calloc(1, sizeof(*sa));
-    struct handshake *handshake = calloc(1, sizeof(*handshake));
+    struct handshake *handshake = handshake_new(sa);
 
     if (sa == NULL || handshake == NULL) {
         free(sa);
@@ -62,7 +68,6 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
     sa->watch.kind = TIMER_WATCH;
     sa->keepalive.kind = TIMER_KEEPALIVE;
     sa->handshake = handshake;
-    handshake->sa = sa;
     sa->expire.kind = TIMER_EXPIRE;
     sa->number = table->next_number++;
     sa->connection = connection;
@@ -81,35 +86,6 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
     }
     sa_table_add(table, sa);
     return sa;
-}
-
-static void handshake_free(struct handshake *handshake)
-{
-    if (handshake == NULL)
-        return;
-    secret_free(&handshake->private);
-    secret_free(&handshake->shared);
-    buffer_free(&handshake->public);
-    buffer_free(&handshake->peer_public);
-    buffer_free(&handshake->nonce_i);
-    buffer_free(&handshake->nonce_r);
-    buffer_free(&handshake->cookie);
-    buffer_free(&handshake->init_request);
-    buffer_free(&handshake->init_response);
-    buffer_free(&handshake->auth);
-    child_free(handshake->child);
-    free(handshake);
-}
-
-void ike_sa_end_handshake(struct ike_sa *sa)
-{
-    struct reader reader = reader_of(secret_slice(&sa->keys));
-    struct secret kept = {0};
-
-    if (secret_copy(&kept, reader_bytes(&reader, ike_keys_size(&sa->suite, KEY_PI))))
-        secret_take(&sa->keys, &kept);
-    handshake_free(sa->handshake);
-    sa->handshake = NULL;
 }
 
 void ike_sa_drop_packet(struct ike_sa *sa)
@@ -228,136 +204,6 @@ bool ike_sa_limit_authentication(struct ike_sa *sa, uint64_t from_ms, uint32_t *
     return true;
 }
 
-bool ike_sa_find_source(struct context *context, struct ike_sa *sa, struct step *step)
-{
-    struct effect *effect = step_effect(context, sa, step, EFFECT_FIND_SOURCE);
-
-    if (effect == NULL)
-        return false;
-    memcpy(effect->find_source.connection.text, sa->connection->name,
-           sizeof(effect->find_source.connection.text));
-    effect->find_source.remote = sa->remote;
-    return true;
-}
-
-struct movement *ike_sa_movement(struct ike_sa *sa)
-{
-    if (sa->movement == NULL)
-        sa->movement = calloc(1, sizeof(*sa->movement));
-    return sa->movement;
-}
-
-/* A transport mode child has addresses as selectors, and cannot go to another host; no child can
- * take the place of another peer's. */
-static bool can_follow(const struct sa_table *table, const struct ike_sa *sa,
-                       const struct child_sa *child, const struct address *remote)
-{
-    return address_same_host(&sa->remote, remote) ||
-           (child->mode != CHILD_TRANSPORT && !sa_table_outbound_taken(table, child, remote));
-}
-
-bool ike_sa_can_move(const struct sa_table *table, const struct ike_sa *sa,
-                     const struct address *remote)
-{
-    const struct creation *creations[] = {sa->own, sa->theirs};
-    const struct child_sa *child;
-
-    TAILQ_FOREACH (child, &sa->children, entry)
-        if (!can_follow(table, sa, child, remote))
-            return false;
-    TAILQ_FOREACH (child, &sa->gone, entry)
-        if (!can_follow(table, sa, child, remote))
-            return false;
-    for (size_t i = 0; i < 2; i++)
-        if (creations[i] != NULL && creations[i]->child != NULL &&
-            !can_follow(table, sa, creations[i]->child, remote))
-            return false;
-    return true;
-}
-
-void ike_sa_move(struct context *context, struct ike_sa *sa, const struct address *local,
-                 const struct address *remote)
-{
-    char from[ADDRESS_TEXT_MAX];
-    char to[ADDRESS_TEXT_MAX];
-
-    sa->local = *local;
-    sa->remote = *remote;
-    sa->follow_due = false;
-    count(context, COUNTER_MOVES);
-    report(context, sa, SEVERITY_INFO, "moved", "now between %s, port %u, and %s, port %u%s",
-           address_text(local, from), local->port, address_text(remote, to), remote->port,
-           sa->encap ? ", ESP in UDP" : "");
-    children_follow(context, sa, sa);
-}
-
-bool ike_sa_rests(const struct context *context, const struct ike_sa *sa)
-{
-    return sa->followed_ms != 0 && context->now_ms - sa->followed_ms < FOLLOW_MS;
-}
-
-void ike_sa_follow(struct context *context, struct ike_sa *sa, const struct address *local,
-                   const struct address *remote)
-{
-    if (ike_sa_rests(context, sa)) {
-        sa->local = *local;
-        sa->remote = *remote;
-        sa->follow_due = true;
-        return;
-    }
-    sa->followed_ms = context->now_ms;
-    ike_sa_move(context, sa, local, remote);
-}
-
-void ike_sa_take_path(struct ike_sa *heir, const struct ike_sa *old)
-{
-    heir->local = old->local;
-    heir->remote = old->remote;
-    heir->proven = old->proven;
-    heir->nat_known = old->nat_known;
-    heir->nat_here = old->nat_here;
-    heir->nat_there = old->nat_there;
-    heir->nat_pretended = old->nat_pretended;
-    heir->encap = old->encap;
-    heir->sent_ms = old->sent_ms;
-    heir->mobike = old->mobike;
-    heir->leads = old->leads;
-    heir->update_due = old->update_due || old->updating;
-    heir->announce_due = old->announce_due;
-    heir->check_due = old->check_due || old->checking;
-    heir->followed_ms = old->followed_ms;
-    heir->follow_due = old->follow_due;
-    const struct movement *from = old->movement;
-    if (from == NULL || (from->peer_count == 0 && from->tried_remote.family == FAMILY_NONE) ||
-        ike_sa_movement(heir) == NULL)
-        return;
-    *heir->movement = *from;
-    heir->movement->step = (struct step){0};
-    heir->movement->again = false;
-    heir->movement->spoiled = true; /* by then the cookie is the old SA's */
-}
-
-void creation_end(struct context *context, struct ike_sa *sa, struct creation **place)
-{
-    struct creation *creation = *place;
-
-    if (creation == NULL)
-        return;
-    if (creation->child != NULL)
-        child_remove(context, sa, creation->child);
-    if (creation->heir != NULL)
-        ike_sa_free(context, creation->heir);
-    secret_free(&creation->private);
-    secret_free(&creation->shared);
-    buffer_free(&creation->public);
-    buffer_free(&creation->nonce_i);
-    buffer_free(&creation->nonce_r);
-    buffer_free(&creation->rival_nonce);
-    free(creation->packet);
-    free(creation);
-    *place = NULL;
-}
-
 static size_t key_size(const struct suite *suite, enum ike_key key)
 {
     const struct prf_info *prf = prf_info(suite->prf);
@@ -405,68 +251,8 @@ struct identity ike_sa_remote_id(const struct ike_sa *sa)
     return identity_of(sa->remote_id_type, buffer_slice(&sa->remote_id));
 }
 
-void ike_sa_timer(struct context *context, struct timer *timer, uint64_t due_ms)
-{
-    if (!heap_set(context->timers, &timer->node, due_ms))
-        count(context, COUNTER_FAILURES);
-}
-
-void ike_sa_timer_stop(struct context *context, struct timer *timer)
-{
-    heap_remove(context->timers, &timer->node);
-}
-
-void step_begin(struct ike_sa *sa, struct step *step)
-{
-    *step = (struct step){.number = ++sa->steps, .status = STATUS_OK};
-}
-
-struct effect *step_effect(struct context *context, struct ike_sa *sa, struct step *step,
-                           enum effect_kind kind)
-{
-    struct ticket ticket = {.sa = ike_sa_own_spi(sa), .sequence = step->number};
-    struct effect *effect = effect_append(context->effects, kind, ticket);
-
-    if (effect == NULL) {
-        step->status = STATUS_FAIL;
-        count(context, COUNTER_FAILURES);
-        return NULL;
-    }
-    step->awaited++;
-    return effect;
-}
-
-enum status step_fault(const struct context *context, struct reason *reason)
-{
-    return reason_set(reason, STATUS_FAIL, 0, "%s", effect_fault(context->effects));
-}
-
 void ike_sa_step(struct ike_sa *sa, enum ike_state state)
 {
     sa->state = (uint8_t)state;
     step_begin(sa, &sa->handshake->step);
-}
-
-void report(struct context *context, const struct ike_sa *sa, enum severity severity,
-            const char *event, const char *format, ...)
-{
-    if (severity == SEVERITY_DEBUG && !context->debug)
-        return;
-    struct effect *effect = effect_append(context->effects, EFFECT_REPORT, (struct ticket){0});
-    if (effect == NULL)
-        return;
-    effect->report.severity = severity;
-    effect->report.event = event;
-    if (sa != NULL) {
-        if (sa->connection != NULL)
-            memcpy(effect->report.connection.text, sa->connection->name,
-                   sizeof(effect->report.connection.text));
-        effect->report.remote = sa->remote;
-        effect->report.ike_spi_i = sa->spi_i;
-        effect->report.ike_spi_r = sa->spi_r;
-    }
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(effect->report.text, sizeof(effect->report.text), format, arguments);
-    va_end(arguments);
 }

@@ -5,6 +5,12 @@
 
 #include <stdlib.h>
 
+#include "lib/sa/context.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/sa_table.h"
+#include "lib/sa/timer.h"
+#include "lib/wire/ikev2.h"
+
 static bool is_response(const struct ike_header *header)
 {
     return (header->flags & V2_FLAG_RESPONSE) != 0;

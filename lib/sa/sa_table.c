@@ -2,9 +2,12 @@
  * The table of IKE SAs, and of their children by what they are called and what they protect: see
  * ike_sa.h.
  */
+#include "lib/sa/sa_table.h"
+
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 
 /* --- Keys: of what is looked for, and of what stands in the tables --- */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "lib/policy/selector.h"
+#include "lib/sa/sa_table.h"
 
 #include "test/unit/policy.h"
 

@@ -1,0 +1,155 @@
+/*
+ * Child SAs: what they are, and their life in the kernel.
+ *
+ * Not here: their policies (child_policy.h), how they are negotiated (lib/ikev2).
+ */
+#ifndef LIB_SA_CHILD_SA_H
+#define LIB_SA_CHILD_SA_H
+
+#include <sys/queue.h>
+#include "lib/base/hash.h"
+#include "lib/base/interval.h"
+#include "lib/base/secret.h"
+#include "lib/crypto/suite.h"
+#include "lib/policy/config.h"
+#include "lib/sa/context.h"
+
+/* An outbound SA that waits until the peer can receive (child_release_outbound). */
+struct held_outbound {
+    uint64_t until_ms; /* released at the latest */
+    struct secret encr_key;
+    struct secret integ_key;
+};
+
+struct child_sa {
+    TAILQ_ENTRY(child_sa) entry;
+    struct ike_sa *owner;       /* in whose lists it is, or which makes it */
+    struct hash_node by_spi_in; /* while it is listed: by what the kernel calls it */
+    struct hash_node by_spi_out;
+    struct hash_node by_reqid; /* its own reqid, which it holds (sa_table_hold_reqid) */
+    struct interval claim;     /* its remote addresses stand in others' way (sa_table_claim) */
+    const struct child_config *config;
+    const struct selector *local_selectors; /* where they are the configured ones: those */
+    const struct selector *remote_selectors;
+    struct held_outbound *held; /* NULL: nothing waits */
+    uint64_t created_ms;
+    uint64_t leaves_ms;   /* replaced: when we delete it, if the peer has not; deleted: when the
+                           * kernel may forget it; else: it is not rekeyed before (child_keep) */
+    uint32_t packets_in;  /* as the kernel counted when it was last asked, ... */
+    uint32_t packets_out; /* ... modulo 2^32 */
+    uint32_t number;
+    uint32_t spi_in; /* 0: not allocated yet */
+    uint32_t spi_out;
+    uint32_t reqid;
+    uint32_t releasing;   /* the answer that says whether the held outbound SA came; 0: none */
+    uint32_t line;        /* the inbound SPI of whoever asked for the first of its line, the same
+                           * number at both ends; 0: itself is the first */
+    uint32_t replaces;    /* number of the child that it was made to replace; 0: none */
+    uint32_t out_order;   /* of outbound SAs handed to the kernel, which takes the latest */
+    struct address local; /* the ends by which the kernel knows its SAs, with the ports ... */
+    struct address remote;
+    bool encap : 1;        /* ... that matter in UDP (RFC 3948) */
+    bool own_policies : 1; /* narrower than configured (or for any peer): policies of its own */
+    bool in_kernel : 1;    /* inbound, and ... */
+    bool out_kernel : 1;   /* ... outbound were handed to the kernel */
+    bool listed : 1;       /* in its SA's list */
+    bool standing : 1;     /* was listed once: its own policies, if any, were asked for */
+    bool ours : 1;         /* the first of its line was made by an exchange that we asked for */
+    bool unproven : 1;     /* the peer asked for it, and may not have our answer yet */
+    bool rekey_due : 1;    /* a soft limit was reached */
+    bool replaced : 1;     /* another one `replaces` it, and its Delete is to come */
+    bool expired : 1;      /* the kernel has forgotten it */
+    bool exact : 1;      /* rekeyed with just the selectors that it has, not all configured ones */
+    bool undone : 1;     /* made by an exchange that is not followed: the kernel never had it */
+    bool delete_due : 1; /* to be deleted when the window is free */
+    bool reqid_held : 1; /* its reqid is its own, and the table knows so */
+    uint8_t protocol;    /* enum ipsec_protocol */
+    uint8_t mode;        /* enum child_mode */
+    uint8_t local_count;
+    uint8_t remote_count;
+    struct suite suite;
+};
+
+TAILQ_HEAD(child_sa_list, child_sa);
+
+/* Was it deleted, though the kernel still receives on it? */
+static inline bool child_is_gone(const struct child_sa *child)
+{
+    return child->standing && !child->listed;
+}
+
+struct child_sa *child_new(struct context *context, const struct child_config *config);
+
+void child_free(struct child_sa *child);
+
+/* The configuration has moved to new memory. */
+void child_rebind(struct child_sa *child, const struct child_config *config);
+
+/* The child gets the negotiated selectors. False when memory is out. */
+MUST_USE bool child_set_selectors(struct child_sa *child, const struct selector *local,
+                                  size_t local_count, const struct selector *remote,
+                                  size_t remote_count);
+
+/* Puts a child that the kernel holds into its SA's list, and asks for its own policies. */
+void child_list(struct context *context, struct ike_sa *sa, struct child_sa *child);
+
+/* By its number; NULL when it is gone. */
+struct child_sa *child_find(const struct ike_sa *sa, uint32_t number);
+
+/* The one that the peer means by its own inbound SPI. */
+struct child_sa *child_find_outbound(const struct ike_sa *sa, uint8_t protocol, uint32_t spi_out);
+
+/* The peer sends its next request: with a window of one it has our answer to the last (RFC 7296
+ * section 2.3), and so the children that it asked for. */
+void child_prove_all(struct ike_sa *sa);
+
+/* `made` is to replace it: whoever asked for that deletes it, we do at `leaves_ms`.  When `made`
+ * goes first, it stays, and the mark goes with what replaced it. */
+void child_replace(struct child_sa *old, struct child_sa *made, uint64_t leaves_ms);
+
+/* What was to replace it is gone, or did not suit: it stays, and if it was due to be rekeyed by us,
+ * is so later, in half of what is left of its life. */
+void child_keep(struct context *context, const struct ike_sa *sa, struct child_sa *child);
+
+/* Is its life nearly over? */
+bool child_nears_end(const struct context *context, const struct child_sa *child);
+
+/* The exchange that made it is not followed, though the peer holds it for made: it is listed for
+ * its Delete alone. */
+void child_undo(struct context *context, struct ike_sa *sa, struct child_sa *child);
+
+/* A deleted child leaves the list; the kernel receives on it until `leaves_ms`, and for a moment it
+ * sends what was on its way when the successor came. */
+void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *child);
+
+/* What lingers in `from` does so in `to` from now on. */
+void children_linger_in(struct ike_sa *to, struct ike_sa *from);
+
+/* Removes lingering children whose time is over; when it is to be called next. */
+void child_sweep(struct context *context, struct ike_sa *sa);
+
+uint64_t child_sweep_ms(const struct ike_sa *sa);
+
+/* The kernel's SAs of the child get the ends that its IKE SA has now. */
+void child_follow(struct context *context, const struct ike_sa *sa, struct child_sa *child);
+
+/* All that `holder` has, the lingering ones too, get the ends of `sa`; in the order in which their
+ * outbound SAs came, since the kernel takes the latest. */
+void children_follow(struct context *context, const struct ike_sa *holder, const struct ike_sa *sa);
+
+/* What waits is not to come; harmless when nothing does. */
+void child_drop_held(struct child_sa *child);
+
+/* Asks the kernel to forget the outbound SA, so that packets take another one. */
+void child_remove_outbound(struct context *context, struct child_sa *child);
+
+/* The same, unless a later one takes the packets already: then the kernel may be encrypting one
+ * with this, and would drop it; it goes when the child has left the list.  Earlier ones that linger
+ * for this reason go now. */
+void child_retire_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child);
+
+/* Asks the kernel to forget all of the child, takes it out of its SA and frees it.  Where it had a
+ * policy of its own, whoever else wants one for the same pair gets it back, without a gap. */
+void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *child);
+
+#endif
