@@ -4,6 +4,7 @@
  *   begin    HELLO (sockets), configuration, ORPHAN events -> COMMIT -> requests, events
  *   reload   files -> what is new is installed -> configuration -> COMMIT, in time; the gate allows
  *            both until then
+ *            no negotiator, or none that has taken the one before: the next one is given the newest
  *   death    SAs become orphans, policies stay, a new negotiator starts (with back-off)
  *   stop     SHUTDOWN -> BYE -> the end of the process
  */
@@ -77,6 +78,39 @@ static bool refuse_loss(struct session *session, const struct config *config,
     return true;
 }
 
+static void forget_before(struct session *session)
+{
+    event_del(session->deadline);
+    config_free(session->before);
+    session->before = NULL;
+}
+
+/* Somebody has the newest configuration and is to say that he uses it. */
+static bool is_under_way(const struct session *session)
+{
+    return session->pid > 0 && (session->before != NULL || !session->service->committed);
+}
+
+/* Nobody is left who uses an older one: its policies go when the newest is in use. */
+static void only_newest(struct session *session)
+{
+    gate_commit(&session->service->gate);
+    forget_before(session);
+}
+
+/* Negotiators may die of what they are given: the next one is not to wait. */
+static void begin_soon(struct session *session)
+{
+    struct timeval now = {0};
+
+    only_newest(session);
+    session->backoff_ms = SESSION_BACKOFF_MIN_MS;
+    event_add(session->restart, &now);
+    log_line(SEVERITY_WARNING, "no negotiator is there: the next one is given this configuration; "
+                               "until it is in use, what was required before does not pass, "
+                               "either, without an SA");
+}
+
 static void reload(struct session *session, const struct ipc_reload *asked)
 {
     struct ipc_config_end end = {
@@ -84,7 +118,7 @@ static void reload(struct session *session, const struct ipc_reload *asked)
     char error[FILES_ERROR_MAX];
     struct loaded loaded;
 
-    if (session->before != NULL || !session->service->committed) {
+    if (is_under_way(session)) {
         refuse_reload(session, asked->number,
                       "the last configuration is not in use yet: try again");
     } else if (!files_load(session->options->file, &loaded, error)) {
@@ -97,7 +131,10 @@ static void reload(struct session *session, const struct ipc_reload *asked)
             use_config(session, &loaded);
             require_all(session->service, false);
         }
-        give_config(session, asked->dry_run ? &loaded.files : &session->loaded.files, end);
+        if (session->pid > 0)
+            give_config(session, asked->dry_run ? &loaded.files : &session->loaded.files, end);
+        else
+            begin_soon(session);
         if (asked->dry_run)
             loaded_free(&loaded);
     }
@@ -105,6 +142,12 @@ static void reload(struct session *session, const struct ipc_reload *asked)
 
 void session_reload(struct session *session)
 {
+    session->reload_due = is_under_way(session);
+    if (session->reload_due) {
+        log_line(SEVERITY_INFO, "the last configuration is not in use yet: the files are read anew "
+                                "as soon as it is, or its negotiator has ended");
+        return;
+    }
     log_line(SEVERITY_INFO, "reading the configuration anew");
     reload(session, &(struct ipc_reload){0});
     notify_flush(session->channel);
@@ -171,13 +214,6 @@ static bool on_reload(struct session *session, struct ipc_message *message)
     return true;
 }
 
-static void forget_before(struct session *session)
-{
-    event_del(session->deadline);
-    config_free(session->before);
-    session->before = NULL;
-}
-
 /* For a start that fails (fallback.h). */
 static void save(struct session *session)
 {
@@ -210,6 +246,8 @@ static bool on_commit(struct session *session, struct ipc_message *message)
     if (!session->was_ready)
         session->hooks.ready(session->hooks.context);
     session->was_ready = true;
+    if (session->reload_due)
+        session_reload(session);
     return true;
 }
 
@@ -303,19 +341,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *context)
     if (session->pid == 0 || session->stopping)
         return;
     log_line(SEVERITY_ERROR, "the negotiator does not take the configuration: it is replaced");
-    gate_commit(&session->service->gate);
-    forget_before(session);
+    only_newest(session);
     kill(session->pid, SIGKILL);
-}
-
-static void on_restart(evutil_socket_t fd, short what, void *context)
-{
-    struct session *session = context;
-
-    (void)fd;
-    (void)what;
-    if (!session_begin(session))
-        session->hooks.over(session->hooks.context, EXIT_FAILURE);
 }
 
 static void schedule_restart(struct session *session)
@@ -328,6 +355,35 @@ static void schedule_restart(struct session *session)
     if (session->backoff_ms > SESSION_BACKOFF_MAX_MS)
         session->backoff_ms = SESSION_BACKOFF_MAX_MS;
     event_add(session->restart, &wait);
+}
+
+/* What stands in its way may pass, and policies stay meanwhile. */
+static void on_restart(evutil_socket_t fd, short what, void *context)
+{
+    struct session *session = context;
+
+    (void)fd;
+    (void)what;
+    if (!session_begin(session))
+        schedule_restart(session);
+}
+
+/* The negotiators after it are given the newest configuration alone. */
+static void on_failure(struct session *session)
+{
+    bool in_use = session->service->committed && session->before == NULL;
+
+    only_newest(session);
+    upkeep_session_over(session->service, clock_now_ms());
+    if (!in_use && session->was_ready)
+        log_line(SEVERITY_WARNING, "the newest configuration is not in use: no negotiator has "
+                                   "taken it yet; what it requires, and what was required before, "
+                                   "does not pass without an SA");
+    if (!session->was_ready)
+        return session->hooks.over(session->hooks.context, EXIT_FAILURE);
+    schedule_restart(session);
+    if (session->reload_due)
+        session_reload(session);
 }
 
 static void on_death(struct session *session, int status)
@@ -344,11 +400,7 @@ static void on_death(struct session *session, int status)
     if (session->stopping)
         return session->hooks.over(session->hooks.context, EXIT_SUCCESS);
     log_line(SEVERITY_ERROR, "the negotiator %s", process_end_text(status, text, sizeof(text)));
-    upkeep_session_over(session->service, clock_now_ms());
-    if (session->was_ready)
-        schedule_restart(session);
-    else
-        session->hooks.over(session->hooks.context, EXIT_FAILURE);
+    on_failure(session);
 }
 
 void session_reap(struct session *session)

@@ -55,6 +55,7 @@ struct session {
     uint64_t backoff_ms;
     size_t reloads; /* asked for in the datagram that is read */
     bool was_ready;
+    bool reload_due;    /* the operator asked when the newest was not in use yet */
     bool addresses_due; /* they changed while the engine had no configuration */
     bool stopping;
 };

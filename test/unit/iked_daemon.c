@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -28,6 +29,7 @@
 
 #define ONE "connections: { one: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };\n"
 #define TWO "connections: { two: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };\n"
+#define THREE "connections: { three: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };\n"
 
 static char directory[] = "/tmp/iked-daemon.XXXXXX";
 static pid_t keeper;
@@ -443,6 +445,69 @@ static void negotiators_that_do_not_commit_are_replaced(void **state)
     assert_asked("{\"id\":1,\"verb\":\"show\",\"what\":\"policies\"}\n", "\"connection\":\"two\"");
 }
 
+/* What negotiators die of is not there for ever: who reads the files anew is heard at any time. */
+static void reloads_end_a_row_of_deaths(void **state)
+{
+    (void)state;
+    need_root();
+    start();
+    wait_for_log("1 connection configured", 1);
+    assert_int_equal(kill(negotiator(), SIGSTOP), 0);
+    put("iked.conf", TWO);
+    assert_int_equal(kill(keeper, SIGHUP), 0);
+    wait_for_log("reading the configuration anew", 1);
+    put("leave", "");
+    assert_int_equal(kill(negotiator(), SIGKILL), 0);
+    wait_for_log("left with status 1", 2);
+    wait_for_log("the newest configuration is not in use: no negotiator has taken it", 2);
+    put("iked.conf", THREE);
+    assert_int_equal(kill(keeper, SIGHUP), 0);
+    wait_for_log("the next one is given this configuration", 1);
+    assert_int_equal(unlink(path_of("leave")), 0);
+    wait_for_log("1 connection configured", 2);
+    assert_asked("{\"id\":1,\"verb\":\"show\",\"what\":\"policies\"}\n",
+                 "\"connection\":\"three\"");
+}
+
+/* Nor is it forgotten that the operator has asked for it. */
+static void reloads_wait_for_the_one_under_way(void **state)
+{
+    (void)state;
+    need_root();
+    start();
+    wait_for_log("1 connection configured", 1);
+    assert_int_equal(kill(negotiator(), SIGSTOP), 0);
+    put("iked.conf", TWO);
+    assert_int_equal(kill(keeper, SIGHUP), 0);
+    wait_for_log("reading the configuration anew", 1);
+    put("iked.conf", THREE);
+    assert_int_equal(kill(keeper, SIGHUP), 0);
+    wait_for_log("the last configuration is not in use yet", 1);
+    assert_int_equal(kill(negotiator(), SIGCONT), 0);
+    wait_for_log("1 connection configured", 3);
+    assert_asked("{\"id\":1,\"verb\":\"show\",\"what\":\"policies\"}\n",
+                 "\"connection\":\"three\"");
+}
+
+/* Short of descriptors for a while, as a host may be. */
+static void negotiators_that_cannot_be_started_are_tried_again(void **state)
+{
+    struct rlimit few;
+    struct rlimit enough;
+    (void)state;
+
+    need_root();
+    start();
+    wait_for_log("1 connection configured", 1);
+    assert_int_equal(prlimit(keeper, RLIMIT_NOFILE, NULL, &enough), 0);
+    few = (struct rlimit){3, enough.rlim_max};
+    assert_int_equal(prlimit(keeper, RLIMIT_NOFILE, &few, NULL), 0);
+    assert_int_equal(kill(negotiator(), SIGKILL), 0);
+    wait_for_log("cannot make a socket pair", 2);
+    assert_int_equal(prlimit(keeper, RLIMIT_NOFILE, &enough, NULL), 0);
+    wait_for_log("1 connection configured", 2);
+}
+
 static void verbose_ones_tell_each_message(void **state)
 {
     static const char line[] = "iked: debug: one: IKE_SA_INIT request 0 to 192.0.2.2 port 500, ";
@@ -647,6 +712,9 @@ int main(int argc, char **argv)
         TEST(reloads_do_not_open_the_host),
         TEST(emptied_files_do_not_start),
         TEST(negotiators_that_do_not_commit_are_replaced),
+        TEST(reloads_end_a_row_of_deaths),
+        TEST(reloads_wait_for_the_one_under_way),
+        TEST(negotiators_that_cannot_be_started_are_tried_again),
         TEST(verbose_ones_tell_each_message),
         TEST(one_directory_has_one_iked),
         TEST(bad_starts_say_why),
