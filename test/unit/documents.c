@@ -434,9 +434,9 @@ static void path_is_there(const char *page, char *word)
 
 static void files_that_are_named_are_there(void **state)
 {
-    static const char *const pages[] = {"README.md",         "HACKING.md",   "SECURITY.md",
-                                        "man/iked.8",        "man/ikectl.8", "man/iked.conf.5",
-                                        "man/iked-control.7"};
+    static const char *const pages[] = {"README.md",       "HACKING.md",        "SECURITY.md",
+                                        "CONTRIBUTING.md", "man/iked.8",        "man/ikectl.8",
+                                        "man/iked.conf.5", "man/iked-control.7"};
     (void)state;
 
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
