@@ -7,7 +7,7 @@
 #
 #   make [V=1]                      iked and ikectl; V=1 shows the commands
 #   make check                      all tests of CI, in the parts
-#                                   check-unit check-scenario check-crossing simulate
+#                                   rooms check-unit check-scenario check-crossing simulate
 #                                   fuzz-smoke check-lab
 #                                   within MINUTES=30: no scenario of the lab begins
 #                                   later, but for those that must be seen
@@ -206,7 +206,7 @@ endif
 export TALLY = $(B)/tally
 export IKED_BUILD = $(abspath $(B))
 tally = test/tally
-check_parts = check-unit check-scenario check-crossing simulate fuzz-smoke check-lab
+check_parts = rooms check-unit check-scenario check-crossing simulate fuzz-smoke check-lab
 asan_parts = check-unit check-scenario check-crossing simulate
 
 .PHONY: check $(check_parts) check-asan check-valgrind
@@ -222,6 +222,12 @@ check-asan:
 		$(tally) --part asan/$$part $(MAKE) B=$(B)/asan TALLY=$(TALLY) \
 			SANITIZE=address,undefined 'CFLAGS=-O1 -g' $$part || exit 1; \
 	done
+	@$(tally) --total
+
+# Who calls whom, held against the rule in HACKING.md.
+rooms: $(programs)
+	@$(tally) --start
+	@$(tally) -1 rooms test/rooms $(B)/obj
 	@$(tally) --total
 
 ifeq ($(unit_programs),)

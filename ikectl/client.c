@@ -1,6 +1,8 @@
 /*
  * The client's end of the control socket: see client.h.
  */
+#include "ikectl/client.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -8,8 +10,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "ikectl/client.h"
 
 /* --- Connecting --- */
 

@@ -1,11 +1,12 @@
 /*
  * What `ikectl show` prints of connections, SAs, policies and counters: see show_text.h.
  */
+#include "ikectl/show_text.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ikectl/show_text.h"
 #include "ikectl/show_part.h"
 #include "ikectl/table.h"
 #include "lib/control/item.h"

@@ -7,8 +7,9 @@
 #ifndef IKECTL_SHOW_TEXT_H
 #define IKECTL_SHOW_TEXT_H
 
-#include <jansson.h>
 #include <stdio.h>
+
+#include <jansson.h>
 
 void text_connections(FILE *out, const json_t *connections, const char *name);
 void text_sas(FILE *out, const json_t *sas, const char *name);

@@ -1,13 +1,13 @@
 /*
  * Text for a tired operator: see table.h.
  */
+#include "ikectl/table.h"
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "ikectl/table.h"
 
 #define COLUMN_GAP 2
 

@@ -10,13 +10,14 @@
 #include "iked/keeper/keeper.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
+
+#include <event2/event.h>
 
 #include "iked/keeper/esp.h"
 #include "iked/keeper/fallback.h"

@@ -3,8 +3,9 @@
  */
 #include "iked/keeper/watch.h"
 
-#include <event2/event.h>
 #include <stdlib.h>
+
+#include <event2/event.h>
 
 #include "iked/process/clock.h"
 

@@ -5,10 +5,8 @@
  * nothing on the way up finds it gone.  A client that does not read is not read from either.
  * Not here: what `show` tells (control_show.c), the messages (lib/control).
  */
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/event.h>
-#include <event2/listener.h>
+#include "iked/negotiator/control.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+
 #include "config.h"
-#include "iked/negotiator/control.h"
 #include "iked/negotiator/control_show.h"
 #include "lib/control/line.h"
 

@@ -1,12 +1,13 @@
 /*
  * What the control server tells of the engine: see control_show.h.
  */
+#include "iked/negotiator/control_show.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "iked/negotiator/control.h"
-#include "iked/negotiator/control_show.h"
 #include "lib/base/nearest.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))

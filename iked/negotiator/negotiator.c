@@ -8,13 +8,14 @@
 #include "iked/negotiator/negotiator.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
+
+#include <event2/event.h>
 
 #include "iked/negotiator/runner.h"
 #include "iked/process/clock.h"

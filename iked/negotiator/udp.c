@@ -5,12 +5,13 @@
 #include "iked/negotiator/udp.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <event2/event.h>
 
 #include "iked/process/clock.h"
 #include "iked/process/log.h"

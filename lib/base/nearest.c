@@ -4,11 +4,11 @@
  * Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours count one
  * each, case counts nothing.
  */
+#include "lib/base/nearest.h"
+
 #include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
-
-#include "lib/base/nearest.h"
 
 #define WORD_MAX 32 /* longer words are compared by their beginnings */
 

@@ -1,11 +1,12 @@
 /*
  * The items of answers, both ways: see item.h and iked-control(7).
  */
+#include "lib/control/item.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/control/item.h"
 #include "lib/crypto/suite.h"
 
 #define SUITE_TEXT_MAX 128

@@ -1,10 +1,10 @@
 /*
  * Bytes of a stream, cut into lines of a bounded length: see line.h.
  */
+#include "lib/control/line.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "lib/control/line.h"
 
 bool control_lines_init(struct control_lines *lines, size_t max)
 {

@@ -1,13 +1,14 @@
 /*
  * The messages between iked and its clients: see message.h and iked-control(7).
  */
+#include "lib/control/message.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/nearest.h"
-#include "lib/control/message.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -3,9 +3,9 @@
  */
 #include "lib/ikev2/sealed.h"
 
+#include "lib/crypto/crypto.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
-#include "lib/crypto/crypto.h"
 #include "lib/wire/ikev2.h"
 
 /* RFC 5282 section 3.1 and RFC 3686: a counter never repeats under one key; RFC 7296 section 3.14:

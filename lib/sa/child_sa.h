@@ -7,6 +7,7 @@
 #define LIB_SA_CHILD_SA_H
 
 #include <sys/queue.h>
+
 #include "lib/base/hash.h"
 #include "lib/base/interval.h"
 #include "lib/base/secret.h"

@@ -3,11 +3,12 @@
  *
  * Not here: what the keeper makes of the work (host_keeper.c).
  */
+#include "test/common/host.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "iked/keeper/upkeep.h"
-#include "test/common/host.h"
 #include "test/common/toy_exchange.h"
 
 uint64_t host_now_ms(const struct host *host)

@@ -5,11 +5,12 @@
  * past a message would read the keeper's memory.  A policy that is decoded can be removed, so it
  * must encode.
  */
-#include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <libmnl/libmnl.h>
 
 #include "iked/keeper/routes.h"
 #include "iked/keeper/xfrm/netlink.h"

@@ -10,7 +10,6 @@
 #include "lib/sa/reassembly.h"
 #include "test/common/tap.h"
 #include "test/common/world.h"
-
 #include "test/unit/bytes.h"
 #include "test/unit/group.h"
 

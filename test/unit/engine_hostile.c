@@ -9,7 +9,6 @@
 #include "test/common/host.h"
 #include "test/common/tap.h"
 #include "test/common/world.h"
-
 #include "test/unit/bytes.h"
 #include "test/unit/group.h"
 

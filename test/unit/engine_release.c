@@ -8,7 +8,6 @@
 #include "lib/engine/private.h"
 #include "lib/wire/ikev2.h"
 #include "test/common/host.h"
-
 #include "test/unit/bytes.h"
 #include "test/unit/group.h"
 

@@ -6,7 +6,6 @@
 
 #include "lib/engine/private.h"
 #include "test/common/host.h"
-
 #include "test/unit/bytes.h"
 #include "test/unit/group.h"
 

@@ -6,7 +6,6 @@
 #define TEST_UNIT_GATE_H
 
 #include "iked/keeper/gate/gate.h"
-
 #include "lib/wire/ikev2.h"
 #include "test/unit/policy.h"
 

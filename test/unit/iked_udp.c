@@ -5,11 +5,12 @@
 #include "iked/negotiator/udp.h"
 
 #include <arpa/inet.h>
-#include <event2/event.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <event2/event.h>
 
 #include "iked/process/log.h"
 #include "test/unit/policy.h"

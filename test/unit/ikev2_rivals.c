@@ -8,7 +8,6 @@
 
 #include "lib/policy/selector.h"
 #include "lib/sa/sa_table.h"
-
 #include "test/unit/policy.h"
 
 #define SIDE CONFIG_SELECTORS_MAX

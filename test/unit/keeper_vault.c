@@ -4,9 +4,10 @@
  */
 #include "iked/keeper/vault.h"
 
+#include <string.h>
+
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <string.h>
 
 #include "test/unit/policy.h"
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 #include "lib/base/reader.h"
-
 #include "test/unit/shared.h"
 
 #define FILE_MAX        65536

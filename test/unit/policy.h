@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "lib/policy/config.h"
-
 #include "test/unit/bytes.h"
 
 /* Two hosts, and room for more settings of the connection "db" in the middle. */

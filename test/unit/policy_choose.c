@@ -7,7 +7,6 @@
 
 #include "lib/crypto/provider.h"
 #include "lib/policy/proposal.h"
-
 #include "test/unit/policy.h"
 
 #define IKE V2_PROTOCOL_IKE

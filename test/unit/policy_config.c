@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 #include "lib/wire/ikev2.h"
-
 #include "test/unit/policy.h"
 
 #define DEFAULT_IKE_AEAD                                                                    \

@@ -4,8 +4,9 @@
  */
 #include "lib/policy/config.h"
 
-#include <libconfig.h>
 #include <stdlib.h>
+
+#include <libconfig.h>
 
 #include "test/unit/faults.h"
 

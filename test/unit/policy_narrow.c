@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 #include "lib/policy/selector.h"
-
 #include "test/unit/policy.h"
 
 #define SIDE_MAX 32

@@ -1,11 +1,10 @@
 /*
  * Proposals and selectors as people write them (lib/policy/proposal.h, selector.h).
  */
-#include "lib/policy/proposal.h"
-#include "lib/policy/selector.h"
-
 #include <stdio.h>
 
+#include "lib/policy/proposal.h"
+#include "lib/policy/selector.h"
 #include "test/unit/policy.h"
 
 static void proposals_are_read_and_written(void **state)

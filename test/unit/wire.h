@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "lib/wire/ikev2.h"
-
 #include "test/unit/bytes.h"
 
 /* `call` hands over `&reason`; it must refuse with this notify, and say why. */

@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "lib/wire/ikev2.h"
-
 #include "test/unit/bytes.h"
 #include "test/unit/pcap.h"
 

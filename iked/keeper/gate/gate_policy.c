@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "iked/keeper/gate/gate_rule.h"
+#include "lib/crypto/suite.h"
 #include "lib/policy/choose.h"
 #include "lib/policy/overlap.h"
-#include "lib/crypto/suite.h"
 
 /* --- What the configuration itself wants --- */
 

@@ -6,8 +6,9 @@
 #ifndef IKED_KEEPER_XFRM_NETLINK_H
 #define IKED_KEEPER_XFRM_NETLINK_H
 
-#include <libmnl/libmnl.h>
 #include <sys/types.h>
+
+#include <libmnl/libmnl.h>
 
 #include "lib/base/address.h"
 

@@ -4,11 +4,12 @@
 #include "iked/keeper/xfrm/xfrm_encode.h"
 
 #include <arpa/inet.h>
-#include <libmnl/libmnl.h>
 #include <linux/udp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include <libmnl/libmnl.h>
 
 #include "iked/keeper/xfrm/netlink.h"
 #include "lib/base/writer.h"

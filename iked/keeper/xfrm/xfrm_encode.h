@@ -6,8 +6,9 @@
 #ifndef IKED_KEEPER_XFRM_XFRM_ENCODE_H
 #define IKED_KEEPER_XFRM_XFRM_ENCODE_H
 
-#include <libmnl/libmnl.h>
 #include <linux/xfrm.h>
+
+#include <libmnl/libmnl.h>
 
 #include "iked/keeper/xfrm/kernel.h"
 
