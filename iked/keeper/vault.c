@@ -30,8 +30,8 @@ void vault_set(struct vault *vault, struct secrets *secrets)
 void vault_sign(struct vault *vault, const struct effect *effect, struct answer *answer)
 {
     const struct effect_sign *sign = &effect->sign;
-    char local[CONFIG_ID_MAX + 16];
-    char remote[CONFIG_ID_MAX + 16];
+    char local[IDENTITY_MAX + 16];
+    char remote[IDENTITY_MAX + 16];
     struct slice psk;
 
     *answer = (struct answer){.kind = effect->kind, .ticket = effect->ticket};

@@ -17,7 +17,7 @@
  * '?', so that JSON and terminals can take it. */
 static json_t *printable(const char *text)
 {
-    char copy[CONFIG_ID_MAX * 4 + 1];
+    char copy[IDENTITY_MAX * 4 + 1];
     size_t i;
 
     for (i = 0; i < sizeof(copy) - 1 && text[i] != '\0'; i++)
@@ -48,7 +48,7 @@ static json_t *address(const struct address *value)
 
 static json_t *identity(const struct identity *value)
 {
-    char text[CONFIG_ID_MAX * 4 + 1];
+    char text[IDENTITY_MAX * 4 + 1];
 
     return printable(identity_text(value, text, sizeof(text)));
 }

@@ -10,7 +10,6 @@
 #define LIB_ENGINE_ENGINE_H
 
 #include "lib/crypto/crypto.h"
-#include "lib/policy/choose.h"
 #include "lib/policy/config.h"
 #include "lib/sa/effect.h"
 #include "lib/sa/kernel_event.h"

@@ -10,7 +10,7 @@
 #include "lib/engine/private.h"
 #include "lib/ikev2/fragment.h"
 #include "lib/ikev2/trace.h"
-#include "lib/policy/choose.h"
+#include "lib/policy/match.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"

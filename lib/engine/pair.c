@@ -16,7 +16,7 @@
 
 #include "lib/engine/private.h"
 #include "lib/ikev2/child.h"
-#include "lib/policy/choose.h"
+#include "lib/policy/narrow.h"
 #include "lib/sa/context.h"
 #include "lib/sa/creation.h"
 #include "lib/sa/ike_sa.h"

@@ -21,7 +21,7 @@ static void report_established(struct engine *engine, const struct ike_sa *sa)
 {
     char suite[128];
     char address[ADDRESS_TEXT_MAX];
-    char id[CONFIG_ID_MAX];
+    char id[IDENTITY_MAX];
     struct identity remote_id = ike_sa_remote_id(sa);
 
     report(&engine->context, sa, SEVERITY_INFO, "ike-established",

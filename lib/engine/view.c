@@ -78,8 +78,8 @@ void engine_visit_sas(const struct engine *engine, uint64_t now_ms,
 
     TAILQ_FOREACH (sa, &engine->sas.all, entry) {
         struct child_view children[CHILDREN_SHOWN_MAX];
-        char local_id[2 * CONFIG_ID_MAX] = "";
-        char remote_id[2 * CONFIG_ID_MAX] = "";
+        char local_id[2 * IDENTITY_MAX] = "";
+        char remote_id[2 * IDENTITY_MAX] = "";
         struct sa_view view = {
             .number = sa->number,
             .spi_i = sa->spi_i,

@@ -12,7 +12,7 @@
 #include "lib/ikev2/create_child.h"
 #include "lib/ikev2/mobike.h"
 #include "lib/ikev2/nat.h"
-#include "lib/policy/choose.h"
+#include "lib/policy/narrow.h"
 #include "lib/sa/context.h"
 #include "lib/sa/creation.h"
 #include "lib/sa/ike_sa.h"

@@ -21,11 +21,17 @@
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/mobike.h"
-#include "lib/policy/choose.h"
+#include "lib/policy/match.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/step.h"
 #include "lib/wire/ikev2.h"
+
+/* ID types are IANA's numbers on either side (RFC 7296 section 3.5), so nothing is translated. */
+#define ID_TYPE_IS(name) ((int)V2_ID_##name == (int)IDENTITY_##name)
+_Static_assert(ID_TYPE_IS(IPV4_ADDR) && ID_TYPE_IS(IPV6_ADDR) && ID_TYPE_IS(FQDN) &&
+                   ID_TYPE_IS(RFC822_ADDR) && ID_TYPE_IS(DER_ASN1_DN) && ID_TYPE_IS(KEY_ID),
+               "struct identity has the wire's numbers");
 
 struct effect_sign *auth_ask_vault(struct context *context, struct ike_sa *sa,
                                    const struct identity *remote_id)
@@ -72,7 +78,7 @@ enum status auth_request_send(struct context *context, struct ike_sa *sa, struct
     if (handshake->initial_contact)
         v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_INITIAL_CONTACT,
                         slice_of(NULL, 0));
-    if (connection->remote_id.type != V2_ID_NONE)
+    if (connection->remote_id.type != IDENTITY_ANY)
         v2_write_id(&writer, V2_IDR, connection->remote_id.type,
                     slice_of(connection->remote_id.data, connection->remote_id.size));
     v2_write_auth(&writer, V2_AUTH_PSK, buffer_slice(&handshake->auth));
@@ -95,7 +101,7 @@ enum status auth_parse_identity(const struct ike_message *message, uint8_t paylo
     if (status != STATUS_OK)
         return status;
     *identity = identity_of(id.type, id.data);
-    if (identity->type == V2_ID_NONE)
+    if (identity->type == IDENTITY_ANY)
         return reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
                           "the peer's identity of type %u has %zu octets", id.type, id.data.size);
     return STATUS_OK;
@@ -177,8 +183,8 @@ enum status auth_reply(struct context *context, struct ike_sa *sa,
     const struct connection *connection = sa->connection;
     struct identity remote_id;
     struct v2_auth auth;
-    char expected[CONFIG_ID_MAX];
-    char got[CONFIG_ID_MAX];
+    char expected[IDENTITY_MAX];
+    char got[IDENTITY_MAX];
 
     message_request_done(context, sa);
     enum status status = auth_parse_identity(message, V2_IDR, &remote_id, reason);

@@ -20,6 +20,7 @@
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/mobike.h"
 #include "lib/policy/choose.h"
+#include "lib/policy/match.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/wire/ikev2.h"
@@ -31,7 +32,7 @@ static const struct connection *choose_by_identity(const struct context *context
                                                    struct reason *reason)
 {
     const struct connection *connection = NULL;
-    char id[CONFIG_ID_MAX];
+    char id[IDENTITY_MAX];
 
     reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
                "no connection with this host is for the identity %s",

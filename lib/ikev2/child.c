@@ -8,6 +8,8 @@
 
 #include "lib/ikev2/nat.h"
 #include "lib/policy/choose.h"
+#include "lib/policy/match.h"
+#include "lib/policy/narrow.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"

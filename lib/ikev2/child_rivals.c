@@ -9,7 +9,7 @@
 
 #include "lib/ikev2/child.h"
 #include "lib/ikev2/nat.h"
-#include "lib/policy/choose.h"
+#include "lib/policy/narrow.h"
 #include "lib/policy/overlap.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
@@ -108,7 +108,7 @@ static void name_rival(const struct ike_sa *sa, const struct child_config *confi
     const struct child_config *other = rival->config;
     char local[SELECTOR_TEXT_MAX];
     char remote[SELECTOR_TEXT_MAX];
-    char id[CONFIG_ID_MAX] = "nobody";
+    char id[IDENTITY_MAX] = "nobody";
 
     selector_text(&rival->local, local);
     selector_text(&rival->remote, remote);

@@ -14,6 +14,7 @@
 #include "lib/ikev2/nat.h"
 #include "lib/ikev2/trace.h"
 #include "lib/policy/choose.h"
+#include "lib/policy/match.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/step.h"

@@ -1,8 +1,7 @@
 /*
- * Choosing: a connection for a peer, a proposal out of an offer, a check of an answer.
+ * A proposal out of an offer, a check of an answer: see choose.h.
  *
- * RFC 7296 sections 2.7 and 3.3, RFC 5282 section 8.  Not here: writing offers (offer.c), traffic
- * selectors (narrow.c).
+ * RFC 7296 sections 2.7 and 3.3, RFC 5282 section 8.
  */
 #include "lib/policy/choose.h"
 
@@ -13,59 +12,7 @@
 #define DIFFER_MAX 112 /* of a reason: the part that says what differs */
 #define SHOWN_MAX  256
 
-/* --- Connections --- */
-
-static bool is_local(const struct connection *connection, const struct address *local)
-{
-    return connection->local.family == FAMILY_NONE || address_same_host(&connection->local, local);
-}
-
-static const struct connection *with_local(const struct connection *connection,
-                                           const struct address *local)
-{
-    while (connection != NULL && !is_local(connection, local))
-        connection = connection->next_of_remote;
-    return connection;
-}
-
-static const struct connection *known_with_local(const struct config *config,
-                                                 const struct address *local,
-                                                 const struct address *remote,
-                                                 const struct connection *after)
-{
-    const struct connection *found = config_find_known(config, remote, after);
-
-    while (found != NULL && !is_local(found, local))
-        found = config_find_known(config, remote, found);
-    return found;
-}
-
-const struct connection *choose_connection(const struct config *config, const struct address *local,
-                                           const struct address *remote,
-                                           const struct connection *after)
-{
-    static const struct address any = {.family = FAMILY_NONE};
-    const struct connection *found = NULL;
-
-    if (after == NULL)
-        found = with_local(config_find_remote(config, remote), local);
-    else if (after->peer_count == 0)
-        found = with_local(after->next_of_remote, local);
-    if (found != NULL || (after != NULL && after->remote.family == FAMILY_NONE))
-        return found;
-    found = known_with_local(config, local, remote,
-                             after != NULL && after->peer_count > 0 ? after : NULL);
-    return found != NULL ? found : with_local(config_find_remote(config, &any), local);
-}
-
-bool connection_fits(const struct connection *connection, const struct address *local,
-                     const struct address *remote)
-{
-    return is_local(connection, local) &&
-           (connection->remote.family == FAMILY_NONE ||
-            (connection->peer_count > 0 ? connection_knows(connection, remote)
-                                        : address_same_host(&connection->remote, remote)));
-}
+/* --- What a list holds --- */
 
 bool proposals_allow(const struct proposal_list *list, const struct suite *suite)
 {
@@ -79,22 +26,6 @@ bool proposals_allow(const struct proposal_list *list, const struct suite *suite
     }
     return false;
 }
-
-bool connection_accepts(const struct connection *connection, const struct identity *local,
-                        const struct identity *remote)
-{
-    return (local == NULL || identity_equal(&connection->local_id, local)) &&
-           (connection->remote_id.type == V2_ID_NONE ||
-            identity_equal(&connection->remote_id, remote));
-}
-
-bool connection_is_self(const struct connection *connection, const struct identity *remote)
-{
-    return connection->remote_id.type == V2_ID_NONE &&
-           identity_equal(&connection->local_id, remote);
-}
-
-/* --- Groups --- */
 
 enum group proposals_first_group(const struct proposal_list *list, const struct crypto *crypto)
 {

@@ -15,7 +15,6 @@
 
 #include "lib/policy/connection.h"
 #include "lib/policy/overlap.h"
-#include "lib/wire/ikev2.h"
 
 #define REQID_BASE 0x69000000u
 #define REQID_BITS 22
@@ -69,7 +68,7 @@ static uint64_t key_of_known(const void *context, const struct hash_node *node)
 /* Peers of any identity are told apart by where they are. */
 static uint64_t pair_key(const struct connection *connection)
 {
-    uint8_t octets[3 + 2 * CONFIG_ID_MAX + 16];
+    uint8_t octets[3 + 2 * IDENTITY_MAX + 16];
     struct writer writer = writer_of(octets, sizeof(octets));
     const struct identity *ids[] = {&connection->local_id, &connection->remote_id};
 
@@ -77,7 +76,7 @@ static uint64_t pair_key(const struct connection *connection)
         writer_u8(&writer, ids[i]->type);
         writer_bytes(&writer, slice_of(ids[i]->data, ids[i]->size));
     }
-    if (connection->remote_id.type == V2_ID_NONE)
+    if (connection->remote_id.type == IDENTITY_ANY)
         writer_bytes(&writer, address_bytes(&connection->remote));
     return table_key(writer_slice(&writer));
 }
@@ -184,8 +183,8 @@ static bool same_pair(const struct connection *a, const struct connection *b)
 {
     return identity_equal(&a->local_id, &b->local_id) &&
            identity_equal(&a->remote_id, &b->remote_id) &&
-           (a->remote_id.type != V2_ID_NONE || (a->peer_count == 0 && b->peer_count == 0 &&
-                                                address_same_host(&a->remote, &b->remote)));
+           (a->remote_id.type != IDENTITY_ANY || (a->peer_count == 0 && b->peer_count == 0 &&
+                                                  address_same_host(&a->remote, &b->remote)));
 }
 
 static struct connection *pair_last(const struct config *config, const struct connection *of)

@@ -3,7 +3,7 @@
  *
  * Both processes parse the same text into the same struct: the keeper to know what it may allow,
  * the negotiator to know what to do.  Secrets are a file and a struct of their own (secrets.h).
- * Not here: reading files, choosing among connections (choose.h).
+ * Not here: reading files, choosing among connections (match.h).
  */
 #ifndef LIB_POLICY_CONFIG_H
 #define LIB_POLICY_CONFIG_H
@@ -14,14 +14,14 @@
 #include "lib/base/hash.h"
 #include "lib/base/interval.h"
 #include "lib/crypto/algorithm.h"
+#include "lib/policy/identity.h"
 
 #define CONFIG_NAME_MAX        63 /* letters, digits, '-', '_', '.' */
 #define CONFIG_CONNECTIONS_MAX 65536
-#define CONFIG_CHILDREN_MAX    64 /* per connection */
-#define CONFIG_SELECTORS_MAX   16 /* per side of a child */
-#define CONFIG_PROPOSALS_MAX   8  /* per list */
-#define CONFIG_ALGORITHMS_MAX  12 /* per type in one proposal */
-#define CONFIG_ID_MAX          255
+#define CONFIG_CHILDREN_MAX    64  /* per connection */
+#define CONFIG_SELECTORS_MAX   16  /* per side of a child */
+#define CONFIG_PROPOSALS_MAX   8   /* per list */
+#define CONFIG_ALGORITHMS_MAX  12  /* per type in one proposal */
 #define CONFIG_HOST_MAX        253 /* a host's name */
 #define CONFIG_PEERS_MAX       8   /* addresses and names of one peer */
 #define CONFIG_RESOLVED_MAX    8   /* addresses that are taken of one name */
@@ -47,13 +47,6 @@ struct proposal {
 struct proposal_list {
     uint8_t count;
     struct proposal items[CONFIG_PROPOSALS_MAX];
-};
-
-/* RFC 7296 section 3.5. type is an ID type of the wire (enum v2_id_type); 0 is "any". */
-struct identity {
-    uint8_t type;
-    uint8_t size;
-    uint8_t data[CONFIG_ID_MAX];
 };
 
 enum child_mode { CHILD_TRANSPORT, CHILD_TUNNEL };
@@ -295,14 +288,6 @@ size_t config_lost(const struct config *before, const struct config *after);
  * many names as there is room for. */
 bool config_loses_most(const struct config *before, const struct config *after,
                        char text[CONFIG_ERROR_MAX]);
-
-/* Identities: text forms.  "any" is type 0.  parse: an address, "user@host", "host.name",
- * "@#hex" or "keyid:text" as KEY_ID.  False with a bad or too long one. */
-MUST_USE bool identity_parse(struct identity *identity, const char *text);
-struct identity identity_of_address(const struct address *address);
-struct identity identity_of(uint8_t type, struct slice data); /* cut at CONFIG_ID_MAX: type 0 */
-char *identity_text(const struct identity *identity, char *text, size_t size);
-bool identity_equal(const struct identity *a, const struct identity *b);
 
 /* "aes256gcm16-prfsha384-ecp384"; returns `text`. */
 char *proposal_text(const struct proposal *proposal, char *text, size_t size);

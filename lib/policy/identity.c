@@ -1,15 +1,13 @@
 /*
- * Identities as people write them and as the wire has them.
+ * Identities as people write them and as peers send them: see identity.h.
  *
- * RFC 7296 section 3.5; comparison by RFC 4945 section 3.1 (names compare without case).
- * Not here: who may use which (choose.c), keys that belong to them (secrets.c).
+ * Comparison is by RFC 4945 section 3.1: names compare without case.
  */
+#include "lib/policy/identity.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "lib/policy/config.h"
-#include "lib/wire/ikev2.h"
 
 #define KEYID_PREFIX "keyid:"
 #define HEX_PREFIX   "@#"
@@ -18,7 +16,7 @@ struct identity identity_of(uint8_t type, struct slice data)
 {
     struct identity identity = {.type = type, .size = (uint8_t)data.size};
 
-    if (data.size > CONFIG_ID_MAX)
+    if (data.size > IDENTITY_MAX)
         return (struct identity){0};
     if (data.size > 0)
         memcpy(identity.data, data.data, data.size);
@@ -28,8 +26,8 @@ struct identity identity_of(uint8_t type, struct slice data)
 struct identity identity_of_address(const struct address *address)
 {
     static const uint8_t types[] = {
-        [FAMILY_IPV4] = V2_ID_IPV4_ADDR,
-        [FAMILY_IPV6] = V2_ID_IPV6_ADDR,
+        [FAMILY_IPV4] = IDENTITY_IPV4_ADDR,
+        [FAMILY_IPV6] = IDENTITY_IPV6_ADDR,
     };
 
     return identity_of(types[address->family], address_bytes(address));
@@ -46,9 +44,9 @@ static bool hex_parse(struct identity *identity, const char *text)
 {
     size_t length = strlen(text);
 
-    if (length == 0 || length % 2 != 0 || length / 2 > CONFIG_ID_MAX)
+    if (length == 0 || length % 2 != 0 || length / 2 > IDENTITY_MAX)
         return false;
-    identity->type = V2_ID_KEY_ID;
+    identity->type = IDENTITY_KEY_ID;
     identity->size = (uint8_t)(length / 2);
     for (size_t i = 0; i < length; i++) {
         int digit = hex_digit(text[i]);
@@ -85,7 +83,7 @@ static bool is_mailbox(const char *text)
 static bool text_identity(struct identity *identity, uint8_t type, const char *text)
 {
     *identity = identity_of(type, slice_text(text));
-    return identity->type != V2_ID_NONE && identity->size > 0;
+    return identity->type != IDENTITY_ANY && identity->size > 0;
 }
 
 bool identity_parse(struct identity *identity, const char *text)
@@ -102,10 +100,10 @@ bool identity_parse(struct identity *identity, const char *text)
     if (strncmp(text, HEX_PREFIX, strlen(HEX_PREFIX)) == 0)
         return hex_parse(identity, text + strlen(HEX_PREFIX));
     if (strncmp(text, KEYID_PREFIX, strlen(KEYID_PREFIX)) == 0)
-        return text_identity(identity, V2_ID_KEY_ID, text + strlen(KEYID_PREFIX));
+        return text_identity(identity, IDENTITY_KEY_ID, text + strlen(KEYID_PREFIX));
     if (is_mailbox(text))
-        return text_identity(identity, V2_ID_RFC822_ADDR, text);
-    return is_name(text) && text_identity(identity, V2_ID_FQDN, text);
+        return text_identity(identity, IDENTITY_RFC822_ADDR, text);
+    return is_name(text) && text_identity(identity, IDENTITY_FQDN, text);
 }
 
 static bool is_printable(const struct identity *identity)
@@ -119,24 +117,24 @@ static bool is_printable(const struct identity *identity)
 /* A peer may have sent anything under any type: what is not what it says is shown in hex. */
 char *identity_text(const struct identity *identity, char *text, size_t size)
 {
-    bool v4 = identity->type == V2_ID_IPV4_ADDR && identity->size == 4;
-    bool v6 = identity->type == V2_ID_IPV6_ADDR && identity->size == 16;
-    char hex[2 * CONFIG_ID_MAX + 1];
+    bool v4 = identity->type == IDENTITY_IPV4_ADDR && identity->size == 4;
+    bool v6 = identity->type == IDENTITY_IPV6_ADDR && identity->size == 16;
+    char hex[2 * IDENTITY_MAX + 1];
 
     slice_hex(slice_of(identity->data, identity->size), hex, sizeof(hex));
-    if (identity->type == V2_ID_NONE) {
+    if (identity->type == IDENTITY_ANY) {
         snprintf(text, size, "any");
     } else if (v4 || v6) {
         struct address address = {.family = v4 ? FAMILY_IPV4 : FAMILY_IPV6};
         char shown[ADDRESS_TEXT_MAX];
         memcpy(address.bytes, identity->data, identity->size);
         snprintf(text, size, "%s", address_text(&address, shown));
-    } else if ((identity->type == V2_ID_FQDN || identity->type == V2_ID_RFC822_ADDR) &&
+    } else if ((identity->type == IDENTITY_FQDN || identity->type == IDENTITY_RFC822_ADDR) &&
                is_printable(identity)) {
         snprintf(text, size, "%.*s", identity->size, (const char *)identity->data);
-    } else if (identity->type == V2_ID_KEY_ID && is_printable(identity)) {
+    } else if (identity->type == IDENTITY_KEY_ID && is_printable(identity)) {
         snprintf(text, size, KEYID_PREFIX "%.*s", identity->size, (const char *)identity->data);
-    } else if (identity->type == V2_ID_KEY_ID) {
+    } else if (identity->type == IDENTITY_KEY_ID) {
         snprintf(text, size, HEX_PREFIX "%s", hex);
     } else {
         snprintf(text, size, "type-%u:%s", identity->type, hex);
@@ -148,7 +146,7 @@ bool identity_equal(const struct identity *a, const struct identity *b)
 {
     if (a->type != b->type || a->size != b->size)
         return false;
-    if (a->type == V2_ID_FQDN || a->type == V2_ID_RFC822_ADDR) {
+    if (a->type == IDENTITY_FQDN || a->type == IDENTITY_RFC822_ADDR) {
         for (size_t i = 0; i < a->size; i++)
             if (tolower(a->data[i]) != tolower(b->data[i]))
                 return false;

@@ -1,10 +1,10 @@
 /*
- * Traffic selectors that two ends can agree on: RFC 7296 section 2.9.
+ * Lists of traffic selectors: see narrow.h.
  *
- * The result keeps the offer's order, so what stood first in it (the packet that made the peer
+ * What is narrowed keeps the offer's order, so what stood first in it (the packet that made the peer
  * ask) is part of the first that fits.
  */
-#include "lib/policy/choose.h"
+#include "lib/policy/narrow.h"
 
 #include <string.h>
 

@@ -131,7 +131,7 @@ static bool psk_read(struct reading *reading, const config_setting_t *setting, s
 static uint64_t identity_key(const struct identity *identity)
 {
     static const uint8_t no_key[16] = {0};
-    uint8_t folded[CONFIG_ID_MAX];
+    uint8_t folded[IDENTITY_MAX];
 
     for (size_t i = 0; i < identity->size; i++)
         folded[i] = (uint8_t)tolower(identity->data[i]);
@@ -377,9 +377,9 @@ void secrets_missing(const struct secrets *secrets, const struct config *config,
 {
     const struct connection *connection;
     struct slice psk;
-    char local[4 * CONFIG_ID_MAX];
-    char remote[4 * CONFIG_ID_MAX];
-    char line[9 * CONFIG_ID_MAX];
+    char local[4 * IDENTITY_MAX];
+    char remote[4 * IDENTITY_MAX];
+    char line[9 * IDENTITY_MAX];
 
     TAILQ_FOREACH (connection, &config->connections, entry) {
         if (connection->remote_id.type == 0 ||

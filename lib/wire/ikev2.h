@@ -64,7 +64,6 @@ enum v2_transform_type {
 };
 
 enum v2_id_type {
-    V2_ID_NONE = 0, /* "any" in configurations; never on the wire */
     V2_ID_IPV4_ADDR = 1,
     V2_ID_FQDN = 2,
     V2_ID_RFC822_ADDR = 3,

@@ -8,6 +8,7 @@
 
 #include "lib/engine/private.h"
 #include "lib/ikev2/fragment.h"
+#include "lib/policy/choose.h"
 #include "test/common/host.h"
 
 static uint8_t message_room[IKE_MESSAGE_MAX];

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/policy/choose.h"
+#include "lib/policy/match.h"
 #include "lib/policy/proposal.h"
 #include "lib/policy/secrets.h"
 #include "test/common/leaks.h"

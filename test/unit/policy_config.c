@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 
-#include "lib/wire/ikev2.h"
 #include "test/unit/policy.h"
 
 #define DEFAULT_IKE_AEAD                                                                    \
@@ -43,7 +42,7 @@ static void the_short_form_means_everything_between_two_hosts(void **state)
     assert_address(db->remote, "192.0.2.2");
     assert_identity(db->local_id, "192.0.2.1");
     assert_identity(db->remote_id, "192.0.2.2");
-    assert_int_equal(db->remote_id.type, V2_ID_IPV4_ADDR);
+    assert_int_equal(db->remote_id.type, IDENTITY_IPV4_ADDR);
     assert_int_equal(db->proposals.count, 2);
     assert_proposal(db->proposals.items[0], DEFAULT_IKE_AEAD);
     assert_proposal(db->proposals.items[1], DEFAULT_IKE_CBC);
@@ -122,7 +121,7 @@ static void the_long_form_says_it_all(void **state)
     const struct child_config *ssh = connection_find_child(branch, "ssh");
 
     assert_identity(branch->local_id, "gw1.example.net");
-    assert_int_equal(branch->local_id.type, V2_ID_FQDN);
+    assert_int_equal(branch->local_id.type, IDENTITY_FQDN);
     assert_identity(branch->remote_id, "gw2.example.net");
     assert_int_equal(branch->proposals.count, 1);
     assert_proposal(branch->proposals.items[0], "aes256gcm16-prfsha384-ecp384");
@@ -229,7 +228,7 @@ static void a_remote_of_any_only_answers(void **state)
     assert_selector(only_child(road)->local[0], "2001:db8::1/128");
     assert_int_equal(only_child(road)->remote_count, 0);
     assert_identity(named->remote_id, "a@b.example");
-    assert_int_equal(named->remote_id.type, V2_ID_RFC822_ADDR);
+    assert_int_equal(named->remote_id.type, IDENTITY_RFC822_ADDR);
     assert_int_equal(only_child(named)->start, START_NEVER);
     assert_selector(only_child(named)->local[0], "192.0.2.1/32 tcp/443");
     assert_int_equal(only_child(named)->remote_count, 0);

@@ -1,7 +1,7 @@
 /*
- * Identities from text, to text, and compared (lib/policy/config.h).
+ * Identities from text, to text, and compared (lib/policy/identity.h).
  */
-#include "lib/wire/ikev2.h"
+#include "lib/policy/identity.h"
 
 #include "test/unit/policy.h"
 
@@ -12,14 +12,14 @@ static void texts_become_types_of_the_wire(void **state)
         uint8_t type;
         const char *hex;
     } rows[] = {
-        {"any", V2_ID_NONE, ""},
-        {"192.0.2.1", V2_ID_IPV4_ADDR, "c0000201"},
-        {"2001:db8::1", V2_ID_IPV6_ADDR, "20010db8000000000000000000000001"},
-        {"gw1.example.net", V2_ID_FQDN, "6777312e6578616d706c652e6e6574"},
-        {"db", V2_ID_FQDN, "6462"},
-        {"a@b.example", V2_ID_RFC822_ADDR, "6140622e6578616d706c65"},
-        {"keyid:a b", V2_ID_KEY_ID, "612062"},
-        {"@#00ff7F", V2_ID_KEY_ID, "00ff7f"},
+        {"any", IDENTITY_ANY, ""},
+        {"192.0.2.1", IDENTITY_IPV4_ADDR, "c0000201"},
+        {"2001:db8::1", IDENTITY_IPV6_ADDR, "20010db8000000000000000000000001"},
+        {"gw1.example.net", IDENTITY_FQDN, "6777312e6578616d706c652e6e6574"},
+        {"db", IDENTITY_FQDN, "6462"},
+        {"a@b.example", IDENTITY_RFC822_ADDR, "6140622e6578616d706c65"},
+        {"keyid:a b", IDENTITY_KEY_ID, "612062"},
+        {"@#00ff7F", IDENTITY_KEY_ID, "00ff7f"},
     };
 
     (void)state;
@@ -67,18 +67,18 @@ static void what_a_peer_sent_is_shown_safely(void **state)
         const char *hex;
         const char *text;
     } rows[] = {
-        {V2_ID_IPV4_ADDR, "c0000201", "192.0.2.1"},
-        {V2_ID_IPV4_ADDR, "c00002", "type-1:c00002"},
-        {V2_ID_IPV6_ADDR, "20010db8000000000000000000000001", "2001:db8::1"},
-        {V2_ID_IPV6_ADDR, "c0000201", "type-5:c0000201"},
-        {V2_ID_FQDN, "612e62", "a.b"},
-        {V2_ID_FQDN, "611b5b", "type-2:611b5b"},
-        {V2_ID_FQDN, "", "type-2:"},
-        {V2_ID_RFC822_ADDR, "614062", "a@b"},
-        {V2_ID_KEY_ID, "6162", "keyid:ab"},
-        {V2_ID_KEY_ID, "00ff", "@#00ff"},
-        {V2_ID_DER_ASN1_DN, "3000", "type-9:3000"},
-        {V2_ID_NONE, "", "any"},
+        {IDENTITY_IPV4_ADDR, "c0000201", "192.0.2.1"},
+        {IDENTITY_IPV4_ADDR, "c00002", "type-1:c00002"},
+        {IDENTITY_IPV6_ADDR, "20010db8000000000000000000000001", "2001:db8::1"},
+        {IDENTITY_IPV6_ADDR, "c0000201", "type-5:c0000201"},
+        {IDENTITY_FQDN, "612e62", "a.b"},
+        {IDENTITY_FQDN, "611b5b", "type-2:611b5b"},
+        {IDENTITY_FQDN, "", "type-2:"},
+        {IDENTITY_RFC822_ADDR, "614062", "a@b"},
+        {IDENTITY_KEY_ID, "6162", "keyid:ab"},
+        {IDENTITY_KEY_ID, "00ff", "@#00ff"},
+        {IDENTITY_DER_ASN1_DN, "3000", "type-9:3000"},
+        {IDENTITY_ANY, "", "any"},
     };
 
     (void)state;
@@ -86,10 +86,10 @@ static void what_a_peer_sent_is_shown_safely(void **state)
         struct identity identity = raw(rows[i].type, rows[i].hex);
         assert_identity(identity, rows[i].text);
     }
-    struct identity longest = identity_of(V2_ID_KEY_ID, bytes_fill(0xff, 255));
+    struct identity longest = identity_of(IDENTITY_KEY_ID, bytes_fill(0xff, 255));
     char text[12];
     assert_string_equal(identity_text(&longest, text, sizeof(text)), "@#fffffffff");
-    assert_int_equal(identity_of(V2_ID_KEY_ID, bytes_fill(1, 256)).type, V2_ID_NONE);
+    assert_int_equal(identity_of(IDENTITY_KEY_ID, bytes_fill(1, 256)).type, IDENTITY_ANY);
 }
 
 /* RFC 4945 sections 3.1.2 and 3.1.3: names without case; KEY_ID is octets. */

@@ -1,7 +1,7 @@
 /*
- * Narrowing of traffic selectors, RFC 7296 section 2.9 (lib/policy/choose.h).
+ * Narrowing of traffic selectors, RFC 7296 section 2.9 (lib/policy/narrow.h).
  */
-#include "lib/policy/choose.h"
+#include "lib/policy/narrow.h"
 
 #include <stdio.h>
 

@@ -4,7 +4,7 @@
 #include "iked/keeper/gate/gate.h"
 
 #include "iked/keeper/gate/gate_rule.h"
-#include "lib/policy/choose.h"
+#include "lib/policy/match.h"
 
 void gate_init(struct gate *gate, const struct ledger *ledger, const struct config *config,
                uint64_t now_ms)

@@ -7,7 +7,7 @@
 
 #include "iked/keeper/gate/gate_rule.h"
 #include "lib/crypto/suite.h"
-#include "lib/policy/choose.h"
+#include "lib/policy/narrow.h"
 #include "lib/policy/overlap.h"
 
 /* --- What the configuration itself wants --- */

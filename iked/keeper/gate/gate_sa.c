@@ -6,7 +6,6 @@
  */
 #include "iked/keeper/gate/gate_rule.h"
 #include "iked/process/ipc.h"
-#include "lib/policy/choose.h"
 
 #define SPI_RESERVED_MAX 255 /* RFC 4303 section 2.1 */
 
