@@ -258,6 +258,7 @@ static void reqids_assign(struct config *config, struct connection *connection)
 /* All that is read goes here; `daemon_place` says where the group `daemon` stood. */
 struct config_draft {
     struct config *config;
+    const struct file_tree *file; /* that is read */
     char daemon_place[CONFIG_ERROR_MAX / 2];
 };
 
@@ -365,7 +366,7 @@ static bool read_daemon(struct reading *reading, config_setting_t *setting, cons
         return setting_fault(reading, setting, "stands already at %s; expected it once",
                              draft->daemon_place);
     snprintf(draft->daemon_place, sizeof(draft->daemon_place), "%s:%u", reading->path,
-             config_setting_source_line(setting));
+             setting_line(reading, setting));
     retransmit_ms = config_setting_get_member(setting, "retransmit_ms");
     if (retransmit_ms != NULL && config_setting_get_member(setting, "retransmit") != NULL)
         return setting_fault(reading, retransmit_ms,
@@ -399,6 +400,14 @@ static bool connection_add(struct reading *reading, config_setting_t *setting,
     return true;
 }
 
+static bool connections_add(struct reading *reading, config_setting_t *members, void *target)
+{
+    for (int i = 0; i < config_setting_length(members); i++)
+        if (!connection_add(reading, config_setting_get_elem(members, (unsigned)i), target))
+            return false;
+    return true;
+}
+
 static bool read_connections(struct reading *reading, config_setting_t *setting,
                              const struct key *key, void *target)
 {
@@ -408,22 +417,23 @@ static bool read_connections(struct reading *reading, config_setting_t *setting,
     if (!setting_is_group(reading, setting))
         return false;
     draft->config->says_connections = true;
-    for (int i = 0; i < config_setting_length(setting); i++)
-        if (!connection_add(reading, config_setting_get_elem(setting, (unsigned)i), draft->config))
-            return false;
-    return true;
+    return connections_add(reading, setting, draft->config) &&
+           file_members(reading, draft->file, connections_add, draft->config);
 }
 
 static bool file_read(struct config_draft *draft, const struct config_text *text,
                       char error[CONFIG_ERROR_MAX])
 {
     struct reading reading = {.path = text->path, .error = error};
-    config_t parsed;
+    struct file_tree file;
 
-    if (!reading_parse(&reading, text->text, &parsed))
+    if (!file_open(&reading, text->text, "connections", &file))
         return false;
-    bool read = setting_read_group(&reading, config_root_setting(&parsed), &file_table, draft);
-    config_destroy(&parsed);
+    draft->file = &file;
+    bool read = setting_read_group(&reading, config_root_setting(&file.tree), &file_table, draft);
+    if (!read)
+        (void)file_refused(&reading, &file);
+    file_close(&file);
     return read;
 }
 
@@ -448,23 +458,34 @@ static struct config *config_new(void)
 
 /* --- What is left of a configuration with faults --- */
 
+static bool connections_salvage(struct reading *reading, config_setting_t *members, void *target)
+{
+    struct config *config = target;
+
+    for (int i = 0; i < config_setting_length(members); i++)
+        if (connection_add(reading, config_setting_get_elem(members, (unsigned)i), config))
+            config->says_connections = true;
+    return true;
+}
+
 static void file_salvage(struct config *config, const struct config_text *text)
 {
     char unsaid[CONFIG_ERROR_MAX] = "";
     struct reading reading = {.path = text->path, .error = unsaid};
     config_setting_t *setting = NULL;
-    config_t parsed;
+    struct file_tree file;
 
-    if (!reading_parse(&reading, text->text, &parsed))
+    if (!file_open(&reading, text->text, "connections", &file))
         return;
-    config_setting_t *connections = config_lookup(&parsed, "connections");
-    for (int i = 0; connections != NULL && i < config_setting_length(connections); i++)
-        if (connection_add(&reading, config_setting_get_elem(connections, (unsigned)i), config))
-            config->says_connections = true;
-    setting = config_lookup(&parsed, "daemon.on_failure");
+    config_setting_t *connections = config_lookup(&file.tree, "connections");
+    bool refused = file_refused(&reading, &file);
+    if (connections != NULL && !refused)
+        (void)(connections_salvage(&reading, connections, config) &&
+               file_members(&reading, &file, connections_salvage, config));
+    setting = refused ? NULL : config_lookup(&file.tree, "daemon.on_failure");
     if (setting != NULL)
         (void)read_on_failure(&reading, setting, NULL, &config->daemon);
-    config_destroy(&parsed);
+    file_close(&file);
 }
 
 struct config *config_salvage(const struct config_text *texts, size_t count)

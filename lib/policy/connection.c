@@ -473,7 +473,7 @@ struct connection *connection_read(struct reading *reading, config_setting_t *se
     connection->fragmentation = true;
     connection->fragment_size = FRAGMENT_SIZE;
     connection->liveness_s = LIVENESS_S;
-    connection->line = config_setting_source_line(setting);
+    connection->line = setting_line(reading, setting);
     snprintf(connection->file, sizeof(connection->file), "%s", reading->path);
     if (connection_fill(reading, setting, connection))
         return connection;

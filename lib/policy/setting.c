@@ -83,6 +83,11 @@ static void setting_show(const struct reading *reading, const config_setting_t *
     }
 }
 
+unsigned setting_line(const struct reading *reading, const config_setting_t *setting)
+{
+    return reading->line_before + config_setting_source_line(setting);
+}
+
 bool setting_expected(struct reading *reading, const config_setting_t *setting, const char *format,
                       ...)
 {
@@ -91,8 +96,8 @@ bool setting_expected(struct reading *reading, const config_setting_t *setting, 
 
     setting_show(reading, setting, shown);
     va_start(arguments, format);
-    error_write(reading, config_setting_source_line(setting), setting_key(setting), shown,
-                "; expected ", format, arguments);
+    error_write(reading, setting_line(reading, setting), setting_key(setting), shown, "; expected ",
+                format, arguments);
     va_end(arguments);
     return false;
 }
@@ -105,8 +110,8 @@ bool setting_wrong(struct reading *reading, const config_setting_t *setting, con
 
     setting_show(reading, setting, shown);
     va_start(arguments, format);
-    error_write(reading, config_setting_source_line(setting), setting_key(setting), shown, ": ",
-                format, arguments);
+    error_write(reading, setting_line(reading, setting), setting_key(setting), shown, ": ", format,
+                arguments);
     va_end(arguments);
     return false;
 }
@@ -129,7 +134,7 @@ bool setting_fault(struct reading *reading, const config_setting_t *setting, con
     va_list arguments;
 
     va_start(arguments, format);
-    error_write(reading, config_setting_source_line(setting), setting_key(setting), "", "", format,
+    error_write(reading, setting_line(reading, setting), setting_key(setting), "", "", format,
                 arguments);
     va_end(arguments);
     return false;

@@ -10,13 +10,16 @@
 
 #include <libconfig.h>
 
+#include "lib/base/secret.h"
 #include "lib/policy/config.h"
+#include "lib/policy/cut.h"
 
 /* The file that is read, and where the fault goes. */
 struct reading {
     const char *path;
-    char *error; /* CONFIG_ERROR_MAX bytes */
-    bool secret; /* faults must not quote the file */
+    char *error;          /* CONFIG_ERROR_MAX bytes */
+    bool secret;          /* faults must not quote the file */
+    unsigned line_before; /* lines of the file before the text that is read now */
 };
 
 struct key;
@@ -117,8 +120,37 @@ bool reading_fault(struct reading *reading, unsigned line, const char *format, .
  * to there; the fault is written otherwise. */
 bool syntax_fault(struct reading *reading, const char *text, unsigned refused_line);
 
+/* The line of the file where a setting stands. */
+unsigned setting_line(const struct reading *reading, const config_setting_t *setting);
+
 /* Hands `text` to libconfig, once what libconfig would let pass silently is ruled out.  When it
  * returns true the caller owns `parsed` (config_destroy). */
 bool reading_parse(struct reading *reading, struct slice text, config_t *parsed);
+
+/* --- In parts: a file with a large group at its top --- */
+
+/* What libconfig makes of a file without the members of the group, which stay text until
+ * file_members: never more than a few of them are in its hands. */
+struct file_tree {
+    config_t tree;
+    struct secret copy; /* of the text, and a NUL */
+    struct cut cut;
+};
+
+/* As reading_parse does, but for faults among the members; then file_close. */
+bool file_open(struct reading *reading, struct slice text, const char *group,
+               struct file_tree *file);
+
+typedef bool members_reader(struct reading *reading, config_setting_t *members, void *target);
+
+/* Calls `each` for some members after the other, while it returns true. */
+bool file_members(struct reading *reading, const struct file_tree *file, members_reader *each,
+                  void *target);
+
+/* Is there something among the members that libconfig refuses?  Then it is told.  A file with such
+ * a fault and another one is refused for this one. */
+bool file_refused(struct reading *reading, const struct file_tree *file);
+
+void file_close(struct file_tree *file);
 
 #endif

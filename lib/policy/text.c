@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/secret.h"
+#include "lib/base/hash.h"
 #include "lib/policy/setting.h"
 
 #define TEXT_MAX  (64u << 20)
@@ -170,29 +170,244 @@ static bool parse_fault(struct reading *reading, const config_t *parsed, const c
                          fault_expected(what));
 }
 
-bool reading_parse(struct reading *reading, struct slice text, config_t *parsed)
+/* A copy with a NUL behind it, once what libconfig would let pass is ruled out. */
+static bool text_copy(struct reading *reading, struct slice text, struct secret *copy)
 {
-    SECRET_AUTO copy = {0};
-
     if (text.size > TEXT_MAX)
         return reading_fault(reading, 1, "%zu octets; expected at most %u", text.size, TEXT_MAX);
-    if (!secret_new(&copy, text.size + 1))
+    if (!secret_new(copy, text.size + 1))
         return reading_fault(reading, 1, "out of memory");
     if (text.size > 0)
-        memcpy(copy.data, text.data, text.size);
-    const char *string = (const char *)copy.data;
+        memcpy(copy->data, text.data, text.size);
+    const char *string = (const char *)copy->data;
     if (strlen(string) < text.size) {
         unsigned line = 1;
         for (const char *at = string; *at != '\0'; at++)
             line += *at == '\n';
         return reading_fault(reading, line, "a NUL octet; expected text");
     }
-    if (!include_check(reading, string) || !numbers_check(reading, string))
-        return false;
+    return include_check(reading, string) && numbers_check(reading, string);
+}
+
+static bool string_parse(struct reading *reading, const char *string, config_t *parsed)
+{
     config_init(parsed);
     if (config_read_string(parsed, string))
         return true;
     parse_fault(reading, parsed, string);
     config_destroy(parsed);
     return false;
+}
+
+bool reading_parse(struct reading *reading, struct slice text, config_t *parsed)
+{
+    SECRET_AUTO copy = {0};
+
+    return text_copy(reading, text, &copy) &&
+           string_parse(reading, (const char *)copy.data, parsed);
+}
+
+/* --- Reading in parts --- */
+
+#define PART_SIZE 2048         /* octets; so few members that libconfig finds one at once */
+#define WHOLE_MAX (256u << 10) /* octets; so few members that it can still look through all */
+
+static const char *file_text(const struct file_tree *file)
+{
+    return (const char *)file->copy.data;
+}
+
+/* The caller owns `parsed` in any case: after a fault it has what stands before. */
+static bool part_parse(const struct file_tree *file, const struct part *part, config_t *parsed)
+{
+    char *end = (char *)file->copy.data + part->end;
+    char behind = *end;
+
+    *end = '\0';
+    config_init(parsed);
+    bool good = config_read_string(parsed, file_text(file) + part->start) != 0;
+    *end = behind;
+    return good;
+}
+
+/* A member that was met in a part. */
+struct met {
+    struct hash_node node;
+    uint64_t key;
+    struct part part;
+    char name[];
+};
+
+static uint64_t key_of_met(const void *context, const struct hash_node *node)
+{
+    (void)context;
+    return HASH_OWNER(node, const struct met, node)->key;
+}
+
+/* Notes the members of a part; returns the one that has the name of an earlier one, NULL: none. */
+static const struct met *part_note(struct hash_table *names, const struct part *part,
+                                   const config_setting_t *members)
+{
+    static const uint8_t no_key[16] = {0};
+
+    for (int i = 0; i < config_setting_length(members); i++) {
+        const char *name = config_setting_name(config_setting_get_elem(members, (unsigned)i));
+        uint64_t key = hash_keyed(no_key, slice_text(name));
+        for (struct hash_node *node = hash_first(names, key); node != NULL; node = hash_next(node))
+            if (strcmp(HASH_OWNER(node, struct met, node)->name, name) == 0)
+                return HASH_OWNER(node, struct met, node);
+        struct met *met = malloc(sizeof(*met) + strlen(name) + 1);
+        if (met == NULL)
+            continue;
+        met->key = key;
+        met->part = *part;
+        strcpy(met->name, name);
+        hash_insert(names, &met->node);
+    }
+    return NULL;
+}
+
+static void names_free(struct hash_table *names)
+{
+    struct hash_walk walk;
+
+    hash_walk_begin(&walk, names);
+    for (struct hash_node *node; (node = hash_walk_next(&walk)) != NULL;) {
+        hash_remove(names, node);
+        free(HASH_OWNER(node, struct met, node));
+    }
+    hash_walk_end(&walk);
+    hash_free(names);
+}
+
+/* Goes on to the first part that libconfig refuses, or would behind an earlier one, which is put
+ * into `earlier`.  False when there is none. */
+static bool refused_part(const struct file_tree *file, struct part *part, struct part *earlier)
+{
+    struct hash_table names;
+    bool refused = false;
+    config_t parsed;
+
+    if (!hash_init(&names, key_of_met, NULL))
+        return false;
+    while (!refused && part_next(&file->cut, PART_SIZE, part)) {
+        bool good = part_parse(file, part, &parsed);
+        const struct met *met = part_note(&names, part, config_root_setting(&parsed));
+        if (met != NULL)
+            *earlier = met->part;
+        refused = !good || met != NULL;
+        config_destroy(&parsed);
+    }
+    names_free(&names);
+    return refused;
+}
+
+static void blank(char *text, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        if (text[i] != '\n')
+            text[i] = ' ';
+}
+
+/* libconfig says it of a text in which the parts that it has nothing against are blank. */
+static void refused_tell(struct reading *reading, const struct file_tree *file, size_t good_end,
+                         const struct part *earlier)
+{
+    SECRET_AUTO rest = {0};
+    config_t parsed;
+
+    if (!secret_copy(&rest, secret_slice(&file->copy))) {
+        reading_fault(reading, 1, "out of memory");
+        return;
+    }
+    blank((char *)rest.data, file->cut.start, earlier->start);
+    blank((char *)rest.data, earlier->end, good_end);
+    config_init(&parsed);
+    if (config_read_string(&parsed, (const char *)rest.data))
+        reading_fault(reading, 1, "out of memory");
+    else
+        parse_fault(reading, &parsed, file_text(file));
+    config_destroy(&parsed);
+}
+
+bool file_refused(struct reading *reading, const struct file_tree *file)
+{
+    struct part part = part_none(&file->cut);
+    struct part earlier = part;
+
+    if (!refused_part(file, &part, &earlier))
+        return false;
+    refused_tell(reading, file, part.start, &earlier);
+    return true;
+}
+
+/* The text without the parts; its lines are where they were. */
+static bool frame_parse(struct reading *reading, struct file_tree *file)
+{
+    const char *text = file_text(file);
+    const struct cut *cut = &file->cut;
+    struct part none = part_none(cut);
+    SECRET_AUTO frame = {0};
+    size_t size = cut->start;
+
+    if (!secret_new(&frame, file->copy.size))
+        return reading_fault(reading, 1, "out of memory");
+    memcpy(frame.data, text, cut->start);
+    for (size_t i = cut->start; i < cut->end; i++)
+        if (text[i] == '\n')
+            frame.data[size++] = '\n';
+    memcpy(frame.data + size, text + cut->end, file->copy.size - cut->end);
+    config_init(&file->tree);
+    if (config_read_string(&file->tree, (const char *)frame.data))
+        return true;
+    config_destroy(&file->tree);
+    if (!file_refused(reading, file))
+        refused_tell(reading, file, cut->end, &none);
+    return false;
+}
+
+/* Where brackets do not fit we cannot cut, and libconfig would look through all that is left. */
+static bool whole_parse(struct reading *reading, struct file_tree *file)
+{
+    file->cut = (struct cut){0};
+    if (file->copy.size > WHOLE_MAX && syntax_fault(reading, file_text(file), UINT_MAX))
+        return false;
+    return string_parse(reading, file_text(file), &file->tree);
+}
+
+bool file_open(struct reading *reading, struct slice text, const char *group,
+               struct file_tree *file)
+{
+    *file = (struct file_tree){0};
+    if (text_copy(reading, text, &file->copy)) {
+        file->cut = cut_find(file_text(file), group);
+        if (file->cut.balanced ? frame_parse(reading, file) : whole_parse(reading, file))
+            return true;
+    }
+    secret_free(&file->copy);
+    return false;
+}
+
+bool file_members(struct reading *reading, const struct file_tree *file, members_reader *each,
+                  void *target)
+{
+    struct part part = part_none(&file->cut);
+    config_t parsed;
+    bool read = true;
+
+    while (read && part_next(&file->cut, PART_SIZE, &part)) {
+        read = part_parse(file, &part, &parsed) ||
+               reading_fault(reading, part.line, "cannot be read"); /* file_refused says why */
+        reading->line_before = part.line - 1;
+        read = read && each(reading, config_root_setting(&parsed), target);
+        reading->line_before = 0;
+        config_destroy(&parsed);
+    }
+    return read;
+}
+
+void file_close(struct file_tree *file)
+{
+    config_destroy(&file->tree);
+    secret_free(&file->copy);
 }
