@@ -9,6 +9,8 @@
 #include "lib/sa/sa_table.h"
 #include "lib/sa/timer.h"
 
+#include "lib/ikev2/child.h"
+
 #define SUPERSEDED_LIFE_MS 10000 /* a peer's time to close what a newer SA has replaced */
 
 void sa_forget_older(struct engine *engine, const struct ike_sa *sa)
@@ -27,13 +29,25 @@ void sa_forget_older(struct engine *engine, const struct ike_sa *sa)
     }
 }
 
-/* Do they carry the same child? */
-static bool share_child(const struct ike_sa *a, const struct ike_sa *b)
+static bool carries_all(const struct ike_sa *sa, const struct child_sa *child)
+{
+    const struct child_sa *other;
+
+    TAILQ_FOREACH (other, &sa->children, entry)
+        if (other->config == child->config && !other->undone && !other->expired &&
+            child_covers(other, child))
+            return true;
+    return false;
+}
+
+/* Does the one that stays carry a child of the other one's?  A part of it is not the same: a peer
+ * may know as another child what is a part of ours. */
+static bool share_child(const struct ike_sa *stays, const struct ike_sa *goes)
 {
     const struct child_sa *child;
 
-    TAILQ_FOREACH (child, &a->children, entry)
-        if (ike_sa_carries(b, child->config))
+    TAILQ_FOREACH (child, &goes->children, entry)
+        if (carries_all(stays, child))
             return true;
     return false;
 }
@@ -47,16 +61,17 @@ static bool has_siblings(const struct connection *connection)
 /* Do two IKE SAs serve the same connection between the same two hosts?  Where any peer may come,
  * one may have reasons for two, and so may one that has each of several children in a connection of
  * its own: unless they carry the same child, or both ends began at once. */
-static bool same_service(const struct ike_sa *a, const struct ike_sa *b)
+static bool same_service(const struct ike_sa *stays, const struct ike_sa *goes)
 {
-    const struct connection *connection = a->connection;
+    const struct connection *connection = goes->connection;
 
-    if (a->state != IKE_ESTABLISHED || b->state != IKE_ESTABLISHED || b->connection != connection ||
-        a->inherited || b->inherited || !address_same_host(&a->remote, &b->remote))
+    if (goes->state != IKE_ESTABLISHED || stays->state != IKE_ESTABLISHED ||
+        stays->connection != connection || goes->inherited || stays->inherited ||
+        !address_same_host(&goes->remote, &stays->remote))
         return false;
-    return share_child(a, b) ||
+    return share_child(stays, goes) ||
            (connection->remote.family != FAMILY_NONE && !has_siblings(connection) &&
-            (connection->child_count == 1 || a->initiator != b->initiator));
+            (connection->child_count == 1 || goes->initiator != stays->initiator));
 }
 
 /* The responder of an IKE SA without a child took the first of several connections. */
@@ -105,24 +120,17 @@ void link_leave_lone(struct engine *engine, struct link *link)
     }
 }
 
-/* Both ends started at once: of the two SAs the one with the higher SPI of its initiator goes; both
- * ends compute the same, and the initiator of the loser closes it. */
-static bool close_loser(struct engine *engine, struct ike_sa *a, struct ike_sa *b)
+static void close_loser(struct engine *engine, struct ike_sa *loser, struct ike_sa *winner)
 {
-    struct ike_sa *loser = a->spi_i > b->spi_i ? a : b;
-    struct ike_sa *winner = loser == a ? b : a;
+    const struct child_sa *child;
 
-    if (a->initiator == b->initiator || !loser->initiator || loser->delete_asked)
-        return false;
     report(&engine->context, loser, SEVERITY_INFO, "ike-redundant",
            "both ends started at once: one of the two IKE SAs is closed");
     count(&engine->context, COUNTER_REDUNDANT);
-    const struct child_sa *child;
     sa_take_wishes(winner, loser);
     TAILQ_FOREACH (child, &loser->children, entry)
         sa_want_child(winner, child->config);
     sa_close(engine, loser);
-    return true;
 }
 
 void sa_supersede(struct engine *engine, struct ike_sa *sa)
@@ -134,17 +142,23 @@ void sa_supersede(struct engine *engine, struct ike_sa *sa)
     sa->superseded = true;
 }
 
+/* Both ends started at once: of the two SAs the one with the higher SPI of its initiator goes; both
+ * ends compute the same, and the initiator of the loser closes it.  Else the older one goes. */
 bool sa_resolve_duplicates(struct engine *engine, struct ike_sa *sa)
 {
     struct ike_sa *other = sa_table_same_peer(&engine->sas, sa, NULL);
 
     while (other != NULL) {
         struct ike_sa *next = sa_table_same_peer(&engine->sas, sa, other);
-        bool sa_loses = sa->spi_i > other->spi_i;
-        if (same_service(sa, other) && !other->delete_asked) {
-            if (close_loser(engine, sa, other))
-                return !sa_loses;
-            sa_supersede(engine, other);
+        bool at_once = sa->initiator != other->initiator;
+        struct ike_sa *goes = at_once && sa->spi_i > other->spi_i ? sa : other;
+        struct ike_sa *stays = goes == sa ? other : sa;
+        if (!other->delete_asked && same_service(stays, goes)) {
+            if (at_once && goes->initiator && !goes->delete_asked) {
+                close_loser(engine, goes, stays);
+                return goes != sa;
+            }
+            sa_supersede(engine, goes);
         }
         other = next;
     }
@@ -188,7 +202,7 @@ bool sa_is_superseded(const struct engine *engine, const struct ike_sa *sa)
     const struct ike_sa *other = NULL;
 
     while ((other = sa_table_same_peer(&engine->sas, sa, other)) != NULL)
-        if (same_service(sa, other) && !other->delete_asked && other->line_ms >= sa->line_ms)
+        if (same_service(other, sa) && !other->delete_asked && other->line_ms >= sa->line_ms)
             return true;
     return false;
 }

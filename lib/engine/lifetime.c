@@ -70,7 +70,9 @@ void sa_arm_childless(struct engine *engine, struct ike_sa *sa)
     bool childless = TAILQ_EMPTY(&sa->children);
     uint64_t due_ms = engine->context.now_ms + CHILDLESS_LIFE_MS;
 
-    if (sa->state != IKE_ESTABLISHED || sa->inherited || sa->lone || sa->childless == childless)
+    /* Of one that is superseded the timer is the peer's time to close it. */
+    if (sa->state != IKE_ESTABLISHED || sa->inherited || sa->lone || sa->superseded ||
+        sa->childless == childless)
         return;
     sa->childless = childless;
     if (!childless)

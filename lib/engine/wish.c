@@ -164,7 +164,8 @@ void sa_wishes(struct engine *engine, struct ike_sa *sa)
         return;
     }
     bool due = mobike_is_due(sa) && !sa->inherited;
-    if (!due && (sa->inherited || engine->context.now_ms < sa->wishes_ms))
+    bool early = sa->expecting && !sa->probe_due; /* its children are to come first */
+    if (!due && (sa->inherited || early || engine->context.now_ms < sa->wishes_ms))
         return;
     if (due) {
         status = mobike_send(&engine->context, sa, &reason);
