@@ -79,6 +79,21 @@ static bool narrow_answer(struct tap *tap)
     return true;
 }
 
+static struct rekeying rekeying_of(const struct ike_header *header, bool from_initiator)
+{
+    return (struct rekeying){header->spi_i, header->spi_r, header->message_id, from_initiator};
+}
+
+/* Each end numbers its own requests (RFC 7296 section 2.2): the answer to another request, which
+ * rekeys nothing, may have the same number, and whoever asked that may take less. */
+static bool is_answer(const struct rekeying *rekeying, const struct ike_header *header,
+                      bool asked_by_initiator)
+{
+    return header->spi_i == rekeying->spi_i && header->spi_r == rekeying->spi_r &&
+           header->message_id == rekeying->message_id &&
+           asked_by_initiator == rekeying->by_initiator;
+}
+
 /* An honest peer would not answer so: whoever asked has to refuse it, and to undo the rekeying (RFC
  * 7296 sections 1.3.1 and 2.9.2). */
 static void edit(struct run *run, struct flight *flight)
@@ -89,14 +104,12 @@ static void edit(struct run *run, struct flight *flight)
     if (!tap_open(&tap, &run->world, flight))
         return;
     bool response = (tap.header.flags & V2_FLAG_RESPONSE) != 0;
+    bool from_initiator = (tap.header.flags & V2_FLAG_INITIATOR) != 0;
     if (tap.sealed && tap.total == 0 && tap.header.exchange == V2_CREATE_CHILD_SA) {
         if (!response && names_what_is_rekeyed(&tap))
-            *rekeying =
-                (struct rekeying){tap.header.spi_i, tap.header.spi_r, tap.header.message_id};
-        else if (response && tap.header.spi_i == rekeying->spi_i &&
-                 tap.header.spi_r == rekeying->spi_r &&
-                 tap.header.message_id == rekeying->message_id && narrow_answer(&tap) &&
-                 tap_close(&tap, &run->world, flight))
+            *rekeying = rekeying_of(&tap.header, from_initiator);
+        else if (response && is_answer(rekeying, &tap.header, !from_initiator) &&
+                 narrow_answer(&tap) && tap_close(&tap, &run->world, flight))
             run->edits = 0;
     }
     tap_free(&tap);

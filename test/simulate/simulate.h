@@ -114,9 +114,10 @@ struct run {
     struct rekeying {
         uint64_t spi_i, spi_r;
         uint32_t message_id;
-    } rekeying;        /* the last request for one that was seen while there were */
-    bool calm;         /* and all has recovered */
-    char failure[512]; /* "" while all holds */
+        bool by_initiator; /* of the IKE SA */
+    } rekeying;            /* the last request for one that was seen while there were */
+    bool calm;             /* and all has recovered */
+    char failure[512];     /* "" while all holds */
 };
 
 /* --- plan.c --- */
