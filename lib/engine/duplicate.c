@@ -4,6 +4,7 @@
  * Not here: an IKE SA's life otherwise (sa_life.c), rekeying (wish.c).
  */
 #include "lib/engine/private.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
@@ -79,7 +80,8 @@ static void follow_child(struct engine *engine, struct ike_sa *sa)
 {
     const struct child_sa *child = TAILQ_FIRST(&sa->children);
 
-    if (sa->leads || sa->wanted_children != 0 || sa->own != NULL || !child_is_guest(sa, child))
+    if (sa->leads || sa->wanted_children != 0 || ikev2_of(sa)->own != NULL ||
+        !child_is_guest(sa, child))
         return;
     sa->connection = child->config->connection;
     link_adopt(engine, sa);

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 
 #include "lib/engine/private.h"
+#include "lib/ikev2/ikev2_sa.h"
+#include "lib/ikev2/mobike_state.h"
 #include "lib/sa/context.h"
-#include "lib/sa/creation.h"
+#include "lib/ikev2/creation.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/movement.h"
-#include "lib/sa/reassembly.h"
+#include "lib/ikev2/reassembly.h"
 #include "lib/sa/sa_table.h"
 #include "lib/sa/step.h"
 #include "lib/sa/timer.h"
@@ -133,7 +135,7 @@ struct results {
 static struct results find_step(struct ike_sa *sa, uint32_t number)
 {
     struct handshake *handshake = sa->handshake;
-    struct creation *creations[] = {sa->own, sa->theirs};
+    struct creation *creations[] = {ikev2_of(sa)->own, ikev2_of(sa)->theirs};
 
     if (handshake != NULL && handshake->step.number == number && handshake->step.awaited > 0)
         return (struct results){&handshake->step, &handshake->public, &handshake->shared,
@@ -144,9 +146,9 @@ static struct results find_step(struct ike_sa *sa, uint32_t number)
             return (struct results){
                 &creation->step, &creation->public, &creation->shared, NULL, creation->child, NULL};
     }
-    if (sa->movement != NULL && sa->movement->step.number == number &&
-        sa->movement->step.awaited > 0)
-        return (struct results){.step = &sa->movement->step};
+    if (ikev2_of(sa)->movement != NULL && ikev2_of(sa)->movement->step.number == number &&
+        ikev2_of(sa)->movement->step.awaited > 0)
+        return (struct results){.step = &ikev2_of(sa)->movement->step};
     return (struct results){0};
 }
 
@@ -178,9 +180,9 @@ static enum status go_on(struct engine *engine, struct ike_sa *sa, const struct 
 {
     struct context *context = &engine->context;
 
-    if (sa->own != NULL && step == &sa->own->step)
+    if (ikev2_of(sa)->own != NULL && step == &ikev2_of(sa)->own->step)
         return create_own_continue(context, sa, reason);
-    if (sa->theirs != NULL && step == &sa->theirs->step)
+    if (ikev2_of(sa)->theirs != NULL && step == &ikev2_of(sa)->theirs->step)
         return create_their_continue(context, sa, reason);
     if (sa->state == IKE_AWAIT_SIGN)
         sa->handshake->initial_contact = link_first_contact(engine, sa);
@@ -212,8 +214,8 @@ void engine_answer(struct engine *engine, struct answer *answer, uint64_t now_ms
     store_answer(&results, answer);
     if (--results.step->awaited > 0)
         return;
-    if (answer->kind == EFFECT_FIND_SOURCE && sa->movement != NULL &&
-        results.step == &sa->movement->step) {
+    if (answer->kind == EFFECT_FIND_SOURCE && ikev2_of(sa)->movement != NULL &&
+        results.step == &ikev2_of(sa)->movement->step) {
         path_source(engine, sa, answer);
         return;
     }

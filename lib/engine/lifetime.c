@@ -8,6 +8,7 @@
  * Not here: the rekeying itself (wish.c), the SA's life otherwise (sa_life.c).
  */
 #include "lib/engine/private.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
@@ -117,7 +118,7 @@ void sa_replace_begin(struct engine *engine, struct ike_sa *sa)
 void sa_replace_finish(struct engine *engine, struct ike_sa *sa)
 {
     if (sa->replaces == 0 || sa->state != IKE_ESTABLISHED || sa->wanted_children != 0 ||
-        sa->own != NULL)
+        ikev2_of(sa)->own != NULL)
         return;
     struct ike_sa *old = sa_table_find(&engine->sas, sa->replaces);
     sa->replaces = 0;

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "lib/engine/private.h"
+#include "lib/ikev2/ikev2.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/child_policy.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
@@ -174,7 +176,7 @@ void link_call(struct engine *engine, struct link *link, const struct child_conf
     struct address to = *remote;
 
     from.port = to.port = 500;
-    struct ike_sa *sa = ike_sa_new(context, link->connection, &from, &to, 0);
+    struct ike_sa *sa = ike_sa_new(context, &ikev2, link->connection, &from, &to, 0);
     if (sa == NULL) {
         link_failed(engine, link, "out of memory");
         return;
@@ -280,7 +282,7 @@ bool link_is_at_work(const struct link *link)
     const struct ike_sa *sa;
 
     TAILQ_FOREACH (sa, &link->sas, of_link)
-        if (sa->handshake != NULL || sa->own != NULL || sa->theirs != NULL ||
+        if (sa->handshake != NULL || ikev2_of(sa)->own != NULL || ikev2_of(sa)->theirs != NULL ||
             ((sa->wanted_children != 0 || sa->packet != NULL) && sa->state == IKE_ESTABLISHED) ||
             sa->inherited)
             return true;
@@ -548,7 +550,7 @@ static void drop_sa(struct changes *changes, struct ike_sa *sa)
     struct engine *engine = changes->engine;
     struct reason unused;
 
-    if (sa->state == IKE_ESTABLISHED && sa->request == NULL)
+    if (sa->state == IKE_ESTABLISHED && ikev2_of(sa)->request == NULL)
         (void)(informational_close(&engine->context, sa, 0, &unused) == STATUS_OK);
     changes->guests_lost = changes->guests_lost || sa_has_guests(sa);
     TAILQ_REMOVE(&sa->link->sas, sa, of_link);

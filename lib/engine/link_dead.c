@@ -9,7 +9,8 @@
  * Not here: how a peer is found dead (liveness.c, sa_life.c).
  */
 #include "lib/engine/private.h"
-#include "lib/sa/creation.h"
+#include "lib/ikev2/creation.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/ike_sa.h"
 
 /* What the SA carried, or was to. */
@@ -21,8 +22,8 @@ static uint64_t children_of(const struct ike_sa *sa)
     TAILQ_FOREACH (child, &sa->children, entry)
         if (!child_is_guest(sa, child))
             places |= child_bit(child->config);
-    if (sa->own != NULL && sa->own->kind == CREATE_CHILD)
-        places |= child_bit(sa->own->config);
+    if (ikev2_of(sa)->own != NULL && ikev2_of(sa)->own->kind == CREATE_CHILD)
+        places |= child_bit(ikev2_of(sa)->own->config);
     return places;
 }
 

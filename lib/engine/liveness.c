@@ -9,6 +9,7 @@
  * link_dead.c).
  */
 #include "lib/engine/private.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
@@ -137,7 +138,7 @@ static void judge(struct engine *engine, struct ike_sa *sa)
     bool unheard = sa->went_out && !sa->came_in && now_ms - sa->heard_ms >= look_ms(sa, BUSY_PART);
     sa->unheard = sa->unheard || unheard;
     sa->busy = sa->went_out || sa->came_in;
-    bool ask = (unheard || now_ms >= question_ms(sa)) && sa->request == NULL;
+    bool ask = (unheard || now_ms >= question_ms(sa)) && ikev2_of(sa)->request == NULL;
     arm(engine, sa);
     if (ask)
         probe(engine, sa);
@@ -307,8 +308,8 @@ void liveness_hint(struct engine *engine, struct ike_sa *sa, const struct ike_me
         return;
     if (sa == NULL)
         hint_of_spi(engine, message);
-    else if (ike_message_is_response(message) && sa->request != NULL &&
-             message->header.message_id == sa->next_request &&
+    else if (ike_message_is_response(message) && ikev2_of(sa)->request != NULL &&
+             message->header.message_id == ikev2_of(sa)->next_request &&
              message_find_notify(message, V2_N_INVALID_IKE_SPI, &notify))
         (void)heed(engine, sa);
 }

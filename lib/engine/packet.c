@@ -9,6 +9,7 @@
 
 #include "lib/engine/private.h"
 #include "lib/ikev2/fragment.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/trace.h"
 #include "lib/policy/match.h"
 #include "lib/sa/context.h"
@@ -60,11 +61,11 @@ static bool is_repeated(struct engine *engine, struct ike_sa *sa, const struct i
 {
     uint64_t this_digest = digest(engine, message);
 
-    if (this_digest == sa->request_digest)
+    if (this_digest == ikev2_of(sa)->request_digest)
         return true;
     if (!fragment_repeats(&engine->context, sa, message))
         return false;
-    sa->request_digest = this_digest;
+    ikev2_of(sa)->request_digest = this_digest;
     return true;
 }
 
@@ -72,7 +73,7 @@ static bool is_repeated(struct engine *engine, struct ike_sa *sa, const struct i
 static void repeat_reply(struct engine *engine, struct ike_sa *sa,
                          const struct ike_message *message)
 {
-    if (sa->reply.size == 0)
+    if (ikev2_of(sa)->reply.size == 0)
         drop(engine, COUNTER_DROP_WINDOW, message, "an old request whose reply is forgotten");
     else if (is_repeated(engine, sa, message))
         message_repeat_response(&engine->context, sa, message);
@@ -185,7 +186,7 @@ static void take_init_request(struct engine *engine, struct ike_message *message
     trace_taken(context, NULL, message);
     enum status status = init_request(context, message, &sa, &group, &reason);
     if (sa != NULL) {
-        sa->request_digest = digest(engine, message);
+        ikev2_of(sa)->request_digest = digest(engine, message);
         ike_sa_timer(context, &sa->expire, context->now_ms + admission_life_ms(engine));
         sa_settle(engine, sa, status, &reason);
     } else if (status == STATUS_REJECT) {
@@ -220,9 +221,9 @@ static bool answers_request(const struct ike_sa *sa, const struct ike_message *m
     struct ike_header request;
     struct reason unused;
 
-    if (sa->request == NULL || message->header.message_id != sa->next_request)
+    if (ikev2_of(sa)->request == NULL || message->header.message_id != ikev2_of(sa)->next_request)
         return false;
-    struct reader reader = reader_of(buffer_slice(&sa->request->octets));
+    struct reader reader = reader_of(buffer_slice(&ikev2_of(sa)->request->octets));
     return ike_header_parse(&request, message_next(&reader), &unused) == STATUS_OK &&
            request.exchange == message->header.exchange;
 }
@@ -238,9 +239,9 @@ static bool in_window(struct engine *engine, struct ike_sa *sa, const struct ike
         drop(engine, COUNTER_DROP_WINDOW, message, "a response to no outstanding request");
         return false;
     }
-    if (id == sa->expected)
+    if (id == ikev2_of(sa)->expected)
         return true;
-    if (id + 1 == sa->expected)
+    if (id + 1 == ikev2_of(sa)->expected)
         repeat_reply(engine, sa, message);
     else
         drop(engine, COUNTER_DROP_WINDOW, message, "a message ID outside the window");
@@ -251,7 +252,7 @@ static bool in_window(struct engine *engine, struct ike_sa *sa, const struct ike
 static enum status answer_unread(struct context *context, struct ike_sa *sa,
                                  const struct ike_message *message, struct reason *reason)
 {
-    if (message->header.exchange == V2_CREATE_CHILD_SA && sa->own != NULL)
+    if (message->header.exchange == V2_CREATE_CHILD_SA && ikev2_of(sa)->own != NULL)
         return create_reply_unread(context, sa, reason);
     if (message->header.exchange == V2_INFORMATIONAL)
         return informational_reply_unread(context, sa, reason);
@@ -292,7 +293,7 @@ static bool is_awaited(struct engine *engine, struct ike_sa *sa, const struct ik
 
     if (!in_window(engine, sa, message))
         return false;
-    if (!ike_message_is_response(message) && sa->theirs != NULL) {
+    if (!ike_message_is_response(message) && ikev2_of(sa)->theirs != NULL) {
         drop(engine, COUNTER_DROP_BUSY, message, "a request of the peer's is being worked on");
         return false;
     }
@@ -315,8 +316,8 @@ static void handle(struct engine *engine, struct ike_sa *sa, const struct exchan
     struct reason reason = {0};
 
     if (!ike_message_is_response(message)) {
-        sa->request_digest = message->digest;
-        sa->serving = message->header.exchange;
+        ikev2_of(sa)->request_digest = message->digest;
+        ikev2_of(sa)->serving = message->header.exchange;
     }
     enum status status = row->handle(&engine->context, sa, message, &reason);
     if (status == STATUS_DROP) {
@@ -348,7 +349,8 @@ static void take_sa_message(struct engine *engine, struct ike_sa *sa, struct ike
     if (status == STATUS_WAIT)
         return; /* no sign of life: once forgotten, the same fragment is taken again */
     /* What was dropped, and waits for its repetition, says nothing new when anybody repeats it. */
-    bool again = !ike_message_is_response(message) && message->digest == sa->request_digest;
+    bool again =
+        !ike_message_is_response(message) && message->digest == ikev2_of(sa)->request_digest;
     if (sealed && !again)
         sa_heard(engine, sa);
     if (sealed && !again && status != STATUS_FAIL)

@@ -16,9 +16,10 @@
 
 #include "lib/engine/private.h"
 #include "lib/ikev2/child.h"
+#include "lib/ikev2/creation.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/policy/narrow.h"
 #include "lib/sa/context.h"
-#include "lib/sa/creation.h"
 #include "lib/sa/ike_sa.h"
 
 #define REFUSED_MAX       16 /* pairs of one connection that are remembered */
@@ -261,7 +262,8 @@ static struct ike_sa *find_carrier(const struct link *link, const struct child_c
 static bool is_asking(const struct ike_sa *sa, const struct child_config *config)
 {
     return sa->packet != NULL ||
-           (sa->own != NULL && sa->own->kind == CREATE_CHILD && sa->own->config == config);
+           (ikev2_of(sa)->own != NULL && ikev2_of(sa)->own->kind == CREATE_CHILD &&
+            ikev2_of(sa)->own->config == config);
 }
 
 void pair_ask(struct engine *engine, struct link *link, const struct kernel_event *event,

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 #include "lib/engine/private.h"
+#include "lib/ikev2/ikev2_sa.h"
+#include "lib/ikev2/mobike_state.h"
 #include "lib/ikev2/trial.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
@@ -23,7 +25,7 @@ bool path_allowed(const struct ike_sa *sa, const struct ike_message *message)
 
     if (same_local && address_equal(&sa->remote, &message->remote))
         return true;
-    if (sa->mobike) /* RFC 4555 section 3.10: a message may try another path */
+    if (ikev2_of(sa)->mobike) /* RFC 4555 section 3.10: a message may try another path */
         return sa->keys.size > 0;
     if (sa->state == IKE_AWAIT_AUTH_REQUEST) /* the float to port 4500 */
         return same_local && (sa->nat_there || address_same_host(&sa->remote, &message->remote));
@@ -35,7 +37,7 @@ static bool may_follow(const struct engine *engine, const struct ike_sa *sa,
 {
     return sa->state == IKE_ESTABLISHED && sa->nat_there && !sa->nat_here &&
            !ike_sa_rests(&engine->context, sa) && remote->family == sa->remote.family &&
-           !address_equal(&sa->remote, remote) && ike_sa_can_move(&engine->sas, sa, remote);
+           !address_equal(&sa->remote, remote) && mobike_can_move(&engine->sas, sa, remote);
 }
 
 /* Only messages of IKE count as sent: nobody tells when ESP last was. */
@@ -53,12 +55,12 @@ void path_keepalive_due(struct engine *engine, struct ike_sa *sa)
 /* Without memory the reply goes to where the SA is then. */
 static void note_asker(struct engine *engine, struct ike_sa *sa, const struct ike_message *message)
 {
-    if (sa->asker == NULL)
-        sa->asker = calloc(1, sizeof(*sa->asker));
-    if (sa->asker == NULL)
+    if (ikev2_of(sa)->asker == NULL)
+        ikev2_of(sa)->asker = calloc(1, sizeof(*ikev2_of(sa)->asker));
+    if (ikev2_of(sa)->asker == NULL)
         count(&engine->context, COUNTER_FAILURES);
     else
-        *sa->asker = (struct asker){.at = message->local, .from = message->remote};
+        *ikev2_of(sa)->asker = (struct asker){.at = message->local, .from = message->remote};
 }
 
 /* IKE_SA_INIT has proven the peer's address; its port is another one behind a NAT.  With IKE_AUTH
@@ -78,10 +80,10 @@ static void float_to(struct engine *engine, struct ike_sa *sa, const struct ike_
 static bool is_other_path(const struct engine *engine, const struct ike_sa *sa,
                           const struct ike_message *message)
 {
-    return sa->state == IKE_ESTABLISHED && sa->mobike && sa->leads && !trial_is_on(sa) &&
+    return sa->state == IKE_ESTABLISHED && ikev2_of(sa)->mobike && sa->leads && !trial_is_on(sa) &&
            ike_message_is_response(message) && address_same_host(&sa->local, &message->local) &&
            !address_same_host(&sa->remote, &message->remote) &&
-           ike_sa_can_move(&engine->sas, sa, &message->remote);
+           mobike_can_move(&engine->sas, sa, &message->remote);
 }
 
 void path_take(struct engine *engine, struct ike_sa *sa, const struct ike_message *message)
@@ -94,7 +96,7 @@ void path_take(struct engine *engine, struct ike_sa *sa, const struct ike_messag
     if (sa->state == IKE_AWAIT_AUTH_REQUEST)
         float_to(engine, sa, message);
     else if ((is_other_path(engine, sa, message) ||
-              (!sa->mobike && may_follow(engine, sa, &message->remote))) &&
+              (!ikev2_of(sa)->mobike && may_follow(engine, sa, &message->remote))) &&
              trial_begin(context, sa, &sa->local, &message->remote, NULL) && !response)
         trial_ask(context, sa);
 }
@@ -117,7 +119,7 @@ void path_mapping(struct engine *engine, const struct kernel_event *event)
 
 static void ask_source(struct engine *engine, struct ike_sa *sa)
 {
-    struct movement *movement = ike_sa_movement(sa);
+    struct mobike_state *movement = mobike_state(sa);
 
     if (movement == NULL) {
         count(&engine->context, COUNTER_FAILURES);
@@ -137,8 +139,10 @@ static void ask_again(struct engine *engine)
     struct ike_sa *sa;
 
     TAILQ_FOREACH (sa, &engine->sas.all, entry)
-        if (sa->state == IKE_ESTABLISHED && sa->request != NULL && sa->request->tries > 0)
-            ike_sa_timer(&engine->context, &sa->request->retransmit, engine->context.now_ms);
+        if (sa->state == IKE_ESTABLISHED && ikev2_of(sa)->request != NULL &&
+            ikev2_of(sa)->request->tries > 0)
+            ike_sa_timer(&engine->context, &ikev2_of(sa)->request->retransmit,
+                         engine->context.now_ms);
 }
 
 void path_addresses(struct engine *engine)
@@ -169,8 +173,8 @@ void path_source(struct engine *engine, struct ike_sa *sa, const struct answer *
     struct address source = answer->source;
     char remote[ADDRESS_TEXT_MAX];
 
-    if (sa->movement->again) {
-        sa->movement->again = false;
+    if (ikev2_of(sa)->movement->again) {
+        ikev2_of(sa)->movement->again = false;
         ask_source(engine, sa);
         return;
     }
@@ -185,10 +189,10 @@ void path_source(struct engine *engine, struct ike_sa *sa, const struct answer *
     trial_change_local(sa, &source);
     if (sa->state == IKE_AWAIT_INIT_REPLY) {
         restart_attempt(engine, sa, &source);
-    } else if (sa->state == IKE_ESTABLISHED && sa->mobike) {
+    } else if (sa->state == IKE_ESTABLISHED && ikev2_of(sa)->mobike) {
         ike_sa_move(context, sa, &source, &sa->remote);
-        sa->update_due = sa->leads;
-        sa->announce_due = !sa->leads;
+        ikev2_of(sa)->update_due = sa->leads;
+        ikev2_of(sa)->announce_due = !sa->leads;
         message_send_again(context, sa);
         sa_wishes(engine, sa);
     } else if (sa->state == IKE_ESTABLISHED && sa->initiator && !sa->delete_asked) {

@@ -4,10 +4,12 @@
  */
 #include "lib/engine/private.h"
 #include "lib/ikev2/child.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike.h"
+#include "lib/ikev2/mobike_state.h"
 #include "lib/ikev2/nat.h"
 #include "lib/sa/context.h"
-#include "lib/sa/creation.h"
+#include "lib/ikev2/creation.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/movement.h"
 #include "lib/sa/sa_table.h"
@@ -151,13 +153,13 @@ void sa_end(struct engine *engine, struct ike_sa *sa)
 
     /* Our rekeying crossed the peer's, which is done: its SA has the children, though ours never
      * was answered. */
-    struct ike_sa *rival = sa->own == NULL || sa->own->rival_ike == 0
+    struct ike_sa *rival = ikev2_of(sa)->own == NULL || ikev2_of(sa)->own->rival_ike == 0
                                ? NULL
-                               : sa_table_find(&engine->sas, sa->own->rival_ike);
+                               : sa_table_find(&engine->sas, ikev2_of(sa)->own->rival_ike);
     if (rival != NULL)
         ike_sa_inherit(context, sa, rival);
-    creation_end(context, sa, &sa->own);
-    creation_end(context, sa, &sa->theirs);
+    creation_end(context, sa, &ikev2_of(sa)->own);
+    creation_end(context, sa, &ikev2_of(sa)->theirs);
     leave_to_sibling(engine, sa);
     while ((child = TAILQ_FIRST(&sa->children)) != NULL)
         child_remove(context, sa, child);
@@ -181,8 +183,8 @@ void sa_end(struct engine *engine, struct ike_sa *sa)
 /* Has the peer made the heir that we asked for, while ours is still computed? */
 static bool heir_is_due(const struct ike_sa *sa)
 {
-    return sa->own != NULL && sa->own->kind == CREATE_REKEY_IKE &&
-           sa->own->state == CREATE_AWAIT_SHARED;
+    return ikev2_of(sa)->own != NULL && ikev2_of(sa)->own->kind == CREATE_REKEY_IKE &&
+           ikev2_of(sa)->own->state == CREATE_AWAIT_SHARED;
 }
 
 void sa_close(struct engine *engine, struct ike_sa *sa)
@@ -192,7 +194,7 @@ void sa_close(struct engine *engine, struct ike_sa *sa)
     sa->delete_asked = true;
     switch ((enum ike_state)sa->state) {
     case IKE_ESTABLISHED:
-        if (sa->request != NULL || heir_is_due(sa))
+        if (ikev2_of(sa)->request != NULL || heir_is_due(sa))
             return; /* sa_settle does it once the window is free, and closes the heir, too */
         release_successors(engine, sa);
         if (informational_close(&engine->context, sa, 0, &reason) != STATUS_OK)
@@ -233,8 +235,8 @@ static void refuse(struct engine *engine, struct ike_sa *sa, const struct reason
 
     report(context, sa, SEVERITY_WARNING, "refused", "%s: answered %s", reason->text,
            v2_notify_name(reason->notify));
-    enum status status =
-        message_respond_notify(context, sa, sa->serving, reason->notify, slice_of(NULL, 0));
+    enum status status = message_respond_notify(context, sa, ikev2_of(sa)->serving, reason->notify,
+                                                slice_of(NULL, 0));
     link_note(engine, sa->link, reason->text);
     if (status == STATUS_OK && attempt)
         sa_refused(engine, sa);
@@ -272,7 +274,7 @@ static void return_to_elder(struct engine *engine, struct ike_sa *sa)
         return;
     report(context, elder, SEVERITY_WARNING, "ike-rekey-undone",
            "the peer has closed the new IKE SA at once: the old one goes on");
-    ike_sa_take_path(elder, sa);
+    mobike_take_path(elder, sa);
     ike_sa_inherit(context, sa, elder);
     elder->inherited = false;
     elder->hasty = true; /* or it is closed, too, and that Delete was lost */
@@ -404,15 +406,15 @@ static uint32_t tries_max(const struct engine *engine, const struct ike_sa *sa)
 static void tell_retransmission(struct engine *engine, struct ike_sa *sa)
 {
     uint32_t max = tries_max(engine, sa);
-    uint64_t wait_ms =
-        heap_due_ms(&engine->timers, &sa->request->retransmit.node) - engine->context.now_ms;
+    uint64_t wait_ms = heap_due_ms(&engine->timers, &ikev2_of(sa)->request->retransmit.node) -
+                       engine->context.now_ms;
     char remote[ADDRESS_TEXT_MAX];
     struct reason reason;
 
     reason_set(&reason, STATUS_OK, 0,
                "no answer from %s to %s: retransmission %u of %u, %s in %llu.%llu s",
-               address_text(&sa->remote, remote), request_name(sa), sa->request->tries, max,
-               sa->request->tries < max ? "the next" : "given up",
+               address_text(&sa->remote, remote), request_name(sa), ikev2_of(sa)->request->tries,
+               max, ikev2_of(sa)->request->tries < max ? "the next" : "given up",
                (unsigned long long)(wait_ms / 1000), (unsigned long long)(wait_ms % 1000 / 100));
     link_progress(engine, sa->link, "%s", reason.text);
     report(&engine->context, sa, SEVERITY_DEBUG, "sent-again", "%s", reason.text);
@@ -437,10 +439,10 @@ static void set_unanswered(const struct ike_sa *sa, struct reason *reason)
                    remote, handshake->refusal.text);
     else if (handshake != NULL && handshake->refusal.text[0] != '\0')
         reason_set(reason, STATUS_CLOSE, 0, "no usable answer after %u tries: %.150s",
-                   sa->request->tries + 1u, handshake->refusal.text);
+                   ikev2_of(sa)->request->tries + 1u, handshake->refusal.text);
     else
         reason_set(reason, STATUS_CLOSE, 0, "no answer from %s to %s after %u tries", remote,
-                   request_name(sa), sa->request->tries + 1u);
+                   request_name(sa), ikev2_of(sa)->request->tries + 1u);
 }
 
 static void retransmit(struct engine *engine, struct ike_sa *sa)
@@ -448,8 +450,8 @@ static void retransmit(struct engine *engine, struct ike_sa *sa)
     struct reason reason = {0};
 
     bool closing = sa->state == IKE_AWAIT_DELETE_REPLY;
-    if (!(closing && sa->request->tries >= DELETE_TRIES) &&
-        !(is_hasty_handshake(sa) && sa->request->tries >= HASTY_TRIES) &&
+    if (!(closing && ikev2_of(sa)->request->tries >= DELETE_TRIES) &&
+        !(is_hasty_handshake(sa) && ikev2_of(sa)->request->tries >= HASTY_TRIES) &&
         message_retransmit(&engine->context, sa)) {
         tell_retransmission(engine, sa);
         return;

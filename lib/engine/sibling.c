@@ -6,7 +6,8 @@
  * A guest is its own connection's in all that is said of it: covered, up, rekeyed, taken down.
  */
 #include "lib/engine/private.h"
-#include "lib/sa/creation.h"
+#include "lib/ikev2/creation.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
 
@@ -173,7 +174,7 @@ static bool rebind_creation(struct creation *creation, const struct rebinding *r
 static bool drop_guest(struct engine *engine, struct ike_sa *sa, struct child_sa *child)
 {
     struct reason unused;
-    bool sent = sa->request == NULL && sa->state == IKE_ESTABLISHED &&
+    bool sent = ikev2_of(sa)->request == NULL && sa->state == IKE_ESTABLISHED &&
                 informational_delete_child(&engine->context, sa, child, &unused) == STATUS_OK;
 
     child_remove(&engine->context, sa, child);
@@ -196,8 +197,8 @@ bool sa_rebind(struct engine *engine, struct ike_sa *sa, const struct connection
         TAILQ_REMOVE(&sa->gone, child, entry);
         child_remove(&engine->context, sa, child);
     }
-    bool whole = rebind_creation(sa->own, &rebinding);
-    whole = rebind_creation(sa->theirs, &rebinding) && whole;
+    bool whole = rebind_creation(ikev2_of(sa)->own, &rebinding);
+    whole = rebind_creation(ikev2_of(sa)->theirs, &rebinding) && whole;
     if (handshake != NULL && handshake->wanted != NULL) {
         handshake->wanted = rebound(handshake->wanted, rebinding.before, connection, all);
         whole = whole && handshake->wanted != NULL;

@@ -2,6 +2,7 @@
  * Looking in: what `show` says of connections, SAs and counters.  Changes nothing.
  */
 #include "lib/engine/private.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
 
@@ -65,7 +66,8 @@ static void view_child(struct child_view *view, const struct child_sa *child, ui
 /* It is asked, and has not answered at once. */
 static uint64_t silent_ms(const struct ike_sa *sa, uint64_t now_ms)
 {
-    bool asked = sa->state == IKE_ESTABLISHED && sa->request != NULL && sa->request->tries > 0;
+    bool asked = sa->state == IKE_ESTABLISHED && ikev2_of(sa)->request != NULL &&
+                 ikev2_of(sa)->request->tries > 0;
 
     return asked ? now_ms - sa->heard_ms : 0;
 }
@@ -99,8 +101,8 @@ void engine_visit_sas(const struct engine *engine, uint64_t now_ms,
             .nat_local = sa->nat_here,
             .nat_remote = sa->nat_there,
             .encap = sa->encap,
-            .mobike = sa->mobike,
-            .fragmentation = sa->fragments,
+            .mobike = ikev2_of(sa)->mobike,
+            .fragmentation = ikev2_of(sa)->fragments,
             .children = children,
         };
         if (sa->remote_id.size > 0) {

@@ -10,11 +10,12 @@
 #include "lib/engine/private.h"
 #include "lib/ikev2/child.h"
 #include "lib/ikev2/create_child.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike.h"
 #include "lib/ikev2/nat.h"
 #include "lib/policy/narrow.h"
 #include "lib/sa/context.h"
-#include "lib/sa/creation.h"
+#include "lib/ikev2/creation.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/movement.h"
 #include "lib/sa/sa_table.h"
@@ -43,8 +44,8 @@ void sa_want_child(struct ike_sa *sa, const struct child_config *wanted)
 void sa_take_wishes(struct ike_sa *sa, const struct ike_sa *from)
 {
     sa->wanted_children |= from->wanted_children;
-    if (from->own != NULL && from->own->kind == CREATE_CHILD)
-        sa_want_child(sa, from->own->config);
+    if (ikev2_of(from)->own != NULL && ikev2_of(from)->own->kind == CREATE_CHILD)
+        sa_want_child(sa, ikev2_of(from)->own->config);
 }
 
 /* The peer knows this child by now: before, it would not find what we want to rekey or delete. */
@@ -157,7 +158,7 @@ void sa_wishes(struct engine *engine, struct ike_sa *sa)
 
     arm_later(engine, sa);
     if (sa->link == NULL || sa->state != IKE_ESTABLISHED || sa->handshake != NULL ||
-        sa->request != NULL || sa->own != NULL || sa->theirs != NULL)
+        ikev2_of(sa)->request != NULL || ikev2_of(sa)->own != NULL || ikev2_of(sa)->theirs != NULL)
         return;
     if (sa->delete_asked) {
         sa_close(engine, sa);
@@ -326,7 +327,8 @@ static void child_rekeyed(struct engine *engine, struct ike_sa *sa, const struct
     bool own_loses = crossed && loses(creation) == creation->ours;
 
     if (creation->ours)
-        creation_note_rival(sa->theirs, creation); /* still at work, it decides when it is done */
+        creation_note_rival(ikev2_of(sa)->theirs,
+                            creation); /* still at work, it decides when it is done */
     if (old != NULL) {
         child_replace(old, made, engine->context.now_ms + REPLACED_MS);
         old->delete_due = old->expired || (own != NULL && !own_loses);
@@ -388,13 +390,15 @@ static void ike_done(struct engine *engine, struct ike_sa *sa, struct creation *
     bool closing = sa->delete_asked && !sa->inherited; /* `down` came in between */
 
     if (creation->ours)
-        creation_note_rival(sa->theirs, creation); /* still at work, it decides when it is done */
+        creation_note_rival(ikev2_of(sa)->theirs,
+                            creation); /* still at work, it decides when it is done */
     creation->heir = NULL;
     link_adopt(engine, made);
     sa_arm_lifetime(engine, made);
     sa_watch(engine, made);
     nat_keepalive(&engine->context, made);
-    if (!creation->ours && own == NULL && sa->own != NULL && sa->own->kind == CREATE_REKEY_IKE) {
+    if (!creation->ours && own == NULL && ikev2_of(sa)->own != NULL &&
+        ikev2_of(sa)->own->kind == CREATE_REKEY_IKE) {
         made->delete_asked = closing;
         made->expecting = true;
         return; /* ours will decide: it has been told (create_responder.c) */
@@ -458,7 +462,7 @@ static void rekey_useless(struct engine *engine, struct ike_sa *sa, struct child
         old->leaves_ms = 0;
         return;
     }
-    child_keep(&engine->context, sa, old);
+    child_keep(&engine->context, old);
     link_rekey_failed(engine, sa->link, creation->why.text);
 }
 
@@ -549,8 +553,8 @@ static void own_failed(struct engine *engine, struct ike_sa *sa, struct creation
     }
     /* Some peers insist on PFS and say so only now. */
     if (creation->error == V2_N_NO_PROPOSAL_CHOSEN && creation->group == GROUP_NONE &&
-        !sa->peer_wants_pfs) {
-        sa->peer_wants_pfs = true;
+        !ikev2_of(sa)->peer_wants_pfs) {
+        ikev2_of(sa)->peer_wants_pfs = true;
         want_again(sa, creation);
         return;
     }
@@ -598,6 +602,6 @@ static void creation_settle(struct engine *engine, struct ike_sa *sa, struct cre
 
 void sa_settle_creations(struct engine *engine, struct ike_sa *sa)
 {
-    creation_settle(engine, sa, &sa->theirs);
-    creation_settle(engine, sa, &sa->own);
+    creation_settle(engine, sa, &ikev2_of(sa)->theirs);
+    creation_settle(engine, sa, &ikev2_of(sa)->own);
 }

@@ -17,6 +17,7 @@
 #include "lib/ikev2/auth.h"
 #include "lib/ikev2/child.h"
 #include "lib/ikev2/exchange.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/mobike.h"
 #include "lib/policy/choose.h"
@@ -167,7 +168,7 @@ enum status auth_respond(struct context *context, struct ike_sa *sa, struct reas
     else if (handshake->child_error != 0)
         v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), handshake->child_error,
                         slice_of(NULL, 0));
-    if (sa->mobike)
+    if (ikev2_of(sa)->mobike)
         mobike_offer(&writer);
     sa->state = IKE_ESTABLISHED;
     return message_finish_response(context, sa, &writer, reason);

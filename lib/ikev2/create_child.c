@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/ikev2/ikev2_sa.h"
+#include "lib/ikev2/mobike_state.h"
 #include "lib/sa/context.h"
-#include "lib/sa/creation.h"
+#include "lib/ikev2/creation.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/movement.h"
 #include "lib/sa/sa_table.h"
@@ -125,10 +127,11 @@ enum status heir_establish(struct context *context, const struct ike_sa *old, st
 
     if (status != STATUS_OK)
         return status;
-    ike_sa_take_path(heir, old); /* it may have moved since the heir was begun */
+    mobike_take_path(heir, old); /* it may have moved since the heir was begun */
     heir->remote_id_type = old->remote_id_type;
-    heir->fragments = old->fragments; /* said in IKE_SA_INIT alone: RFC 7383 section 2.3 */
-    heir->datagram_max = old->datagram_max;
+    ikev2_of(heir)->fragments =
+        ikev2_of(old)->fragments; /* said in IKE_SA_INIT alone: RFC 7383 section 2.3 */
+    ikev2_of(heir)->datagram_max = ikev2_of(old)->datagram_max;
     heir->lone = old->lone;
     heir->settled = old->settled;
     if (!buffer_copy(&heir->remote_id, buffer_slice(&old->remote_id)))

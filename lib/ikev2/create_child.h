@@ -5,7 +5,7 @@
 #define LIB_IKEV2_CREATE_CHILD_H
 
 #include "lib/ikev2/child.h"
-#include "lib/sa/creation.h"
+#include "lib/ikev2/creation.h"
 
 /* A creation in a fresh step; NULL when memory is out. */
 struct creation *creation_new(struct ike_sa *sa, enum creation_kind kind, bool ours);

@@ -16,9 +16,11 @@
 
 #include "lib/ikev2/create_child.h"
 #include "lib/ikev2/exchange.h"
+#include "lib/ikev2/ikev2.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/policy/choose.h"
 #include "lib/sa/context.h"
-#include "lib/sa/creation.h"
+#include "lib/ikev2/creation.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
 #include "lib/sa/step.h"
@@ -32,7 +34,7 @@ static struct child_sa *propose(struct context *context, const struct ike_sa *sa
                                 const struct child_config *config, const struct child_sa *old)
 {
     struct child_sa *child =
-        child_propose(context, sa, config, old == NULL ? sa->own->packet : NULL);
+        child_propose(context, sa, config, old == NULL ? ikev2_of(sa)->own->packet : NULL);
 
     if (child == NULL || old == NULL)
         return child;
@@ -55,14 +57,14 @@ static enum status prepare(struct context *context, struct ike_sa *sa, struct cr
     if (!creation_nonce(context, &creation->nonce_i))
         return STATUS_FAIL;
     if (creation->kind == CREATE_REKEY_IKE) {
-        creation->heir = ike_sa_new(context, sa->connection, &sa->local, &sa->remote, 0);
+        creation->heir = ike_sa_new(context, &ikev2, sa->connection, &sa->local, &sa->remote, 0);
         if (creation->heir == NULL)
             return STATUS_FAIL;
         creation->heir->state = IKE_AWAIT_REKEY;
         creation->group = sa->suite.group;
     } else {
         creation->group = (uint8_t)proposals_first_group(&creation->config->esp, context->crypto);
-        if (creation->group == GROUP_NONE && sa->peer_wants_pfs)
+        if (creation->group == GROUP_NONE && ikev2_of(sa)->peer_wants_pfs)
             creation->group = sa->suite.group;
         creation->child = propose(context, sa, creation->config, old);
         if (creation->child == NULL ||
@@ -78,19 +80,19 @@ enum status create_start(struct context *context, struct ike_sa *sa, enum creati
                          const struct child_config *config, const struct child_sa *old,
                          struct reason *reason)
 {
-    sa->own = creation_new(sa, kind, true);
-    if (sa->own == NULL)
+    ikev2_of(sa)->own = creation_new(sa, kind, true);
+    if (ikev2_of(sa)->own == NULL)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
-    sa->own->config = config;
+    ikev2_of(sa)->own->config = config;
     if (kind == CREATE_CHILD && sa->packet != NULL && sa->packet->config == config) {
-        sa->own->packet = sa->packet; /* what is tried again is asked for without */
+        ikev2_of(sa)->own->packet = sa->packet; /* what is tried again is asked for without */
         sa->packet = NULL;
     }
-    sa->own->old_child = old == NULL ? 0 : old->number;
-    sa->own->state = CREATE_AWAIT_KEY;
-    if (prepare(context, sa, sa->own, old) == STATUS_OK)
+    ikev2_of(sa)->own->old_child = old == NULL ? 0 : old->number;
+    ikev2_of(sa)->own->state = CREATE_AWAIT_KEY;
+    if (prepare(context, sa, ikev2_of(sa)->own, old) == STATUS_OK)
         return STATUS_OK;
-    creation_end(context, sa, &sa->own);
+    creation_end(context, sa, &ikev2_of(sa)->own);
     return step_fault(context, reason);
 }
 
@@ -229,7 +231,7 @@ static void give_up(struct context *context, struct ike_sa *sa, struct creation 
 enum status create_reply_unread(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     message_request_done(context, sa);
-    give_up(context, sa, sa->own, reason);
+    give_up(context, sa, ikev2_of(sa)->own, reason);
     return STATUS_OK;
 }
 
@@ -254,7 +256,7 @@ static bool is_deleted(struct creation *creation)
 enum status create_reply(struct context *context, struct ike_sa *sa,
                          const struct ike_message *message, struct reason *reason)
 {
-    struct creation *creation = sa->own;
+    struct creation *creation = ikev2_of(sa)->own;
     struct slice public = slice_of(NULL, 0);
 
     if (message_find_error(message) != 0)
@@ -302,7 +304,7 @@ static enum status follow_group(struct context *context, struct ike_sa *sa,
 enum status create_reply_error(struct context *context, struct ike_sa *sa,
                                const struct ike_message *message, struct reason *reason)
 {
-    struct creation *creation = sa->own;
+    struct creation *creation = ikev2_of(sa)->own;
     struct v2_notify_body notify;
     uint16_t error = message_find_error(message);
 
@@ -355,7 +357,7 @@ static bool is_pointless(const struct ike_sa *sa, const struct creation *creatio
 
 enum status create_own_continue(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
-    struct creation *creation = sa->own;
+    struct creation *creation = ikev2_of(sa)->own;
     enum creation_state state = creation->state;
 
     if (creation->step.status != STATUS_OK) {

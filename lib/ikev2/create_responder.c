@@ -19,10 +19,12 @@
 
 #include "lib/ikev2/create_child.h"
 #include "lib/ikev2/exchange.h"
+#include "lib/ikev2/ikev2.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/nat.h"
 #include "lib/policy/choose.h"
 #include "lib/sa/context.h"
-#include "lib/sa/creation.h"
+#include "lib/ikev2/creation.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
 #include "lib/sa/step.h"
@@ -50,16 +52,17 @@ static enum status decline_group(struct context *context, struct ike_sa *sa, enu
 static uint16_t collides(const struct ike_sa *sa, enum creation_kind kind,
                          const struct child_sa *old)
 {
-    bool own_ike = sa->own != NULL && sa->own->kind == CREATE_REKEY_IKE;
-    bool own_child = (sa->own != NULL && !own_ike) || ike_sa_deleting(sa) != NULL;
+    bool own_ike = ikev2_of(sa)->own != NULL && ikev2_of(sa)->own->kind == CREATE_REKEY_IKE;
+    bool own_child = (ikev2_of(sa)->own != NULL && !own_ike) || ikev2_deleting(sa) != NULL;
 
     if (sa->state != IKE_ESTABLISHED || sa->delete_asked || sa->inherited || sa->expecting)
         return V2_N_TEMPORARY_FAILURE;
     if (kind == CREATE_REKEY_IKE) /* ours is crossed once: each crossing makes an IKE SA */
-        return own_child || (own_ike && sa->own->rival_ike != 0) ? V2_N_TEMPORARY_FAILURE : 0;
+        return own_child || (own_ike && ikev2_of(sa)->own->rival_ike != 0) ? V2_N_TEMPORARY_FAILURE
+                                                                           : 0;
     if (own_ike)
         return V2_N_TEMPORARY_FAILURE;
-    if (old != NULL && (old == ike_sa_deleting(sa) || old->delete_due || old->replaced))
+    if (old != NULL && (old == ikev2_deleting(sa) || old->delete_due || old->replaced))
         return V2_N_TEMPORARY_FAILURE;
     return 0;
 }
@@ -77,7 +80,7 @@ static uint64_t offered_spi(const struct v2_sa *offer, uint8_t number)
 
 static enum status fail(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
-    creation_end(context, sa, &sa->theirs);
+    creation_end(context, sa, &ikev2_of(sa)->theirs);
     return step_fault(context, reason);
 }
 
@@ -107,14 +110,14 @@ static enum status rekey_ike(struct context *context, struct ike_sa *sa,
         return status == STATUS_REJECT ? decline(context, sa, reason->notify, slice_of(NULL, 0))
                                        : reason_set(reason, STATUS_REJECT, V2_N_INVALID_SYNTAX,
                                                     "a rekeyed IKE SA without an SPI");
-    sa->theirs = creation_new(sa, CREATE_REKEY_IKE, false);
-    if (sa->theirs == NULL)
+    ikev2_of(sa)->theirs = creation_new(sa, CREATE_REKEY_IKE, false);
+    if (ikev2_of(sa)->theirs == NULL)
         return fail(context, sa, reason);
-    struct creation *creation = sa->theirs;
+    struct creation *creation = ikev2_of(sa)->theirs;
     creation->state = CREATE_AWAIT_SHARED;
     creation->group = suite.group;
     creation->proposal = number;
-    creation->heir = ike_sa_new(context, sa->connection, &sa->local, &sa->remote, spi);
+    creation->heir = ike_sa_new(context, &ikev2, sa->connection, &sa->local, &sa->remote, spi);
     if (creation->heir == NULL)
         return fail(context, sa, reason);
     ike_sa_leave_half_open(context, creation->heir);
@@ -133,9 +136,9 @@ static void report_refused(struct context *context, struct ike_sa *sa, const str
 {
     uint32_t now_ms = (uint32_t)context->now_ms;
 
-    if (sa->refused_ms != 0 && now_ms - sa->refused_ms < REFUSALS_MS)
+    if (ikev2_of(sa)->refused_ms != 0 && now_ms - ikev2_of(sa)->refused_ms < REFUSALS_MS)
         return;
-    sa->refused_ms = now_ms;
+    ikev2_of(sa)->refused_ms = now_ms;
     report(context, sa, SEVERITY_WARNING, "child-refused", "%s: answered %s", reason->text,
            v2_notify_name(reason->notify));
 }
@@ -175,12 +178,12 @@ static enum status create_child(struct context *context, struct ike_sa *sa,
                    ? decline_group(context, sa, group)
                    : decline(context, sa, reason->notify, slice_of(NULL, 0));
     }
-    sa->theirs = creation_new(sa, old == NULL ? CREATE_CHILD : CREATE_REKEY_CHILD, false);
-    if (sa->theirs == NULL) {
+    ikev2_of(sa)->theirs = creation_new(sa, old == NULL ? CREATE_CHILD : CREATE_REKEY_CHILD, false);
+    if (ikev2_of(sa)->theirs == NULL) {
         child_free(child);
         return fail(context, sa, reason);
     }
-    struct creation *creation = sa->theirs;
+    struct creation *creation = ikev2_of(sa)->theirs;
     creation->state = CREATE_AWAIT_SHARED;
     creation->group = (uint8_t)group;
     creation->proposal = number;
@@ -227,7 +230,7 @@ enum status create_child_request(struct context *context, struct ike_sa *sa,
                               old);
     /* It may be the one that our own exchange is making, when the answer is still on its way. */
     if (error == 0 && !ike && rekey && old == NULL)
-        error = sa->own != NULL ? V2_N_TEMPORARY_FAILURE : V2_N_CHILD_SA_NOT_FOUND;
+        error = ikev2_of(sa)->own != NULL ? V2_N_TEMPORARY_FAILURE : V2_N_CHILD_SA_NOT_FOUND;
     /* While they are rekeyed, there may be two of each. */
     size_t children_max = (rekey ? 2 : 1) * sa->connection->children_max;
     if (error == 0 && !ike && ike_sa_child_count(sa) >= children_max)
@@ -271,7 +274,7 @@ static enum status respond(struct context *context, struct ike_sa *sa, struct cr
 
 enum status create_their_continue(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
-    struct creation *creation = sa->theirs;
+    struct creation *creation = ikev2_of(sa)->theirs;
     enum status status = creation->step.status;
 
     if (status != STATUS_OK) {
@@ -282,7 +285,7 @@ enum status create_their_continue(struct context *context, struct ike_sa *sa, st
     }
     if (creation->state == CREATE_AWAIT_SHARED && creation->kind != CREATE_REKEY_IKE)
         return creation_install(context, sa, creation, creation->kind == CREATE_REKEY_CHILD);
-    creation_note_rival(sa->own, creation); /* ours decides when it is done */
+    creation_note_rival(ikev2_of(sa)->own, creation); /* ours decides when it is done */
     if (creation->kind == CREATE_REKEY_IKE) {
         secret_take(&creation->heir->handshake->shared, &creation->shared);
         status = heir_establish(context, sa, creation->heir, reason);

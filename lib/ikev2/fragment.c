@@ -3,10 +3,11 @@
  */
 #include "lib/ikev2/fragment.h"
 
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/sealed.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
-#include "lib/sa/reassembly.h"
+#include "lib/ikev2/reassembly.h"
 #include "lib/wire/ikev2.h"
 
 /* What stands before the IKE header in an IP datagram (RFC 7383 appendix B).  The non-ESP marker
@@ -44,12 +45,14 @@ static size_t datagram_max(const struct ike_sa *sa)
 {
     uint32_t configured = sa->connection->fragment_size;
 
-    return sa->datagram_max != 0 && sa->datagram_max < configured ? sa->datagram_max : configured;
+    return ikev2_of(sa)->datagram_max != 0 && ikev2_of(sa)->datagram_max < configured
+               ? ikev2_of(sa)->datagram_max
+               : configured;
 }
 
 size_t fragment_message_max(const struct ike_sa *sa)
 {
-    return sa->fragments ? datagram_max(sa) - around_size(sa) : SIZE_MAX;
+    return ikev2_of(sa)->fragments ? datagram_max(sa) - around_size(sa) : SIZE_MAX;
 }
 
 /* --- Ours --- */
@@ -176,7 +179,7 @@ uint16_t fragment_cut_smaller(struct context *context, struct ike_sa *sa, struct
     struct slice again;
     uint8_t first = V2_NO_NEXT;
 
-    if (!sa->fragments)
+    if (!ikev2_of(sa)->fragments)
         return 0;
     size_t total = recover(context, sa, buffer_slice(datagrams), &header, &first, &text);
     for (size_t i = 0; total > 0 && i < FRAGMENT_STEPS; i++) {
@@ -208,7 +211,7 @@ enum status fragment_check(const struct ike_sa *sa, const struct ike_message *me
 
     if (skf == NULL)
         return STATUS_OK;
-    if (!sa->fragments)
+    if (!ikev2_of(sa)->fragments)
         return reason_set(reason, STATUS_DROP, 0, "a fragment, which both ends did not agree on");
     enum status status = v2_skf_parse(&fragment, skf->body, reason);
     return status != STATUS_OK ? status : reassembly_wants(sa, &message->header, &fragment, reason);
@@ -222,7 +225,7 @@ static void follow_size(struct ike_sa *sa, const struct reassembly *reassembly)
     if (size < FRAGMENT_SIZE_MIN)
         size = FRAGMENT_SIZE_MIN;
     if (!reassembly->response && size < datagram_max(sa))
-        sa->datagram_max = (uint16_t)size;
+        ikev2_of(sa)->datagram_max = (uint16_t)size;
 }
 
 enum status fragment_open(struct context *context, struct ike_sa *sa, struct ike_message *message,
@@ -248,7 +251,7 @@ enum status fragment_open(struct context *context, struct ike_sa *sa, struct ike
     status = reassembly_add(context, sa, &piece, reason);
     if (status != STATUS_OK)
         return status;
-    const struct reassembly *whole = sa->parts[ike_message_is_response(message)];
+    const struct reassembly *whole = ikev2_of(sa)->parts[ike_message_is_response(message)];
     *first = whole->first;
     message->digest = whole->digest;
     if (!reassembly_text(whole, &message->whole))
@@ -266,7 +269,7 @@ bool fragment_repeats(struct context *context, const struct ike_sa *sa,
     struct slice unused_text;
     struct reason unused;
 
-    return skf != NULL && sa->fragments &&
+    return skf != NULL && ikev2_of(sa)->fragments &&
            v2_skf_parse(&fragment, skf->body, &unused) == STATUS_OK && fragment.number == 1 &&
            sealed_open(context, sa, false, message->data, message->size, fragment.sealed,
                        &unused_text, &unused) == STATUS_OK;

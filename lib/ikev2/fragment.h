@@ -7,7 +7,7 @@
  *
  * A cut message is kept as its datagrams, one behind the other: the IKE header says where each
  * ends.
- * Not here: keeping the peer's fragments (lib/sa/reassembly.h).
+ * Not here: keeping the peer's fragments (lib/ikev2/reassembly.h).
  */
 #ifndef LIB_IKEV2_FRAGMENT_H
 #define LIB_IKEV2_FRAGMENT_H

@@ -10,9 +10,10 @@
 #include "lib/ikev2/auth.h"
 #include "lib/ikev2/child.h"
 #include "lib/ikev2/exchange.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike.h"
 #include "lib/sa/context.h"
-#include "lib/sa/creation.h"
+#include "lib/ikev2/creation.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/wire/ikev2.h"
 
@@ -37,14 +38,14 @@ static void child_release_held(struct context *context, struct ike_sa *sa,
         if (child->replaces != old->number)
             continue;
         child_release_outbound(context, sa, child);
-        sa->reply_waits = sa->reply_waits || child->releasing != 0;
+        ikev2_of(sa)->reply_waits = ikev2_of(sa)->reply_waits || child->releasing != 0;
     }
 }
 
 /* The child that we are just making by the peer's answer, and that it deletes already. */
 static struct creation *find_unfinished(const struct ike_sa *sa, uint8_t protocol, uint32_t spi)
 {
-    struct creation *own = sa->own;
+    struct creation *own = ikev2_of(sa)->own;
 
     return own != NULL && own->child != NULL && own->child->spi_out == spi && spi != 0 &&
                    own->child->protocol == protocol &&
@@ -81,16 +82,16 @@ static size_t delete_children(struct context *context, struct ike_sa *sa,
             spis[found++] = unfinished->child->spi_in;
         }
         if (child == NULL && unfinished == NULL)
-            note_unknown(sa->own, spi);
+            note_unknown(ikev2_of(sa)->own, spi);
         if (child == NULL || found == DELETES_MAX)
             continue;
-        if (child != ike_sa_deleting(sa))
+        if (child != ikev2_deleting(sa))
             spis[found++] = child->spi_in;
         child_gone(context, sa, child);
         sa->child_lost = true;
         child_release_held(context, sa, child);
-        if (child == ike_sa_deleting(sa))
-            sa->request->deleting = NULL;
+        if (child == ikev2_deleting(sa))
+            ikev2_of(sa)->request->deleting = 0;
         child_linger(context, sa, child); /* the peer's last packets may come behind its Delete */
     }
     return found;
@@ -181,7 +182,7 @@ enum status informational_request(struct context *context, struct ike_sa *sa,
 enum status informational_reply(struct context *context, struct ike_sa *sa,
                                 const struct ike_message *message, struct reason *reason)
 {
-    struct child_sa *deleting = ike_sa_deleting(sa);
+    struct child_sa *deleting = ikev2_deleting(sa);
 
     message_request_done(context, sa);
     /* RFC 7296 section 2.21.3: fatal at both ends. */
@@ -205,9 +206,10 @@ enum status informational_reply_unread(struct context *context, struct ike_sa *s
 
     report(context, sa, SEVERITY_WARNING, "answer-unusable",
            "the answer to an INFORMATIONAL request cannot be read: %s", reason->text);
-    if (sa->checking || sa->updating) { /* where the two ends are now is not known */
+    if (ikev2_of(sa)->checking ||
+        ikev2_of(sa)->updating) { /* where the two ends are now is not known */
         message_request_done(context, sa);
-        sa->checking = sa->updating = false;
+        ikev2_of(sa)->checking = ikev2_of(sa)->updating = false;
         sa->delete_asked = true;
         return STATUS_OK;
     }
@@ -220,7 +222,7 @@ enum status informational_close(struct context *context, struct ike_sa *sa, uint
     struct v2_writer writer;
     struct child_sa *child;
 
-    creation_end(context, sa, &sa->own);
+    creation_end(context, sa, &ikev2_of(sa)->own);
     message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false);
     if (error != 0)
         v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), error, slice_of(NULL, 0));
@@ -253,7 +255,9 @@ enum status informational_delete_child(struct context *context, struct ike_sa *s
     v2_write_delete(&writer, v2_protocol_of(child->protocol), &child->spi_in, 1);
     child_retire_outbound(context, sa, child);
     enum status status = message_finish_request(context, sa, &writer, reason);
-    if (status == STATUS_OK)
-        sa->request->deleting = child;
+    if (status == STATUS_OK) {
+        ikev2_of(sa)->request->deleting = child->number;
+        child->deleting = true;
+    }
     return status;
 }

@@ -14,6 +14,7 @@
 
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/fragment.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/nat.h"
 #include "lib/policy/choose.h"
@@ -144,7 +145,7 @@ enum status init_reply(struct context *context, struct ike_sa *sa,
         !buffer_copy(&handshake->init_response, slice_of(message->data, message->size)))
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     sa->suite = suite;
-    sa->fragments = fragment_agreed(sa, message);
+    ikev2_of(sa)->fragments = fragment_agreed(sa, message);
     /* RFC 6023 section 3: not without the responder's word. */
     sa->lone = sa->connection->childless &&
                message_find_notify(message, V2_N_CHILDLESS_IKEV2_SUPPORTED, &unused);
@@ -197,7 +198,7 @@ static enum status follow_group(struct context *context, struct ike_sa *sa, stru
     if (sa->handshake->groups_tried >= GROUPS_MAX)
         return reason_set(reason, STATUS_DROP, 0, "INVALID_KE_PAYLOAD too often");
     sa->handshake->groups_tried++;
-    ike_sa_end_request(context, sa);
+    ikev2_end_request(context, sa);
     return ask_key(context, sa, group, reason);
 }
 
@@ -220,7 +221,7 @@ enum status init_reply_notify(struct context *context, struct ike_sa *sa,
     reason_set(&sa->handshake->refusal, STATUS_CLOSE, 0, "the peer answered IKE_SA_INIT with %s%s",
                v2_notify_name(error),
                error == V2_N_NO_PROPOSAL_CHOSEN ? ": compare the `proposals` of both ends" : "");
-    ike_sa_timer_stop(context, &sa->request->retransmit);
+    ike_sa_timer_stop(context, &ikev2_of(sa)->request->retransmit);
     ike_sa_timer(context, &sa->expire, context->now_ms + REFUSED_WAIT_MS);
     return STATUS_OK;
 }

@@ -11,6 +11,8 @@
  */
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/fragment.h"
+#include "lib/ikev2/ikev2.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/nat.h"
 #include "lib/ikev2/trace.h"
 #include "lib/policy/choose.h"
@@ -128,11 +130,12 @@ enum status init_request(struct context *context, const struct ike_message *mess
     status = message_check_ke(&ke, suite.group, reason);
     if (status != STATUS_OK)
         return status;
-    *sa = ike_sa_new(context, connection, &message->local, &message->remote, message->header.spi_i);
+    *sa = ike_sa_new(context, &ikev2, connection, &message->local, &message->remote,
+                     message->header.spi_i);
     if (*sa == NULL)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     (*sa)->suite = suite;
-    (*sa)->fragments = fragment_agreed(*sa, message);
+    ikev2_of(*sa)->fragments = fragment_agreed(*sa, message);
     nat_take(context, *sa, message);
     (*sa)->handshake->init_proposal = number;
     return open_sa(context, *sa, &ke, nonce, message, reason);
@@ -150,9 +153,9 @@ enum status init_respond(struct context *context, struct ike_sa *sa, struct reas
     v2_write_sa(&writer, &answer);
     v2_write_ke(&writer, group_info(sa->suite.group)->wire, buffer_slice(&handshake->public));
     v2_write_nonce(&writer, buffer_slice(&handshake->nonce_r));
-    if (sa->nat_known)
+    if (ikev2_of(sa)->nat_known)
         nat_write_detection(context, sa, &writer, &sa->local, &sa->remote);
-    if (sa->fragments)
+    if (ikev2_of(sa)->fragments)
         fragment_offer(&writer);
     v2_write_notify(&writer, V2_PROTOCOL_IKE, slice_of(NULL, 0), V2_N_CHILDLESS_IKEV2_SUPPORTED,
                     slice_of(NULL, 0));

@@ -6,12 +6,13 @@
 #include <stdlib.h>
 
 #include "lib/ikev2/fragment.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/sealed.h"
 #include "lib/ikev2/trace.h"
 #include "lib/ikev2/trial.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
-#include "lib/sa/reassembly.h"
+#include "lib/ikev2/reassembly.h"
 #include "lib/sa/timer.h"
 
 /* RFC 7296 section 2.1: "several minutes".  No peer that is known to us asks for as long. */
@@ -43,7 +44,7 @@ void message_begin(struct context *context, const struct ike_sa *sa, struct v2_w
         .exchange = exchange,
         .flags =
             (uint8_t)((sa->initiator ? V2_FLAG_INITIATOR : 0) | (response ? V2_FLAG_RESPONSE : 0)),
-        .message_id = response ? sa->expected : sa->next_request,
+        .message_id = response ? ikev2_of(sa)->expected : ikev2_of(sa)->next_request,
     };
 
     v2_message_begin(writer, context->scratch, IKE_MESSAGE_MAX, &header);
@@ -161,7 +162,7 @@ static uint64_t doubled_ms(const struct context *context, uint32_t tries)
 /* RFC 4555 section 3.11: the peer that may move is given the time to find another way. */
 static bool is_awaited_long(const struct ike_sa *sa)
 {
-    return sa->mobike && !sa->leads && sa->connection->remote.family == FAMILY_NONE;
+    return ikev2_of(sa)->mobike && !sa->leads && sa->connection->remote.family == FAMILY_NONE;
 }
 
 /* How long the answer of a peer that stands is awaited: as long as the configured tries take, and
@@ -209,7 +210,7 @@ uint32_t message_tries_max(const struct context *context, const struct ike_sa *s
 /* Is it time to give up? */
 static bool is_over(const struct context *context, const struct ike_sa *sa)
 {
-    const struct request *request = sa->request;
+    const struct request *request = ikev2_of(sa)->request;
 
     if (!is_watched(sa))
         return request->tries >= context->config->daemon.retransmit_tries;
@@ -219,28 +220,28 @@ static bool is_over(const struct context *context, const struct ike_sa *sa)
 /* Half of the wait is fixed, half is chance, so that many SAs do not fall into step. */
 static void arm_retransmit(struct context *context, struct ike_sa *sa)
 {
-    uint64_t wait = wait_ms(context, sa, sa->request->tries);
-    uint64_t end_ms = sa->request->since_ms + patience_ms(context, sa);
+    uint64_t wait = wait_ms(context, sa, ikev2_of(sa)->request->tries);
+    uint64_t end_ms = ikev2_of(sa)->request->since_ms + patience_ms(context, sa);
     uint32_t chance;
 
     context->random(context->random_context, &chance, sizeof(chance));
     uint64_t due_ms = context->now_ms + wait - wait / 8 + chance % (wait / 4 + 1);
     if (is_watched(sa) && due_ms > end_ms)
         due_ms = end_ms > context->now_ms ? end_ms : context->now_ms;
-    ike_sa_timer(context, &sa->request->retransmit, due_ms);
+    ike_sa_timer(context, &ikev2_of(sa)->request->retransmit, due_ms);
 }
 
 enum status message_send_request(struct context *context, struct ike_sa *sa, struct slice bytes)
 {
-    if (sa->request == NULL)
-        sa->request = calloc(1, sizeof(*sa->request));
-    if (sa->request == NULL || !buffer_copy(&sa->request->octets, bytes))
+    if (ikev2_of(sa)->request == NULL)
+        ikev2_of(sa)->request = calloc(1, sizeof(*ikev2_of(sa)->request));
+    if (ikev2_of(sa)->request == NULL || !buffer_copy(&ikev2_of(sa)->request->octets, bytes))
         return STATUS_FAIL;
-    sa->request->sa = sa;
-    sa->request->retransmit.kind = TIMER_RETRANSMIT;
-    sa->request->deleting = NULL;
-    sa->request->tries = 0;
-    sa->request->since_ms = context->now_ms;
+    ikev2_of(sa)->request->sa = sa;
+    ikev2_of(sa)->request->retransmit.kind = TIMER_RETRANSMIT;
+    ikev2_of(sa)->request->deleting = 0;
+    ikev2_of(sa)->request->tries = 0;
+    ikev2_of(sa)->request->since_ms = context->now_ms;
     sa->sent_ms = context->now_ms;
     trace_plain(context, sa, &sa->remote, bytes);
     trial_send(context, sa);
@@ -268,10 +269,10 @@ enum status message_finish_response(struct context *context, struct ike_sa *sa,
 
 void message_send_again(struct context *context, struct ike_sa *sa)
 {
-    if (sa->request == NULL)
+    if (ikev2_of(sa)->request == NULL)
         return;
-    sa->request->tries = 0;
-    sa->request->since_ms = context->now_ms;
+    ikev2_of(sa)->request->tries = 0;
+    ikev2_of(sa)->request->since_ms = context->now_ms;
     sa->sent_ms = context->now_ms;
     trial_send(context, sa);
     arm_retransmit(context, sa);
@@ -279,51 +280,53 @@ void message_send_again(struct context *context, struct ike_sa *sa)
 
 void message_request_done(struct context *context, struct ike_sa *sa)
 {
-    ike_sa_end_request(context, sa);
-    sa->next_request++;
+    ikev2_end_request(context, sa);
+    ikev2_of(sa)->next_request++;
 }
 
 static void reply_left(struct ike_sa *sa)
 {
-    sa->reply_waits = false;
-    free(sa->asker);
-    sa->asker = NULL;
+    ikev2_of(sa)->reply_waits = false;
+    free(ikev2_of(sa)->asker);
+    ikev2_of(sa)->asker = NULL;
 }
 
 static void send_reply(struct context *context, struct ike_sa *sa)
 {
-    const struct asker *asker = sa->asker;
+    const struct asker *asker = ikev2_of(sa)->asker;
 
     sa->sent_ms = context->now_ms;
     message_send_datagrams(context, asker != NULL ? &asker->at : &sa->local,
-                           asker != NULL ? &asker->from : &sa->remote, buffer_slice(&sa->reply));
+                           asker != NULL ? &asker->from : &sa->remote,
+                           buffer_slice(&ikev2_of(sa)->reply));
     reply_left(sa);
 }
 
 enum status message_send_response(struct context *context, struct ike_sa *sa, struct slice bytes)
 {
-    sa->expected++;
-    sa->repeats = 0;
-    if (!buffer_copy(&sa->reply, bytes))
+    ikev2_of(sa)->expected++;
+    ikev2_of(sa)->repeats = 0;
+    if (!buffer_copy(&ikev2_of(sa)->reply, bytes))
         return STATUS_FAIL;
-    sa->replied_ms = context->now_ms;
+    ikev2_of(sa)->replied_ms = context->now_ms;
     trace_plain(context, sa, &sa->remote, bytes);
-    if (!sa->reply_waits)
+    if (!ikev2_of(sa)->reply_waits)
         send_reply(context, sa);
     return STATUS_OK;
 }
 
 void message_release_response(struct context *context, struct ike_sa *sa)
 {
-    if (sa->reply_waits)
+    if (ikev2_of(sa)->reply_waits)
         send_reply(context, sa);
 }
 
 /* Has the request come again as it came first?  Anybody who saw it can send it from elsewhere. */
 static bool asks_again(const struct ike_sa *sa, const struct ike_message *request)
 {
-    return sa->asker == NULL || (address_equal(&sa->asker->from, &request->remote) &&
-                                 address_equal(&sa->asker->at, &request->local));
+    return ikev2_of(sa)->asker == NULL ||
+           (address_equal(&ikev2_of(sa)->asker->from, &request->remote) &&
+            address_equal(&ikev2_of(sa)->asker->at, &request->local));
 }
 
 void message_repeat_response(struct context *context, struct ike_sa *sa,
@@ -332,26 +335,27 @@ void message_repeat_response(struct context *context, struct ike_sa *sa,
     uint32_t now_ms = (uint32_t)context->now_ms;
 
     if (!address_equal(&request->remote, &sa->remote)) {
-        if (sa->elsewhere_ms != 0 && now_ms - sa->elsewhere_ms < ELSEWHERE_MS) {
+        if (ikev2_of(sa)->elsewhere_ms != 0 && now_ms - ikev2_of(sa)->elsewhere_ms < ELSEWHERE_MS) {
             count(context, COUNTER_REPLIES_HELD);
             return;
         }
-        sa->elsewhere_ms = now_ms;
+        ikev2_of(sa)->elsewhere_ms = now_ms;
     }
     count(context, COUNTER_REPLAYED_REPLIES);
-    if (sa->repeats > 0 && sa->repeats % SIZE_TRIES == 0)
-        (void)fragment_cut_smaller(context, sa, &sa->reply);
-    if (sa->repeats <= FRAGMENT_STEPS * SIZE_TRIES)
-        sa->repeats++;
-    if (sa->reply_waits && asks_again(sa, request))
+    if (ikev2_of(sa)->repeats > 0 && ikev2_of(sa)->repeats % SIZE_TRIES == 0)
+        (void)fragment_cut_smaller(context, sa, &ikev2_of(sa)->reply);
+    if (ikev2_of(sa)->repeats <= FRAGMENT_STEPS * SIZE_TRIES)
+        ikev2_of(sa)->repeats++;
+    if (ikev2_of(sa)->reply_waits && asks_again(sa, request))
         reply_left(sa);
-    message_send_datagrams(context, &request->local, &request->remote, buffer_slice(&sa->reply));
+    message_send_datagrams(context, &request->local, &request->remote,
+                           buffer_slice(&ikev2_of(sa)->reply));
 }
 
 void message_forget_reply(const struct context *context, struct ike_sa *sa)
 {
-    if (context->now_ms - sa->replied_ms >= REPLY_KEPT_MS)
-        buffer_free(&sa->reply);
+    if (context->now_ms - ikev2_of(sa)->replied_ms >= REPLY_KEPT_MS)
+        buffer_free(&ikev2_of(sa)->reply);
 }
 
 enum status message_respond_notify(struct context *context, struct ike_sa *sa, uint8_t exchange,
@@ -371,13 +375,13 @@ enum status message_respond_notify(struct context *context, struct ike_sa *sa, u
 /* RFC 7383 section 2.5.2: it may have been too large for the path.  Waits and tries begin anew. */
 static bool try_smaller(struct context *context, struct ike_sa *sa)
 {
-    uint16_t size = fragment_cut_smaller(context, sa, &sa->request->octets);
+    uint16_t size = fragment_cut_smaller(context, sa, &ikev2_of(sa)->request->octets);
 
     if (size == 0)
         return false;
-    sa->datagram_max = size;
-    sa->request->tries = 0;
-    sa->request->since_ms = context->now_ms;
+    ikev2_of(sa)->datagram_max = size;
+    ikev2_of(sa)->request->tries = 0;
+    ikev2_of(sa)->request->since_ms = context->now_ms;
     report(context, sa, SEVERITY_INFO, "fragments-smaller",
            "a large message is not answered: from now on in datagrams of at most %u octets", size);
     return true;
@@ -385,7 +389,7 @@ static bool try_smaller(struct context *context, struct ike_sa *sa)
 
 bool message_retransmit(struct context *context, struct ike_sa *sa)
 {
-    struct request *request = sa->request;
+    struct request *request = ikev2_of(sa)->request;
     bool over = is_over(context, sa);
     bool smaller = (request->tries >= SIZE_TRIES || over) && try_smaller(context, sa);
 

@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/ikev2/ikev2_sa.h"
+#include "lib/ikev2/mobike_state.h"
 #include "lib/ikev2/trial.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
@@ -35,7 +37,7 @@ static void write_empty(struct v2_writer *writer, uint16_t type)
 
 bool mobike_wanted(const struct ike_sa *sa)
 {
-    return sa->connection->mobike && sa->nat_known;
+    return sa->connection->mobike && ikev2_of(sa)->nat_known;
 }
 
 void mobike_offer(struct v2_writer *writer)
@@ -63,7 +65,7 @@ static bool take_address(const struct v2_notify_body *notify, struct address *ad
 static bool take_addresses(struct ike_sa *sa, const struct ike_message *message)
 {
     const struct v2_payload_item *item = NULL;
-    struct movement *movement = ike_sa_movement(sa);
+    struct mobike_state *movement = mobike_state(sa);
     struct v2_notify_body notify;
     struct address address;
     struct reason reason;
@@ -74,7 +76,7 @@ static bool take_addresses(struct ike_sa *sa, const struct ike_message *message)
         return said;
     while ((item = v2_payloads_find(&message->payloads, V2_NOTIFY, item)) != NULL)
         if (v2_notify_parse(&notify, item->body, &reason) == STATUS_OK &&
-            take_address(&notify, &address) && found < MOVEMENT_PEERS_MAX)
+            take_address(&notify, &address) && found < MOBIKE_PEERS_MAX)
             movement->peers[found++] = address;
     if (!said && found == 0)
         return false;
@@ -86,8 +88,9 @@ void mobike_agree(struct context *context, struct ike_sa *sa, const struct ike_m
 {
     struct v2_notify_body unused;
 
-    sa->mobike = mobike_wanted(sa) && message_find_notify(message, V2_N_MOBIKE_SUPPORTED, &unused);
-    if (!sa->mobike)
+    ikev2_of(sa)->mobike =
+        mobike_wanted(sa) && message_find_notify(message, V2_N_MOBIKE_SUPPORTED, &unused);
+    if (!ikev2_of(sa)->mobike)
         return;
     report(context, sa, SEVERITY_DEBUG, "mobike", "both ends can move");
     if (message_find_notify(message, V2_N_ADDITIONAL_IP4_ADDRESS, &unused) ||
@@ -99,29 +102,30 @@ void mobike_agree(struct context *context, struct ike_sa *sa, const struct ike_m
 
 bool mobike_is_due(const struct ike_sa *sa)
 {
-    return sa->check_due || (sa->mobike && (sa->update_due || sa->announce_due));
+    return ikev2_of(sa)->check_due ||
+           (ikev2_of(sa)->mobike && (ikev2_of(sa)->update_due || ikev2_of(sa)->announce_due));
 }
 
 static void write_changes(struct context *context, struct ike_sa *sa, struct v2_writer *writer)
 {
-    if (sa->update_due) {
+    if (ikev2_of(sa)->update_due) {
         write_empty(writer, V2_N_UPDATE_SA_ADDRESSES);
         nat_write_detection(context, sa, writer, &sa->local, &sa->remote);
     }
-    if (sa->announce_due)
+    if (ikev2_of(sa)->announce_due)
         write_empty(writer, V2_N_NO_ADDITIONAL_ADDRESSES);
-    sa->updating = sa->update_due;
-    sa->update_due = sa->announce_due = false;
+    ikev2_of(sa)->updating = ikev2_of(sa)->update_due;
+    ikev2_of(sa)->update_due = ikev2_of(sa)->announce_due = false;
 }
 
 enum status mobike_send(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     struct v2_writer writer;
 
-    if (ike_sa_movement(sa) == NULL)
+    if (mobike_state(sa) == NULL)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false);
-    if (sa->check_due)
+    if (ikev2_of(sa)->check_due)
         trial_write(context, sa, &writer);
     else
         write_changes(context, sa, &writer);
@@ -130,7 +134,7 @@ enum status mobike_send(struct context *context, struct ike_sa *sa, struct reaso
 
 void mobike_ask_mapping(struct context *context, const struct ike_sa *sa, struct v2_writer *writer)
 {
-    if (sa->mobike && sa->leads && sa->nat_here)
+    if (ikev2_of(sa)->mobike && sa->leads && sa->nat_here)
         nat_write_detection(context, sa, writer, &sa->local, &sa->remote);
 }
 
@@ -148,7 +152,7 @@ static void take_finding(struct context *context, struct ike_sa *sa,
  * too many does no harm. */
 static void compare_mapping(struct ike_sa *sa, const struct ike_message *message)
 {
-    struct movement *movement = ike_sa_movement(sa);
+    struct mobike_state *movement = mobike_state(sa);
     struct v2_notify_body notify;
 
     if (movement == NULL || !sa->leads || !sa->nat_here ||
@@ -157,7 +161,7 @@ static void compare_mapping(struct ike_sa *sa, const struct ike_message *message
         return;
     bool same = slice_equal(notify.data, slice_of(movement->seen, sizeof(movement->seen)));
     memcpy(movement->seen, notify.data.data, notify.data.size);
-    sa->update_due = sa->update_due || (!sa->updating && !same);
+    ikev2_of(sa)->update_due = ikev2_of(sa)->update_due || (!ikev2_of(sa)->updating && !same);
 }
 
 enum status mobike_reply(struct context *context, struct ike_sa *sa,
@@ -166,28 +170,30 @@ enum status mobike_reply(struct context *context, struct ike_sa *sa,
     enum status status = trial_reply(context, sa, message, reason);
     struct v2_notify_body notify;
 
-    if (status != STATUS_OK || !sa->mobike)
+    if (status != STATUS_OK || !ikev2_of(sa)->mobike)
         return status;
-    if (sa->updating && sa->update_due) { /* section 3.5: another change came in between */
-        sa->updating = false;
+    if (ikev2_of(sa)->updating &&
+        ikev2_of(sa)->update_due) { /* section 3.5: another change came in between */
+        ikev2_of(sa)->updating = false;
         return STATUS_OK;
     }
-    if (sa->updating && (message_find_notify(message, V2_N_UNACCEPTABLE_ADDRESSES, &notify) ||
-                         message_find_notify(message, V2_N_UNEXPECTED_NAT_DETECTED, &notify))) {
+    if (ikev2_of(sa)->updating &&
+        (message_find_notify(message, V2_N_UNACCEPTABLE_ADDRESSES, &notify) ||
+         message_find_notify(message, V2_N_UNEXPECTED_NAT_DETECTED, &notify))) {
         report(context, sa, SEVERITY_WARNING, "mobike-refused",
                "the peer does not take our new address: %s", v2_notify_name(notify.type));
-        sa->updating = false;
+        ikev2_of(sa)->updating = false;
         sa->delete_asked = true;
         return STATUS_OK;
     }
-    if (sa->updating)
+    if (ikev2_of(sa)->updating)
         take_finding(context, sa, message);
     compare_mapping(sa, message);
-    if (sa->updating && ike_sa_rests(context, sa))
+    if (ikev2_of(sa)->updating && ike_sa_rests(context, sa))
         sa->follow_due = true;
-    else if (sa->updating)
+    else if (ikev2_of(sa)->updating)
         children_follow(context, sa, sa);
-    sa->updating = false;
+    ikev2_of(sa)->updating = false;
     return STATUS_OK;
 }
 
@@ -213,7 +219,7 @@ static bool nat_is_unexpected(const struct ike_message *message)
 static bool is_acceptable(const struct context *context, const struct ike_sa *sa,
                           const struct ike_message *message)
 {
-    return ike_sa_can_move(context->sas, sa, &message->remote) &&
+    return mobike_can_move(context->sas, sa, &message->remote) &&
            (sa->connection->local.family == FAMILY_NONE ||
             address_same_host(&sa->connection->local, &message->local));
 }
@@ -245,7 +251,7 @@ uint16_t mobike_request(struct context *context, struct ike_sa *sa,
     struct v2_notify_body unused;
     bool update = message_find_notify(message, V2_N_UPDATE_SA_ADDRESSES, &unused);
 
-    if (!sa->mobike || sa->state != IKE_ESTABLISHED)
+    if (!ikev2_of(sa)->mobike || sa->state != IKE_ESTABLISHED)
         return 0;
     if (nat_is_unexpected(message))
         return V2_N_UNEXPECTED_NAT_DETECTED;
@@ -257,7 +263,7 @@ uint16_t mobike_request(struct context *context, struct ike_sa *sa,
     /* Section 3.5: the responder's addresses have changed; it cannot move the SA, we can. */
     if (take_addresses(sa, message) && sa->leads &&
         !address_same_host(&sa->remote, &message->remote) &&
-        ike_sa_can_move(context->sas, sa, &message->remote) &&
+        mobike_can_move(context->sas, sa, &message->remote) &&
         trial_begin(context, sa, &message->local, &message->remote, NULL))
         trial_ask(context, sa);
     return 0;
@@ -271,6 +277,6 @@ void mobike_answer(struct context *context, const struct ike_sa *sa,
     if (message_find_notify(message, V2_N_COOKIE2, &notify) && notify.data.size >= COOKIE2_MIN &&
         notify.data.size <= COOKIE2_MAX)
         v2_write_notify(writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_COOKIE2, notify.data);
-    if (sa->mobike && message_find_notify(message, V2_N_NAT_DETECTION_SOURCE_IP, &notify))
+    if (ikev2_of(sa)->mobike && message_find_notify(message, V2_N_NAT_DETECTION_SOURCE_IP, &notify))
         nat_write_detection(context, sa, writer, &message->local, &message->remote);
 }

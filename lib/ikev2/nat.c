@@ -13,7 +13,9 @@
 #include <string.h>
 
 #include "lib/crypto/crypto.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike.h"
+#include "lib/ikev2/mobike_state.h"
 #include "lib/ikev2/trial.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
@@ -110,7 +112,7 @@ void nat_take(struct context *context, struct ike_sa *sa, const struct ike_messa
     const struct ike_header *header = &message->header;
     struct nat_finding finding = nat_detect(context, message, header->spi_i, header->spi_r);
 
-    sa->nat_known = finding.known;
+    ikev2_of(sa)->nat_known = finding.known;
     sa->nat_here = finding.here;
     sa->nat_there = finding.there;
     sa->encap = finding.known && (finding.here || finding.there || sa->nat_pretended);
@@ -169,7 +171,7 @@ void nat_substitute(const struct ike_sa *sa, struct v2_selectors *local,
     if (sa->nat_here)
         substitute(local, &sa->local);
     if (sa->nat_there)
-        substitute(remote, trial_is_on(sa) ? &sa->movement->tried_remote : &sa->remote);
+        substitute(remote, trial_is_on(sa) ? &ikev2_of(sa)->movement->tried_remote : &sa->remote);
 }
 
 static bool overlap(const struct child_sa *a, const struct child_sa *b)

@@ -4,6 +4,7 @@
 #include "lib/ikev2/sealed.h"
 
 #include "lib/crypto/crypto.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/wire/ikev2.h"
@@ -22,7 +23,7 @@ static void fill_iv(struct context *context, struct ike_sa *sa, struct v2_writer
         return;
     }
     struct writer iv_writer = writer_of(iv, encr->iv_size);
-    writer_u64(&iv_writer, ++sa->iv_counter);
+    writer_u64(&iv_writer, ++ikev2_of(sa)->iv_counter);
 }
 
 void sealed_begin(struct context *context, struct ike_sa *sa, struct v2_writer *writer)

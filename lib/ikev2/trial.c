@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#include "lib/ikev2/ikev2_sa.h"
+#include "lib/ikev2/mobike_state.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/movement.h"
@@ -24,19 +26,20 @@
 
 bool trial_is_on(const struct ike_sa *sa)
 {
-    return sa->movement != NULL && sa->movement->tried_remote.family != FAMILY_NONE;
+    return ikev2_of(sa)->movement != NULL &&
+           ikev2_of(sa)->movement->tried_remote.family != FAMILY_NONE;
 }
 
 /* Has the outstanding request gone to the place that is tried, and to no other? */
 static bool is_check(const struct ike_sa *sa)
 {
-    return trial_is_on(sa) && sa->checking && !sa->movement->spoiled;
+    return trial_is_on(sa) && ikev2_of(sa)->checking && !ikev2_of(sa)->movement->spoiled;
 }
 
 bool trial_begin(struct context *context, struct ike_sa *sa, const struct address *local,
                  const struct address *remote, const struct nat_finding *finding)
 {
-    struct movement *movement = ike_sa_movement(sa);
+    struct mobike_state *movement = mobike_state(sa);
     bool same = trial_is_on(sa) && address_equal(&movement->tried_local, local) &&
                 address_equal(&movement->tried_remote, remote);
 
@@ -52,15 +55,15 @@ bool trial_begin(struct context *context, struct ike_sa *sa, const struct addres
     movement->tried_local = *local;
     movement->tried_remote = *remote;
     movement->spoiled = true; /* if a question is on its way, it is another one */
-    sa->check_due = true;
+    ikev2_of(sa)->check_due = true;
     return true;
 }
 
 void trial_ask(struct context *context, struct ike_sa *sa)
 {
-    struct movement *movement = sa->movement;
+    struct mobike_state *movement = ikev2_of(sa)->movement;
 
-    if (sa->request == NULL ||
+    if (ikev2_of(sa)->request == NULL ||
         (movement->asked_ms != 0 && context->now_ms - movement->asked_ms < PAUSE_MS))
         return;
     movement->asked_ms = context->now_ms;
@@ -71,26 +74,26 @@ void trial_ask(struct context *context, struct ike_sa *sa)
 void trial_end(struct ike_sa *sa)
 {
     if (trial_is_on(sa))
-        sa->movement->tried_remote = (struct address){0};
-    sa->check_due = false;
+        ikev2_of(sa)->movement->tried_remote = (struct address){0};
+    ikev2_of(sa)->check_due = false;
 }
 
 void trial_change_local(struct ike_sa *sa, const struct address *local)
 {
     if (trial_is_on(sa))
-        sa->movement->tried_local = *local;
+        ikev2_of(sa)->movement->tried_local = *local;
 }
 
 void trial_write(struct context *context, struct ike_sa *sa, struct v2_writer *writer)
 {
-    struct movement *movement = sa->movement;
+    struct mobike_state *movement = ikev2_of(sa)->movement;
 
     context->random(context->random_context, movement->cookie, sizeof(movement->cookie));
     v2_write_notify(writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_COOKIE2,
                     slice_of(movement->cookie, sizeof(movement->cookie)));
     movement->spoiled = false;
-    sa->checking = true;
-    sa->check_due = false;
+    ikev2_of(sa)->checking = true;
+    ikev2_of(sa)->check_due = false;
 }
 
 /* --- The other addresses of a silent peer --- */
@@ -119,13 +122,13 @@ static bool is_candidate(const struct context *context, const struct ike_sa *sa,
 {
     return remote->family == sa->local.family && !address_same_host(remote, &sa->remote) &&
            !address_same_host(remote, &sa->local) && !is_carried(sa, remote) &&
-           ike_sa_can_move(context->sas, sa, remote);
+           mobike_can_move(context->sas, sa, remote);
 }
 
 /* One after the other; NULL: there is none. */
 static const struct address *next_candidate(const struct context *context, const struct ike_sa *sa)
 {
-    struct movement *movement = sa->movement;
+    struct mobike_state *movement = ikev2_of(sa)->movement;
 
     for (size_t i = 0; movement != NULL && i < movement->peer_count; i++) {
         const struct address *peer = &movement->peers[movement->next_peer++ % movement->peer_count];
@@ -146,15 +149,16 @@ static void ask_candidate(struct context *context, struct ike_sa *sa)
     remote.port = sa->remote.port;
     report(context, sa, SEVERITY_DEBUG, "path-asked", "%s is asked, too: the peer is silent",
            address_text(&remote, text));
-    message_send_datagrams(context, &sa->local, &remote, buffer_slice(&sa->request->octets));
+    message_send_datagrams(context, &sa->local, &remote,
+                           buffer_slice(&ikev2_of(sa)->request->octets));
 }
 
 /* --- Requests --- */
 
 void trial_send(struct context *context, struct ike_sa *sa)
 {
-    struct slice octets = buffer_slice(&sa->request->octets);
-    const struct movement *movement = sa->movement;
+    struct slice octets = buffer_slice(&ikev2_of(sa)->request->octets);
+    const struct mobike_state *movement = ikev2_of(sa)->movement;
 
     if (!is_check(sa))
         message_send_datagrams(context, &sa->local, &sa->remote, octets);
@@ -167,15 +171,16 @@ void trial_send_again(struct context *context, struct ike_sa *sa)
     char tried[ADDRESS_TEXT_MAX];
     char remote[ADDRESS_TEXT_MAX];
 
-    if (is_check(sa) && sa->request->tries > TRIES) {
-        sa->movement->spoiled = true;
+    if (is_check(sa) && ikev2_of(sa)->request->tries > TRIES) {
+        ikev2_of(sa)->movement->spoiled = true;
         report(context, sa, SEVERITY_INFO, "not-moved",
                "no answer from %s, where the peer seems to be: it stays at %s until there is one",
-               address_text(&sa->movement->tried_remote, tried), address_text(&sa->remote, remote));
+               address_text(&ikev2_of(sa)->movement->tried_remote, tried),
+               address_text(&sa->remote, remote));
     }
     trial_send(context, sa);
-    if (sa->mobike && sa->leads && sa->state == IKE_ESTABLISHED && !trial_is_on(sa) &&
-        sa->request->tries >= OTHER_TRIES)
+    if (ikev2_of(sa)->mobike && sa->leads && sa->state == IKE_ESTABLISHED && !trial_is_on(sa) &&
+        ikev2_of(sa)->request->tries >= OTHER_TRIES)
         ask_candidate(context, sa);
 }
 
@@ -184,7 +189,7 @@ void trial_send_again(struct context *context, struct ike_sa *sa)
 /* The address that is left takes its place among the others, and gets its turn again. */
 static void keep_candidate(struct ike_sa *sa)
 {
-    struct movement *movement = sa->movement;
+    struct mobike_state *movement = ikev2_of(sa)->movement;
 
     for (size_t i = 0; i < movement->peer_count; i++)
         if (address_same_host(&movement->peers[i], &movement->tried_remote))
@@ -193,7 +198,7 @@ static void keep_candidate(struct ike_sa *sa)
 
 static void commit(struct context *context, struct ike_sa *sa)
 {
-    struct movement *movement = sa->movement;
+    struct mobike_state *movement = ikev2_of(sa)->movement;
     struct address local = movement->tried_local;
     struct address remote = movement->tried_remote;
     struct nat_finding finding = {
@@ -202,40 +207,41 @@ static void commit(struct context *context, struct ike_sa *sa)
         .there = movement->tried_there,
     };
 
-    if (ike_sa_can_move(context->sas, sa, &remote)) {
+    if (mobike_can_move(context->sas, sa, &remote)) {
         keep_candidate(sa);
         nat_follow(context, sa, &finding, local.port);
         ike_sa_follow(context, sa, &local, &remote);
-        sa->update_due = sa->update_due || (sa->mobike && sa->leads);
+        ikev2_of(sa)->update_due = ikev2_of(sa)->update_due || (ikev2_of(sa)->mobike && sa->leads);
     }
     trial_end(sa);
 }
 
 static bool came_from_tried(const struct ike_sa *sa, const struct ike_message *message)
 {
-    return address_equal(&sa->movement->tried_remote, &message->remote) &&
-           address_equal(&sa->movement->tried_local, &message->local);
+    return address_equal(&ikev2_of(sa)->movement->tried_remote, &message->remote) &&
+           address_equal(&ikev2_of(sa)->movement->tried_local, &message->local);
 }
 
 enum status trial_reply(struct context *context, struct ike_sa *sa,
                         const struct ike_message *message, struct reason *reason)
 {
     bool alone = is_check(sa);
-    bool checking = sa->checking;
+    bool checking = ikev2_of(sa)->checking;
     struct v2_notify_body notify;
 
-    sa->checking = false;
+    ikev2_of(sa)->checking = false;
     if (!trial_is_on(sa) || !checking)
         return STATUS_OK;
     if (!alone) {
-        sa->check_due = sa->check_due || came_from_tried(sa, message);
-        if (!sa->check_due)
+        ikev2_of(sa)->check_due = ikev2_of(sa)->check_due || came_from_tried(sa, message);
+        if (!ikev2_of(sa)->check_due)
             trial_end(sa);
         return STATUS_OK;
     }
     bool returned = message_find_notify(message, V2_N_COOKIE2, &notify);
-    struct slice cookie = slice_of(sa->movement->cookie, sizeof(sa->movement->cookie));
-    if (returned ? !slice_equal(notify.data, cookie) : sa->mobike)
+    struct slice cookie =
+        slice_of(ikev2_of(sa)->movement->cookie, sizeof(ikev2_of(sa)->movement->cookie));
+    if (returned ? !slice_equal(notify.data, cookie) : ikev2_of(sa)->mobike)
         return reason_set(reason, STATUS_CLOSE, 0,
                           "the peer answered from its new address without our COOKIE2");
     if (came_from_tried(sa, message))

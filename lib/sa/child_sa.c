@@ -9,7 +9,6 @@
 #include "lib/policy/overlap.h"
 #include "lib/sa/child_policy.h"
 #include "lib/sa/context.h"
-#include "lib/sa/creation.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
 #include "lib/sa/timer.h"
@@ -69,13 +68,13 @@ bool child_nears_end(const struct context *context, const struct child_sa *child
            left_ms(context, child) <= (last_ms < LAST_MIN_MS ? LAST_MIN_MS : last_ms);
 }
 
-void child_keep(struct context *context, const struct ike_sa *sa, struct child_sa *child)
+void child_keep(struct context *context, struct child_sa *child)
 {
     uint64_t wait_ms = child->config->lifetime_s == 0 ? KEPT_MS : left_ms(context, child) / 2;
     uint32_t chance;
 
     child->replaced = false;
-    if (child == ike_sa_deleting(sa))
+    if (child->deleting)
         return; /* too late: the peer has been told */
     if (!child->out_kernel && child->held == NULL)
         wait_ms = MUTE_MS;
@@ -99,7 +98,7 @@ static void pass_on(struct context *context, struct ike_sa *sa, const struct chi
         replaced = replaced || (old != NULL && other->replaces == old->number);
     }
     if (old != NULL && old->replaced && !replaced)
-        child_keep(context, sa, old);
+        child_keep(context, old);
 }
 
 void child_undo(struct context *context, struct ike_sa *sa, struct child_sa *child)
@@ -432,11 +431,5 @@ void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *c
     sa_table_remove_child(context->sas, child);
     if (sa->handshake != NULL && sa->handshake->child == child)
         sa->handshake->child = NULL;
-    if (sa->own != NULL && sa->own->child == child)
-        sa->own->child = NULL;
-    if (sa->theirs != NULL && sa->theirs->child == child)
-        sa->theirs->child = NULL;
-    if (ike_sa_deleting(sa) == child)
-        sa->request->deleting = NULL;
     child_free(child);
 }

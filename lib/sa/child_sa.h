@@ -63,6 +63,7 @@ struct child_sa {
     bool exact : 1;      /* rekeyed with just the selectors that it has, not all configured ones */
     bool undone : 1;     /* made by an exchange that is not followed: the kernel never had it */
     bool delete_due : 1; /* to be deleted when the window is free */
+    bool deleting : 1;   /* the peer is being told so */
     bool reqid_held : 1; /* its reqid is its own, and the table knows so */
     uint8_t protocol;    /* enum ipsec_protocol */
     uint8_t mode;        /* enum child_mode */
@@ -110,7 +111,7 @@ void child_replace(struct child_sa *old, struct child_sa *made, uint64_t leaves_
 
 /* What was to replace it is gone, or did not suit: it stays, and if it was due to be rekeyed by us,
  * is so later, in half of what is left of its life. */
-void child_keep(struct context *context, const struct ike_sa *sa, struct child_sa *child);
+void child_keep(struct context *context, struct child_sa *child);
 
 /* Is its life nearly over? */
 bool child_nears_end(const struct context *context, const struct child_sa *child);

@@ -7,17 +7,14 @@
 #include <string.h>
 
 #include "lib/sa/context.h"
-#include "lib/sa/creation.h"
 #include "lib/sa/handshake.h"
-#include "lib/sa/reassembly.h"
 #include "lib/sa/sa_table.h"
-#include "lib/sa/step.h"
 #include "lib/sa/timer.h"
 
 #define TOLD_MIN_S 60
 
 /* What grows here grows a hundred thousand times. */
-_Static_assert(sizeof(struct ike_sa) <= 488, "an IKE SA is small");
+_Static_assert(sizeof(struct ike_sa) <= 376, "an IKE SA is small");
 _Static_assert(sizeof(struct child_sa) <= 232, "a child is small");
 
 static const char *const state_names[IKE_STATE_COUNT] = {
@@ -50,11 +47,12 @@ static uint64_t fresh_spi(struct context *context)
     return spi;
 }
 
-struct ike_sa *ike_sa_new(struct context *context, const struct connection *connection,
-                          const struct address *local, const struct address *remote, uint64_t spi_i)
+struct ike_sa *ike_sa_new(struct context *context, const struct protocol *protocol,
+                          const struct connection *connection, const struct address *local,
+                          const struct address *remote, uint64_t spi_i)
 {
     struct sa_table *table = context->sas;
-    struct ike_sa *sa = calloc(1, sizeof(*sa));
+    struct ike_sa *sa = calloc(1, sizeof(*sa) + protocol->state_size);
     struct handshake *handshake = handshake_new(sa);
 
     if (sa == NULL || handshake == NULL) {
@@ -70,6 +68,7 @@ struct ike_sa *ike_sa_new(struct context *context, const struct connection *conn
     sa->handshake = handshake;
     sa->expire.kind = TIMER_EXPIRE;
     sa->number = table->next_number++;
+    sa->protocol = protocol;
     sa->connection = connection;
     sa->local = *local;
     sa->remote = sa->proven = *remote;
@@ -98,8 +97,7 @@ void ike_sa_free(struct context *context, struct ike_sa *sa)
 {
     struct child_sa *child;
 
-    creation_end(context, sa, &sa->own);
-    creation_end(context, sa, &sa->theirs);
+    sa->protocol->end(context, sa);
     TAILQ_CONCAT(&sa->children, &sa->gone, entry);
     while ((child = TAILQ_FIRST(&sa->children)) != NULL) {
         TAILQ_REMOVE(&sa->children, child, entry);
@@ -116,25 +114,9 @@ void ike_sa_free(struct context *context, struct ike_sa *sa)
     sa_table_remove(context->sas, sa);
     handshake_free(sa->handshake);
     buffer_free(&sa->remote_id);
-    ike_sa_end_request(context, sa);
-    free(sa->asker);
-    buffer_free(&sa->reply);
-    reassembly_end(context, sa, false);
-    reassembly_end(context, sa, true);
     secret_free(&sa->keys);
-    free(sa->movement);
     free(sa->packet);
     free(sa);
-}
-
-void ike_sa_end_request(struct context *context, struct ike_sa *sa)
-{
-    if (sa->request == NULL)
-        return;
-    ike_sa_timer_stop(context, &sa->request->retransmit);
-    buffer_free(&sa->request->octets);
-    free(sa->request);
-    sa->request = NULL;
 }
 
 size_t ike_sa_child_count(const struct ike_sa *sa)
@@ -175,15 +157,14 @@ void ike_sa_inherit(struct context *context, struct ike_sa *from, struct ike_sa 
 
     TAILQ_FOREACH (child, &from->children, entry) {
         child->owner = to;
-        child->releasing = 0; /* the kernel's word is for `from`, and its answer alone waits */
+        child->releasing = 0;    /* the kernel's word is for `from`, and its answer alone waits */
+        child->deleting = false; /* still due: `to` asks again */
     }
     children_follow(context, from, to);
     TAILQ_CONCAT(&to->children, &from->children, entry);
     children_linger_in(to, from);
     to->wanted_children |= from->wanted_children;
     from->wanted_children = 0;
-    if (from->request != NULL)
-        from->request->deleting = NULL; /* still due: `to` asks again */
     from->inherited = true;
     to->line_ms = from->line_ms;
     to->reauth_ms = from->reauth_ms;

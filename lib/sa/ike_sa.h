@@ -13,6 +13,7 @@
 #include "lib/sa/child_sa.h"
 #include "lib/sa/handshake.h"
 #include "lib/sa/packet.h"
+#include "lib/sa/protocol.h"
 #include "lib/sa/timer.h"
 
 /* Named after what is awaited. */
@@ -34,30 +35,10 @@ enum ike_state {
 
 const char *ike_state_name(enum ike_state state);
 
-/* A request of ours that is not answered yet. */
-struct request {
-    struct ike_sa *sa; /* whose it is */
-    struct timer retransmit;
-    struct buffer octets;      /* its fragments one behind the other */
-    struct child_sa *deleting; /* the child that its Delete is about */
-    uint64_t since_ms;         /* when it was first sent */
-    uint8_t tries;
-};
-
-/* Where the peer's request that is being worked on came to, and from: there its reply goes, however
- * the SA moves (RFC 7296 section 2.11). */
-struct asker {
-    struct address at;
-    struct address from;
-};
-
 /* Where the seven keys of RFC 7296 section 2.14 lie in ike_sa.keys. */
 enum ike_key { KEY_D, KEY_AI, KEY_AR, KEY_EI, KEY_ER, KEY_PI, KEY_PR, KEY_COUNT };
 
-struct link;       /* the engine's run-time state of a connection */
-struct creation;   /* creation.h */
-struct movement;   /* movement.h */
-struct reassembly; /* reassembly.h */
+struct link; /* the engine's run-time state of a connection */
 
 /* There are many: what is rare, or over with the handshake, stands elsewhere. */
 struct ike_sa {
@@ -70,26 +51,16 @@ struct ike_sa {
     uint64_t spi_i;
     uint64_t spi_r;
     const struct connection *connection; /* a responder's may change in IKE_AUTH */
-    struct handshake *handshake;         /* NULL: over */
+    const struct protocol *protocol;
+    struct handshake *handshake; /* NULL: over */
     struct secret keys;
     struct buffer remote_id;
-
-    /* Messages */
-    struct request *request;     /* NULL: all are answered */
-    struct asker *asker;         /* NULL: nothing is asked of us */
-    struct buffer reply;         /* to the peer's last request, as request.octets */
-    uint64_t request_digest;     /* keyed hash of the peer's last request */
-    struct reassembly *parts[2]; /* of the peer's next request, and of the response to ours */
-    uint64_t iv_counter;
 
     /* Children */
     struct child_sa_list children;
     struct child_sa_list gone; /* deleted; the kernel still receives on them for a moment */
-    struct creation *own;      /* the CREATE_CHILD_SA exchange that we asked for */
-    struct creation *theirs;   /* and the peer */
     uint64_t wanted_children;  /* bits: children (by their place in the connection) to be made */
     uint64_t replaces;         /* our SPI of the IKE SA to close once this one stands; 0: none */
-    struct movement *movement; /* NULL: never moved */
     struct packet *packet;     /* to be named in the next offer of its child; NULL: none */
 
     uint64_t created_ms;
@@ -98,7 +69,6 @@ struct ike_sa {
     uint64_t line_ms;     /* when the first of those was that it is an heir of */
     uint64_t heard_ms;    /* the last authenticated message, or use of an inbound SA */
     uint64_t sent_ms;     /* when a message of ours last left */
-    uint64_t replied_ms;  /* when the reply was made */
     uint64_t followed_ms; /* when it last followed the peer to another address or port */
     uint64_t hinted_ms;   /* when a hint was last heeded, 0: never */
     uint64_t wishes_ms;   /* no exchange of our own before that */
@@ -107,77 +77,55 @@ struct ike_sa {
     struct timer later;     /* wishes put off, deleted children that linger */
     struct timer watch;     /* when the peer may have been silent for too long */
 
-    uint32_t next_request; /* message ID of our next request */
-    uint32_t expected;     /* message ID of the peer's next request */
-    uint32_t elsewhere_ms; /* when the reply was last sent to somewhere else than the peer, ... */
-    uint32_t refused_ms;   /* ... and a child that the peer asked for last reported as refused,
-                            * both modulo 2^32; 0: never */
-    uint32_t steps;        /* how many steps were begun: the number of the last one */
-    uint32_t asked;        /* the kernel is asked what came in under this number, what went out
+    uint32_t steps;      /* how many steps were begun: the number of the last one */
+    uint32_t asked;      /* the kernel is asked what came in under this number, what went out
                             * under the next, ... */
-    uint8_t asked_count;   /* ... and so many answers are missing */
-    uint8_t state;         /* enum ike_state */
-    uint8_t repeats;       /* how often the reply was asked for again */
-    uint8_t serving;       /* exchange of the peer's last request */
+    uint8_t asked_count; /* ... and so many answers are missing */
+    uint8_t state;       /* enum ike_state */
     uint8_t remote_id_type;
-    uint16_t datagram_max; /* what the path seems to carry, 0: what is configured */
     struct suite suite;
     struct address local;
     struct address remote;
     struct address proven; /* where the peer surely was: it was first reached there */
 
-    bool initiator : 1;    /* the original one */
-    bool half_open : 1;    /* counted as such: a responder whose peer is not authenticated */
-    bool delete_asked : 1; /* close it as soon as nothing else is outstanding */
-    bool superseded : 1;   /* a newer one carries the same child */
-    bool inherited : 1;    /* rekeyed: its heir has the children, the Delete is to come */
-    bool expecting : 1;    /* an heir: our own rekeying decides whether it gets the children */
-    bool lone : 1;         /* made without a child (RFC 6023): it may stay without one */
-    bool settled : 1;      /* a lone one: its first child has shown of which connection it is */
-    bool reauth_told : 1;  /* the peer has shortened `reauth_ms`: `expire` is to follow */
-    bool child_lost : 1;   /* the peer has deleted one; the engine has yet to see to it */
-    bool childless : 1;    /* `expire` is armed for an IKE SA without a child */
-    bool rekey_due : 1;    /* the IKE SA's soft lifetime is over */
-    bool probe_due : 1;    /* a liveness check is to be sent */
-    bool hasty : 1;        /* fewer tries will do: somebody says that the peer has forgotten us, or
+    bool initiator : 1;     /* the original one */
+    bool half_open : 1;     /* counted as such: a responder whose peer is not authenticated */
+    bool delete_asked : 1;  /* close it as soon as nothing else is outstanding */
+    bool superseded : 1;    /* a newer one carries the same child */
+    bool inherited : 1;     /* rekeyed: its heir has the children, the Delete is to come */
+    bool expecting : 1;     /* an heir: our own rekeying decides whether it gets the children */
+    bool lone : 1;          /* made without a child (RFC 6023): it may stay without one */
+    bool settled : 1;       /* a lone one: its first child has shown of which connection it is */
+    bool reauth_told : 1;   /* the peer has shortened `reauth_ms`: `expire` is to follow */
+    bool child_lost : 1;    /* the peer has deleted one; the engine has yet to see to it */
+    bool childless : 1;     /* `expire` is armed for an IKE SA without a child */
+    bool rekey_due : 1;     /* the IKE SA's soft lifetime is over */
+    bool probe_due : 1;     /* a liveness check is to be sent */
+    bool hasty : 1;         /* fewer tries will do: somebody says that the peer has forgotten us, or
                             * there are other addresses */
-    bool look_kernel : 1;  /* are the children's SAs there?  Somebody wants to know, ... */
-    bool look_peer : 1;    /* ... and whether the peer is */
-    bool asked_in : 1;     /* what came in, too, when the kernel was last asked */
-    bool came_in : 1;      /* by a child, since the kernel was asked before; the same ... */
-    bool went_out : 1;     /* ... for what we send */
-    bool busy : 1;         /* either of them, when it was last asked */
-    bool unheard : 1;      /* we send, and nothing comes in */
-    bool peer_wants_pfs : 1; /* it refused a child without a key exchange of its own */
-    bool fragments : 1;      /* both ends have agreed on fragments (RFC 7383) */
-    bool encap : 1;          /* ESP goes in UDP, between the ports of `local` and `remote` */
-    bool nat_known : 1;      /* the peer takes part in NAT detection */
-    bool nat_here : 1;       /* we are behind a NAT */
-    bool nat_there : 1;      /* the peer is */
-    bool nat_pretended : 1;  /* the configuration wants the peer to believe that we are */
-    bool leads : 1;          /* we made the first IKE SA of the line, whoever rekeyed it */
-    bool mobike : 1;         /* both ends have agreed on it (RFC 4555) */
-    bool follow_due : 1;     /* it moved again within FOLLOW_MS; the kernel's SAs are to follow */
-    bool update_due : 1;     /* the peer is to learn our new address ... */
-    bool updating : 1;       /* ... and is being told */
-    bool announce_due : 1;   /* the initiator is to learn the responder's */
-    bool reply_waits : 1;    /* our reply leaves when the kernel has what was held */
-    bool check_due : 1;      /* whether the peer is where it is tried (trial.h) ... */
-    bool checking : 1;       /* ... is being asked */
+    bool look_kernel : 1;   /* are the children's SAs there?  Somebody wants to know, ... */
+    bool look_peer : 1;     /* ... and whether the peer is */
+    bool asked_in : 1;      /* what came in, too, when the kernel was last asked */
+    bool came_in : 1;       /* by a child, since the kernel was asked before; the same ... */
+    bool went_out : 1;      /* ... for what we send */
+    bool busy : 1;          /* either of them, when it was last asked */
+    bool unheard : 1;       /* we send, and nothing comes in */
+    bool encap : 1;         /* ESP goes in UDP, between the ports of `local` and `remote` */
+    bool nat_here : 1;      /* we are behind a NAT */
+    bool nat_there : 1;     /* the peer is */
+    bool nat_pretended : 1; /* the configuration wants the peer to believe that we are */
+    bool leads : 1;         /* we made the first IKE SA of the line, whoever rekeyed it */
+    bool follow_due : 1;    /* it moved again within FOLLOW_MS; the kernel's SAs are to follow */
+
+    uint64_t of_protocol[]; /* what its protocol keeps of it (protocol.h) */
 };
 TAILQ_HEAD(ike_sa_list, ike_sa);
 
-/* A new SA with a fresh SPI of ours, in the table.  `spi_i` is the peer's for a responder, 0 for an
+/* A new SA of a protocol with a fresh SPI of ours, in the table.  `spi_i` is the peer's for a responder, 0 for an
  * initiator.  NULL when memory is out. */
-struct ike_sa *ike_sa_new(struct context *context, const struct connection *connection,
-                          const struct address *local, const struct address *remote,
-                          uint64_t spi_i);
-
-/* The child that our outstanding Delete is about. */
-static inline struct child_sa *ike_sa_deleting(const struct ike_sa *sa)
-{
-    return sa->request == NULL ? NULL : sa->request->deleting;
-}
+struct ike_sa *ike_sa_new(struct context *context, const struct protocol *protocol,
+                          const struct connection *connection, const struct address *local,
+                          const struct address *remote, uint64_t spi_i);
 
 /* How many children are listed. */
 size_t ike_sa_child_count(const struct ike_sa *sa);
@@ -203,9 +151,6 @@ void ike_sa_drop_packet(struct ike_sa *sa);
 /* Takes it out of the table and wipes and frees all it owns; kernel state is the caller's matter
  * (child_remove). */
 void ike_sa_free(struct context *context, struct ike_sa *sa);
-
-/* Our request is answered, or is not to be sent any more; harmless when there is none. */
-void ike_sa_end_request(struct context *context, struct ike_sa *sa);
 
 /* It is no longer half-open: an authenticated peer, or the end. */
 void ike_sa_leave_half_open(struct context *context, struct ike_sa *sa);

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 #include "lib/engine/private.h"
-#include "lib/sa/reassembly.h"
+#include "lib/ikev2/ikev2_sa.h"
+#include "lib/ikev2/reassembly.h"
 
 static const uint8_t probe_key[16] = "probe";
 
@@ -44,20 +45,20 @@ static uint64_t sa_digest(const struct heap *timers, const struct ike_sa *sa)
         sa->half_open,
         sa->delete_asked,
         sa->state,
-        sa->own != NULL,
-        sa->theirs != NULL,
+        ikev2_of(sa)->own != NULL,
+        ikev2_of(sa)->theirs != NULL,
         sa->steps,
-        sa->next_request,
-        sa->expected,
-        sa->request_digest,
+        ikev2_of(sa)->next_request,
+        ikev2_of(sa)->expected,
+        ikev2_of(sa)->request_digest,
         sa->remote.port,
         sa->established_ms,
         heap_due_ms(timers, &sa->expire.node),
-        request_digest(timers, sa->request),
-        bytes_digest(&sa->reply),
-        sa->datagram_max,
-        parts_digest(timers, sa->parts[0]),
-        parts_digest(timers, sa->parts[1]),
+        request_digest(timers, ikev2_of(sa)->request),
+        bytes_digest(&ikev2_of(sa)->reply),
+        ikev2_of(sa)->datagram_max,
+        parts_digest(timers, ikev2_of(sa)->parts[0]),
+        parts_digest(timers, ikev2_of(sa)->parts[1]),
         bytes_digest(&sa->remote_id),
         hash_keyed(probe_key, secret_slice(&sa->keys)),
         hash_keyed(probe_key, address_bytes(&sa->remote)),
@@ -154,8 +155,8 @@ static bool is_restless(const struct ike_sa *sa)
 {
     const struct child_sa *child;
 
-    if (sa->state != IKE_ESTABLISHED || sa->own != NULL || sa->theirs != NULL || sa->inherited ||
-        sa->request != NULL || !TAILQ_EMPTY(&sa->gone))
+    if (sa->state != IKE_ESTABLISHED || ikev2_of(sa)->own != NULL || ikev2_of(sa)->theirs != NULL ||
+        sa->inherited || ikev2_of(sa)->request != NULL || !TAILQ_EMPTY(&sa->gone))
         return true;
     TAILQ_FOREACH (child, &sa->children, entry)
         if (child->held != NULL || child->delete_due || child->replaced)

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "lib/engine/private.h"
+#include "lib/ikev2/creation.h"
 #include "lib/ikev2/fragment.h"
 #include "lib/policy/choose.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "test/common/host.h"
 
 static uint8_t message_room[IKE_MESSAGE_MAX];
@@ -210,9 +212,9 @@ static bool build(const struct tap *tap, struct world *world, const struct ike_s
 static bool keep_copy(struct ike_sa *sa, const struct ike_header *header, struct slice bytes)
 {
     bool response = (header->flags & V2_FLAG_RESPONSE) != 0;
-    struct buffer *again = response              ? &sa->reply
-                           : sa->request != NULL ? &sa->request->octets
-                                                 : NULL;
+    struct buffer *again = response                        ? &ikev2_of(sa)->reply
+                           : ikev2_of(sa)->request != NULL ? &ikev2_of(sa)->request->octets
+                                                           : NULL;
 
     if (again != NULL && again->size > 0 && !buffer_copy(again, bytes))
         return false;
@@ -266,7 +268,7 @@ void tap_request(struct tap *tap, const struct ike_sa *sa, uint8_t exchange)
                    .version = 0x20,
                    .exchange = exchange,
                    .flags = sa->initiator ? V2_FLAG_INITIATOR : 0,
-                   .message_id = sa->next_request},
+                   .message_id = ikev2_of(sa)->next_request},
         .sealed = true,
     };
 }

@@ -7,7 +7,7 @@
 #ifndef TEST_COMMON_TAP_H
 #define TEST_COMMON_TAP_H
 
-#include "lib/sa/creation.h"
+#include "lib/ikev2/creation.h"
 #include "lib/wire/ikev2.h"
 #include "test/common/probe.h"
 #include "test/common/world.h"

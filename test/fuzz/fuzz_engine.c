@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/ikev2/creation.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "test/common/host.h"
 #include "test/common/probe.h"
 #include "test/common/tap.h"
@@ -234,7 +236,7 @@ static void request(struct fuzz *fuzz, const struct host *host, struct reader *i
 static void answer_as(struct tap *tap, const struct ike_sa *sa)
 {
     tap->header.flags |= V2_FLAG_RESPONSE;
-    tap->header.message_id = sa->expected;
+    tap->header.message_id = ikev2_of(sa)->expected;
     while (tap->count > 0 && tap->payloads[0].type == V2_NOTIFY)
         tap_remove(tap, 0);
 }
@@ -264,8 +266,8 @@ static void create(struct fuzz *fuzz, const struct host *host, struct reader *in
     fuzz->edit_count = 0;
     (void)(tap_send(&tap, &fuzz->world, sa) == false); /* too large */
     tap_free(&tap);
-    if ((choices & 32) == 0 && sa->request == NULL)
-        sa->next_request++; /* the engine knows nothing of it, and goes on behind it */
+    if ((choices & 32) == 0 && ikev2_of(sa)->request == NULL)
+        ikev2_of(sa)->next_request++; /* the engine knows nothing of it, and goes on behind it */
 }
 
 static void inject(struct fuzz *fuzz, size_t to, struct reader *input)

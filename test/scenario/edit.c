@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/ikev2/ikev2_sa.h"
 #include "test/scenario/scenario.h"
 
 #define BODY_MAX 4096
@@ -297,7 +298,7 @@ bool message_forge(struct script *script, char **words, size_t count)
     tap.sealed = false;
     if (strcmp(words[2], "response") == 0) {
         tap.header.flags |= V2_FLAG_RESPONSE;
-        tap.header.message_id = sa->expected - (sa->expected > 0 ? 1 : 0);
+        tap.header.message_id = ikev2_of(sa)->expected - (ikev2_of(sa)->expected > 0 ? 1 : 0);
     }
     bool whole = fill_message(script, &tap, words + 3, count - 3);
     script->forged_to = world_host_at(&script->world, &sa->remote);

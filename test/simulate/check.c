@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "lib/ikev2/ikev2_sa.h"
 #include "test/simulate/simulate.h"
 
 /* A connection's longest silence: an attempt runs out (5 tries from 500 ms), the longest back-off
@@ -56,7 +57,8 @@ static void check_outbound(struct run *run, const struct host *host, const struc
     const struct ike_sa *sa;
 
     for (sa = probe_first(host->engine); sa != NULL; sa = TAILQ_NEXT(sa, entry))
-        if (ike_sa_own_spi(sa) == effect->ticket.sa && sa->initiator && sa->theirs == NULL &&
+        if (ike_sa_own_spi(sa) == effect->ticket.sa && sa->initiator &&
+            ikev2_of(sa)->theirs == NULL &&
             fake_kernel_find_sa(&peer->kernel, at, install->spi, install->protocol) == NULL)
             run_fail(run, "%s sends by ESP %08x, which %s does not hold", host->name, install->spi,
                      peer->name);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/wire/ikev2.h"
 #include "test/common/tap.h"
 #include "test/simulate/simulate.h"
@@ -203,7 +204,7 @@ static void forge(struct run *run)
         .exchange = (uint8_t)(V2_IKE_AUTH + chance_below(&run->chance, 3)),
         .flags =
             (uint8_t)((sa->initiator ? 0 : V2_FLAG_INITIATOR) | (response ? V2_FLAG_RESPONSE : 0)),
-        .message_id = response ? sa->next_request : sa->expected,
+        .message_id = response ? ikev2_of(sa)->next_request : ikev2_of(sa)->expected,
     };
     v2_message_begin(&writer, octets, sizeof(octets), &header);
     if (chance_hit(&run->chance, 500)) {

@@ -7,7 +7,8 @@
 
 #include "lib/engine/private.h"
 #include "lib/ikev2/fragment.h"
-#include "lib/sa/reassembly.h"
+#include "lib/ikev2/ikev2_sa.h"
+#include "lib/ikev2/reassembly.h"
 #include "test/common/tap.h"
 #include "test/common/world.h"
 #include "test/unit/bytes.h"
@@ -56,7 +57,7 @@ static enum fate keep_parts(void *context, struct flight *flight)
     if (!two->padded) {
         two->padded = true;
         if (two->forced)
-            probe_first(two->a->engine)->fragments = true;
+            ikev2_of(probe_first(two->a->engine))->fragments = true;
         assert_true(tap_open(&tap, &two->world, flight));
         assert_true(tap_insert(&tap, tap.count, V2_VENDOR, false, bytes_fill(7, PADDING)));
         assert_true(tap_close(&tap, &two->world, flight));
@@ -200,7 +201,7 @@ static void strangers_have_half_of_the_room(void **state)
     give_part(&two, 0);
     assert_int_equal(host_counter(two.b, "dropped_fragment_room"), 1);
     assert_int_equal(sas->parts_octets, REASSEMBLY_STRANGE_MAX);
-    assert_null(probe_first(two.b->engine)->parts[0]);
+    assert_null(ikev2_of(probe_first(two.b->engine))->parts[0]);
     sas->parts_octets -= REASSEMBLY_STRANGE_MAX;
     sas->parts_stranger_octets -= REASSEMBLY_STRANGE_MAX;
     for (size_t part = 0; part < PARTS; part++)
@@ -348,9 +349,9 @@ static void what_was_sent_is_cut_smaller(void **state)
     struct context *context = &two.a->engine->context;
     assert_true(buffer_copy(&datagrams, make(&two, sa, body)));
     assert_int_equal(fragment_cut_smaller(context, sa, &datagrams), 1280);
-    sa->datagram_max = 1280;
+    ikev2_of(sa)->datagram_max = 1280;
     assert_int_equal(fragment_cut_smaller(context, sa, &datagrams), 576);
-    sa->datagram_max = 576;
+    ikev2_of(sa)->datagram_max = 576;
     struct buffer same = {0};
     assert_true(buffer_copy(&same, buffer_slice(&datagrams)));
     assert_int_equal(fragment_cut_smaller(context, sa, &datagrams), 0);

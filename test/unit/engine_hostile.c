@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include "lib/engine/private.h"
+#include "lib/ikev2/creation.h"
+#include "lib/ikev2/ikev2.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "test/common/host.h"
 #include "test/common/tap.h"
 #include "test/common/world.h"
@@ -53,7 +56,7 @@ static void send_create(struct two *two, struct ike_sa *sa, enum creation_kind k
     assert_true(tap_send(&tap, &two->world, sa));
     tap_free(&tap);
     world_settle(&two->world);
-    sa->next_request++;
+    ikev2_of(sa)->next_request++;
 }
 
 static void rekeying_one_child_again_and_again(void **state)
@@ -171,10 +174,10 @@ static void a_child_is_deleted_before_its_rekeying_leaves(void **state)
     const struct ike_sa *at_b = probe_first(two.hosts[1]->engine);
     two.world.weather.work_min_ms = two.world.weather.work_max_ms = 1000;
     host_expire(two.hosts[0], TAILQ_FIRST(&at_a->children), false);
-    assert_int_equal(at_a->own->state, CREATE_AWAIT_KEY);
+    assert_int_equal(ikev2_of(at_a)->own->state, CREATE_AWAIT_KEY);
     host_expire(two.hosts[1], TAILQ_FIRST(&at_b->children), true);
     world_run(&two.world, 10000);
-    assert_null(at_a->own);
+    assert_null(ikev2_of(at_a)->own);
     assert_int_equal(ike_sa_child_count(at_a), 0);
     assert_int_equal(ike_sa_child_count(at_b), 0);
     world_free(&two.world);
@@ -197,7 +200,7 @@ static void crossing_one_ike_rekeying_again_and_again(void **state)
     struct ike_sa *at_b = probe_first(two.hosts[1]->engine);
     world_run(&two.world, 80000);
     two.world.hooks = (struct hooks){.packet = lose_b, .context = &two};
-    while (at_a->own == NULL)
+    while (ikev2_of(at_a)->own == NULL)
         world_run(&two.world, 100);
     for (unsigned i = 0; i < 5; i++)
         send_create(&two, at_b, CREATE_REKEY_IKE, NULL);
@@ -215,10 +218,10 @@ static void shutdown_while_an_heir_is_made(void **state)
     two_up(&two);
     const struct ike_sa *at_a = probe_first(two.hosts[0]->engine);
     two.world.weather.work_min_ms = two.world.weather.work_max_ms = 1000;
-    while (at_a->own == NULL)
+    while (ikev2_of(at_a)->own == NULL)
         world_run(&two.world, 100);
-    assert_int_equal(at_a->own->state, CREATE_AWAIT_KEY);
-    assert_ptr_equal(TAILQ_NEXT(at_a, entry), at_a->own->heir);
+    assert_int_equal(ikev2_of(at_a)->own->state, CREATE_AWAIT_KEY);
+    assert_ptr_equal(TAILQ_NEXT(at_a, entry), ikev2_of(at_a)->own->heir);
     uint64_t number = host_shutdown(two.hosts[0]);
     world_run(&two.world, 10000);
     assert_non_null(host_result(two.hosts[0], number));
@@ -235,7 +238,7 @@ static void down_before_our_heir_is_ready(void **state)
     two_up(&two);
     const struct ike_sa *at_a = probe_first(two.hosts[0]->engine);
     two.world.weather.work_min_ms = two.world.weather.work_max_ms = 1000;
-    while (at_a->own == NULL || at_a->own->state != CREATE_AWAIT_SHARED)
+    while (ikev2_of(at_a)->own == NULL || ikev2_of(at_a)->own->state != CREATE_AWAIT_SHARED)
         world_run(&two.world, 100);
     uint64_t number = host_down(two.hosts[0], "ab");
     world_run(&two.world, 20000);
@@ -257,16 +260,16 @@ static void down_while_ike_rekeyings_cross(void **state)
     const struct ike_sa *at_a = probe_first(two.hosts[0]->engine);
     struct ike_sa *at_b = probe_first(two.hosts[1]->engine);
     two.world.hooks = (struct hooks){.packet = lose_b, .context = &two};
-    while (at_a->own == NULL || at_a->own->state != CREATE_AWAIT_REPLY)
+    while (ikev2_of(at_a)->own == NULL || ikev2_of(at_a)->own->state != CREATE_AWAIT_REPLY)
         world_run(&two.world, 100);
     two.world.weather.work_min_ms = two.world.weather.work_max_ms = 100;
     send_create(&two, at_b, CREATE_REKEY_IKE, NULL);
     uint64_t number = host_down(two.hosts[0], "ab");
     world_run(&two.world, 300);
-    assert_true(at_a->own->rival_ike != 0);
+    assert_true(ikev2_of(at_a)->own->rival_ike != 0);
     tap_request(&tap, at_b, V2_CREATE_CHILD_SA);
     tap.header.flags |= V2_FLAG_RESPONSE;
-    tap.header.message_id = at_a->next_request;
+    tap.header.message_id = ikev2_of(at_a)->next_request;
     const uint8_t refusal[] = {0, 0, 0, V2_N_NO_PROPOSAL_CHOSEN};
     assert_true(tap_insert(&tap, 0, V2_NOTIFY, false, slice_of(refusal, sizeof(refusal))));
     assert_true(tap_send(&tap, &two.world, at_b));
@@ -287,14 +290,15 @@ static void a_child_being_deleted_is_inherited(void **state)
     struct engine *engine = two.hosts[0]->engine;
     struct ike_sa *sa = probe_first(engine);
     struct child_sa *child = TAILQ_FIRST(&sa->children);
-    struct ike_sa *heir = ike_sa_new(&engine->context, sa->connection, &sa->local, &sa->remote, 0);
+    struct ike_sa *heir =
+        ike_sa_new(&engine->context, &ikev2, sa->connection, &sa->local, &sa->remote, 0);
     assert_non_null(heir);
     child->delete_due = true;
     sa_wishes(engine, sa);
-    assert_ptr_equal(ike_sa_deleting(sa), child);
+    assert_ptr_equal(ikev2_deleting(sa), child);
     ike_sa_inherit(&engine->context, sa, heir);
     world_run(&two.world, 2000);
-    assert_null(ike_sa_deleting(sa));
+    assert_null(ikev2_deleting(sa));
     assert_true(TAILQ_EMPTY(&sa->gone));
     assert_ptr_equal(TAILQ_FIRST(&heir->children), child);
     assert_true(child->delete_due);

@@ -6,8 +6,8 @@
  * become whole.  A fragment costs the same however many there are.
  * Not here: verification and the window (lib/ikev2, lib/engine).
  */
-#ifndef LIB_SA_REASSEMBLY_H
-#define LIB_SA_REASSEMBLY_H
+#ifndef LIB_IKEV2_REASSEMBLY_H
+#define LIB_IKEV2_REASSEMBLY_H
 
 #include "lib/sa/ike_sa.h"
 #include "lib/wire/ikev2.h"

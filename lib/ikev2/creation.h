@@ -1,8 +1,8 @@
 /*
  * A CREATE_CHILD_SA exchange under way.
  */
-#ifndef LIB_SA_CREATION_H
-#define LIB_SA_CREATION_H
+#ifndef LIB_IKEV2_CREATION_H
+#define LIB_IKEV2_CREATION_H
 
 #include "lib/sa/child_sa.h"
 #include "lib/sa/packet.h"

@@ -1,7 +1,7 @@
 /*
  * CREATE_CHILD_SA exchanges under way: see creation.h.
  */
-#include "lib/sa/creation.h"
+#include "lib/ikev2/creation.h"
 
 #include <stdlib.h>
 

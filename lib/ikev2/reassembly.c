@@ -1,10 +1,11 @@
 /*
  * Waiting for the rest of a message: see reassembly.h.
  */
-#include "lib/sa/reassembly.h"
+#include "lib/ikev2/reassembly.h"
 
 #include <stdlib.h>
 
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
@@ -19,7 +20,7 @@ static bool is_response(const struct ike_header *header)
 /* Those of an earlier message are no obstacle. */
 static struct reassembly *current(const struct ike_sa *sa, const struct ike_header *header)
 {
-    struct reassembly *reassembly = sa->parts[is_response(header)];
+    struct reassembly *reassembly = ikev2_of(sa)->parts[is_response(header)];
 
     return reassembly != NULL && reassembly->message_id == header->message_id ? reassembly : NULL;
 }
@@ -64,11 +65,11 @@ static bool charge(struct context *context, struct reassembly *reassembly, size_
 
 void reassembly_end(struct context *context, struct ike_sa *sa, bool response)
 {
-    struct reassembly *reassembly = sa->parts[response];
+    struct reassembly *reassembly = ikev2_of(sa)->parts[response];
 
     if (reassembly == NULL)
         return;
-    sa->parts[response] = NULL;
+    ikev2_of(sa)->parts[response] = NULL;
     ike_sa_timer_stop(context, &reassembly->timer);
     context->sas->parts_octets -= reassembly->charged;
     if (reassembly->strange)
@@ -106,7 +107,7 @@ static struct reassembly *begin(struct context *context, struct ike_sa *sa,
     reassembly->exchange = piece->header->exchange;
     reassembly->message_id = piece->header->message_id;
     reassembly->total = piece->total;
-    sa->parts[response] = reassembly;
+    ikev2_of(sa)->parts[response] = reassembly;
     ike_sa_timer(context, &reassembly->timer, context->now_ms + REASSEMBLY_MS);
     if (heap_has(&reassembly->timer.node) && charge(context, reassembly, size))
         return reassembly;
