@@ -134,6 +134,13 @@ static void take_sign(struct service *service, struct request *request)
     request->failed = request->answer.status != STATUS_OK;
 }
 
+/* Not one of the service's: it takes its time (names.h). */
+static void take_elsewhere(struct service *service, struct request *request)
+{
+    (void)service;
+    fail(request, "this is not the service's work");
+}
+
 static void take_find_source(struct service *service, struct request *request)
 {
     struct answer *answer = &request->answer;
@@ -391,59 +398,46 @@ static void remove_moved(struct service *service)
 
 /* --- The table of requests --- */
 
+/* clang-format off */
+#define WORKS(X)                                                                          \
+    /* effect         take                 or act              done            refusal */ \
+    X(SIGN,           take_sign,           NULL,               NULL,              ERROR)  \
+    X(FIND_SOURCE,    take_find_source,    NULL,               NULL,              ERROR)  \
+    X(RESOLVE,        take_elsewhere,      NULL,               NULL,              ERROR)  \
+    X(ALLOCATE_SPI,   take_allocate_spi,   NULL,               done_allocate_spi, ERROR)  \
+    X(INSTALL_SA,     take_install_sa,     NULL,               done_install_sa,   ERROR)  \
+    X(QUERY_SA,       take_query_sa,       NULL,               done_query_sa,     DEBUG)  \
+    X(MOVE_SA,        take_move_sa,        NULL,               done_move_sa,      ERROR)  \
+    X(REMOVE_SA,      take_remove_sa,      NULL,               NULL,              DEBUG)  \
+    X(INSTALL_POLICY, take_install_policy, NULL,               NULL,              ERROR)  \
+    X(REMOVE_POLICY,  take_remove_policy,  NULL,               NULL,              DEBUG)  \
+    X(REMOVE_ORPHANS, NULL,                act_remove_orphans, NULL,              ERROR)
+/* clang-format on */
+
+EFFECT_TABLE_WHOLE(WORKS, KEEPER);
+
 static const struct {
-    const char *name;
     void (*take)(struct service *service, struct request *request);
     /* Instead of `take`, for what may need more jobs than there is room for. */
     void (*act)(struct service *service, const struct effect *effect);
     /* After the last of its jobs; NULL: nothing to be put right. */
     void (*done)(struct service *service, struct request *request, const struct kernel_job *job);
-    bool answered;
     enum severity refusal; /* REMOVE may cross with an expiry, which is nobody's fault */
-} rows[] = {
-    [EFFECT_SIGN] = {"sign", take_sign, NULL, NULL, true, SEVERITY_ERROR},
-    [EFFECT_FIND_SOURCE] = {"find a source address", take_find_source, NULL, NULL, true,
-                            SEVERITY_ERROR},
-    [EFFECT_ALLOCATE_SPI] = {"allocate an SPI", take_allocate_spi, NULL, done_allocate_spi, true,
-                             SEVERITY_ERROR},
-    [EFFECT_INSTALL_SA] = {"install an SA", take_install_sa, NULL, done_install_sa, true,
-                           SEVERITY_ERROR},
-    [EFFECT_QUERY_SA] = {"ask about an SA", take_query_sa, NULL, done_query_sa, true,
-                         SEVERITY_DEBUG},
-    [EFFECT_MOVE_SA] = {"move an SA", take_move_sa, NULL, done_move_sa, false, SEVERITY_ERROR},
-    [EFFECT_REMOVE_SA] = {"remove an SA", take_remove_sa, NULL, NULL, false, SEVERITY_DEBUG},
-    [EFFECT_INSTALL_POLICY] = {"install a policy", take_install_policy, NULL, NULL, false,
-                               SEVERITY_ERROR},
-    [EFFECT_REMOVE_POLICY] = {"remove a policy", take_remove_policy, NULL, NULL, false,
-                              SEVERITY_DEBUG},
-    [EFFECT_REMOVE_ORPHANS] = {"remove orphans", NULL, act_remove_orphans, NULL, false,
-                               SEVERITY_ERROR},
+} works[EFFECT_COUNT] = {
+#define WORK(name, take, act, done, refusal) \
+    [EFFECT_##name] = {take, act, done, SEVERITY_##refusal},
+    WORKS(WORK)
+#undef WORK
 };
-
-static const struct name *connection_of(const struct effect *effect)
-{
-    static const struct name none = {""};
-
-    switch (effect->kind) {
-    case EFFECT_SIGN: return &effect->sign.connection;
-    case EFFECT_ALLOCATE_SPI: return &effect->allocate_spi.connection;
-    case EFFECT_INSTALL_SA: return &effect->install_sa.connection;
-    case EFFECT_FIND_SOURCE: return &effect->find_source.connection;
-    case EFFECT_MOVE_SA: return &effect->move_sa.connection;
-    case EFFECT_INSTALL_POLICY:
-    case EFFECT_REMOVE_POLICY: return &effect->policy.connection;
-    case EFFECT_REMOVE_ORPHANS: return &effect->orphans_of;
-    default: return &none;
-    }
-}
 
 static void refuse(struct request *request, const struct reason *reason)
 {
     const struct effect *effect = &request->effect;
     char text[REASON_TEXT_MAX + 64];
 
-    snprintf(text, sizeof(text), "the gate will not %s: %s", rows[effect->kind].name, reason->text);
-    log_connection(rows[effect->kind].refusal, connection_of(effect)->text, text);
+    snprintf(text, sizeof(text), "the gate will not %s: %s", effect_info(effect->kind)->text,
+             reason->text);
+    log_connection(works[effect->kind].refusal, effect_connection(effect)->text, text);
     request->answer.reason = *reason;
     complete(request, STATUS_FAIL);
 }
@@ -488,7 +482,7 @@ static bool has_room(const struct service *service)
 void service_take(struct service *service, struct effect *effect, uint64_t now_ms)
 {
     struct reason reason = {0};
-    bool acts = rows[effect->kind].act != NULL;
+    bool acts = works[effect->kind].act != NULL;
 
     if (!has_room(service) || acts || moves_again(service, effect))
         service_flush(service);
@@ -505,10 +499,10 @@ void service_take(struct service *service, struct effect *effect, uint64_t now_m
         service->taking = false;
     } else if (acts) {
         service->request_count = 0;
-        rows[effect->kind].act(service, effect);
+        works[effect->kind].act(service, effect);
     } else {
         service->taking = true;
-        rows[effect->kind].take(service, request);
+        works[effect->kind].take(service, request);
         service->taking = false;
     }
     *effect = (struct effect){0};
@@ -534,21 +528,21 @@ static void job_done(struct service *service, const struct kernel_job *job)
     struct request *request = &service->requests[job->request];
     const struct effect *effect = &request->effect;
     if (job->error != 0 && !request->failed)
-        complete(request,
-                 reason_set(&request->answer.reason, STATUS_FAIL, 0, "the kernel will not %s: %s",
-                            rows[effect->kind].name, kernel_error_text(job, text, sizeof(text))));
-    if (--request->jobs_left == 0 && rows[effect->kind].done != NULL)
-        rows[effect->kind].done(service, request, job);
+        complete(request, reason_set(&request->answer.reason, STATUS_FAIL, 0,
+                                     "the kernel will not %s: %s", effect_info(effect->kind)->text,
+                                     kernel_error_text(job, text, sizeof(text))));
+    if (--request->jobs_left == 0 && works[effect->kind].done != NULL)
+        works[effect->kind].done(service, request, job);
 }
 
 static void request_done(struct service *service, struct request *request)
 {
     const struct effect *effect = &request->effect;
 
-    if (rows[effect->kind].answered && effect->ticket.sequence != 0)
+    if (effect_info(effect->kind)->answered && effect->ticket.sequence != 0)
         service->hooks.answer(service->hooks.context, &request->answer);
-    else if (request->failed && rows[effect->kind].refusal > SEVERITY_DEBUG)
-        service->hooks.trouble(service->hooks.context, connection_of(effect),
+    else if (request->failed && works[effect->kind].refusal > SEVERITY_DEBUG)
+        service->hooks.trouble(service->hooks.context, effect_connection(effect),
                                request->answer.reason.text);
     if (request->failed && effect->kind == EFFECT_MOVE_SA)
         tell_not_moved(service, request);

@@ -55,7 +55,7 @@ static void leave(struct negotiator *negotiator, int status)
 
 static uint64_t next_number(struct negotiator *negotiator)
 {
-    return SHELL_OWN | ++negotiator->commands;
+    return RUNNER_OWN | ++negotiator->commands;
 }
 
 /* --- Configuration --- */

@@ -87,7 +87,7 @@ static void carry_report(struct runner *runner, struct effect *effect)
 
 static void carry_result(struct runner *runner, struct effect *effect)
 {
-    if ((effect->result.command & SHELL_OWN) != 0)
+    if ((effect->result.command & RUNNER_OWN) != 0)
         runner->own_result(runner->context, &effect->result);
     else if (runner->control != NULL)
         control_result(runner->control, &effect->result);
@@ -95,28 +95,33 @@ static void carry_result(struct runner *runner, struct effect *effect)
 
 static void carry_progress(struct runner *runner, struct effect *effect)
 {
-    if ((effect->progress.command & SHELL_OWN) == 0 && runner->control != NULL)
+    if ((effect->progress.command & RUNNER_OWN) == 0 && runner->control != NULL)
         control_progress(runner->control, &effect->progress);
 }
 
-static void (*const carriers[])(struct runner *runner, struct effect *effect) = {
-    [EFFECT_SEND] = carry_send,
-    [EFFECT_COMPUTE] = carry_compute,
-    [EFFECT_SIGN] = carry_to_keeper,
-    [EFFECT_ALLOCATE_SPI] = carry_to_keeper,
-    [EFFECT_INSTALL_SA] = carry_to_keeper,
-    [EFFECT_FIND_SOURCE] = carry_to_keeper,
-    [EFFECT_MOVE_SA] = carry_to_keeper,
-    [EFFECT_QUERY_SA] = carry_to_keeper,
-    [EFFECT_RESOLVE] = carry_to_keeper,
-    [EFFECT_REMOVE_SA] = carry_to_keeper,
-    [EFFECT_INSTALL_POLICY] = carry_to_keeper,
-    [EFFECT_REMOVE_POLICY] = carry_to_keeper,
-    [EFFECT_REMOVE_ORPHANS] = carry_to_keeper,
-    [EFFECT_REPORT] = carry_report,
-    [EFFECT_RESULT] = carry_result,
-    [EFFECT_PROGRESS] = carry_progress,
+/* The others are the keeper's. */
+#define CARRIERS(X)           \
+    X(SEND, carry_send)       \
+    X(COMPUTE, carry_compute) \
+    X(REPORT, carry_report)   \
+    X(RESULT, carry_result)   \
+    X(PROGRESS, carry_progress)
+
+EFFECT_TABLE_WHOLE(CARRIERS, RUNNER);
+
+static void (*const carriers[EFFECT_COUNT])(struct runner *runner, struct effect *effect) = {
+#define CARRIER(name, carry) [EFFECT_##name] = carry,
+    CARRIERS(CARRIER)
+#undef CARRIER
 };
+
+static void carry_out(struct runner *runner, struct effect *effect)
+{
+    if (carriers[effect->kind] != NULL)
+        carriers[effect->kind](runner, effect);
+    else
+        carry_to_keeper(runner, effect);
+}
 
 /* --- The drain --- */
 
@@ -157,7 +162,7 @@ void runner_drain(struct runner *runner)
         return;
     runner->draining = true;
     while (engine_next_effect(runner->engine, &effect)) {
-        carriers[effect.kind](runner, &effect);
+        carry_out(runner, &effect);
         effect_free(&effect);
     }
     runner->draining = false;

@@ -13,7 +13,7 @@
 #include "iked/process/channel.h"
 
 /* Commands of our own have this bit in their number, the control socket's have not. */
-#define SHELL_OWN (UINT64_C(1) << 63)
+#define RUNNER_OWN (UINT64_C(1) << 63)
 
 struct runner {
     struct engine *engine;

@@ -315,34 +315,35 @@ static void code_orphans(struct coder *coder, struct effect *effect)
     code_name(coder, &effect->orphans_of);
 }
 
-static void (*const effect_codes[])(struct coder *coder, struct effect *effect) = {
-    [EFFECT_SIGN] = code_sign,
-    [EFFECT_ALLOCATE_SPI] = code_allocate_spi,
-    [EFFECT_INSTALL_SA] = code_install_sa,
-    [EFFECT_FIND_SOURCE] = code_find_source,
-    [EFFECT_MOVE_SA] = code_move_sa,
-    [EFFECT_QUERY_SA] = code_query_sa,
-    [EFFECT_RESOLVE] = code_resolve,
-    [EFFECT_REMOVE_SA] = code_remove_sa,
-    [EFFECT_INSTALL_POLICY] = code_policy,
-    [EFFECT_REMOVE_POLICY] = code_policy,
-    [EFFECT_REMOVE_ORPHANS] = code_orphans,
-};
-#define EFFECT_CODES (sizeof(effect_codes) / sizeof(effect_codes[0]))
+#define CODES(X)                       \
+    X(SIGN, code_sign)                 \
+    X(ALLOCATE_SPI, code_allocate_spi) \
+    X(INSTALL_SA, code_install_sa)     \
+    X(FIND_SOURCE, code_find_source)   \
+    X(MOVE_SA, code_move_sa)           \
+    X(QUERY_SA, code_query_sa)         \
+    X(RESOLVE, code_resolve)           \
+    X(REMOVE_SA, code_remove_sa)       \
+    X(INSTALL_POLICY, code_policy)     \
+    X(REMOVE_POLICY, code_policy)      \
+    X(REMOVE_ORPHANS, code_orphans)
 
-bool ipc_carries(enum effect_kind kind)
-{
-    return (size_t)kind < EFFECT_CODES && effect_codes[kind] != NULL;
-}
+EFFECT_TABLE_WHOLE(CODES, KEEPER);
+
+static void (*const effect_codes[EFFECT_COUNT])(struct coder *coder, struct effect *effect) = {
+#define CODE(name, code) [EFFECT_##name] = code,
+    CODES(CODE)
+#undef CODE
+};
 
 static void code_effect(struct coder *coder, struct ipc_message *message)
 {
     struct effect *effect = &message->effect;
     uint8_t kind = (uint8_t)effect->kind;
 
-    code_enum(coder, &kind, 1, EFFECT_CODES);
+    code_enum(coder, &kind, 1, EFFECT_COUNT);
     code_ticket(coder, &effect->ticket);
-    if (coder->failed || !ipc_carries(kind)) {
+    if (coder->failed || effect_codes[kind] == NULL) {
         coder->failed = true;
         return;
     }
@@ -388,7 +389,9 @@ static void code_answer(struct coder *coder, struct ipc_message *message)
     uint8_t kind = (uint8_t)answer->kind;
     uint8_t status = (uint8_t)answer->status;
 
-    code_enum(coder, &kind, EFFECT_SIGN, EFFECT_RESOLVE + 1);
+    code_enum(coder, &kind, 1, EFFECT_COUNT);
+    if (coder->failed || effect_codes[kind] == NULL || !effect_info(kind)->answered)
+        coder->failed = true;
     code_enum(coder, &status, STATUS_OK, STATUS_FAIL + 1);
     answer->kind = kind;
     answer->status = status;

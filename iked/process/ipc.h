@@ -131,9 +131,6 @@ void ipc_message_free(struct ipc_message *message);
 /* "effect", "config-end", ... for logs. */
 const char *ipc_kind_name(enum ipc_kind kind);
 
-/* True for effects that go to the keeper. */
-bool ipc_carries(enum effect_kind kind);
-
 /* Puts `text` into a message's field of `size`, cut. */
 void ipc_text(char *to, size_t size, const char *text);
 

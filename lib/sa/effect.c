@@ -3,6 +3,7 @@
  */
 #include "lib/sa/effect.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,38 @@ struct effect_queue {
     uint64_t lost;
 };
 
+/* --- The list --- */
+
+#define OF(member) offsetof(struct effect, member)
+#define OF_NONE    0
+#define ANSWERED   true
+#define NO_ANSWER  false
+
+static const struct effect_info infos[EFFECT_COUNT] = {
+#define EFFECT_INFO(number, name, carrier, answered, text, connection) \
+    [number] = {text, EFFECT_BY_##carrier, answered, connection},
+    EFFECTS(EFFECT_INFO)
+#undef EFFECT_INFO
+};
+
+const struct effect_info *effect_info(unsigned kind)
+{
+    return kind > 0 && kind < EFFECT_COUNT ? &infos[kind] : NULL;
+}
+
+const struct name *effect_connection(const struct effect *effect)
+{
+    static const struct name none = {""};
+    size_t at = infos[effect->kind].connection_at;
+
+    return at != 0 ? (const struct name *)((const char *)effect + at) : &none;
+}
+
+/* --- What they own --- */
+
+/* Each effect is named here, so that one that is new is thought of. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wswitch"
 void effect_free(struct effect *effect)
 {
     switch (effect->kind) {
@@ -50,6 +83,7 @@ void effect_free(struct effect *effect)
     case EFFECT_PROGRESS: break;
     }
 }
+#pragma GCC diagnostic pop
 
 void answer_free(struct answer *answer)
 {
@@ -57,6 +91,8 @@ void answer_free(struct answer *answer)
     secret_free(&answer->shared);
     buffer_free(&answer->auth);
 }
+
+/* --- The queue --- */
 
 struct effect_queue *effect_queue_new(void)
 {
@@ -118,6 +154,8 @@ uint64_t effect_queue_lost(const struct effect_queue *queue)
 {
     return queue->lost;
 }
+
+/* --- Carrying out --- */
 
 static void answer_begin(struct answer *answer, const struct effect *effect)
 {

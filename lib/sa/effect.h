@@ -4,7 +4,8 @@
  * Exchanges append effects to a queue; whoever owns the engine takes them out, carries them out in
  * order, and hands the results back as answers, matched by ticket.  An effect is a value: it holds
  * copies, no pointers into any SA.
- * Not here: carrying anything out (iked, the simulation), the gate's rules (iked/keeper).
+ * Not here: the list of them (effect_list.h), carrying anything out (iked, the simulation), the
+ * gate's rules (iked/keeper).
  */
 #ifndef LIB_SA_EFFECT_H
 #define LIB_SA_EFFECT_H
@@ -14,31 +15,13 @@
 #include "lib/base/secret.h"
 #include "lib/crypto/suite.h"
 #include "lib/policy/config.h"
+#include "lib/sa/effect_list.h"
 
 /* Names an effect that will be answered: the IKE SA by its number in this engine, and a sequence
  * within it.  sequence 0: no answer is expected. */
 struct ticket {
     uint64_t sa;
     uint32_t sequence;
-};
-
-enum effect_kind {
-    EFFECT_SEND = 1,       /* no answer */
-    EFFECT_COMPUTE,        /* key exchange; answered */
-    EFFECT_SIGN,           /* the vault's work; answered */
-    EFFECT_ALLOCATE_SPI,   /* answered */
-    EFFECT_INSTALL_SA,     /* answered */
-    EFFECT_FIND_SOURCE,    /* answered */
-    EFFECT_QUERY_SA,       /* answered */
-    EFFECT_RESOLVE,        /* answered, in its own time; ticket.sa is 0 */
-    EFFECT_MOVE_SA,        /* no answer; a failure comes as a hard KERNEL_EXPIRE of that SA */
-    EFFECT_REMOVE_SA,      /* no answer */
-    EFFECT_INSTALL_POLICY, /* no answer; a failure comes as a REPORT */
-    EFFECT_REMOVE_POLICY,  /* no answer */
-    EFFECT_REMOVE_ORPHANS, /* no answer */
-    EFFECT_REPORT,         /* no answer */
-    EFFECT_RESULT,         /* a command's outcome; no answer */
-    EFFECT_PROGRESS,       /* what a command that waits has come to; no answer */
 };
 
 struct name {
@@ -221,6 +204,20 @@ struct effect {
         struct effect_progress progress;
     };
 };
+
+/* A row of effect_list.h. */
+struct effect_info {
+    const char *text; /* "install an SA" */
+    enum effect_carrier carrier;
+    bool answered;
+    size_t connection_at; /* in struct effect; 0: it is for none */
+};
+
+/* NULL for a number that no effect has. */
+const struct effect_info *effect_info(unsigned kind);
+
+/* Whose effect it is; "" when it is for no connection. */
+const struct name *effect_connection(const struct effect *effect);
 
 /* Wipes and frees what the effect owns. */
 void effect_free(struct effect *effect);

@@ -6,7 +6,7 @@
 #include "iked/keeper/xfrm/kernel.h"
 #include "lib/crypto/suite.h"
 
-enum status refuse(struct reason *reason, const char *text)
+enum status gate_refuse(struct reason *reason, const char *text)
 {
     return reason_set(reason, STATUS_FAIL, 0, "refused: %s", text);
 }
@@ -103,30 +103,28 @@ static bool reqid_allowed(const struct ledger *ledger, const struct claim *claim
     return user == NULL || user == claim->owner;
 }
 
-enum status claim_check(struct gate *gate, const struct config *config, struct claim *claim,
-                        struct reason *reason)
+enum status claim_check(struct gate *gate, struct claim *claim, struct reason *reason)
 {
-    claim->connection = config_find(config, claim->connection_name->text);
     if (claim->connection == NULL)
-        return refuse(reason, "no such connection");
+        return gate_refuse(reason, "no such connection");
     claim->child = connection_find_child(claim->connection, claim->child_name->text);
     if (claim->child == NULL)
-        return refuse(reason, "the connection has no such child");
+        return gate_refuse(reason, "the connection has no such child");
     claim->owner = ledger_owner(gate->ledger, claim->connection_name, claim->child_name);
     if (!local_allowed(gate, claim))
-        return refuse(reason, gate_why(gate, "the local address is not the connection's"));
+        return gate_refuse(reason, gate_why(gate, "the local address is not the connection's"));
     if (!remote_allowed(gate, claim))
-        return refuse(reason, gate_why(gate, "the remote address is not the connection's"));
+        return gate_refuse(reason, gate_why(gate, "the remote address is not the connection's"));
     if (claim->local->family != claim->remote->family)
-        return refuse(reason, "the addresses are of two families");
+        return gate_refuse(reason, "the addresses are of two families");
     if (!is_nowhere(claim->local) && address_same_host(claim->local, claim->remote))
-        return refuse(reason, "both ends have the same address");
+        return gate_refuse(reason, "both ends have the same address");
     if (claim->protocol != IPSEC_ESP)
-        return refuse(reason, "the child does not allow this protocol");
+        return gate_refuse(reason, "the child does not allow this protocol");
     if (claim->mode != claim->child->mode)
-        return refuse(reason, "the child has the other mode");
+        return gate_refuse(reason, "the child has the other mode");
     if (!reqid_allowed(gate->ledger, claim))
-        return refuse(reason, "the reqid is not the child's");
+        return gate_refuse(reason, "the reqid is not the child's");
     return STATUS_OK;
 }
 

@@ -11,6 +11,7 @@
 #include "iked/keeper/gate/gate.h"
 
 struct claim {
+    const struct connection *connection; /* by its name in one of the configurations; NULL: none */
     const struct name *connection_name;
     const struct name *child_name;
     const struct address *local;
@@ -23,17 +24,15 @@ struct claim {
      * open: the kernel takes what the route says; nothing passes till then. */
     bool is_policy;
     /* Found. */
-    const struct connection *connection;
     const struct child_config *child;
     const struct owner *owner; /* NULL: it has nothing yet */
 };
 
 /* STATUS_FAIL, with "refused: " and the text. */
-enum status refuse(struct reason *reason, const char *text);
+enum status gate_refuse(struct reason *reason, const char *text);
 
-/* Finds connection, child and owner; STATUS_FAIL with the reason when the claim is not theirs. */
-MUST_USE enum status claim_check(struct gate *gate, const struct config *config,
-                                 struct claim *claim, struct reason *reason);
+/* Finds child and owner; STATUS_FAIL with the reason when the claim is not theirs. */
+MUST_USE enum status claim_check(struct gate *gate, struct claim *claim, struct reason *reason);
 
 /* May the child have several peers? */
 bool claim_is_any(const struct claim *claim);

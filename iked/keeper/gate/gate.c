@@ -39,39 +39,27 @@ void gate_commit(struct gate *gate)
 /* --- Requests about a whole connection --- */
 
 /* Which way packets go is no secret; but who has no connection there has no reason to ask. */
-static enum status check_find_source(struct gate *gate, const struct config *config,
-                                     const struct effect *effect, struct reason *reason)
+static enum status check_find_source(struct gate *gate, const struct gate_request *request)
 {
-    const struct effect_find_source *find = &effect->find_source;
-
     (void)gate;
-    if (config_find(config, find->connection.text) == NULL)
-        return refuse(reason, "no such connection");
-    if (find->remote.family == FAMILY_NONE)
-        return refuse(reason, "there is no address to go to");
+    if (request->effect->find_source.remote.family == FAMILY_NONE)
+        return gate_refuse(request->reason, "there is no address to go to");
     return STATUS_OK;
 }
 
-static enum status check_resolve(struct gate *gate, const struct config *config,
-                                 const struct effect *effect, struct reason *reason)
+static enum status check_resolve(struct gate *gate, const struct gate_request *request)
 {
-    const struct effect_resolve *resolve = &effect->resolve;
-    const struct connection *connection = config_find(config, resolve->connection.text);
-
     (void)gate;
-    if (connection == NULL)
-        return refuse(reason, "no such connection");
-    if (!connection_has_peer(connection, resolve->host))
-        return refuse(reason, "the name is not one of the connection's");
+    if (!connection_has_peer(request->connection, request->effect->resolve.host))
+        return gate_refuse(request->reason, "the name is not one of the connection's");
     return STATUS_OK;
 }
 
-static enum status check_remove_orphans(struct gate *gate, const struct config *config,
-                                        const struct effect *effect, struct reason *reason)
+/* What its row says is all. */
+static enum status check_remove_orphans(struct gate *gate, const struct gate_request *request)
 {
     (void)gate;
-    if (config_find(config, effect->orphans_of.text) == NULL)
-        return refuse(reason, "no such connection");
+    (void)request;
     return STATUS_OK;
 }
 
@@ -83,41 +71,75 @@ static bool prf_allowed(const struct proposal_list *list, uint8_t prf)
     return false;
 }
 
-static enum status check_sign(struct gate *gate, const struct config *config,
-                              const struct effect *effect, struct reason *reason)
+static enum status check_sign(struct gate *gate, const struct gate_request *request)
 {
-    const struct effect_sign *sign = &effect->sign;
-    const struct connection *connection = config_find(config, sign->connection.text);
+    const struct effect_sign *sign = &request->effect->sign;
 
-    if (connection == NULL)
-        return refuse(reason, "no such connection");
-    if (!connection_accepts(connection, &sign->local_id, &sign->remote_id))
-        return refuse(reason, "the identities are not the connection's");
-    if (!prf_allowed(&connection->proposals, sign->prf))
-        return refuse(reason, "the prf is not among the connection's");
+    (void)gate;
+    if (!connection_accepts(request->connection, &sign->local_id, &sign->remote_id))
+        return gate_refuse(request->reason, "the identities are not the connection's");
+    if (!prf_allowed(&request->connection->proposals, sign->prf))
+        return gate_refuse(request->reason, "the prf is not among the connection's");
     if (sign->own_octets.size == 0 && sign->peer_auth.size == 0)
-        return refuse(reason, "nothing to sign and nothing to check");
-    if (gate->sign_credit < 1000)
-        return refuse(reason, "too many signatures at once");
+        return gate_refuse(request->reason, "nothing to sign and nothing to check");
     return STATUS_OK;
 }
 
 /* --- The table --- */
 
-static enum status (*const checks[])(struct gate *gate, const struct config *config,
-                                     const struct effect *effect, struct reason *reason) = {
-    [EFFECT_SIGN] = check_sign,
-    [EFFECT_ALLOCATE_SPI] = gate_check_allocate_spi,
-    [EFFECT_INSTALL_SA] = gate_check_install_sa,
-    [EFFECT_FIND_SOURCE] = check_find_source,
-    [EFFECT_QUERY_SA] = gate_check_query_sa,
-    [EFFECT_MOVE_SA] = gate_check_move_sa,
-    [EFFECT_RESOLVE] = check_resolve,
-    [EFFECT_REMOVE_SA] = gate_check_remove_sa,
-    [EFFECT_INSTALL_POLICY] = gate_check_install_policy,
-    [EFFECT_REMOVE_POLICY] = gate_check_remove_policy,
-    [EFFECT_REMOVE_ORPHANS] = check_remove_orphans,
+/* What must be there before a rule is looked at. */
+enum needs {
+    CONFIGURED, /* the connection that the request names */
+    GRANTED,    /* nothing: the rule begins with what the ledger says of the SA or the policy */
 };
+
+/* What a request that is let through costs of the credit of signatures, in thousandths. */
+#define FREE      0
+#define SIGNATURE 1000
+
+/* The looks that some of them cost besides are counted where they are taken (gate_look). */
+/* clang-format off */
+#define RULES(X)                                                          \
+    /* effect         rule                         needs       cost */    \
+    X(SIGN,           check_sign,                  CONFIGURED, SIGNATURE) \
+    X(ALLOCATE_SPI,   gate_check_allocate_spi,     CONFIGURED, FREE)      \
+    X(INSTALL_SA,     gate_check_install_sa,       CONFIGURED, FREE)      \
+    X(FIND_SOURCE,    check_find_source,           CONFIGURED, FREE)      \
+    X(QUERY_SA,       gate_check_query_sa,         GRANTED,    FREE)      \
+    X(MOVE_SA,        gate_check_move_sa,          GRANTED,    FREE)      \
+    X(RESOLVE,        check_resolve,               CONFIGURED, FREE)      \
+    X(REMOVE_SA,      gate_check_remove_sa,        GRANTED,    FREE)      \
+    X(INSTALL_POLICY, gate_check_install_policy,   CONFIGURED, FREE)      \
+    X(REMOVE_POLICY,  gate_check_remove_policy,    GRANTED,    FREE)      \
+    X(REMOVE_ORPHANS, check_remove_orphans,        CONFIGURED, FREE)
+/* clang-format on */
+
+EFFECT_TABLE_WHOLE(RULES, KEEPER);
+
+static const struct rule {
+    gate_rule *check;
+    enum needs needs;
+    uint32_t cost;
+} rules[EFFECT_COUNT] = {
+#define RULE(name, check, needs, cost) [EFFECT_##name] = {check, needs, cost},
+    RULES(RULE)
+#undef RULE
+};
+
+/* Against one of the configurations. */
+static enum status rule_check(struct gate *gate, const struct config *config,
+                              const struct effect *effect, struct reason *reason)
+{
+    const struct rule *rule = &rules[effect->kind];
+    struct gate_request request = {.config = config, .effect = effect, .reason = reason};
+
+    if (rule->needs == CONFIGURED) {
+        request.connection = config_find(config, effect_connection(effect)->text);
+        if (request.connection == NULL)
+            return gate_refuse(reason, "no such connection");
+    }
+    return rule->check(gate, &request);
+}
 
 /* A negotiator that holds on to what the operator has taken back does so in vain. */
 static bool before_holds(const struct gate *gate)
@@ -156,23 +178,29 @@ const char *gate_why(const struct gate *gate, const char *text)
     return gate->look_credit < 1000 ? "too much to look through at once" : text;
 }
 
+/* Against both configurations, as long as both are good. */
+static enum status request_check(struct gate *gate, const struct effect *effect,
+                                 struct reason *reason)
+{
+    if ((size_t)effect->kind >= EFFECT_COUNT || rules[effect->kind].check == NULL)
+        return gate_refuse(reason, "not an effect of the keeper's");
+    enum status status = rule_check(gate, gate->config, effect, reason);
+    if (status != STATUS_OK && before_holds(gate))
+        status = rule_check(gate, gate->before, effect, NULL);
+    if (status == STATUS_OK && gate->sign_credit < rules[effect->kind].cost)
+        return gate_refuse(reason, "too many signatures at once");
+    return status;
+}
+
 enum status gate_check(struct gate *gate, const struct effect *effect, uint64_t now_ms,
                        struct reason *reason)
 {
-    enum status status = STATUS_FAIL;
-
     gate_time(gate, now_ms);
     count_credit(gate, now_ms);
-    if ((size_t)effect->kind < sizeof(checks) / sizeof(checks[0]) && checks[effect->kind] != NULL) {
-        status = checks[effect->kind](gate, gate->config, effect, reason);
-        if (status != STATUS_OK && before_holds(gate))
-            status = checks[effect->kind](gate, gate->before, effect, NULL);
-    } else {
-        refuse(reason, "not an effect of the keeper's");
-    }
+    enum status status = request_check(gate, effect, reason);
     if (status != STATUS_OK)
         gate->refused++;
-    else if (effect->kind == EFFECT_SIGN)
-        gate->sign_credit -= 1000;
+    else
+        gate->sign_credit -= rules[effect->kind].cost;
     return status;
 }

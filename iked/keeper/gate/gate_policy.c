@@ -128,8 +128,8 @@ static const struct child_config *still_has(const struct config *config,
                : NULL;
 }
 
-/* In the hands of another connection's SAs is nothing that would be taken.  Each pair that is looked
- * at is held against each piece. */
+/* In the hands of another connection's SAs is nothing that would be taken.  Each pair that is
+ * looked at is held against each piece. */
 static enum status check_held(struct gate *gate, const struct config *config,
                               const struct asked *asked, struct reason *reason)
 {
@@ -137,7 +137,7 @@ static enum status check_held(struct gate *gate, const struct config *config,
 
     while ((held = ledger_next_held(gate->ledger, asked->traffic.remote, held)) != NULL) {
         if (!gate_look(gate, asked->count))
-            return refuse(reason, "too much to look through at once");
+            return gate_refuse(reason, "too much to look through at once");
         struct child_selectors pair = policy_pair(held);
         struct traffic traffic = {still_has(config, held, &pair), &pair.local, &pair.remote};
         if (traffic.child != NULL &&
@@ -169,9 +169,11 @@ static enum status check_overlap(struct gate *gate, const struct config *config,
     return check_held(gate, config, &asked, reason);
 }
 
-static struct claim policy_claim(const struct effect_policy *policy)
+static struct claim policy_claim(const struct effect_policy *policy,
+                                 const struct connection *connection)
 {
     return (struct claim){
+        .connection = connection,
         .connection_name = &policy->connection,
         .child_name = &policy->child,
         .local = &policy->local,
@@ -197,12 +199,11 @@ static bool is_taken_back(const struct gate *gate, const struct effect_policy *p
            configured.policy == POLICY_REQUIRE;
 }
 
-enum status gate_check_install_policy(struct gate *gate, const struct config *config,
-                                      const struct effect *effect, struct reason *reason)
+enum status gate_check_install_policy(struct gate *gate, const struct gate_request *request)
 {
-    const struct effect_policy *policy = &effect->policy;
-    struct claim claim = policy_claim(policy);
-    enum status status = claim_check(gate, config, &claim, reason);
+    const struct effect_policy *policy = &request->effect->policy;
+    struct claim claim = policy_claim(policy, request->connection);
+    enum status status = claim_check(gate, &claim, request->reason);
 
     if (status != STATUS_OK)
         return status;
@@ -210,37 +211,35 @@ enum status gate_check_install_policy(struct gate *gate, const struct config *co
     const struct policy_record *there = ledger_find_policy(
         gate->ledger, claim.owner, &policy->local_selector, &policy->remote_selector);
     if (policy->policy != child->policy || is_taken_back(gate, policy))
-        return refuse(reason, "the child has the other policy");
+        return gate_refuse(request->reason, "the child has the other policy");
     if (!side_allows(child, child->local, child->local_count, &policy->local,
                      &policy->local_selector, there != NULL))
-        return refuse(reason, "the local selector is not within the child's");
+        return gate_refuse(request->reason, "the local selector is not within the child's");
     if (!side_allows(child, child->remote, child->remote_count, &policy->remote,
                      &policy->remote_selector, there != NULL))
-        return refuse(reason, "the remote selector is not within the child's");
+        return gate_refuse(request->reason, "the remote selector is not within the child's");
     uint32_t most = claim_is_any(&claim) ? GATE_SAS_PER_ANY_CHILD : GATE_POLICIES_PER_CHILD;
     if (there == NULL && claim.owner != NULL && claim.owner->policy_count >= most)
-        return refuse(reason, "the child has too many policies");
+        return gate_refuse(request->reason, "the child has too many policies");
     if (there != NULL && there->held != NULL)
         return STATUS_OK; /* in hand: it stays there, whatever was configured since */
-    return check_overlap(gate, config, child, policy, reason);
+    return check_overlap(gate, request->config, child, policy, request->reason);
 }
 
 /* Also for a child that is no longer configured: that is when its policies go. */
-enum status gate_check_remove_policy(struct gate *gate, const struct config *config,
-                                     const struct effect *effect, struct reason *reason)
+enum status gate_check_remove_policy(struct gate *gate, const struct gate_request *request)
 {
-    const struct effect_policy *policy = &effect->policy;
+    const struct effect_policy *policy = &request->effect->policy;
     const struct owner *owner = ledger_owner(gate->ledger, &policy->connection, &policy->child);
     const struct policy_record *there =
         ledger_find_policy(gate->ledger, owner, &policy->local_selector, &policy->remote_selector);
     struct effect_policy configured;
 
-    (void)config; /* the newest decides, also while the one before still holds */
     if (there == NULL)
-        return refuse(reason, "no such policy of the child's");
+        return gate_refuse(request->reason, "no such policy of the child's");
     struct child_selectors pair = policy_pair(there);
     if (config_policy(gate->config, owner, &pair, &configured) &&
         there->template->reqid->reqid == configured.reqid)
-        return refuse(reason, "the configuration wants this policy");
+        return gate_refuse(request->reason, "the configuration wants this policy");
     return STATUS_OK;
 }

@@ -16,11 +16,11 @@ static bool ports_fit(bool encap, const struct address *local, const struct addr
     return !encap || (local->port == IPC_PORT_NAT && remote->port != 0);
 }
 
-enum status gate_check_allocate_spi(struct gate *gate, const struct config *config,
-                                    const struct effect *effect, struct reason *reason)
+enum status gate_check_allocate_spi(struct gate *gate, const struct gate_request *request)
 {
-    const struct effect_allocate_spi *allocate = &effect->allocate_spi;
+    const struct effect_allocate_spi *allocate = &request->effect->allocate_spi;
     struct claim claim = {
+        .connection = request->connection,
         .connection_name = &allocate->connection,
         .child_name = &allocate->child,
         .local = &allocate->destination,
@@ -29,15 +29,15 @@ enum status gate_check_allocate_spi(struct gate *gate, const struct config *conf
         .protocol = allocate->protocol,
         .mode = allocate->mode,
     };
-    enum status status = claim_check(gate, config, &claim, reason);
+    enum status status = claim_check(gate, &claim, request->reason);
 
     if (status != STATUS_OK)
         return status;
     if (!ports_fit(allocate->encap, claim.local, claim.remote))
-        return refuse(reason, "these are not the ports of ESP in UDP");
+        return gate_refuse(request->reason, "these are not the ports of ESP in UDP");
     uint32_t most = claim_is_any(&claim) ? GATE_SPIS_PER_ANY_CHILD : GATE_SPIS_PER_CHILD;
     if (claim.owner != NULL && claim.owner->spi_count >= most)
-        return refuse(reason, "the child has too many SPIs without an SA");
+        return gate_refuse(request->reason, "the child has too many SPIs without an SA");
     return STATUS_OK;
 }
 
@@ -67,11 +67,11 @@ static enum status inbound_check(const struct gate *gate, const struct effect_in
 
     if (record == NULL || record->reqid->owner != claim->owner ||
         !address_same_host(&record->source, &sa->source) || !record->inbound)
-        return refuse(reason, "the SPI was not allocated for the child and its peer");
+        return gate_refuse(reason, "the SPI was not allocated for the child and its peer");
     if (record->filled)
-        return refuse(reason, "the SPI has its SA already");
+        return gate_refuse(reason, "the SPI has its SA already");
     if (sa->replay_window != claim->child->replay_window)
-        return refuse(reason, "the replay window is not the child's");
+        return gate_refuse(reason, "the replay window is not the child's");
     return STATUS_OK;
 }
 
@@ -79,11 +79,11 @@ static enum status outbound_check(const struct gate *gate, const struct effect_i
                                   struct reason *reason)
 {
     if (sa->spi <= SPI_RESERVED_MAX)
-        return refuse(reason, "the SPI is a reserved number");
+        return gate_refuse(reason, "the SPI is a reserved number");
     if (sa->replay_window != 0)
-        return refuse(reason, "an outbound SA checks no replay");
+        return gate_refuse(reason, "an outbound SA checks no replay");
     if (ledger_find_sa(gate->ledger, &sa->destination, sa->spi, sa->protocol) != NULL)
-        return refuse(reason, "an SA with this SPI and destination is there");
+        return gate_refuse(reason, "an SA with this SPI and destination is there");
     return STATUS_OK;
 }
 
@@ -111,11 +111,11 @@ static bool keys_fit(const struct effect_install_sa *sa)
            sa->integ_key.size == (integ != NULL ? integ->key_size : 0u);
 }
 
-enum status gate_check_install_sa(struct gate *gate, const struct config *config,
-                                  const struct effect *effect, struct reason *reason)
+enum status gate_check_install_sa(struct gate *gate, const struct gate_request *request)
 {
-    const struct effect_install_sa *sa = &effect->install_sa;
+    const struct effect_install_sa *sa = &request->effect->install_sa;
     struct claim claim = {
+        .connection = request->connection,
         .connection_name = &sa->connection,
         .child_name = &sa->child,
         .local = sa->inbound ? &sa->destination : &sa->source,
@@ -125,22 +125,23 @@ enum status gate_check_install_sa(struct gate *gate, const struct config *config
         .mode = sa->mode,
         .encap = sa->encap,
     };
-    enum status status = claim_check(gate, config, &claim, reason);
+    enum status status = claim_check(gate, &claim, request->reason);
 
     if (status != STATUS_OK)
         return status;
     if (!suite_allowed(&claim.child->esp, sa))
-        return refuse(reason, "the algorithms are not among the child's");
+        return gate_refuse(request->reason, "the algorithms are not among the child's");
     if (!keys_fit(sa))
-        return refuse(reason, "a key has a wrong size");
+        return gate_refuse(request->reason, "a key has a wrong size");
     if (!limits_fit(sa, claim.child))
-        return refuse(reason, "the limits go beyond the child's");
+        return gate_refuse(request->reason, "the limits go beyond the child's");
     if (!ports_fit(sa->encap, claim.local, claim.remote))
-        return refuse(reason, "these are not the ports of ESP in UDP");
+        return gate_refuse(request->reason, "these are not the ports of ESP in UDP");
     uint32_t most = claim_is_any(&claim) ? GATE_SAS_PER_ANY_CHILD : GATE_SAS_PER_CHILD;
     if (claim.owner != NULL && claim.owner->sa_count >= most)
-        return refuse(reason, "the child has too many SAs");
-    return sa->inbound ? inbound_check(gate, sa, &claim, reason) : outbound_check(gate, sa, reason);
+        return gate_refuse(request->reason, "the child has too many SAs");
+    return sa->inbound ? inbound_check(gate, sa, &claim, request->reason)
+                       : outbound_check(gate, sa, request->reason);
 }
 
 /* An SA of the child's own, of this session, as the negotiator knows it. */
@@ -150,24 +151,24 @@ static enum status move_check(const struct gate *gate, const struct effect_move_
     if (record == NULL || !record->filled || record->orphan || record->inbound != sa->inbound ||
         !address_same_host(&record->source, &sa->source) ||
         record->reqid->owner != ledger_owner(gate->ledger, &sa->connection, &sa->child))
-        return refuse(reason, "no such SA of the child's");
+        return gate_refuse(reason, "no such SA of the child's");
     if (!address_same_host(&sa->destination, &sa->new_destination) &&
         ledger_find_sa(gate->ledger, &sa->new_destination, sa->spi, sa->protocol) != NULL)
-        return refuse(reason, "an SA with this SPI and destination is there");
+        return gate_refuse(reason, "an SA with this SPI and destination is there");
     return STATUS_OK;
 }
 
-enum status gate_check_move_sa(struct gate *gate, const struct config *config,
-                               const struct effect *effect, struct reason *reason)
+enum status gate_check_move_sa(struct gate *gate, const struct gate_request *request)
 {
-    const struct effect_move_sa *sa = &effect->move_sa;
+    const struct effect_move_sa *sa = &request->effect->move_sa;
     const struct sa_record *record =
         ledger_find_sa(gate->ledger, &sa->destination, sa->spi, sa->protocol);
-    enum status status = move_check(gate, sa, record, reason);
+    enum status status = move_check(gate, sa, record, request->reason);
 
     if (status != STATUS_OK)
         return status;
     struct claim claim = {
+        .connection = config_find(request->config, sa->connection.text),
         .connection_name = &sa->connection,
         .child_name = &sa->child,
         .local = sa->inbound ? &sa->new_destination : &sa->new_source,
@@ -177,37 +178,33 @@ enum status gate_check_move_sa(struct gate *gate, const struct config *config,
         .mode = record->mode,
         .encap = sa->encap,
     };
-    status = claim_check(gate, config, &claim, reason);
+    status = claim_check(gate, &claim, request->reason);
     if (status != STATUS_OK)
         return status;
     return ports_fit(sa->encap, claim.local, claim.remote)
                ? STATUS_OK
-               : refuse(reason, "these are not the ports of ESP in UDP");
+               : gate_refuse(request->reason, "these are not the ports of ESP in UDP");
 }
 
 /* Orphans are ours as well, but go by REMOVE_ORPHANS. */
-enum status gate_check_remove_sa(struct gate *gate, const struct config *config,
-                                 const struct effect *effect, struct reason *reason)
+enum status gate_check_remove_sa(struct gate *gate, const struct gate_request *request)
 {
-    const struct effect_remove_sa *sa = &effect->remove_sa;
+    const struct effect_remove_sa *sa = &request->effect->remove_sa;
     const struct sa_record *record =
         ledger_find_sa(gate->ledger, &sa->destination, sa->spi, sa->protocol);
 
-    (void)config;
     if (record == NULL || !address_same_host(&record->source, &sa->source))
-        return refuse(reason, "no such SA of ours");
+        return gate_refuse(request->reason, "no such SA of ours");
     return STATUS_OK;
 }
 
-enum status gate_check_query_sa(struct gate *gate, const struct config *config,
-                                const struct effect *effect, struct reason *reason)
+enum status gate_check_query_sa(struct gate *gate, const struct gate_request *request)
 {
-    const struct effect_query_sa *sa = &effect->query_sa;
+    const struct effect_query_sa *sa = &request->effect->query_sa;
     const struct sa_record *record =
         ledger_find_sa(gate->ledger, &sa->destination, sa->spi, sa->protocol);
 
-    (void)config;
     if (record == NULL || !record->filled || !address_same_host(&record->source, &sa->source))
-        return refuse(reason, "no such SA of ours");
+        return gate_refuse(request->reason, "no such SA of ours");
     return STATUS_OK;
 }
