@@ -128,13 +128,14 @@ static void fail(struct request *request, const char *why)
     complete(request, reason_set(&request->answer.reason, STATUS_FAIL, 0, "%s", why));
 }
 
-static void take_sign(struct service *service, struct request *request)
+static void take_psk_auth(struct service *service, struct request *request)
 {
-    vault_sign(&service->vault, &request->effect, &request->answer);
+    vault_psk_auth(&service->vault, &request->effect, &request->answer);
     request->failed = request->answer.status != STATUS_OK;
 }
 
-/* Not one of the service's: it takes its time (names.h). */
+/* RESOLVE takes its time, so it is not the service's (names.h); of the others there is nothing yet
+ * but their names. */
 static void take_elsewhere(struct service *service, struct request *request)
 {
     (void)service;
@@ -401,7 +402,10 @@ static void remove_moved(struct service *service)
 /* clang-format off */
 #define WORKS(X)                                                                          \
     /* effect         take                 or act              done            refusal */ \
-    X(SIGN,           take_sign,           NULL,               NULL,              ERROR)  \
+    X(PSK_AUTH,       take_psk_auth,       NULL,               NULL,              ERROR)  \
+    X(DERIVE,         take_elsewhere,      NULL,               NULL,              ERROR)  \
+    X(SIGN,           take_elsewhere,      NULL,               NULL,              ERROR)  \
+    X(VERIFY,         take_elsewhere,      NULL,               NULL,              ERROR)  \
     X(FIND_SOURCE,    take_find_source,    NULL,               NULL,              ERROR)  \
     X(RESOLVE,        take_elsewhere,      NULL,               NULL,              ERROR)  \
     X(ALLOCATE_SPI,   take_allocate_spi,   NULL,               done_allocate_spi, ERROR)  \

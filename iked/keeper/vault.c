@@ -27,22 +27,22 @@ void vault_set(struct vault *vault, struct secrets *secrets)
     vault->secrets = secrets;
 }
 
-void vault_sign(struct vault *vault, const struct effect *effect, struct answer *answer)
+void vault_psk_auth(struct vault *vault, const struct effect *effect, struct answer *answer)
 {
-    const struct effect_sign *sign = &effect->sign;
+    const struct effect_psk_auth *psk_auth = &effect->psk_auth;
     char local[IDENTITY_MAX + 16];
     char remote[IDENTITY_MAX + 16];
     struct slice psk;
 
     *answer = (struct answer){.kind = effect->kind, .ticket = effect->ticket};
     if (vault->secrets != NULL &&
-        secrets_find(vault->secrets, &sign->local_id, &sign->remote_id, &psk))
-        effect_sign_run(vault->crypto, effect, psk, answer);
+        secrets_find(vault->secrets, &psk_auth->local_id, &psk_auth->remote_id, &psk))
+        effect_psk_auth_run(vault->crypto, effect, psk, answer);
     else
         answer->status = reason_set(&answer->reason, STATUS_REJECT, 0,
                                     "no secret for the pair \"%s\" and \"%s\" in secrets.conf",
-                                    identity_text(&sign->local_id, local, sizeof(local)),
-                                    identity_text(&sign->remote_id, remote, sizeof(remote)));
+                                    identity_text(&psk_auth->local_id, local, sizeof(local)),
+                                    identity_text(&psk_auth->remote_id, remote, sizeof(remote)));
     if (answer->status == STATUS_OK)
         vault->signed_count++;
     else

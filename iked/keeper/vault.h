@@ -2,7 +2,7 @@
  * The vault: pre-shared keys, and what may be done with them without giving them away.
  *
  * Not here: who may ask (gate.h), the file's text (lib/policy/secrets.h), the arithmetic
- * (effect_sign_run in lib/sa/effect.h).
+ * (effect_psk_auth_run in lib/sa/effect.h).
  */
 #ifndef IKED_KEEPER_VAULT_H
 #define IKED_KEEPER_VAULT_H
@@ -25,8 +25,8 @@ void vault_free(struct vault *vault);
 /* Takes `secrets` (may be NULL) and forgets the ones before. */
 void vault_set(struct vault *vault, struct secrets *secrets);
 
-/* Carries out an EFFECT_SIGN that the gate let through.  The answer is STATUS_REJECT when there is
- * no secret for the pair of identities, or the peer's AUTH does not verify. */
-void vault_sign(struct vault *vault, const struct effect *effect, struct answer *answer);
+/* Carries out an EFFECT_PSK_AUTH that the gate let through.  The answer is STATUS_REJECT when there
+ * is no secret for the pair of identities, or the peer's AUTH does not verify. */
+void vault_psk_auth(struct vault *vault, const struct effect *effect, struct answer *answer);
 
 #endif

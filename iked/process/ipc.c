@@ -187,17 +187,23 @@ static void code_ticket(struct coder *coder, struct ticket *ticket)
 
 /* --- Effects --- */
 
-static void code_sign(struct coder *coder, struct effect *effect)
+static void code_psk_auth(struct coder *coder, struct effect *effect)
 {
-    struct effect_sign *sign = &effect->sign;
+    struct effect_psk_auth *psk_auth = &effect->psk_auth;
 
-    code_name(coder, &sign->connection);
-    code_enum(coder, &sign->prf, 1, PRF_COUNT);
-    code_identity(coder, &sign->local_id);
-    code_identity(coder, &sign->remote_id);
-    code_buffer(coder, &sign->own_octets, IPC_OCTETS_MAX);
-    code_buffer(coder, &sign->peer_octets, IPC_OCTETS_MAX);
-    code_buffer(coder, &sign->peer_auth, IPC_AUTH_MAX);
+    code_name(coder, &psk_auth->connection);
+    code_enum(coder, &psk_auth->prf, 1, PRF_COUNT);
+    code_identity(coder, &psk_auth->local_id);
+    code_identity(coder, &psk_auth->remote_id);
+    code_buffer(coder, &psk_auth->own_octets, IPC_OCTETS_MAX);
+    code_buffer(coder, &psk_auth->peer_octets, IPC_OCTETS_MAX);
+    code_buffer(coder, &psk_auth->peer_auth, IPC_AUTH_MAX);
+}
+
+/* Of those that are declared only (effect.h). */
+static void code_authentication(struct coder *coder, struct effect *effect)
+{
+    code_name(coder, &effect->authentication_of);
 }
 
 static void code_allocate_spi(struct coder *coder, struct effect *effect)
@@ -316,7 +322,10 @@ static void code_orphans(struct coder *coder, struct effect *effect)
 }
 
 #define CODES(X)                       \
-    X(SIGN, code_sign)                 \
+    X(PSK_AUTH, code_psk_auth)         \
+    X(DERIVE, code_authentication)     \
+    X(SIGN, code_authentication)       \
+    X(VERIFY, code_authentication)     \
     X(ALLOCATE_SPI, code_allocate_spi) \
     X(INSTALL_SA, code_install_sa)     \
     X(FIND_SOURCE, code_find_source)   \

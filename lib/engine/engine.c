@@ -158,7 +158,7 @@ static void store_answer(const struct results *results, struct answer *answer)
         if (answer->public.size > 0)
             take_buffer(results->public, &answer->public);
         secret_take(results->shared, &answer->shared);
-    } else if (answer->kind == EFFECT_SIGN && results->auth != NULL) {
+    } else if (answer->kind == EFFECT_PSK_AUTH && results->auth != NULL) {
         if (answer->status == STATUS_OK)
             take_buffer(results->auth, &answer->auth);
     } else if (answer->kind == EFFECT_ALLOCATE_SPI && results->child != NULL) {

@@ -7,8 +7,8 @@
 #include "lib/ikev2/message.h"
 
 /* A SIGN effect of the SA's step, to be given octets by the caller; NULL when memory is out. */
-struct effect_sign *auth_ask_vault(struct context *context, struct ike_sa *sa,
-                                   const struct identity *remote_id);
+struct effect_psk_auth *auth_ask_vault(struct context *context, struct ike_sa *sa,
+                                       const struct identity *remote_id);
 
 /* The identity in IDi or IDr (`payload`), which the message has. */
 MUST_USE enum status auth_parse_identity(const struct ike_message *message, uint8_t payload,

@@ -33,14 +33,14 @@ _Static_assert(ID_TYPE_IS(IPV4_ADDR) && ID_TYPE_IS(IPV6_ADDR) && ID_TYPE_IS(FQDN
                    ID_TYPE_IS(RFC822_ADDR) && ID_TYPE_IS(DER_ASN1_DN) && ID_TYPE_IS(KEY_ID),
                "struct identity has the wire's numbers");
 
-struct effect_sign *auth_ask_vault(struct context *context, struct ike_sa *sa,
-                                   const struct identity *remote_id)
+struct effect_psk_auth *auth_ask_vault(struct context *context, struct ike_sa *sa,
+                                       const struct identity *remote_id)
 {
-    struct effect *effect = step_effect(context, sa, &sa->handshake->step, EFFECT_SIGN);
+    struct effect *effect = step_effect(context, sa, &sa->handshake->step, EFFECT_PSK_AUTH);
 
     if (effect == NULL)
         return NULL;
-    struct effect_sign *sign = &effect->sign;
+    struct effect_psk_auth *sign = &effect->psk_auth;
     memcpy(sign->connection.text, sa->connection->name, sizeof(sign->connection.text));
     sign->prf = sa->suite.prf;
     sign->local_id = sa->connection->local_id;
@@ -59,7 +59,7 @@ enum status auth_start(struct context *context, struct ike_sa *sa, struct reason
                                                           sa->handshake->child, true) != STATUS_OK)
             return step_fault(context, reason);
     }
-    struct effect_sign *sign = auth_ask_vault(context, sa, &connection->remote_id);
+    struct effect_psk_auth *sign = auth_ask_vault(context, sa, &connection->remote_id);
     if (sign == NULL ||
         keys_auth_octets(context, sa, true, &connection->local_id, &sign->own_octets) != STATUS_OK)
         return reason_set(reason, STATUS_FAIL, 0, "the provider failed, or memory is out");
@@ -217,7 +217,7 @@ enum status auth_reply(struct context *context, struct ike_sa *sa,
     sa->remote_id_type = remote_id.type;
     mobike_agree(context, sa, message);
     ike_sa_step(sa, IKE_AWAIT_VERIFY);
-    struct effect_sign *sign = auth_ask_vault(context, sa, &remote_id);
+    struct effect_psk_auth *sign = auth_ask_vault(context, sa, &remote_id);
     if (sign == NULL || !buffer_copy(&sa->remote_id, slice_of(remote_id.data, remote_id.size)) ||
         !buffer_copy(&sign->peer_auth, auth.data) ||
         keys_auth_octets(context, sa, false, &remote_id, &sign->peer_octets) != STATUS_OK)

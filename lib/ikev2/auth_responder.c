@@ -69,7 +69,7 @@ static enum status ask(struct context *context, struct ike_sa *sa, const struct 
                        const struct v2_auth *auth)
 {
     ike_sa_step(sa, IKE_AWAIT_VERIFY);
-    struct effect_sign *sign = auth_ask_vault(context, sa, remote_id);
+    struct effect_psk_auth *sign = auth_ask_vault(context, sa, remote_id);
     if (sign == NULL || !buffer_copy(&sign->peer_auth, auth->data) ||
         keys_auth_octets(context, sa, true, remote_id, &sign->peer_octets) != STATUS_OK ||
         keys_auth_octets(context, sa, false, &sa->connection->local_id, &sign->own_octets) !=

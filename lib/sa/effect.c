@@ -60,15 +60,18 @@ void effect_free(struct effect *effect)
         secret_free(&effect->compute.private);
         buffer_free(&effect->compute.peer_public);
         break;
-    case EFFECT_SIGN:
-        buffer_free(&effect->sign.own_octets);
-        buffer_free(&effect->sign.peer_octets);
-        buffer_free(&effect->sign.peer_auth);
+    case EFFECT_PSK_AUTH:
+        buffer_free(&effect->psk_auth.own_octets);
+        buffer_free(&effect->psk_auth.peer_octets);
+        buffer_free(&effect->psk_auth.peer_auth);
         break;
     case EFFECT_INSTALL_SA:
         secret_free(&effect->install_sa.encr_key);
         secret_free(&effect->install_sa.integ_key);
         break;
+    case EFFECT_DERIVE:
+    case EFFECT_SIGN:
+    case EFFECT_VERIFY:
     case EFFECT_ALLOCATE_SPI:
     case EFFECT_FIND_SOURCE:
     case EFFECT_MOVE_SA:
@@ -186,26 +189,26 @@ void effect_compute_run(struct crypto *crypto, const struct effect *effect, stru
                    info == NULL ? "?" : info->name);
 }
 
-void effect_sign_run(struct crypto *crypto, const struct effect *effect, struct slice psk,
-                     struct answer *answer)
+void effect_psk_auth_run(struct crypto *crypto, const struct effect *effect, struct slice psk,
+                         struct answer *answer)
 {
-    const struct effect_sign *sign = &effect->sign;
-    const struct prf_info *info = prf_info(sign->prf);
+    const struct effect_psk_auth *psk_auth = &effect->psk_auth;
+    const struct prf_info *info = prf_info(psk_auth->prf);
     uint8_t auth[PRF_SIZE_MAX];
-    struct slice own = buffer_slice(&sign->own_octets);
-    struct slice peer = buffer_slice(&sign->peer_octets);
+    struct slice own = buffer_slice(&psk_auth->own_octets);
+    struct slice peer = buffer_slice(&psk_auth->peer_octets);
 
     answer_begin(answer, effect);
     answer->status = info == NULL ? STATUS_FAIL : STATUS_OK;
-    if (answer->status == STATUS_OK && sign->peer_auth.size > 0) {
-        answer->status = crypto_psk_auth(crypto, sign->prf, psk, &peer, 1, auth);
+    if (answer->status == STATUS_OK && psk_auth->peer_auth.size > 0) {
+        answer->status = crypto_psk_auth(crypto, psk_auth->prf, psk, &peer, 1, auth);
         if (answer->status == STATUS_OK &&
-            !secret_equal(slice_of(auth, info->size), buffer_slice(&sign->peer_auth)))
+            !secret_equal(slice_of(auth, info->size), buffer_slice(&psk_auth->peer_auth)))
             answer->status = reason_set(&answer->reason, STATUS_REJECT, 0,
                                         "the peer's AUTH does not match our pre-shared key");
     }
     if (answer->status == STATUS_OK && own.size > 0) {
-        answer->status = crypto_psk_auth(crypto, sign->prf, psk, &own, 1, auth);
+        answer->status = crypto_psk_auth(crypto, psk_auth->prf, psk, &own, 1, auth);
         if (answer->status == STATUS_OK && !buffer_copy(&answer->auth, slice_of(auth, info->size)))
             answer->status = STATUS_FAIL;
     }

@@ -54,7 +54,7 @@ struct effect_compute {
 /* RFC 7296 section 2.15.  The vault finds the key by the identities.  When `peer_auth` is not empty
  * it is checked first, over `peer_octets`, and nothing is signed unless it holds.  When
  * `own_octets` is empty nothing is signed.  Octets: message | nonce | prf(SK_p, ID). */
-struct effect_sign {
+struct effect_psk_auth {
     struct name connection;
     uint8_t prf; /* enum prf */
     struct identity local_id;
@@ -63,6 +63,10 @@ struct effect_sign {
     struct buffer peer_octets;
     struct buffer peer_auth;
 };
+
+/* The other ways to authenticate are declared and no more: DERIVE (SKEYID of a pre-shared key, RFC
+ * 2409 section 5), SIGN with a private key, VERIFY a peer's signature (RFC 7427).  They carry but
+ * the name of their connection, and the gate refuses them.  HACKING.md has the rules for them. */
 
 /* An SPI for an inbound SA from `source` (the peer) to `destination` (us), with their ports. */
 struct effect_allocate_spi {
@@ -189,7 +193,7 @@ struct effect {
     union {
         struct effect_send send;
         struct effect_compute compute;
-        struct effect_sign sign;
+        struct effect_psk_auth psk_auth;
         struct effect_allocate_spi allocate_spi;
         struct effect_install_sa install_sa;
         struct effect_find_source find_source;
@@ -197,8 +201,9 @@ struct effect {
         struct effect_query_sa query_sa;
         struct effect_resolve resolve;
         struct effect_remove_sa remove_sa;
-        struct effect_policy policy; /* INSTALL_POLICY and REMOVE_POLICY */
-        struct name orphans_of;      /* REMOVE_ORPHANS: a connection */
+        struct effect_policy policy;   /* INSTALL_POLICY and REMOVE_POLICY */
+        struct name authentication_of; /* DERIVE, SIGN, VERIFY: a connection */
+        struct name orphans_of;        /* REMOVE_ORPHANS: a connection */
         struct effect_report report;
         struct effect_result result;
         struct effect_progress progress;
@@ -252,8 +257,8 @@ void effect_compute_run(struct crypto *crypto, const struct effect *effect, stru
 
 /* Carries out a SIGN with a known pre-shared key: what the vault and the simulation do.
  * STATUS_REJECT in the answer when the peer's AUTH does not verify. */
-void effect_sign_run(struct crypto *crypto, const struct effect *effect, struct slice psk,
-                     struct answer *answer);
+void effect_psk_auth_run(struct crypto *crypto, const struct effect *effect, struct slice psk,
+                         struct answer *answer);
 
 /* The queue between exchanges and the engine's owner. */
 struct effect_queue;

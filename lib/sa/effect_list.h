@@ -30,7 +30,10 @@
     X(14, REPORT,         RUNNER, NO_ANSWER, "report",                OF(report.connection))       \
     X(15, RESULT,         RUNNER, NO_ANSWER, "tell a result",         OF_NONE)                     \
     X(16, PROGRESS,       RUNNER, NO_ANSWER, "tell progress",         OF_NONE)                     \
-    X( 3, SIGN,           KEEPER, ANSWERED,  "sign",                  OF(sign.connection))         \
+    X( 3, PSK_AUTH,       KEEPER, ANSWERED,  "use a pre-shared key",  OF(psk_auth.connection))     \
+    X(17, DERIVE,         KEEPER, ANSWERED,  "derive SKEYID",         OF(authentication_of))       \
+    X(18, SIGN,           KEEPER, ANSWERED,  "sign",                  OF(authentication_of))       \
+    X(19, VERIFY,         KEEPER, ANSWERED,  "verify a signature",    OF(authentication_of))       \
     X( 6, FIND_SOURCE,    KEEPER, ANSWERED,  "find a source address", OF(find_source.connection))  \
     X( 8, RESOLVE,        KEEPER, ANSWERED,  "resolve a name",        OF(resolve.connection))      \
     X( 4, ALLOCATE_SPI,   KEEPER, ANSWERED,  "allocate an SPI",       OF(allocate_spi.connection)) \

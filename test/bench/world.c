@@ -112,7 +112,9 @@ static bool carry_out(struct world *world, struct effect *effect, struct answer 
     switch (effect->kind) {
     case EFFECT_SEND: world->send(world->context, &effect->send); return false;
     case EFFECT_COMPUTE: compute(world, effect, answer); return true;
-    case EFFECT_SIGN: effect_sign_run(world->crypto, effect, world->psk, answer); return true;
+    case EFFECT_PSK_AUTH:
+        effect_psk_auth_run(world->crypto, effect, world->psk, answer);
+        return true;
     case EFFECT_ALLOCATE_SPI: answer->spi = world->next_spi++; return true;
     case EFFECT_INSTALL_SA: return true;
     case EFFECT_REPORT:
@@ -122,6 +124,9 @@ static bool carry_out(struct world *world, struct effect *effect, struct answer 
     case EFFECT_RESULT: world->result(world->context, &effect->result); return false;
     case EFFECT_PROGRESS: return false;
     case EFFECT_FIND_SOURCE: answer->status = STATUS_REJECT; return true;
+    case EFFECT_DERIVE:
+    case EFFECT_SIGN:
+    case EFFECT_VERIFY:
     case EFFECT_RESOLVE: answer->status = STATUS_REJECT; return true;
     case EFFECT_QUERY_SA: answer->spi = effect->query_sa.spi; return true;
     case EFFECT_MOVE_SA:

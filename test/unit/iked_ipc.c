@@ -89,9 +89,9 @@ static void values_arrive(void **state)
     assert_slices(secret_slice(&sa->integ_key), bytes_fill(0x22, 32));
     ipc_message_free(&message);
 
-    assert_true(decodes(encoded(sample_sign()), IPC_NEGOTIATOR, &message));
-    assert_identity(message.effect.sign.local_id, "gw.example.net");
-    assert_bytes(buffer_slice(&message.effect.sign.peer_octets), "ccddee");
+    assert_true(decodes(encoded(sample_psk_auth()), IPC_NEGOTIATOR, &message));
+    assert_identity(message.effect.psk_auth.local_id, "gw.example.net");
+    assert_bytes(buffer_slice(&message.effect.psk_auth.peer_octets), "ccddee");
     ipc_message_free(&message);
 
     assert_true(decodes(encoded(sample_config_part()), IPC_KEEPER, &message));
@@ -172,16 +172,17 @@ static void bent_values_are_refused(void **state)
 /* Longer than its maximum: neither written nor read. */
 static void large_parts_are_refused(void **state)
 {
-    struct ipc_message message = sample_sign();
+    struct ipc_message message = sample_psk_auth();
     struct writer writer = writer_of(room, sizeof(room));
     (void)state;
 
-    assert_true(buffer_copy(&message.effect.sign.own_octets, bytes_fill(1, IPC_OCTETS_MAX)));
-    assert_true(buffer_copy(&message.effect.sign.peer_octets, bytes_fill(2, IPC_OCTETS_MAX)));
+    assert_true(buffer_copy(&message.effect.psk_auth.own_octets, bytes_fill(1, IPC_OCTETS_MAX)));
+    assert_true(buffer_copy(&message.effect.psk_auth.peer_octets, bytes_fill(2, IPC_OCTETS_MAX)));
     assert_true(taken(encoded(message), IPC_NEGOTIATOR));
 
-    message = sample_sign();
-    assert_true(buffer_copy(&message.effect.sign.own_octets, bytes_fill(1, IPC_OCTETS_MAX + 1)));
+    message = sample_psk_auth();
+    assert_true(
+        buffer_copy(&message.effect.psk_auth.own_octets, bytes_fill(1, IPC_OCTETS_MAX + 1)));
     assert_false(ipc_encode(&writer, &message));
     assert_int_equal(writer.size, 0);
     ipc_message_free(&message);

@@ -67,7 +67,7 @@ struct ipc_message sample_answer(void)
 {
     struct ipc_message message = {
         .kind = IPC_ANSWER,
-        .answer = {.kind = EFFECT_SIGN,
+        .answer = {.kind = EFFECT_PSK_AUTH,
                    .ticket = {.sa = 3, .sequence = 9},
                    .status = STATUS_REJECT,
                    .auth = buffer_of("0102030405"),
@@ -130,11 +130,11 @@ static struct ipc_message effect_of(enum effect_kind kind)
                                 .effect = {.kind = kind, .ticket = {.sa = 11, .sequence = 22}}};
 }
 
-struct ipc_message sample_sign(void)
+struct ipc_message sample_psk_auth(void)
 {
-    struct ipc_message message = effect_of(EFFECT_SIGN);
+    struct ipc_message message = effect_of(EFFECT_PSK_AUTH);
 
-    message.effect.sign = (struct effect_sign){
+    message.effect.psk_auth = (struct effect_psk_auth){
         .connection = name_of("db"),
         .prf = PRF_HMAC_SHA384,
         .local_id = policy_identity("gw.example.net"),
@@ -144,6 +144,29 @@ struct ipc_message sample_sign(void)
         .peer_auth = buffer_of("99"),
     };
     return message;
+}
+
+static struct ipc_message authentication_effect(enum effect_kind kind)
+{
+    struct ipc_message message = effect_of(kind);
+
+    message.effect.authentication_of = name_of("db");
+    return message;
+}
+
+static struct ipc_message derive(void)
+{
+    return authentication_effect(EFFECT_DERIVE);
+}
+
+static struct ipc_message sign(void)
+{
+    return authentication_effect(EFFECT_SIGN);
+}
+
+static struct ipc_message verify(void)
+{
+    return authentication_effect(EFFECT_VERIFY);
 }
 
 static struct ipc_message allocate_spi(void)
@@ -335,7 +358,10 @@ const struct ipc_sample ipc_samples[IPC_SAMPLES] = {
     {trouble, IPC_KEEPER},
     {refused, IPC_KEEPER},
     {stop, IPC_KEEPER},
-    {sample_sign, IPC_NEGOTIATOR},
+    {sample_psk_auth, IPC_NEGOTIATOR},
+    {derive, IPC_NEGOTIATOR},
+    {sign, IPC_NEGOTIATOR},
+    {verify, IPC_NEGOTIATOR},
     {allocate_spi, IPC_NEGOTIATOR},
     {sample_install_sa, IPC_NEGOTIATOR},
     {find_source, IPC_NEGOTIATOR},

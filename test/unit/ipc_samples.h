@@ -7,7 +7,7 @@
 
 #include "iked/process/ipc.h"
 
-#define IPC_SAMPLES 23
+#define IPC_SAMPLES 26
 
 /* Each call makes a new one, which the caller frees. */
 struct ipc_sample {
@@ -19,7 +19,7 @@ extern const struct ipc_sample ipc_samples[IPC_SAMPLES];
 struct ipc_message sample_hello(void);
 struct ipc_message sample_config_part(void);
 struct ipc_message sample_config_end(void);
-struct ipc_message sample_sign(void);
+struct ipc_message sample_psk_auth(void);
 struct ipc_message sample_install_sa(void);
 struct ipc_message sample_remove_sa(void);
 struct ipc_message sample_remove_orphans(void);

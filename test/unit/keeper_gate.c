@@ -188,39 +188,39 @@ static void orphans_of_known_connections(void **state)
 
 /* --- Signatures --- */
 
-static struct effect good_sign(void)
+static struct effect good_psk_auth(void)
 {
     static uint8_t octets[3] = {1, 2, 3};
 
     return (struct effect){
-        .kind = EFFECT_SIGN,
-        .sign = {.connection = {"db"},
-                 .prf = PRF_HMAC_SHA384,
-                 .local_id = policy_identity("192.0.2.1"),
-                 .remote_id = policy_identity("192.0.2.2"),
-                 .own_octets = {octets, 3}},
+        .kind = EFFECT_PSK_AUTH,
+        .psk_auth = {.connection = {"db"},
+                     .prf = PRF_HMAC_SHA384,
+                     .local_id = policy_identity("192.0.2.1"),
+                     .remote_id = policy_identity("192.0.2.2"),
+                     .own_octets = {octets, 3}},
     };
 }
 
 static void signatures_for_the_connections_identities(void **state)
 {
-    struct effect good = good_sign();
+    struct effect good = good_psk_auth();
     (void)state;
 
     assert_passes(&good);
-    REFUSED(good, "no such connection", name_set(&e->sign.connection, "x"));
-    REFUSED(good, "identities", e->sign.local_id = policy_identity("192.0.2.9"));
-    REFUSED(good, "identities", e->sign.remote_id = policy_identity("192.0.2.3"));
-    REFUSED(good, "identities", e->sign.remote_id = policy_identity("host.example"));
-    REFUSED(good, "identities", e->sign.remote_id = (struct identity){0});
-    REFUSED(good, "identities", e->sign.local_id = (struct identity){0});
-    REFUSED(good, "prf", e->sign.prf = PRF_HMAC_SHA256);
-    REFUSED(good, "nothing to sign", e->sign.own_octets.size = 0);
+    REFUSED(good, "no such connection", name_set(&e->psk_auth.connection, "x"));
+    REFUSED(good, "identities", e->psk_auth.local_id = policy_identity("192.0.2.9"));
+    REFUSED(good, "identities", e->psk_auth.remote_id = policy_identity("192.0.2.3"));
+    REFUSED(good, "identities", e->psk_auth.remote_id = policy_identity("host.example"));
+    REFUSED(good, "identities", e->psk_auth.remote_id = (struct identity){0});
+    REFUSED(good, "identities", e->psk_auth.local_id = (struct identity){0});
+    REFUSED(good, "prf", e->psk_auth.prf = PRF_HMAC_SHA256);
+    REFUSED(good, "nothing to sign", e->psk_auth.own_octets.size = 0);
 }
 
 static void signatures_are_counted(void **state)
 {
-    struct effect good = good_sign();
+    struct effect good = good_psk_auth();
     struct reason reason;
     uint64_t done = 0;
     (void)state;
@@ -237,6 +237,21 @@ static void signatures_are_counted(void **state)
     assert_int_equal(done, GATE_SIGN_BURST); /* time saved up has its end */
     struct effect spi = good_spi();
     assert_passes(&spi); /* nothing else is held up */
+}
+
+/* Declared, and no more. */
+static void other_ways_to_authenticate_are_refused(void **state)
+{
+    static const enum effect_kind kinds[] = {EFFECT_DERIVE, EFFECT_SIGN, EFFECT_VERIFY};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct effect asked = {.kind = kinds[i], .authentication_of = {"db"}};
+        uint64_t credit = room.gate.sign_credit;
+        assert_refused(&asked, "this version has no such authentication");
+        assert_int_equal(room.gate.sign_credit, credit);
+        REFUSED(asked, "no such connection", name_set(&e->authentication_of, "x"));
+    }
 }
 
 /* --- All of them --- */
@@ -289,6 +304,7 @@ int main(void)
         TEST(orphans_of_known_connections),
         TEST(signatures_for_the_connections_identities),
         TEST(signatures_are_counted),
+        TEST(other_ways_to_authenticate_are_refused),
         TEST(effects_of_others_are_refused),
         TEST(both_configurations_hold_until_the_commit),
     };

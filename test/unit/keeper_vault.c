@@ -57,11 +57,11 @@ static struct slice auth_of(const char *psk, struct slice octets)
 static struct effect sign_for(const char *remote)
 {
     return (struct effect){
-        .kind = EFFECT_SIGN,
+        .kind = EFFECT_PSK_AUTH,
         .ticket = {.sa = 4, .sequence = 5},
-        .sign = {.prf = PRF_HMAC_SHA256,
-                 .local_id = policy_identity("192.0.2.1"),
-                 .remote_id = policy_identity(remote)},
+        .psk_auth = {.prf = PRF_HMAC_SHA256,
+                     .local_id = policy_identity("192.0.2.1"),
+                     .remote_id = policy_identity(remote)},
     };
 }
 
@@ -72,15 +72,15 @@ static void own_octets_are_signed(void **state)
     struct answer answer;
     (void)state;
 
-    assert_true(buffer_copy(&effect.sign.own_octets, own));
-    vault_sign(&vault, &effect, &answer);
-    assert_int_equal(answer.kind, EFFECT_SIGN);
+    assert_true(buffer_copy(&effect.psk_auth.own_octets, own));
+    vault_psk_auth(&vault, &effect, &answer);
+    assert_int_equal(answer.kind, EFFECT_PSK_AUTH);
     assert_int_equal(answer.status, STATUS_OK);
     assert_int_equal(answer.ticket.sequence, 5);
     assert_slices(buffer_slice(&answer.auth), auth_of("alpha", own));
     answer_free(&answer);
-    effect.sign.remote_id = policy_identity("192.0.2.3"); /* another pair, another key */
-    vault_sign(&vault, &effect, &answer);
+    effect.psk_auth.remote_id = policy_identity("192.0.2.3"); /* another pair, another key */
+    vault_psk_auth(&vault, &effect, &answer);
     assert_slices(buffer_slice(&answer.auth), auth_of("beta", own));
     answer_free(&answer);
     effect_free(&effect);
@@ -95,23 +95,23 @@ static void peers_are_checked_before(void **state)
     struct answer answer;
     (void)state;
 
-    assert_true(buffer_copy(&effect.sign.own_octets, own));
-    assert_true(buffer_copy(&effect.sign.peer_octets, peer));
-    assert_true(buffer_copy(&effect.sign.peer_auth, auth_of("alpha", peer)));
-    vault_sign(&vault, &effect, &answer);
+    assert_true(buffer_copy(&effect.psk_auth.own_octets, own));
+    assert_true(buffer_copy(&effect.psk_auth.peer_octets, peer));
+    assert_true(buffer_copy(&effect.psk_auth.peer_auth, auth_of("alpha", peer)));
+    vault_psk_auth(&vault, &effect, &answer);
     assert_int_equal(answer.status, STATUS_OK);
     assert_slices(buffer_slice(&answer.auth), auth_of("alpha", own));
     answer_free(&answer);
 
-    assert_true(buffer_copy(&effect.sign.peer_auth, auth_of("beta", peer)));
-    vault_sign(&vault, &effect, &answer);
+    assert_true(buffer_copy(&effect.psk_auth.peer_auth, auth_of("beta", peer)));
+    vault_psk_auth(&vault, &effect, &answer);
     assert_int_equal(answer.status, STATUS_REJECT);
     assert_int_equal(answer.auth.size, 0);
     answer_free(&answer);
 
     /* A prefix of the right value is not the right value. */
-    assert_true(buffer_copy(&effect.sign.peer_auth, bytes_cut(auth_of("alpha", peer), 31)));
-    vault_sign(&vault, &effect, &answer);
+    assert_true(buffer_copy(&effect.psk_auth.peer_auth, bytes_cut(auth_of("alpha", peer), 31)));
+    vault_psk_auth(&vault, &effect, &answer);
     assert_int_equal(answer.status, STATUS_REJECT);
     assert_int_equal(answer.auth.size, 0);
     answer_free(&answer);
@@ -125,8 +125,8 @@ static void no_secret_says_for_whom(void **state)
     struct answer answer;
     (void)state;
 
-    assert_true(buffer_copy(&effect.sign.own_octets, bytes_hex("01")));
-    vault_sign(&vault, &effect, &answer);
+    assert_true(buffer_copy(&effect.psk_auth.own_octets, bytes_hex("01")));
+    vault_psk_auth(&vault, &effect, &answer);
     assert_int_equal(answer.status, STATUS_REJECT);
     assert_string_equal(
         answer.reason.text,
@@ -135,8 +135,8 @@ static void no_secret_says_for_whom(void **state)
     answer_free(&answer);
 
     vault_set(&vault, NULL); /* the file is gone */
-    effect.sign.remote_id = policy_identity("192.0.2.2");
-    vault_sign(&vault, &effect, &answer);
+    effect.psk_auth.remote_id = policy_identity("192.0.2.2");
+    vault_psk_auth(&vault, &effect, &answer);
     assert_int_equal(answer.status, STATUS_REJECT);
     assert_non_null(strstr(answer.reason.text, "no secret for the pair"));
     answer_free(&answer);
