@@ -5,12 +5,11 @@
  */
 #include "lib/engine/private.h"
 #include "lib/ikev2/ikev2_sa.h"
+#include "lib/sa/child_narrow.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
 #include "lib/sa/timer.h"
-
-#include "lib/ikev2/child.h"
 
 #define SUPERSEDED_LIFE_MS 10000 /* a peer's time to close what a newer SA has replaced */
 

@@ -15,10 +15,10 @@
 #include <string.h>
 
 #include "lib/engine/private.h"
-#include "lib/ikev2/child.h"
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/policy/narrow.h"
+#include "lib/sa/child_narrow.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 

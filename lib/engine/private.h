@@ -259,8 +259,8 @@ void liveness_hint(struct engine *engine, struct ike_sa *sa, const struct ike_me
 /* --- sibling.c --- */
 
 /* The links of connections with the same pair of identities, of which one can have children in an
- * IKE SA of another (lib/ikev2/child.c): the next one after `at`, NULL when all were seen.  `link`
- * itself is the first; there is seldom another. */
+ * IKE SA of another (lib/sa/child_choose.c): the next one after `at`, NULL when all were seen.
+ * `link` itself is the first; there is seldom another. */
 struct link *link_next_sibling(const struct engine *engine, const struct link *link,
                                const struct link *at);
 

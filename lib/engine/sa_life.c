@@ -3,13 +3,13 @@
  * RFC 7296 sections 1.4.1, 2.4, 2.8.3 and 2.21.
  */
 #include "lib/engine/private.h"
-#include "lib/ikev2/child.h"
+#include "lib/ikev2/creation.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike.h"
 #include "lib/ikev2/mobike_state.h"
 #include "lib/ikev2/nat.h"
+#include "lib/sa/child_kernel.h"
 #include "lib/sa/context.h"
-#include "lib/ikev2/creation.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/movement.h"
 #include "lib/sa/sa_table.h"

@@ -1,13 +1,14 @@
 /*
  * Sibling connections: those with the same pair of identities, so that an IKE SA of one may carry
- * children of another, its guests (lib/ikev2/child.c chooses).  RFC 7296 knows no connections: for
- * the peer there is one pair of identities, and whichever IKE SA.
+ * children of another, its guests (lib/sa/child_choose.c chooses).  RFC 7296 knows no connections:
+ * for the peer there is one pair of identities, and whichever IKE SA.
  *
  * A guest is its own connection's in all that is said of it: covered, up, rekeyed, taken down.
  */
 #include "lib/engine/private.h"
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/ikev2_sa.h"
+#include "lib/sa/child_kernel.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
 

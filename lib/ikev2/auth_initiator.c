@@ -22,6 +22,8 @@
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/mobike.h"
 #include "lib/policy/match.h"
+#include "lib/sa/child_kernel.h"
+#include "lib/sa/child_narrow.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/step.h"

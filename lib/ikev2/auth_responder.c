@@ -22,6 +22,7 @@
 #include "lib/ikev2/mobike.h"
 #include "lib/policy/choose.h"
 #include "lib/policy/match.h"
+#include "lib/sa/child_kernel.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/wire/ikev2.h"

@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/ikev2/ikev2_sa.h"
-#include "lib/ikev2/mobike_state.h"
-#include "lib/sa/context.h"
 #include "lib/ikev2/creation.h"
+#include "lib/ikev2/ikev2_sa.h"
+#include "lib/ikev2/keys.h"
+#include "lib/ikev2/mobike_state.h"
+#include "lib/sa/child_kernel.h"
+#include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/movement.h"
 #include "lib/sa/sa_table.h"
@@ -17,6 +19,7 @@
 #include "lib/wire/ikev2.h"
 
 #define NONCE_SIZE 32
+#define HELD_MS    5000 /* until the peer has deleted the old child, or would have */
 
 struct creation *creation_new(struct ike_sa *sa, enum creation_kind kind, bool ours)
 {
@@ -68,11 +71,18 @@ enum status creation_install(struct context *context, struct ike_sa *sa, struct 
         .nonce_i = buffer_slice(&creation->nonce_i),
         .nonce_r = buffer_slice(&creation->nonce_r),
     };
+    struct child_install how = {
+        .initiator = creation->ours,
+        .hold_ms = hold_outbound ? HELD_MS : 0,
+    };
+    struct child_keys keys;
 
     step_begin(sa, &creation->step);
     creation->state = CREATE_AWAIT_INSTALL;
-    enum status status =
-        child_install(context, sa, &creation->step, creation->child, &seed, hold_outbound);
+    enum status status = keys_child(context, sa, &creation->child->suite, &seed, &keys);
+    if (status == STATUS_OK)
+        status = child_install(context, sa, &creation->step, creation->child, &keys, &how);
+    secret_free(&keys.keymat);
     secret_free(&creation->shared);
     return status;
 }

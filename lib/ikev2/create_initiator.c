@@ -15,12 +15,14 @@
 #include <string.h>
 
 #include "lib/ikev2/create_child.h"
+#include "lib/ikev2/creation.h"
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/ikev2.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/policy/choose.h"
+#include "lib/sa/child_kernel.h"
+#include "lib/sa/child_narrow.h"
 #include "lib/sa/context.h"
-#include "lib/ikev2/creation.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
 #include "lib/sa/step.h"
@@ -203,7 +205,7 @@ static enum status accept(struct context *context, struct ike_sa *sa, struct cre
     if (status == STATUS_OK && creation->child->suite.group != creation->group)
         status = reason_set(reason, STATUS_CLOSE, 0, "the peer chose another group");
     if (status == STATUS_OK)
-        status = child_check_rivals(context, sa, creation->child, reason);
+        status = child_check_others(context, sa, creation->child, reason);
     if (status == STATUS_OK)
         sa_table_claim(context->sas, sa, creation->child);
     return status;

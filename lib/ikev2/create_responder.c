@@ -18,13 +18,14 @@
 #include <string.h>
 
 #include "lib/ikev2/create_child.h"
+#include "lib/ikev2/creation.h"
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/ikev2.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/nat.h"
 #include "lib/policy/choose.h"
+#include "lib/sa/child_kernel.h"
 #include "lib/sa/context.h"
-#include "lib/ikev2/creation.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
 #include "lib/sa/step.h"
@@ -161,7 +162,7 @@ static enum status create_child(struct context *context, struct ike_sa *sa,
     if (status == STATUS_OK)
         status = child_choose(context, sa, &request, &child, &number, reason);
     if (status == STATUS_OK &&
-        (status = child_check_rivals(context, sa, child, reason)) != STATUS_OK)
+        (status = child_check_others(context, sa, child, reason)) != STATUS_OK)
         child_free(child);
     if (status == STATUS_REJECT) {
         report_refused(context, sa, reason);

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "lib/sa/child_kernel.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 

@@ -8,12 +8,12 @@
  * A Delete names the inbound SPIs of its sender; the answer names the other half of the pairs.
  */
 #include "lib/ikev2/auth.h"
-#include "lib/ikev2/child.h"
+#include "lib/ikev2/creation.h"
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike.h"
+#include "lib/sa/child_kernel.h"
 #include "lib/sa/context.h"
-#include "lib/ikev2/creation.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/wire/ikev2.h"
 

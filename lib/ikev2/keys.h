@@ -4,6 +4,7 @@
 #ifndef LIB_IKEV2_KEYS_H
 #define LIB_IKEV2_KEYS_H
 
+#include "lib/sa/child_kernel.h"
 #include "lib/sa/ike_sa.h"
 
 /* SKEYSEED and the seven SK_* keys into sa->keys, from the handshake's shared secret and nonces.
@@ -28,11 +29,7 @@ struct child_seed {
     struct slice nonce_r;
 };
 
-/* KEYMAT (section 2.17): the keys of the two SAs of a child. */
-struct child_keys {
-    struct slice encr_out, integ_out, encr_in, integ_in; /* borrowed from keymat */
-    struct secret keymat;
-};
+/* KEYMAT (section 2.17); the caller frees keys->keymat, whatever is returned. */
 MUST_USE enum status keys_child(struct context *context, const struct ike_sa *sa,
                                 const struct suite *suite, const struct child_seed *seed,
                                 struct child_keys *keys);

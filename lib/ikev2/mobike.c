@@ -22,6 +22,7 @@
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike_state.h"
 #include "lib/ikev2/trial.h"
+#include "lib/sa/child_kernel.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/movement.h"

@@ -49,14 +49,4 @@ void nat_keepalive(struct context *context, struct ike_sa *sa);
 void nat_substitute(const struct ike_sa *sa, struct v2_selectors *local,
                     struct v2_selectors *remote);
 
-/* Responder: another peer behind the same NAT, with a transport mode child whose selectors overlap:
- * here both would be one host, and the later one would get the packets of the earlier.
- * STATUS_REJECT with TS_UNACCEPTABLE then.  The peer must be authenticated. */
-MUST_USE enum status nat_check_rivals(const struct context *context, const struct ike_sa *sa,
-                                      const struct child_sa *child, struct reason *reason);
-
-/* Says so: STATUS_REJECT. */
-enum status nat_refuse_rival(const struct ike_sa *sa, const struct child_config *config,
-                             const char *id, struct reason *reason);
-
 #endif

@@ -12,9 +12,12 @@
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/nat.h"
+#include "lib/sa/child_kernel.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/wire/ikev2.h"
+
+#define HELD_MS 1000 /* an outbound SA, until our answer surely came */
 
 static enum status key_ready(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
@@ -66,6 +69,28 @@ static bool lacks_only_spi(const struct ike_sa *sa)
            handshake->child->spi_in == 0;
 }
 
+static enum status install(struct context *context, struct ike_sa *sa)
+{
+    struct handshake *handshake = sa->handshake;
+
+    ike_sa_step(sa, IKE_AWAIT_INSTALL);
+    struct child_seed seed = {
+        .initiator = sa->initiator,
+        .nonce_i = buffer_slice(&handshake->nonce_i),
+        .nonce_r = buffer_slice(&handshake->nonce_r),
+    };
+    /* Beside an older pair the initiator's packets and ours go on there until it has our answer. */
+    bool hold = !sa->initiator && !handshake->child->own_policies &&
+                ike_sa_has_elder(context, sa, handshake->child->config);
+    struct child_install how = {.initiator = sa->initiator, .hold_ms = hold ? HELD_MS : 0};
+    struct child_keys keys;
+    enum status status = keys_child(context, sa, &handshake->child->suite, &seed, &keys);
+    if (status == STATUS_OK)
+        status = child_install(context, sa, &handshake->step, handshake->child, &keys, &how);
+    secret_free(&keys.keymat);
+    return status;
+}
+
 static enum status verified(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     struct handshake *handshake = sa->handshake;
@@ -85,22 +110,13 @@ static enum status verified(struct context *context, struct ike_sa *sa, struct r
     buffer_free(&handshake->init_request);
     buffer_free(&handshake->init_response);
     if (handshake->child_error == 0 && handshake->child != NULL &&
-        child_check_rivals(context, sa, handshake->child, &handshake->refusal) != STATUS_OK)
+        child_check_others(context, sa, handshake->child, &handshake->refusal) != STATUS_OK)
         handshake->child_error = V2_N_TS_UNACCEPTABLE;
     if (handshake->child_error != 0 && handshake->child != NULL)
         child_remove(context, sa, handshake->child);
     if (handshake->child == NULL)
         return established(context, sa, reason);
-    ike_sa_step(sa, IKE_AWAIT_INSTALL);
-    struct child_seed seed = {
-        .initiator = sa->initiator,
-        .nonce_i = buffer_slice(&handshake->nonce_i),
-        .nonce_r = buffer_slice(&handshake->nonce_r),
-    };
-    /* Beside an older pair the initiator's packets and ours go on there until it has our answer. */
-    bool hold = !sa->initiator && !handshake->child->own_policies &&
-                ike_sa_has_elder(context, sa, handshake->child->config);
-    return child_install(context, sa, &handshake->step, handshake->child, &seed, hold);
+    return install(context, sa);
 }
 
 static enum status installed(struct context *context, struct ike_sa *sa, struct reason *reason)

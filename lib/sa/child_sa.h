@@ -1,7 +1,7 @@
 /*
- * Child SAs: what they are, and their life in the kernel.
+ * Child SAs: what they are, and who follows whom.
  *
- * Not here: their policies (child_policy.h), how they are negotiated (lib/ikev2).
+ * Not here: their life in the kernel (child_kernel.h), how they are negotiated (lib/ikev2).
  */
 #ifndef LIB_SA_CHILD_SA_H
 #define LIB_SA_CHILD_SA_H
@@ -92,9 +92,6 @@ MUST_USE bool child_set_selectors(struct child_sa *child, const struct selector 
                                   size_t local_count, const struct selector *remote,
                                   size_t remote_count);
 
-/* Puts a child that the kernel holds into its SA's list, and asks for its own policies. */
-void child_list(struct context *context, struct ike_sa *sa, struct child_sa *child);
-
 /* By its number; NULL when it is gone. */
 struct child_sa *child_find(const struct ike_sa *sa, uint32_t number);
 
@@ -113,45 +110,19 @@ void child_replace(struct child_sa *old, struct child_sa *made, uint64_t leaves_
  * is so later, in half of what is left of its life. */
 void child_keep(struct context *context, struct child_sa *child);
 
+/* It leaves: what replaced it stands for what it replaced; where nothing does, that stays.  A peer
+ * may undo its rekeying so, or ours (RFC 7296 section 1.3.1 bids it when the new one does not
+ * suit). */
+void child_pass_on(struct context *context, struct ike_sa *sa, const struct child_sa *child);
+
+/* The child is to rekey the old one: it carries on its line (child_sa.line), and how that was asked
+ * for. */
+void child_continue(struct child_sa *child, const struct child_sa *old);
+
 /* Is its life nearly over? */
 bool child_nears_end(const struct context *context, const struct child_sa *child);
 
-/* The exchange that made it is not followed, though the peer holds it for made: it is listed for
- * its Delete alone. */
-void child_undo(struct context *context, struct ike_sa *sa, struct child_sa *child);
-
-/* A deleted child leaves the list; the kernel receives on it until `leaves_ms`, and for a moment it
- * sends what was on its way when the successor came. */
-void child_linger(struct context *context, struct ike_sa *sa, struct child_sa *child);
-
-/* What lingers in `from` does so in `to` from now on. */
-void children_linger_in(struct ike_sa *to, struct ike_sa *from);
-
-/* Removes lingering children whose time is over; when it is to be called next. */
-void child_sweep(struct context *context, struct ike_sa *sa);
-
-uint64_t child_sweep_ms(const struct ike_sa *sa);
-
-/* The kernel's SAs of the child get the ends that its IKE SA has now. */
-void child_follow(struct context *context, const struct ike_sa *sa, struct child_sa *child);
-
-/* All that `holder` has, the lingering ones too, get the ends of `sa`; in the order in which their
- * outbound SAs came, since the kernel takes the latest. */
-void children_follow(struct context *context, const struct ike_sa *holder, const struct ike_sa *sa);
-
 /* What waits is not to come; harmless when nothing does. */
 void child_drop_held(struct child_sa *child);
-
-/* Asks the kernel to forget the outbound SA, so that packets take another one. */
-void child_remove_outbound(struct context *context, struct child_sa *child);
-
-/* The same, unless a later one takes the packets already: then the kernel may be encrypting one
- * with this, and would drop it; it goes when the child has left the list.  Earlier ones that linger
- * for this reason go now. */
-void child_retire_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child);
-
-/* Asks the kernel to forget all of the child, takes it out of its SA and frees it.  Where it had a
- * policy of its own, whoever else wants one for the same pair gets it back, without a gap. */
-void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *child);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/sa/child_kernel.h"
 #include "lib/sa/context.h"
 #include "lib/sa/handshake.h"
 #include "lib/sa/sa_table.h"

@@ -1,12 +1,13 @@
 /*
- * What is left of a request when others have a part of it (lib/ikev2/child.h), and what finding
+ * What is left of a request when others have a part of it (lib/sa/child_rivals.h), and what finding
  * that costs: whoever asks in IKE_AUTH is not authenticated yet.
  */
-#include "lib/ikev2/child.h"
+#include "lib/sa/child_rivals.h"
 
 #include <stdio.h>
 
 #include "lib/policy/selector.h"
+#include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
 #include "test/unit/policy.h"
 

@@ -1,20 +1,15 @@
 /*
- * Whose traffic a child would take: what others are configured for, and what they have in hand.
- *
- * The rule is lib/policy/overlap.h's.  In hand is what a child that was not deleted protects, with
- * another connection or for another identity: the same peer gets what it had when it comes anew.
- * Not here: two hosts behind one NAT (nat_check_rivals).
+ * Whose traffic a child would take: see child_rivals.h.
  */
+#include "lib/sa/child_rivals.h"
+
 #include <string.h>
 
-#include "lib/ikev2/child.h"
-#include "lib/ikev2/nat.h"
 #include "lib/policy/narrow.h"
 #include "lib/policy/overlap.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
-#include "lib/wire/ikev2.h"
 
 #define CUTS_MAX 64 /* what needs more is refused */
 
@@ -102,6 +97,17 @@ static bool behind_one_nat(const struct ike_sa *sa, const struct child_sa *other
            address_same_host(&other->owner->remote, &sa->remote);
 }
 
+static enum status refuse_nat_rival(const struct ike_sa *sa, const struct child_config *config,
+                                    const char *id, struct reason *reason)
+{
+    char address[ADDRESS_TEXT_MAX];
+
+    return reason_set(reason, STATUS_REJECT, 0,
+                      "child %s: %.100s, behind the same NAT at %s, has this traffic already; "
+                      "expected other ports, or tunnel mode",
+                      config->name, id, address_text(&sa->remote, address));
+}
+
 static void name_rival(const struct ike_sa *sa, const struct child_config *config,
                        const struct rival *rival, struct reason *reason)
 {
@@ -114,7 +120,7 @@ static void name_rival(const struct ike_sa *sa, const struct child_config *confi
     selector_text(&rival->remote, remote);
     if (rival->child == NULL) {
         reason_set(
-            reason, STATUS_REJECT, V2_N_TS_UNACCEPTABLE,
+            reason, STATUS_REJECT, 0,
             "child %s: child %s of connection %s is configured for %.60s === %.60s; expected "
             "other selectors",
             config->name, other->name, other->connection->name, local, remote);
@@ -123,9 +129,9 @@ static void name_rival(const struct ike_sa *sa, const struct child_config *confi
     struct identity holder = ike_sa_remote_id(rival->child->owner);
     identity_text(&holder, id, sizeof(id));
     if (behind_one_nat(sa, rival->child))
-        nat_refuse_rival(sa, config, id, reason);
+        refuse_nat_rival(sa, config, id, reason);
     else
-        reason_set(reason, STATUS_REJECT, V2_N_TS_UNACCEPTABLE,
+        reason_set(reason, STATUS_REJECT, 0,
                    "child %s: child %s of connection %s, with %.60s, has %.60s === %.60s already",
                    config->name, other->name, other->connection->name, id, local, remote);
 }
@@ -201,11 +207,58 @@ bool child_cut(const struct context *context, const struct ike_sa *sa,
     return left->local_count > 0 && left->remote_count > 0;
 }
 
+static bool overlap(const struct child_sa *a, const struct child_sa *b)
+{
+    const struct selector *a_remote = a->remote_selectors;
+    const struct selector *b_remote = b->remote_selectors;
+    struct selector unused;
+    bool local = false;
+    bool remote = false;
+
+    for (size_t i = 0; i < a->local_count; i++)
+        for (size_t j = 0; j < b->local_count; j++)
+            local = local ||
+                    selector_intersect(&a->local_selectors[i], &b->local_selectors[j], &unused);
+    for (size_t i = 0; i < a->remote_count; i++)
+        for (size_t j = 0; j < b->remote_count; j++)
+            remote = remote || selector_intersect(&a_remote[i], &b_remote[j], &unused);
+    return local && remote;
+}
+
+/* With another peer whose address here is the same? */
+static bool is_nat_rival(const struct child_sa *other, const struct ike_sa *sa)
+{
+    const struct ike_sa *owner = other->owner;
+
+    return other->mode == CHILD_TRANSPORT && !child_is_gone(other) &&
+           address_same_host(&owner->remote, &sa->remote) && !ike_sa_same_identity(owner, sa);
+}
+
+/* Another peer behind the same NAT, with a transport mode child whose selectors overlap: here both
+ * would be one host, and the later one would get the packets of the earlier. */
+static enum status check_nat_rivals(const struct context *context, const struct ike_sa *sa,
+                                    const struct child_sa *child, struct reason *reason)
+{
+    const struct child_sa *other = NULL;
+    char id[128];
+
+    if (child->mode != CHILD_TRANSPORT || !sa->nat_there)
+        return STATUS_OK;
+    while ((other = sa_table_next_claim(context->sas, child->remote_selectors, other)) != NULL) {
+        if (!is_nat_rival(other, sa) || !overlap(other, child))
+            continue;
+        struct identity other_id = ike_sa_remote_id(other->owner);
+        return refuse_nat_rival(sa, child->config, identity_text(&other_id, id, sizeof(id)),
+                                reason);
+    }
+    return STATUS_OK;
+}
+
 enum status child_check_rivals(const struct context *context, const struct ike_sa *sa,
                                const struct child_sa *child, struct reason *reason)
 {
     struct rival rival;
-    enum status status = nat_check_rivals(context, sa, child, reason);
+    enum status status = check_nat_rivals(context, sa, child, reason);
 
     for (size_t i = 0; status == STATUS_OK && i < child->local_count; i++)
         for (size_t j = 0; status == STATUS_OK && j < child->remote_count; j++) {
