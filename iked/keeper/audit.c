@@ -324,7 +324,7 @@ static void sa_gone(struct service *service, struct sa_record *sa)
 }
 
 /* What was not seen is not there. */
-static void tell_unseen(struct service *service)
+static void drop_unseen(struct service *service)
 {
     struct sa_walk walk;
 
@@ -342,7 +342,7 @@ static void compare_sas(struct service *service)
 
     audit_begin(service);
     if (service->kernel->ops->dump(service->kernel, KERNEL_SAS, &viewer))
-        tell_unseen(service);
+        drop_unseen(service);
     else
         log_line(SEVERITY_ERROR, "the kernel does not list its SAs");
 }
@@ -440,7 +440,7 @@ static void look(struct service *service)
     if (at == LOOK_BROKEN) {
         next_stage(audit, AUDIT_IDLE, service->now_ms + AUDIT_PERIOD_MS);
     } else if (stage == AUDIT_SAS) {
-        tell_unseen(service);
+        drop_unseen(service);
         next_stage(audit, AUDIT_POLICIES, 0);
     } else {
         put_back_unseen(service);

@@ -330,7 +330,7 @@ static void clear(struct keeper *keeper)
 
 /* What it has installed goes only where the operator wants the host open; what it has not, because
  * it came not so far, is installed then.  Not where another iked runs: that one protects. */
-static void fail(struct keeper *keeper)
+static void keeper_fail(struct keeper *keeper)
 {
     const struct config *config = keeper->session.loaded.config;
 
@@ -373,7 +373,7 @@ int keeper_run(struct options *options, void (*ready)(void))
     if (started && keeper.session.stopping)
         clear(&keeper);
     else
-        fail(&keeper);
+        keeper_fail(&keeper);
     finish(&keeper);
     if (keeper.failed)
         fallback_run(options);

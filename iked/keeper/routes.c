@@ -86,7 +86,7 @@ bool route_is_change(const struct nlmsghdr *message)
 /* --- The sockets --- */
 
 /* An errno: 0 with the route, or why there is none. */
-static int ask(struct routes *routes, const struct address *remote, struct route *route)
+static int ask_route(struct routes *routes, const struct address *remote, struct route *route)
 {
     uint8_t question[ROUTE_QUESTION_MAX] __attribute__((aligned(8)));
     size_t size = route_encode(question, remote, ++routes->sequence);
@@ -105,7 +105,7 @@ enum status routes_find_source(struct routes *routes, const struct address *remo
 {
     char text[ADDRESS_TEXT_MAX];
     struct route route;
-    int error = ask(routes, remote, &route);
+    int error = ask_route(routes, remote, &route);
 
     if (error == ETIMEDOUT || error == ENOBUFS || error == ENOMEM)
         return reason_set(reason, STATUS_FAIL, 0, "the kernel's routes: %s", strerror(error));
@@ -125,7 +125,7 @@ bool routes_is_own(struct routes *routes, const struct address *address)
 
     /* To the kernel "no address" is this host, too. */
     return address->family != FAMILY_NONE && !address_same_host(address, &none) &&
-           ask(routes, address, &route) == 0 && route.own;
+           ask_route(routes, address, &route) == 0 && route.own;
 }
 
 int routes_notice_fd(const struct routes *routes)

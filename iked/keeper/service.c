@@ -123,7 +123,7 @@ static void complete(struct request *request, enum status status)
     request->failed = status != STATUS_OK;
 }
 
-static void fail(struct request *request, const char *why)
+static void request_fail(struct request *request, const char *why)
 {
     complete(request, reason_set(&request->answer.reason, STATUS_FAIL, 0, "%s", why));
 }
@@ -139,7 +139,7 @@ static void take_psk_auth(struct service *service, struct request *request)
 static void take_elsewhere(struct service *service, struct request *request)
 {
     (void)service;
-    fail(request, "this is not the service's work");
+    request_fail(request, "this is not the service's work");
 }
 
 static void take_find_source(struct service *service, struct request *request)
@@ -177,13 +177,13 @@ static void take_install_sa(struct service *service, struct request *request)
         struct sa_record *record =
             ledger_find_sa(&service->ledger, &sa->destination, sa->spi, sa->protocol);
         if (!ledger_set_reqid(&service->ledger, record, sa->reqid))
-            return fail(request,
-                        ledger_sa_fault(&service->ledger, &sa->connection, &sa->child, sa->reqid));
+            return request_fail(
+                request, ledger_sa_fault(&service->ledger, &sa->connection, &sa->child, sa->reqid));
         ledger_move_sa(&service->ledger, record, &sa->source, &sa->destination, sa->encap);
         ledger_fill_sa(&service->ledger, record, true);
     } else if (ledger_add_sa(&service->ledger, &entry) == NULL) {
-        return fail(request,
-                    ledger_sa_fault(&service->ledger, &sa->connection, &sa->child, sa->reqid));
+        return request_fail(
+            request, ledger_sa_fault(&service->ledger, &sa->connection, &sa->child, sa->reqid));
     }
     request_job(service, request, KERNEL_INSTALL_SA)->install_sa = sa;
     if (!sa->inbound)
@@ -309,10 +309,10 @@ static void done_allocate_spi(struct service *service, struct request *request,
         return;
     request->answer.spi = entry.spi = unused_spi(service, allocate, job->spi);
     if (entry.spi == 0)
-        fail(request, "the kernel gives out only SPIs that are in use");
+        request_fail(request, "the kernel gives out only SPIs that are in use");
     else if (ledger_add_sa(&service->ledger, &entry) == NULL)
-        fail(request, ledger_sa_fault(&service->ledger, &allocate->connection, &allocate->child,
-                                      allocate->reqid));
+        request_fail(request, ledger_sa_fault(&service->ledger, &allocate->connection,
+                                              &allocate->child, allocate->reqid));
 }
 
 static void done_install_sa(struct service *service, struct request *request,
@@ -364,7 +364,7 @@ static void done_move_sa(struct service *service, struct request *request,
 }
 
 /* Refused or failed: the engine has no use for it any more. */
-static void tell_not_moved(struct service *service, const struct request *request)
+static void notify_not_moved(struct service *service, const struct request *request)
 {
     struct kernel_event event = {
         .kind = KERNEL_EXPIRE,
@@ -434,7 +434,7 @@ static const struct {
 #undef WORK
 };
 
-static void refuse(struct request *request, const struct reason *reason)
+static void request_refuse(struct request *request, const struct reason *reason)
 {
     const struct effect *effect = &request->effect;
     char text[REASON_TEXT_MAX + 64];
@@ -446,7 +446,7 @@ static void refuse(struct request *request, const struct reason *reason)
     complete(request, STATUS_FAIL);
 }
 
-/* The engine is told that it has the SA no more (tell_not_moved).  That comes when this host's
+/* The engine is told that it has the SA no more (notify_not_moved).  That comes when this host's
  * address has gone again before the request is here; what is no use there goes. */
 static void end_unmoved(struct service *service, const struct effect *effect)
 {
@@ -497,7 +497,7 @@ void service_take(struct service *service, struct effect *effect, uint64_t now_m
     };
     service->now_ms = now_ms;
     if (gate_check(&service->gate, &request->effect, now_ms, &reason) != STATUS_OK) {
-        refuse(request, &reason);
+        request_refuse(request, &reason);
         service->taking = true;
         end_unmoved(service, &request->effect);
         service->taking = false;
@@ -549,7 +549,7 @@ static void request_done(struct service *service, struct request *request)
         service->hooks.trouble(service->hooks.context, effect_connection(effect),
                                request->answer.reason.text);
     if (request->failed && effect->kind == EFFECT_MOVE_SA)
-        tell_not_moved(service, request);
+        notify_not_moved(service, request);
 }
 
 void service_flush(struct service *service)

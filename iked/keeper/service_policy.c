@@ -11,8 +11,8 @@
 /* --- Pieces --- */
 
 /* Tells the kernel who holds a piece now; `mode_before` is what it had. */
-static void tell_holder(struct service *service, struct request *request,
-                        struct piece_record *piece, uint8_t mode_before)
+static void set_holder(struct service *service, struct request *request, struct piece_record *piece,
+                       uint8_t mode_before)
 {
     struct kernel_job *job = service_job_for(service, request, KERNEL_SET_PIECE);
 
@@ -25,7 +25,7 @@ static void tell_holder(struct service *service, struct request *request,
 
 void service_put_back(struct service *service, struct piece_record *piece)
 {
-    tell_holder(service, NULL, piece, piece_mode(piece));
+    set_holder(service, NULL, piece, piece_mode(piece));
 }
 
 /* A policy comes to want a piece, or (with its class before) has changed.  A request may find too
@@ -48,9 +48,9 @@ static bool want_piece(struct service *service, struct request *request,
     else
         done = piece_want(piece, policy);
     if (piece->top.policy == policy)
-        tell_holder(service, request, piece, mode_before);
+        set_holder(service, request, piece, mode_before);
     else if (piece->top.policy != holder)
-        tell_holder(service, NULL, piece, mode_before);
+        set_holder(service, NULL, piece, mode_before);
     return done;
 }
 
@@ -71,7 +71,7 @@ static void unwant_piece(struct service *service, const struct policy_record *po
         job->mode = mode_before;
         ledger_remove_piece(&service->ledger, piece);
     } else if (piece->top.policy != holder) {
-        tell_holder(service, NULL, piece, mode_before);
+        set_holder(service, NULL, piece, mode_before);
     }
 }
 

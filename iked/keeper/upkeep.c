@@ -37,7 +37,7 @@ static bool child_of(const struct service *service, uint32_t reqid, struct name 
 
 /* --- Acquires, expiries, mappings --- */
 
-static void tell_acquire(struct service *service, const struct kernel_sa *sa)
+static void notify_acquire(struct service *service, const struct kernel_sa *sa)
 {
     struct kernel_event event = {
         .kind = KERNEL_ACQUIRE,
@@ -57,7 +57,7 @@ static void tell_acquire(struct service *service, const struct kernel_sa *sa)
     service->hooks.event(service->hooks.context, &event);
 }
 
-static void tell_expire(struct service *service, struct sa_record *sa, bool hard, bool removed)
+static void notify_expire(struct service *service, struct sa_record *sa, bool hard, bool removed)
 {
     struct kernel_event event = {
         .kind = KERNEL_EXPIRE,
@@ -80,13 +80,13 @@ static void tell_expire(struct service *service, struct sa_record *sa, bool hard
 
 void upkeep_sa_gone(struct service *service, struct sa_record *sa)
 {
-    tell_expire(service, sa, true, true);
+    notify_expire(service, sa, true, true);
 }
 
 /* RFC 7296 section 2.23: the kernel has opened a packet from there, so somebody with the keys sent
  * it; whether the SA follows is for the engine to say. */
-static void tell_mapping(struct service *service, struct sa_record *sa,
-                         const struct address *source)
+static void notify_mapping(struct service *service, struct sa_record *sa,
+                           const struct address *source)
 {
     struct kernel_event event = {
         .kind = KERNEL_MAPPING,
@@ -109,7 +109,7 @@ static void tell_mapping(struct service *service, struct sa_record *sa,
 
 struct inventory {
     struct service *service;
-    bool tell; /* the negotiator: not before it knows its configuration */
+    bool notify; /* the negotiator: not before it knows its configuration */
     size_t adopted;
     size_t deleted;
     size_t unknown; /* of this look: whose removal is asked for, or waits ... */
@@ -175,8 +175,8 @@ static void inventory_found_sa(void *context, const struct kernel_sa *found)
     struct service *service = inventory->service;
 
     if (found->spi == 0) {
-        if (inventory->tell)
-            tell_acquire(service, found);
+        if (inventory->notify)
+            notify_acquire(service, found);
         return;
     }
     struct sa_record *sa =
@@ -194,13 +194,13 @@ static void expire_unseen(struct service *service)
     sa_walk_begin(&walk, &service->ledger, NULL);
     for (struct sa_record *sa; (sa = sa_walk_next(&walk)) != NULL;)
         if (sa->seen != service->ledger.look)
-            tell_expire(service, sa, true, false);
+            notify_expire(service, sa, true, false);
     sa_walk_end(&walk);
 }
 
-static void take_inventory(struct service *service, bool tell, uint64_t now_ms)
+static void take_inventory(struct service *service, bool notify, uint64_t now_ms)
 {
-    struct inventory inventory = {.service = service, .tell = tell};
+    struct inventory inventory = {.service = service, .notify = notify};
     struct kernel_viewer viewer = {.sa = inventory_found_sa, .context = &inventory};
 
     service->now_ms = now_ms;
@@ -268,16 +268,16 @@ static void on_notice(void *context, const struct kernel_notice *notice)
                                           notice->sa.protocol);
 
     if (notice->kind == NOTICE_ACQUIRE) {
-        tell_acquire(service, &notice->sa);
+        notify_acquire(service, &notice->sa);
     } else if (notice->kind == NOTICE_LOST) {
         log_line(SEVERITY_WARNING, "notices of the kernel were lost: comparing with what it has");
         take_inventory(service, true, service->now_ms);
         audit_lost(service);
     } else if (notice->kind == NOTICE_EXPIRE || notice->kind == NOTICE_MAPPING) {
         if (sa != NULL && notice->kind == NOTICE_EXPIRE)
-            tell_expire(service, sa, notice->hard, false);
+            notify_expire(service, sa, notice->hard, false);
         else if (sa != NULL)
-            tell_mapping(service, sa, &notice->sa.source);
+            notify_mapping(service, sa, &notice->sa.source);
     } else {
         audit_notice(service, notice);
     }

@@ -2,7 +2,7 @@
  * The negotiator: the unprivileged process that speaks IKE.
  *
  * It is executed by the keeper with one descriptor, the channel, and gets all others through it.
- * Not here: effects (runner.h), the cage (sandbox.h), ikectl's side (control.h).
+ * Not here: effects (runner.h), the sandbox (sandbox.h), ikectl's side (control.h).
  */
 #ifndef IKED_NEGOTIATOR_NEGOTIATOR_H
 #define IKED_NEGOTIATOR_NEGOTIATOR_H

@@ -1,5 +1,5 @@
 /*
- * The negotiator's cage: see sandbox.h, seccomp(2), capabilities(7).
+ * The negotiator's sandbox: see sandbox.h, seccomp(2), capabilities(7).
  */
 #include "iked/process/sandbox.h"
 
@@ -116,7 +116,7 @@ static const struct call_rule questions[] = {
     {SCMP_SYS(prctl), "libc names its memory, if tuned so", true, 0, UINT32_MAX, PR_SET_VMA},
 };
 
-static enum status fail(struct reason *reason, const char *what)
+static enum status sandbox_fail(struct reason *reason, const char *what)
 {
     return reason_set(reason, STATUS_FAIL, 0, "sandbox: %s: %s", what, strerror(errno));
 }
@@ -137,10 +137,10 @@ static enum status enter_empty_root(const struct sandbox *sandbox, struct reason
     if (snprintf(path, sizeof(path), "%s/empty.XXXXXX", sandbox->run_dir) >= (int)sizeof(path))
         return reason_set(reason, STATUS_FAIL, 0, "sandbox: the run directory's path is too long");
     if (mkdtemp(path) == NULL)
-        return fail(reason, path);
+        return sandbox_fail(reason, path);
     int entered = chdir(path);
     if (rmdir(path) != 0 || entered != 0 || chroot(".") != 0)
-        return fail(reason, path);
+        return sandbox_fail(reason, path);
     return STATUS_OK;
 }
 
@@ -148,9 +148,9 @@ enum status sandbox_become_user(const struct sandbox *sandbox, struct reason *re
 {
     if (setgroups(0, NULL) != 0 || setresgid(sandbox->gid, sandbox->gid, sandbox->gid) != 0 ||
         setresuid(sandbox->uid, sandbox->uid, sandbox->uid) != 0)
-        return fail(reason, "the user cannot be changed");
+        return sandbox_fail(reason, "the user cannot be changed");
     if (!capabilities_set(0, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        return fail(reason, "capabilities cannot be dropped");
+        return sandbox_fail(reason, "capabilities cannot be dropped");
     return STATUS_OK;
 }
 
@@ -165,7 +165,7 @@ static enum status set_limits(struct reason *reason)
     for (size_t i = 0; i < LENGTH(limits); i++) {
         struct rlimit limit = {limits[i].limit, limits[i].limit};
         if (setrlimit(limits[i].resource, &limit) != 0)
-            return fail(reason, "limits cannot be set");
+            return sandbox_fail(reason, "limits cannot be set");
     }
     return STATUS_OK;
 }
@@ -210,7 +210,7 @@ static enum status filter_calls(struct reason *reason)
     if (result == 0)
         return STATUS_OK;
     errno = -result;
-    return fail(reason, "system calls cannot be filtered");
+    return sandbox_fail(reason, "system calls cannot be filtered");
 }
 
 enum status sandbox_enter(const struct sandbox *sandbox, struct reason *reason)
@@ -225,6 +225,6 @@ enum status sandbox_enter(const struct sandbox *sandbox, struct reason *reason)
         return status;
     /* After the change of user, which clears both. */
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
-        return fail(reason, "it can be traced");
+        return sandbox_fail(reason, "it can be traced");
     return filter_calls(reason);
 }

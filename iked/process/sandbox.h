@@ -1,5 +1,5 @@
 /*
- * The negotiator's cage: an empty root, its own user, no capability, few system calls.
+ * The negotiator's sandbox: an empty root, its own user, no capability, few system calls.
  *
  * Not here: what is opened before it closes (iked/negotiator/negotiator.c).
  */

@@ -1,5 +1,5 @@
 /*
- * Starting the other processes: see process.h.
+ * Starting the other processes: see start.h.
  */
 #include "iked/process/start.h"
 

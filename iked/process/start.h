@@ -2,8 +2,8 @@
  * Negotiator and resolver as processes: starting them, and what to say of their end.
  *
  * They are iked itself, executed anew, so that nothing of the keeper's memory is in them.
- * Not here: when to start one (session.h, names.h), what they do first (negotiator/negotiator.c,
- * iked/resolver/resolver.c).
+ * Not here: when to start one (keeper/session.h, keeper/names.h), what they do first
+ * (negotiator/negotiator.c, resolver/resolver.c).
  */
 #ifndef IKED_PROCESS_START_H
 #define IKED_PROCESS_START_H

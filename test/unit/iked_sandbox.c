@@ -1,5 +1,5 @@
 /*
- * The cage (process/sandbox.h): a child process enters it and then tries what an intruder would.
+ * The sandbox (process/sandbox.h): a child process enters it and then tries what an intruder would.
  * Needs root; skipped otherwise.
  */
 #include "iked/process/sandbox.h"
