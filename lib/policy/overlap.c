@@ -108,7 +108,7 @@ static bool pieces_meet(const struct piece *a, const struct piece *b)
 
 /* --- What is asked --- */
 
-/* Takes what is configured in one pair into the account.  A range's pieces are as large as they
+/* Takes one pair that the child is entitled to into the account.  A range's pieces are as large as they
  * can be, so a piece of something within the range lies within one of them. */
 static void rules_consider(struct asked *asked, const struct selector *local,
                            const struct selector *remote)
@@ -164,6 +164,11 @@ bool asked_set(struct asked *asked, const struct traffic *traffic)
         if (asked->priorities[i] != asked->rules[i])
             asked->as_configured = false;
     return true;
+}
+
+void asked_allow(struct asked *asked, const struct selector *local, const struct selector *remote)
+{
+    rules_consider(asked, local, remote);
 }
 
 static bool takes_piece(const struct asked *asked, const struct piece *piece, uint32_t priority,

@@ -27,11 +27,15 @@ struct asked {
     uint32_t narrowest; /* priority of the narrowest piece */
     struct piece pieces[PIECES_MAX];
     uint32_t priorities[PIECES_MAX];
-    uint32_t rules[PIECES_MAX]; /* of what the child is configured for there */
+    uint32_t rules[PIECES_MAX]; /* of what the child is configured for, or has in hand, there */
 };
 
 /* False when the kernel cannot say it. */
 MUST_USE bool asked_set(struct asked *asked, const struct traffic *traffic);
+
+/* The asker has this pair in hand, and so is entitled to it as far as the kernel gives it to him:
+ * what others are configured for more narrowly is theirs. */
+void asked_allow(struct asked *asked, const struct selector *local, const struct selector *remote);
 
 /* Would packets that are another's go to what is asked, were it installed?  They are the other's
  * where the kernel prefers the other to what the asking child is configured for; where the other

@@ -55,20 +55,22 @@ static bool needs_none(const struct asked *asked)
     return asked->as_configured && asked->traffic.child->connection->remote.family != FAMILY_NONE;
 }
 
-/* Has this peer the whole of it in this child already?  Then it keeps it, whatever was configured
- * since: at a rekeying, and when it comes anew before it has lost the old one. */
-static bool is_in_hand(const struct context *context, const struct ike_sa *sa,
-                       const struct traffic *traffic)
+/* What this peer has in this child already it keeps, whatever was configured since: at a rekeying,
+ * and when it comes anew before it has lost the old one. */
+static void allow_in_hand(const struct context *context, const struct ike_sa *sa,
+                          struct asked *asked)
 {
+    const struct selector *remote = asked->traffic.remote;
     const struct child_sa *child = NULL;
 
-    while ((child = sa_table_next_claim(context->sas, traffic->remote, child)) != NULL)
-        if (child->config == traffic->child && !child_is_gone(child) &&
-            (child->owner == sa || ike_sa_same_identity(child->owner, sa)) &&
-            selectors_within(child->remote_selectors, child->remote_count, traffic->remote, 1) &&
-            selectors_within(child->local_selectors, child->local_count, traffic->local, 1))
-            return true;
-    return false;
+    while ((child = sa_table_next_claim(context->sas, remote, child)) != NULL) {
+        if (child->config != asked->traffic.child || child_is_gone(child) ||
+            (child->owner != sa && !ike_sa_same_identity(child->owner, sa)))
+            continue;
+        for (size_t i = 0; i < child->local_count; i++)
+            for (size_t j = 0; j < child->remote_count; j++)
+                asked_allow(asked, &child->local_selectors[i], &child->remote_selectors[j]);
+    }
 }
 
 static bool find_rival(const struct context *context, const struct ike_sa *sa,
@@ -77,8 +79,9 @@ static bool find_rival(const struct context *context, const struct ike_sa *sa,
     struct asked asked;
     const struct child_sa *other = NULL;
 
-    if (!asked_set(&asked, traffic) || needs_none(&asked) || is_in_hand(context, sa, traffic))
+    if (!asked_set(&asked, traffic) || needs_none(&asked))
         return false;
+    allow_in_hand(context, sa, &asked);
     const struct configured_pair *pair = asked_configured(&asked, context->config);
     if (pair != NULL) {
         *rival = (struct rival){pair->child, NULL, pair->pair.local, pair->pair.remote};

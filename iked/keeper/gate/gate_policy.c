@@ -150,8 +150,39 @@ static enum status check_held(struct gate *gate, const struct config *config,
     return STATUS_OK;
 }
 
-/* Would it take packets that another connection is configured for, or has in hand?  What the
- * configuration itself says may be asked for, and waits where another has it. */
+/* Would it take packets that another connection is configured for, or has in hand? */
+static enum status check_others(struct gate *gate, const struct config *config,
+                                const struct asked *asked, struct reason *reason)
+{
+    const struct configured_pair *configured = asked_configured(asked, config);
+
+    if (configured != NULL)
+        return reason_set(reason, STATUS_FAIL, 0,
+                          "refused: connection %s is configured for some of the traffic",
+                          configured->child->connection->name);
+    return check_held(gate, config, asked, reason);
+}
+
+/* What the child itself has in hand stays in its hands, also piece by piece.  False: it has none of
+ * it, or that would be too much to look through. */
+static bool allow_in_hand(struct gate *gate, const struct config *config, struct asked *asked)
+{
+    const struct policy_record *held = NULL;
+    bool any = false;
+
+    while ((held = ledger_next_held(gate->ledger, asked->traffic.remote, held)) != NULL) {
+        if (!gate_look(gate, asked->count))
+            return false;
+        struct child_selectors pair = policy_pair(held);
+        if (still_has(config, held, &pair) != asked->traffic.child)
+            continue;
+        asked_allow(asked, &pair.local, &pair.remote);
+        any = true;
+    }
+    return any;
+}
+
+/* What the configuration itself says may be asked for, and waits where another has it. */
 static enum status check_overlap(struct gate *gate, const struct config *config,
                                  const struct child_config *child,
                                  const struct effect_policy *policy, struct reason *reason)
@@ -161,12 +192,10 @@ static enum status check_overlap(struct gate *gate, const struct config *config,
 
     if (!asked_set(&asked, &traffic) || (asked.as_configured && policy->reqid == child->reqid))
         return STATUS_OK;
-    const struct configured_pair *configured = asked_configured(&asked, config);
-    if (configured != NULL)
-        return reason_set(reason, STATUS_FAIL, 0,
-                          "refused: connection %s is configured for some of the traffic",
-                          configured->child->connection->name);
-    return check_held(gate, config, &asked, reason);
+    enum status status = check_others(gate, config, &asked, reason);
+    if (status == STATUS_OK || !allow_in_hand(gate, config, &asked))
+        return status;
+    return check_others(gate, config, &asked, reason);
 }
 
 static struct claim policy_claim(const struct effect_policy *policy,
