@@ -22,10 +22,13 @@
 
 #include "iked/keeper/service.h"
 
-/* Adds jobs behind that of the SA: for the policies of the child that the file names, as far as
- * they are there.  Those of the SA's own are set after it anyway.  Of many pieces a few are enough:
- * any one makes all routes old, and what the others hold goes a moment later. */
-void renew_policies(struct service *service, const struct name *connection_name,
-                    const struct name *child_name);
+/* Adds jobs behind that of the SA, which is outbound: for the policies of the child that the file
+ * names, as far as they are there, and only outbound ones, which alone have queues.  Of many pieces
+ * a few are enough: any one makes all routes old, and what the others hold goes a moment later.
+ *
+ * A new SA's own policies are set after it anyway.  Then what the file says for any peer is left
+ * alone: it holds the packets of all, who come or not, and for each that comes the kernel would go
+ * through the policies of those who are there (__xfrm_policy_inexact_prune_bin). */
+void renew_policies(struct service *service, const struct effect_install_sa *sa);
 
 #endif

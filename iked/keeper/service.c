@@ -187,7 +187,7 @@ static void take_install_sa(struct service *service, struct request *request)
     }
     request_job(service, request, KERNEL_INSTALL_SA)->install_sa = sa;
     if (!sa->inbound)
-        renew_policies(service, &sa->connection, &sa->child);
+        renew_policies(service, sa);
 }
 
 static void take_query_sa(struct service *service, struct request *request)

@@ -131,6 +131,19 @@ static void transport_policies_go_two_ways(void **state)
                      piece_priority(&piece, POLICY_PREFER));
 }
 
+static void the_outbound_one_goes_alone(void **state)
+{
+    struct kernel_job job = {.verb = KERNEL_SET_PIECE, .piece = piece_v4(), .out_only = true};
+    struct xfrm_batch batch = batch_new();
+    (void)state;
+
+    job.template = policy_of(CHILD_TUNNEL);
+    assert_true(xfrm_encode_job(&batch, &job, NULL));
+    assert_int_equal(batch.count, 1);
+    struct xfrm_userpolicy_info info = policy_body(message_at(&batch, 0));
+    assert_int_equal(info.dir, XFRM_POLICY_OUT);
+}
+
 static void preferred_tunnels_cannot_be_said(void **state)
 {
     struct policy_template policy = policy_of(CHILD_TUNNEL);
@@ -380,6 +393,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tunnel_policies_go_three_ways),
         cmocka_unit_test(transport_policies_go_two_ways),
+        cmocka_unit_test(the_outbound_one_goes_alone),
         cmocka_unit_test(preferred_tunnels_cannot_be_said),
         cmocka_unit_test(icmp_keeps_its_type),
         cmocka_unit_test(removals_name_the_same_selectors),

@@ -166,6 +166,13 @@ struct owner *ledger_reqid_owner(const struct ledger *ledger, uint32_t reqid)
     return use != NULL ? use->owner : NULL;
 }
 
+bool ledger_reqid_has_policies(const struct ledger *ledger, uint32_t reqid)
+{
+    const struct reqid_use *use = reqid_find(ledger, reqid);
+
+    return use != NULL && use->templates != NULL;
+}
+
 struct reqid_use *reqid_get(struct ledger *ledger, uint32_t reqid, struct owner *owner)
 {
     struct reqid_use *use = reqid_find(ledger, reqid);

@@ -152,6 +152,9 @@ struct owner *ledger_owner(const struct ledger *ledger, const struct name *conne
 /* Who uses a reqid; NULL when nobody does. */
 struct owner *ledger_reqid_owner(const struct ledger *ledger, uint32_t reqid);
 
+/* Do policies lead to it? */
+bool ledger_reqid_has_policies(const struct ledger *ledger, uint32_t reqid);
+
 /* --- SAs, named as the kernel names them: by destination, SPI and protocol --- */
 
 struct sa_record *ledger_find_sa(const struct ledger *ledger, const struct address *destination,

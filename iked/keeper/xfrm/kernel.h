@@ -84,6 +84,7 @@ struct kernel_job {
     struct piece piece;              /* SET_PIECE, REMOVE_PIECE, REMOVE_FORWARD */
     struct policy_template template; /* SET_PIECE */
     uint8_t mode;                    /* REMOVE_PIECE */
+    bool out_only;                   /* SET_PIECE: the other directions stay as they are */
     /* Results. */
     int error;        /* errno of the kernel, 0: done */
     uint32_t spi;     /* ALLOCATE_SPI */

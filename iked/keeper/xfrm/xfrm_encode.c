@@ -359,6 +359,7 @@ static void put_template(struct nlmsghdr *message, const struct policy_template 
     mnl_attr_put(message, XFRMA_TMPL, sizeof(template), &template);
 }
 
+/* The outbound one is the first. */
 static size_t directions_of(uint8_t mode, uint8_t directions[XFRM_POLICY_MAX])
 {
     directions[0] = XFRM_POLICY_OUT;
@@ -370,7 +371,8 @@ static size_t directions_of(uint8_t mode, uint8_t directions[XFRM_POLICY_MAX])
 static void encode_set_piece(struct xfrm_batch *batch, const struct kernel_job *job)
 {
     uint8_t directions[XFRM_POLICY_MAX];
-    size_t count = directions_of(job->template.mode, directions);
+    size_t all = directions_of(job->template.mode, directions);
+    size_t count = job->out_only ? 1 : all;
 
     for (size_t i = 0; i < count; i++) {
         struct nlmsghdr *message = begin_policy(batch, &job->piece, directions[i],
