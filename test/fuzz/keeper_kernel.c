@@ -84,7 +84,8 @@ static void set_policy(const struct piece *piece, uint8_t direction,
 
 static void run_set_piece(struct kernel_job *job)
 {
-    uint8_t directions = job->template.mode == CHILD_TUNNEL ? 3 : 2;
+    uint8_t all = job->template.mode == CHILD_TUNNEL ? 3 : 2;
+    uint8_t directions = job->out_only ? 1 : all; /* KERNEL_OUT is the first */
 
     if (job->template.mode == CHILD_TUNNEL && job->template.policy == POLICY_PREFER) {
         job->error = EINVAL; /* the kernel has no optional tunnels */
@@ -94,7 +95,8 @@ static void run_set_piece(struct kernel_job *job)
     for (uint8_t i = 0; i < directions; i++)
         set_policy(&job->piece, i, &job->template,
                    piece_priority(&job->piece, job->template.policy));
-    untaint(&job->piece);
+    if (!job->out_only)
+        untaint(&job->piece);
 }
 
 static void remove_direction(const struct piece *piece, uint8_t direction)
