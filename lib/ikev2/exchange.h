@@ -104,8 +104,8 @@ enum status create_reply_error(struct context *context, struct ike_sa *sa,
 MUST_USE enum status create_reply_unread(struct context *context, struct ike_sa *sa,
                                          struct reason *reason);
 
-/* Starts an exchange of ours in ikev2_of(sa)->own: a child as configured, a rekeyed one (`old`), or a rekeyed
- * IKE SA (`config` and `old` NULL).  The window must be free. */
+/* Starts an exchange of ours in ikev2_of(sa)->own: a child as configured, a rekeyed one (`old`),
+ * or a rekeyed IKE SA (`config` and `old` NULL).  The window must be free. */
 MUST_USE enum status create_start(struct context *context, struct ike_sa *sa,
                                   enum creation_kind kind, const struct child_config *config,
                                   const struct child_sa *old, struct reason *reason);

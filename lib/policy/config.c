@@ -429,6 +429,7 @@ static bool file_read(struct config_draft *draft, const struct config_text *text
 
     if (!file_open(&reading, text->text, "connections", &file))
         return false;
+    /* cppcheck-suppress autoVariables */
     draft->file = &file;
     bool read = setting_read_group(&reading, config_root_setting(&file.tree), &file_table, draft);
     if (!read)

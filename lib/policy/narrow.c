@@ -1,8 +1,8 @@
 /*
  * Lists of traffic selectors: see narrow.h.
  *
- * What is narrowed keeps the offer's order, so what stood first in it (the packet that made the peer
- * ask) is part of the first that fits.
+ * What is narrowed keeps the offer's order, so what stood first in it (the packet that made the
+ * peer ask) is part of the first that fits.
  */
 #include "lib/policy/narrow.h"
 

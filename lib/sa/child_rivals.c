@@ -155,6 +155,7 @@ static size_t take_out(struct selector *list, size_t count, size_t at, const str
     }
     if (total > CONFIG_SELECTORS_MAX)
         total = CONFIG_SELECTORS_MAX;
+    /* cppcheck-suppress uninitvar */
     memcpy(list, all, total * sizeof(all[0]));
     return total;
 }

@@ -121,8 +121,8 @@ struct ike_sa {
 };
 TAILQ_HEAD(ike_sa_list, ike_sa);
 
-/* A new SA of a protocol with a fresh SPI of ours, in the table.  `spi_i` is the peer's for a responder, 0 for an
- * initiator.  NULL when memory is out. */
+/* A new SA of a protocol with a fresh SPI of ours, in the table.  `spi_i` is the peer's for a
+ * responder, 0 for an initiator.  NULL when memory is out. */
 struct ike_sa *ike_sa_new(struct context *context, const struct protocol *protocol,
                           const struct connection *connection, const struct address *local,
                           const struct address *remote, uint64_t spi_i);

@@ -27,8 +27,8 @@
 #include "iked/resolver/resolver.h"
 #include "test/unit/bytes.h"
 
-#define ONE "connections: { one: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };\n"
-#define TWO "connections: { two: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };\n"
+#define ONE   "connections: { one: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };\n"
+#define TWO   "connections: { two: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };\n"
 #define THREE "connections: { three: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };\n"
 
 static char directory[] = "/tmp/iked-daemon.XXXXXX";
@@ -586,10 +586,11 @@ static void begin_protecting(void)
     protects = true;
 }
 
-#define NETWORK(name, network)                                                                      \
-    name                                                                                            \
-        ": { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; children: { net: { mode = \"tunnel\"; " \
-        "local = [ \"10.1.0.0/16\" ]; remote = [ \"" network "\" ]; }; }; };"
+#define NETWORK(name, network)                                                                     \
+    name                                                                                           \
+        ": { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; "                                      \
+        "children: { net: { mode = \"tunnel\"; local = [ \"10.1.0.0/16\" ]; remote = [ \"" network \
+        "\" ]; }; }; };"
 #define FAULT "connections: { bad: { lokal = \"192.0.2.1\"; }; };\n"
 
 static void start_in_vain(const char *said)

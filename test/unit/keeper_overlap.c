@@ -320,9 +320,9 @@ static void pieces_have_an_end(void **state)
     size_t refused_at = 0;
     (void)state;
 
-    reconfigure_all(CONNECTION(
-        "x", "any",
-        "net: { mode = \"tunnel\"; local = [ \"172.16.0.0/16\" ]; remote = [ \"10.0.0.0/8\" ]; };"));
+    reconfigure_all(CONNECTION("x", "any",
+                               "net: { mode = \"tunnel\"; local = [ \"172.16.0.0/16\" ]; "
+                               "remote = [ \"10.0.0.0/8\" ]; };"));
     service.ledger.pieces.count = LEDGER_PIECES_MAX - 100;
     for (uint32_t i = 0; i < 16 && heard.trouble_count == 0; i++) {
         char start[16];
