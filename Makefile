@@ -343,6 +343,7 @@ clang:
 
 format:
 	clang-format -i $(formatted)
+	test/rooms --order $(formatted)
 
 # Another version of clang-format lays out otherwise, so there it is no judge.
 lint:
