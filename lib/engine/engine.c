@@ -6,13 +6,13 @@
 #include <stdlib.h>
 
 #include "lib/engine/private.h"
+#include "lib/ikev2/creation.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike_state.h"
+#include "lib/ikev2/reassembly.h"
 #include "lib/sa/context.h"
-#include "lib/ikev2/creation.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/movement.h"
-#include "lib/ikev2/reassembly.h"
 #include "lib/sa/sa_table.h"
 #include "lib/sa/step.h"
 #include "lib/sa/timer.h"

@@ -12,8 +12,8 @@
 #ifndef LIB_IKEV2_EXCHANGE_H
 #define LIB_IKEV2_EXCHANGE_H
 
-#include "lib/ikev2/message.h"
 #include "lib/ikev2/creation.h"
+#include "lib/ikev2/message.h"
 
 enum exchange_role {
     ROLE_INITIATOR = 1,

@@ -4,10 +4,10 @@
 #include "lib/ikev2/fragment.h"
 
 #include "lib/ikev2/ikev2_sa.h"
+#include "lib/ikev2/reassembly.h"
 #include "lib/ikev2/sealed.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
-#include "lib/ikev2/reassembly.h"
 #include "lib/wire/ikev2.h"
 
 /* What stands before the IKE header in an IP datagram (RFC 7383 appendix B).  The non-ESP marker

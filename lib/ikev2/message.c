@@ -7,12 +7,12 @@
 
 #include "lib/ikev2/fragment.h"
 #include "lib/ikev2/ikev2_sa.h"
+#include "lib/ikev2/reassembly.h"
 #include "lib/ikev2/sealed.h"
 #include "lib/ikev2/trace.h"
 #include "lib/ikev2/trial.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
-#include "lib/ikev2/reassembly.h"
 #include "lib/sa/timer.h"
 
 /* RFC 7296 section 2.1: "several minutes".  No peer that is known to us asks for as long. */

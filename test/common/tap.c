@@ -9,8 +9,8 @@
 #include "lib/engine/private.h"
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/fragment.h"
-#include "lib/policy/choose.h"
 #include "lib/ikev2/ikev2_sa.h"
+#include "lib/policy/choose.h"
 #include "test/common/host.h"
 
 static uint8_t message_room[IKE_MESSAGE_MAX];
