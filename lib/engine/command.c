@@ -1,33 +1,19 @@
 /*
  * What the operator and the kernel ask for.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/nearest.h"
+#include "lib/engine/change.h"
 #include "lib/engine/private.h"
+#include "lib/engine/result.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
 
 #define TRAFFIC_WAITS_MS 30000 /* how long packets wait on the kernel's side for an SA */
-
-void result(struct engine *engine, uint64_t command, bool done, const char *format, ...)
-{
-    struct effect *effect =
-        effect_append(engine->context.effects, EFFECT_RESULT, (struct ticket){0});
-
-    if (effect == NULL)
-        return;
-    effect->result.command = command;
-    effect->result.done = done;
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(effect->result.text, sizeof(effect->result.text), format, arguments);
-    va_end(arguments);
-}
 
 static bool wait_for(struct engine *engine, struct link *link, const struct command *command)
 {
@@ -204,6 +190,7 @@ void engine_command(struct engine *engine, const struct command *command, uint64
     struct link *link = NULL;
 
     engine->context.now_ms = now_ms;
+    changes_end(engine);
     if (command->kind == COMMAND_UP || command->kind == COMMAND_DOWN ||
         command->kind == COMMAND_REKEY) {
         link = link_find(engine, command->name.text);
@@ -213,10 +200,7 @@ void engine_command(struct engine *engine, const struct command *command, uint64
         }
     }
     switch (command->kind) {
-    case COMMAND_CONFIGURE:
-        links_configure(engine, command->config);
-        result(engine, command->number, true, "%zu connections", engine->config->connection_count);
-        return;
+    case COMMAND_CONFIGURE: changes_begin(engine, command->config, command->number); return;
     case COMMAND_UP: up(engine, link, command); return;
     case COMMAND_DOWN: down(engine, link, command); return;
     case COMMAND_REKEY: rekey(engine, link, command); return;
@@ -318,6 +302,7 @@ void engine_kernel(struct engine *engine, const struct kernel_event *event, uint
     struct link *link = NULL;
 
     engine->context.now_ms = now_ms;
+    changes_end(engine);
     if (event->kind == KERNEL_EXPIRE) {
         expire(engine, event);
         return;

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "lib/engine/change.h"
+#include "lib/engine/link.h"
 #include "lib/engine/private.h"
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/ikev2_sa.h"
@@ -55,6 +57,7 @@ void engine_free(struct engine *engine)
     links_free(engine);
     hash_free(&engine->links_by_name);
     heap_free(&engine->timers);
+    changes_free(engine);
     effect_queue_free(engine->context.effects);
     config_free(engine->config);
     free(engine->context.scratch);
@@ -68,8 +71,26 @@ void engine_set_debug(struct engine *engine, bool debug)
     engine->context.debug = debug;
 }
 
+/* Kernel and peers may go on with what was to end, or wait for what was to come. */
+static void tell_lost(struct engine *engine)
+{
+    uint64_t lost = effect_queue_lost(engine->context.effects);
+
+    if (lost == engine->lost_told)
+        return;
+    report(&engine->context, NULL, SEVERITY_ERROR, "effects-lost",
+           "%llu things that were to be done are left undone: out of memory, or more at once than "
+           "there is room for; restarting iked puts that right",
+           (unsigned long long)(lost - engine->lost_told));
+    engine->lost_told = effect_queue_lost(engine->context.effects);
+}
+
 bool engine_next_effect(struct engine *engine, struct effect *effect)
 {
+    if (effect_queue_pop(engine->context.effects, effect))
+        return true;
+    tell_lost(engine);
+    changes_go_on(engine);
     return effect_queue_pop(engine->context.effects, effect);
 }
 
@@ -107,7 +128,9 @@ void engine_expire(struct engine *engine, uint64_t now_ms)
     struct heap_node *first;
 
     engine->context.now_ms = now_ms;
-    while ((first = heap_first(&engine->timers)) != NULL &&
+    changes_end(engine);
+    while (!effect_queue_is_busy(engine->context.effects) &&
+           (first = heap_first(&engine->timers)) != NULL &&
            heap_due_ms(&engine->timers, first) <= now_ms) {
         heap_remove(&engine->timers, first);
         timer_due(engine, HASH_OWNER(first, struct timer, node));

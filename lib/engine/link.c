@@ -3,12 +3,15 @@
  *
  * Not here: the life of one SA (sa_life.c).
  */
+#include "lib/engine/link.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/engine/private.h"
+#include "lib/engine/result.h"
 #include "lib/ikev2/ikev2.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/child_policy.h"
@@ -149,7 +152,7 @@ static struct ike_sa *find_carrier(const struct link *link)
     return NULL;
 }
 
-static void drop_packet(struct link *link)
+void link_drop_packet(struct link *link)
 {
     free(link->packet);
     link->packet = NULL;
@@ -219,13 +222,13 @@ void link_start(struct engine *engine, struct link *link, const struct child_con
 void link_start_packet(struct engine *engine, struct link *link, const struct child_config *child,
                        const struct selector *local, const struct selector *remote)
 {
-    drop_packet(link);
+    link_drop_packet(link);
     link->packet = malloc(sizeof(*link->packet));
     if (link->packet != NULL)
         *link->packet = (struct packet){.config = child, .local = *local, .remote = *remote};
     link_start(engine, link, child, NULL);
     if (!dial_is_resolving(link))
-        drop_packet(link);
+        link_drop_packet(link);
 }
 
 void link_remove_orphans(struct engine *engine, struct link *link)
@@ -241,8 +244,8 @@ void link_remove_orphans(struct engine *engine, struct link *link)
         memcpy(effect->orphans_of.text, link->connection->name, sizeof(effect->orphans_of.text));
 }
 
-static void answer_waiting(struct engine *engine, struct link *link, enum command_kind kind,
-                           bool done, const char *text)
+void link_answer(struct engine *engine, struct link *link, enum command_kind kind, bool done,
+                 const char *text)
 {
     struct waiting *waiting;
     struct waiting *next;
@@ -292,7 +295,7 @@ bool link_is_at_work(const struct link *link)
 void link_stalled(struct engine *engine, struct link *link, const char *why)
 {
     if (!TAILQ_EMPTY(&link->waiting) && !link_is_at_work(link))
-        answer_waiting(engine, link, COMMAND_UP, false, why);
+        link_answer(engine, link, COMMAND_UP, false, why);
 }
 
 /* Is it yet to be seen whether what stands is there? */
@@ -328,7 +331,7 @@ void link_up(struct engine *engine, struct link *link)
     link->lost_children = 0;
     heap_remove(&engine->timers, &link->retry.node);
     bool missing = !TAILQ_EMPTY(&link->waiting) && pair_is_missing(link, text, sizeof(text));
-    answer_waiting(engine, link, COMMAND_UP, !missing, missing ? text : "established");
+    link_answer(engine, link, COMMAND_UP, !missing, missing ? text : "established");
 }
 
 static bool rekey_is_due(const struct engine *engine, const struct link *link)
@@ -352,13 +355,13 @@ static bool rekey_is_due(const struct engine *engine, const struct link *link)
 void link_rekeyed(struct engine *engine, struct link *link)
 {
     if (!TAILQ_EMPTY(&link->waiting) && !rekey_is_due(engine, link))
-        answer_waiting(engine, link, COMMAND_REKEY, true, "rekeyed");
+        link_answer(engine, link, COMMAND_REKEY, true, "rekeyed");
 }
 
 void link_rekey_failed(struct engine *engine, struct link *link, const char *why)
 {
     if (link != NULL)
-        answer_waiting(engine, link, COMMAND_REKEY, false, why);
+        link_answer(engine, link, COMMAND_REKEY, false, why);
 }
 
 /* Something to wait for stands on its own: an immediate child, or packets in the kernel. */
@@ -407,7 +410,7 @@ void link_failed(struct engine *engine, struct link *link, const char *why)
         return;
     link_note(engine, link, why);
     link->failures++;
-    answer_waiting(engine, link, COMMAND_UP, false, why);
+    link_answer(engine, link, COMMAND_UP, false, why);
     schedule_retry(engine, link);
 }
 
@@ -421,7 +424,7 @@ void link_lost(struct engine *engine, struct link *link)
 {
     if (TAILQ_EMPTY(&link->sas)) {
         pairs_forget(link); /* the peer may be another one when it comes back */
-        answer_waiting(engine, link, COMMAND_DOWN, true, "down");
+        link_answer(engine, link, COMMAND_DOWN, true, "down");
     }
     if (!rekey_is_due(engine, link))
         link_rekey_failed(engine, link, "closed before it was rekeyed");
@@ -462,25 +465,7 @@ void link_policies(struct engine *engine, const struct connection *connection,
                 configured_policy(&engine->context, kind, config, &pair);
 }
 
-/* What another connection protects, too, is given to it: no packet finds a gap. */
-static void give_up_policies(struct engine *engine, const struct connection *before)
-{
-    const struct child_config *config;
-    const struct child_config *holder;
-    struct child_selectors pair;
-    struct child_selectors other;
-
-    TAILQ_FOREACH (config, &before->children, entry)
-        for (size_t i = 0; child_pair(config, i, &pair); i++) {
-            holder = config_pair_holder(engine->config, &pair.local, &pair.remote, &other);
-            if (holder == NULL)
-                configured_policy(&engine->context, EFFECT_REMOVE_POLICY, config, &pair);
-            else if (strcmp(holder->connection->name, before->name) != 0)
-                configured_policy(&engine->context, EFFECT_INSTALL_POLICY, holder, &other);
-        }
-}
-
-static void link_free(struct engine *engine, struct link *link)
+void link_free(struct engine *engine, struct link *link)
 {
     struct waiting *waiting;
 
@@ -491,7 +476,7 @@ static void link_free(struct engine *engine, struct link *link)
         TAILQ_REMOVE(&link->waiting, waiting, entry);
         free(waiting);
     }
-    drop_packet(link);
+    link_drop_packet(link);
     pairs_forget(link);
     free(link->last_error);
     free(link->dial);
@@ -506,7 +491,7 @@ void links_free(struct engine *engine)
         link_free(engine, link);
 }
 
-static void add_link(struct engine *engine, const struct connection *connection)
+void link_add(struct engine *engine, const struct connection *connection)
 {
     struct link *link = calloc(1, sizeof(*link));
     const struct child_config *child;
@@ -529,96 +514,4 @@ static void add_link(struct engine *engine, const struct connection *connection)
     TAILQ_FOREACH (child, &connection->children, entry)
         if (child->start == START_IMMEDIATE)
             link_start(engine, link, child, NULL);
-}
-
-/* In this order no packet finds a moment without a policy: what goes loses its SAs, what comes is
- * installed (the same pair of selectors is replaced in place), and only then policies that nobody
- * wants any more are removed. */
-enum phase { PHASE_DROP, PHASE_ADD, PHASE_SWEEP };
-
-struct changes {
-    struct engine *engine;
-    const struct config *after;
-    enum phase phase;
-    bool guests_lost; /* SAs went that carried children of other connections */
-};
-
-/* A changed or removed connection: its SAs are closed, and cannot outlive their configuration, so
- * the Delete is sent once and the SA ends here. */
-static void drop_sa(struct changes *changes, struct ike_sa *sa)
-{
-    struct engine *engine = changes->engine;
-    struct reason unused;
-
-    if (sa->state == IKE_ESTABLISHED && ikev2_of(sa)->request == NULL)
-        (void)(informational_close(&engine->context, sa, 0, &unused) == STATUS_OK);
-    changes->guests_lost = changes->guests_lost || sa_has_guests(sa);
-    TAILQ_REMOVE(&sa->link->sas, sa, of_link);
-    sa->link = NULL;
-    sa_end(engine, sa);
-}
-
-static void drop_link(struct changes *changes, struct link *link)
-{
-    struct engine *engine = changes->engine;
-
-    answer_waiting(engine, link, COMMAND_UP, false, "the configuration has changed");
-    answer_waiting(engine, link, COMMAND_DOWN, true, "down");
-    link_rekey_failed(engine, link, "the configuration has changed");
-    link_remove_orphans(engine, link);
-    link->retry_until_ms = 0;
-    while (!TAILQ_EMPTY(&link->sas))
-        drop_sa(changes, TAILQ_FIRST(&link->sas));
-    link_free(engine, link);
-}
-
-static void apply_change(void *context, enum config_change change, const struct connection *before,
-                         const struct connection *after)
-{
-    struct changes *changes = context;
-    struct engine *engine = changes->engine;
-    bool gone = change == CONFIG_REMOVED || change == CONFIG_CHANGED;
-    bool come = change == CONFIG_ADDED || change == CONFIG_CHANGED;
-    struct link *link = before == NULL ? NULL : link_find(engine, before->name);
-    struct ike_sa *sa;
-    struct ike_sa *next;
-
-    if (changes->phase == PHASE_DROP && link != NULL && gone) {
-        drop_link(changes, link);
-    } else if (changes->phase == PHASE_DROP && link != NULL) {
-        for (sa = TAILQ_FIRST(&link->sas); sa != NULL; sa = next) {
-            next = TAILQ_NEXT(sa, of_link);
-            if (!sa_rebind(engine, sa, after, changes->after))
-                drop_sa(changes, sa);
-        }
-        drop_packet(link);
-        pairs_forget(link);
-        link->connection = after;
-    } else if (changes->phase == PHASE_ADD && come) {
-        add_link(engine, after);
-    } else if (changes->phase == PHASE_SWEEP && gone) {
-        give_up_policies(engine, before);
-    }
-}
-
-void links_configure(struct engine *engine, struct config *config)
-{
-    struct config *before = engine->config;
-    struct changes changes = {.engine = engine, .after = config, .phase = PHASE_DROP};
-
-    if (before != NULL)
-        config_inherit(config, before);
-    config_diff(before, config, apply_change, &changes);
-    engine->config = config;
-    engine->context.config = config;
-    changes.phase = PHASE_ADD;
-    config_diff(before, config, apply_change, &changes);
-    changes.phase = PHASE_SWEEP;
-    config_diff(before, config, apply_change, &changes);
-    struct link *link;
-    TAILQ_FOREACH (link, &engine->links, entry)
-        if (changes.guests_lost)
-            link_lost(engine, link);
-    if (before != NULL)
-        config_free(before);
 }

@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "lib/engine/change.h"
 #include "lib/engine/private.h"
 #include "lib/ikev2/fragment.h"
 #include "lib/ikev2/ikev2_sa.h"
@@ -433,6 +434,7 @@ void engine_packet(struct engine *engine, const struct datagram *datagram, uint6
     struct reason reason = {0};
 
     engine->context.now_ms = now_ms;
+    changes_end(engine);
     count(&engine->context, COUNTER_PACKETS_IN);
     if (engine->config == NULL)
         return;

@@ -82,8 +82,10 @@ struct admission {
 };
 
 struct engine {
-    uint32_t questions;     /* to the resolver: the number of the last one */
-    struct context context; /* first of all the means that exchanges get */
+    struct changes *changes; /* to another configuration, under way; NULL: none */
+    uint64_t lost_told;      /* effects that were lost */
+    uint32_t questions;      /* to the resolver: the number of the last one */
+    struct context context;  /* first of all the means that exchanges get */
     struct config *config;
     struct sa_table sas;
     struct heap timers;
@@ -302,10 +304,6 @@ struct link *link_find(const struct engine *engine, const char *name);
 /* Of the engine's table of links. */
 uint64_t link_key(const void *engine, const struct hash_node *node);
 
-/* Makes the links of a new configuration, binds SAs to it, closes those of what changed. */
-void links_configure(struct engine *engine, struct config *config);
-void links_free(struct engine *engine);
-
 /* Puts the SA into the list of its connection. */
 void link_adopt(struct engine *engine, struct ike_sa *sa);
 
@@ -447,10 +445,5 @@ bool link_restarts(const struct link *link, const struct child_config *config);
 /* A child stands: what an earlier life left is forgotten, and the policies that went with a dead
  * peer come back. */
 void link_serves(struct engine *engine, struct link *link);
-
-/* --- command.c: engine_command, engine_kernel --- */
-
-void result(struct engine *engine, uint64_t command, bool done, const char *format, ...)
-    PRINTF_LIKE(4, 5);
 
 #endif

@@ -3,6 +3,7 @@
  * RFC 7296 sections 1.4.1, 2.4, 2.8.3 and 2.21.
  */
 #include "lib/engine/private.h"
+#include "lib/engine/result.h"
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike.h"

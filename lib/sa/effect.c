@@ -17,6 +17,8 @@ struct queued {
 struct effect_queue {
     STAILQ_HEAD(, queued) waiting;
     size_t count;
+    size_t most;
+    size_t slice;
     uint64_t lost;
 };
 
@@ -101,8 +103,11 @@ struct effect_queue *effect_queue_new(void)
 {
     struct effect_queue *queue = calloc(1, sizeof(*queue));
 
-    if (queue != NULL)
-        STAILQ_INIT(&queue->waiting);
+    if (queue == NULL)
+        return NULL;
+    STAILQ_INIT(&queue->waiting);
+    queue->most = EFFECTS_MAX;
+    queue->slice = EFFECTS_SLICE;
     return queue;
 }
 
@@ -120,7 +125,7 @@ void effect_queue_free(struct effect_queue *queue)
 struct effect *effect_append(struct effect_queue *queue, enum effect_kind kind,
                              struct ticket ticket)
 {
-    struct queued *queued = queue->count < EFFECTS_MAX ? calloc(1, sizeof(*queued)) : NULL;
+    struct queued *queued = queue->count < queue->most ? calloc(1, sizeof(*queued)) : NULL;
 
     if (queued == NULL) {
         queue->lost++;
@@ -149,8 +154,24 @@ bool effect_queue_pop(struct effect_queue *queue, struct effect *effect)
 
 const char *effect_fault(const struct effect_queue *queue)
 {
-    return queue->count < EFFECTS_MAX ? "out of memory"
+    return queue->count < queue->most ? "out of memory"
                                       : "more is to be done at once than there is room for";
+}
+
+bool effect_queue_is_busy(const struct effect_queue *queue)
+{
+    return queue->count >= queue->slice;
+}
+
+void effect_queue_limit(struct effect_queue *queue, size_t most, size_t slice)
+{
+    queue->most = most;
+    queue->slice = slice;
+}
+
+size_t effect_queue_count(const struct effect_queue *queue)
+{
+    return queue->count;
 }
 
 uint64_t effect_queue_lost(const struct effect_queue *queue)

@@ -267,8 +267,9 @@ struct effect_queue *effect_queue_new(void);
 void effect_queue_free(struct effect_queue *queue);
 
 /* Appends an empty effect and gives it to be filled; NULL when memory is out or EFFECTS_MAX
- * wait. */
-#define EFFECTS_MAX 262144
+ * wait: more than one event makes of a million SAs, as what makes many of each stops when enough
+ * wait (lib/engine). */
+#define EFFECTS_MAX 4194304
 struct effect *effect_append(struct effect_queue *queue, enum effect_kind kind,
                              struct ticket ticket);
 
@@ -277,6 +278,16 @@ bool effect_queue_pop(struct effect_queue *queue, struct effect *effect);
 
 /* Why effect_append gave none last: a line for people. */
 const char *effect_fault(const struct effect_queue *queue);
+
+/* Do so many wait that whoever makes many stops, and goes on when they are taken? */
+#define EFFECTS_SLICE 4096
+bool effect_queue_is_busy(const struct effect_queue *queue);
+
+/* Others than EFFECTS_MAX and EFFECTS_SLICE, for tests. */
+void effect_queue_limit(struct effect_queue *queue, size_t most, size_t slice);
+
+/* How many wait. */
+size_t effect_queue_count(const struct effect_queue *queue);
 
 /* How many effects were lost because of EFFECTS_MAX or memory. */
 uint64_t effect_queue_lost(const struct effect_queue *queue);

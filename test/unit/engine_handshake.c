@@ -140,7 +140,8 @@ static void what_has_no_room_is_told(void **state)
 
     two_init(&two, configs[0], configs[1]);
     struct context *context = &two.a->engine->context;
-    for (size_t i = 0; i < EFFECTS_MAX; i++)
+    effect_queue_limit(context->effects, 1000, EFFECTS_SLICE);
+    for (size_t i = 0; i < 1000; i++)
         assert_non_null(effect_append(context->effects, EFFECT_REPORT, (struct ticket){0}));
     assert_null(effect_append(context->effects, EFFECT_REPORT, (struct ticket){0}));
     assert_int_equal(step_fault(context, &reason), STATUS_FAIL);
