@@ -9,15 +9,34 @@
 #include "lib/engine/link.h"
 #include "lib/engine/private.h"
 #include "lib/ikev2/creation.h"
+#include "lib/ikev2/ikev2.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike_state.h"
 #include "lib/ikev2/reassembly.h"
+#include "lib/sa/admission.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/movement.h"
 #include "lib/sa/sa_table.h"
 #include "lib/sa/step.h"
 #include "lib/sa/timer.h"
+
+static const struct protocol *const all_protocols[] = {&ikev2, NULL};
+
+static void take_event(struct context *context, const struct event *event)
+{
+    struct engine *engine = (struct engine *)((char *)context - offsetof(struct engine, context));
+
+    switch (event->kind) {
+    case EVENT_SETTLED: sa_settle(engine, event->sa, event->status, event->reason); return;
+    case EVENT_HEARD: sa_heard(engine, event->sa); return;
+    case EVENT_HINT: liveness_hint(engine, event->sa, event->idle); return;
+    case EVENT_REFUSED: sa_refused(engine, event->sa); return;
+    case EVENT_DUE: sa_wishes(engine, event->sa); return;
+    case EVENT_REPLACE: sa_replace(engine, event->sa); return;
+    case EVENT_STRANGER: link_refused_stranger(engine, event); return;
+    }
+}
 
 struct engine *engine_new(const struct engine_options *options, uint64_t now_ms)
 {
@@ -30,6 +49,8 @@ struct engine *engine_new(const struct engine_options *options, uint64_t now_ms)
         .effects = effect_queue_new(),
         .timers = &engine->timers,
         .sas = &engine->sas,
+        .admission = &engine->admission,
+        .event = take_event,
         .random = options->random,
         .random_context = options->context,
         .scratch = malloc(IKE_MESSAGE_MAX),
@@ -37,6 +58,7 @@ struct engine *engine_new(const struct engine_options *options, uint64_t now_ms)
         .now_ms = now_ms,
         .debug = options->debug,
     };
+    engine->protocols = options->protocols != NULL ? options->protocols : all_protocols;
     TAILQ_INIT(&engine->links);
     if (engine->context.effects == NULL || engine->context.scratch == NULL ||
         engine->context.cuttings == NULL || !sa_table_init(&engine->sas, &engine->context) ||
@@ -44,8 +66,17 @@ struct engine *engine_new(const struct engine_options *options, uint64_t now_ms)
         engine_free(engine);
         return NULL;
     }
-    admission_init(engine);
+    admission_init(&engine->context);
     return engine;
+}
+
+const struct protocol *engine_protocol(const struct engine *engine, uint8_t version)
+{
+    const struct protocol *const *at = engine->protocols;
+
+    while (at[1] != NULL && (*at)->version != version)
+        at++;
+    return *at;
 }
 
 void engine_free(struct engine *engine)
@@ -111,7 +142,7 @@ static void timer_due(struct engine *engine, struct timer *timer)
         sa_timer_due(engine, HASH_OWNER(timer, struct ike_sa, expire), TIMER_EXPIRE);
         return;
     case TIMER_LATER: sa_later(engine, HASH_OWNER(timer, struct ike_sa, later)); return;
-    case TIMER_CALM: admission_calm(engine); return;
+    case TIMER_CALM: admission_calm(&engine->context); return;
     case TIMER_REASSEMBLY:
         reassembly_expire(&engine->context, HASH_OWNER(timer, struct reassembly, timer));
         return;
@@ -137,86 +168,10 @@ void engine_expire(struct engine *engine, uint64_t now_ms)
     }
 }
 
-static void take_buffer(struct buffer *to, struct buffer *from)
-{
-    buffer_free(to);
-    *to = *from;
-    *from = (struct buffer){0};
-}
-
-/* Where the answers of a step put what they bring. */
-struct results {
-    struct step *step;
-    struct buffer *public;
-    struct secret *shared;
-    struct buffer *auth; /* NULL: not asked for */
-    struct child_sa *child;
-    struct address *source; /* NULL: not asked for */
-};
-
-/* Which step of the SA's a ticket belongs to; step is NULL when nobody waits. */
-static struct results find_step(struct ike_sa *sa, uint32_t number)
-{
-    struct handshake *handshake = sa->handshake;
-    struct creation *creations[] = {ikev2_of(sa)->own, ikev2_of(sa)->theirs};
-
-    if (handshake != NULL && handshake->step.number == number && handshake->step.awaited > 0)
-        return (struct results){&handshake->step, &handshake->public, &handshake->shared,
-                                &handshake->auth, handshake->child,   &sa->local};
-    for (size_t i = 0; i < 2; i++) {
-        struct creation *creation = creations[i];
-        if (creation != NULL && creation->step.number == number && creation->step.awaited > 0)
-            return (struct results){
-                &creation->step, &creation->public, &creation->shared, NULL, creation->child, NULL};
-    }
-    if (ikev2_of(sa)->movement != NULL && ikev2_of(sa)->movement->step.number == number &&
-        ikev2_of(sa)->movement->step.awaited > 0)
-        return (struct results){.step = &ikev2_of(sa)->movement->step};
-    return (struct results){0};
-}
-
-static void store_answer(const struct results *results, struct answer *answer)
-{
-    if (answer->kind == EFFECT_COMPUTE) {
-        if (answer->public.size > 0)
-            take_buffer(results->public, &answer->public);
-        secret_take(results->shared, &answer->shared);
-    } else if (answer->kind == EFFECT_PSK_AUTH && results->auth != NULL) {
-        if (answer->status == STATUS_OK)
-            take_buffer(results->auth, &answer->auth);
-    } else if (answer->kind == EFFECT_ALLOCATE_SPI && results->child != NULL) {
-        results->child->spi_in = answer->spi;
-    } else if (answer->kind == EFFECT_FIND_SOURCE && results->source != NULL &&
-               answer->status == STATUS_OK) {
-        uint16_t port = results->source->port;
-        *results->source = answer->source;
-        results->source->port = port;
-    }
-    if (answer->status > results->step->status) {
-        results->step->status = (uint8_t)answer->status;
-        results->step->reason = answer->reason;
-    }
-}
-
-static enum status go_on(struct engine *engine, struct ike_sa *sa, const struct step *step,
-                         struct reason *reason)
-{
-    struct context *context = &engine->context;
-
-    if (ikev2_of(sa)->own != NULL && step == &ikev2_of(sa)->own->step)
-        return create_own_continue(context, sa, reason);
-    if (ikev2_of(sa)->theirs != NULL && step == &ikev2_of(sa)->theirs->step)
-        return create_their_continue(context, sa, reason);
-    if (sa->state == IKE_AWAIT_SIGN)
-        sa->handshake->initial_contact = link_first_contact(engine, sa);
-    return step_continue(context, sa, reason);
-}
-
 void engine_answer(struct engine *engine, struct answer *answer, uint64_t now_ms)
 {
     struct context *context = &engine->context;
     struct ike_sa *sa = sa_table_find(&engine->sas, answer->ticket.sa);
-    struct results results = {0};
 
     context->now_ms = now_ms;
     if (answer->kind == EFFECT_RESOLVE) {
@@ -227,22 +182,52 @@ void engine_answer(struct engine *engine, struct answer *answer, uint64_t now_ms
         sa_queried(engine, sa, answer);
         return;
     }
-    if (sa != NULL)
-        results = find_step(sa, answer->ticket.sequence);
-    if (results.step == NULL) {
-        if (sa == NULL || !sa_released(engine, sa, answer))
-            count(context, COUNTER_DROP_ANSWER);
+    if (sa != NULL && sa->state == IKE_AWAIT_SIGN)
+        sa->handshake->initial_contact = link_first_contact(engine, sa);
+    if (sa == NULL ||
+        (!sa->protocol->answer(context, sa, answer) && !sa_released(engine, sa, answer)))
+        count(context, COUNTER_DROP_ANSWER);
+}
+
+/* --- Packets --- */
+
+#define VERSION_OFFSET 17 /* in the header of both versions: RFC 7296 section 3.1 */
+
+/* By the major version; the highest that there is takes what nobody knows. */
+static const struct protocol *protocol_for(const struct engine *engine, struct slice message)
+{
+    struct reader reader = reader_of(message);
+
+    reader_skip(&reader, VERSION_OFFSET);
+    return engine_protocol(engine, reader_u8(&reader) >> 4);
+}
+
+void engine_packet(struct engine *engine, const struct datagram *datagram, uint64_t now_ms)
+{
+    struct context *context = &engine->context;
+
+    context->now_ms = now_ms;
+    changes_end(engine);
+    count(context, COUNTER_PACKETS_IN);
+    if (engine->config != NULL)
+        protocol_for(engine, slice_of(datagram->data, datagram->size))->packet(context, datagram);
+}
+
+void engine_unsent(struct engine *engine, const struct effect_send *send, const char *why,
+                   uint64_t now_ms)
+{
+    struct slice message = buffer_slice(&send->data);
+
+    engine->context.now_ms = now_ms;
+    if (send->keepalive)
         return;
-    }
-    store_answer(&results, answer);
-    if (--results.step->awaited > 0)
+    struct ike_sa *sa = protocol_for(engine, message)->requester(&engine->context, message);
+    if (sa == NULL)
         return;
-    if (answer->kind == EFFECT_FIND_SOURCE && ikev2_of(sa)->movement != NULL &&
-        results.step == &ikev2_of(sa)->movement->step) {
-        path_source(engine, sa, answer);
+    link_progress(engine, sa->link, "%s", why);
+    if (sa->handshake == NULL || sa->handshake->init_refused)
         return;
-    }
-    struct reason reason = results.step->reason;
-    enum status status = go_on(engine, sa, results.step, &reason);
-    sa_settle(engine, sa, status, &reason);
+    link_note(engine, sa->link, why);
+    sa->handshake->unsent = true;
+    reason_set(&sa->handshake->refusal, STATUS_CLOSE, 0, "%s", why);
 }

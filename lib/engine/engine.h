@@ -13,6 +13,7 @@
 #include "lib/policy/config.h"
 #include "lib/sa/effect.h"
 #include "lib/sa/kernel_event.h"
+#include "lib/sa/protocol.h"
 
 struct engine;
 
@@ -21,6 +22,9 @@ struct engine_options {
     /* Fills `to` with unpredictable octets (in tests: with a seed's). */
     void (*random)(void *context, void *to, size_t size);
     void *context;
+    /* The versions of IKE that are spoken, in their order and ended by NULL; NULL: all that there
+     * are.  Borrowed. */
+    const struct protocol *const *protocols;
     bool debug; /* report every message and every dropped packet, too, at SEVERITY_DEBUG */
 };
 
@@ -28,14 +32,7 @@ struct engine_options {
 struct engine *engine_new(const struct engine_options *options, uint64_t now_ms);
 void engine_free(struct engine *engine);
 
-/* A datagram that came in; data is borrowed during the call and may be scribbled over
- * (decryption is in place). */
-struct datagram {
-    struct address local;  /* where it was sent to, with the port */
-    struct address remote; /* where it came from, with the port */
-    uint8_t *data;
-    size_t size;
-};
+/* A datagram that came in. */
 void engine_packet(struct engine *engine, const struct datagram *datagram, uint64_t now_ms);
 
 /* Are debugging reports wanted from now on?  As engine_options.debug. */

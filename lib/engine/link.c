@@ -14,6 +14,7 @@
 #include "lib/engine/result.h"
 #include "lib/ikev2/ikev2.h"
 #include "lib/ikev2/ikev2_sa.h"
+#include "lib/policy/match.h"
 #include "lib/sa/child_policy.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
@@ -179,7 +180,8 @@ void link_call(struct engine *engine, struct link *link, const struct child_conf
     struct address to = *remote;
 
     from.port = to.port = 500;
-    struct ike_sa *sa = ike_sa_new(context, &ikev2, link->connection, &from, &to, 0);
+    struct ike_sa *sa = ike_sa_new(context, engine_protocol(engine, link->connection->version),
+                                   link->connection, &from, &to, 0);
     if (sa == NULL) {
         link_failed(engine, link, "out of memory");
         return;
@@ -396,6 +398,23 @@ void link_note(struct engine *engine, struct link *link, const char *why)
     free(link->last_error);
     link->last_error = copy;
     link->last_error_ms = engine->context.now_ms;
+}
+
+/* For who looks at the connection that the stranger would have had.  It has not proven its address,
+ * so nothing is noted where all is well. */
+void link_refused_stranger(struct engine *engine, const struct event *event)
+{
+    const struct connection *connection =
+        choose_connection(engine->config, &event->local, &event->remote, NULL);
+    struct link *link = connection == NULL || connection->remote.family == FAMILY_NONE
+                            ? NULL
+                            : link_find(engine, connection->name);
+    char text[REASON_TEXT_MAX];
+
+    if (link == NULL || link_is_whole(link))
+        return;
+    snprintf(text, sizeof(text), "refused the peer's IKE_SA_INIT: %.350s", event->why);
+    link_note(engine, link, text);
 }
 
 void link_try_failed(struct engine *engine, struct link *link, const char *why)

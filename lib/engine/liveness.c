@@ -279,37 +279,8 @@ static bool heed(struct engine *engine, struct ike_sa *sa)
     return true;
 }
 
-/* RFC 7296 section 1.5: an INFORMATIONAL outside of any SA tells the SPI of an ESP packet that the
- * peer has no SA for. */
-static void hint_of_spi(struct engine *engine, const struct ike_message *message)
+void liveness_hint(struct engine *engine, struct ike_sa *sa, bool idle)
 {
-    struct v2_notify_body notify;
-
-    if (message->header.exchange != V2_INFORMATIONAL || ike_message_is_response(message) ||
-        !message_find_notify(message, V2_N_INVALID_SPI, &notify))
-        return;
-    struct reader reader = reader_of(notify.data);
-    uint32_t spi = reader_u32(&reader);
-    if (!reader_done(&reader))
-        return;
-    const struct child_sa *child =
-        sa_table_find_outbound(&engine->sas, IPSEC_ESP, spi, &message->remote);
-    if (child != NULL && child->out_kernel && heed(engine, child->owner))
-        probe(engine, child->owner);
-}
-
-/* RFC 7296 section 2.21.4: a request of ours came back with INVALID_IKE_SPI, unprotected.  That
- * request is a check already; it is given up sooner. */
-void liveness_hint(struct engine *engine, struct ike_sa *sa, const struct ike_message *message)
-{
-    struct v2_notify_body notify;
-
-    if (v2_payloads_find(&message->payloads, V2_SK, NULL) != NULL)
-        return;
-    if (sa == NULL)
-        hint_of_spi(engine, message);
-    else if (ike_message_is_response(message) && ikev2_of(sa)->request != NULL &&
-             message->header.message_id == ikev2_of(sa)->next_request &&
-             message_find_notify(message, V2_N_INVALID_IKE_SPI, &notify))
-        (void)heed(engine, sa);
+    if (heed(engine, sa) && idle)
+        probe(engine, sa);
 }

@@ -17,6 +17,7 @@
 #include "lib/engine/private.h"
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/ikev2_sa.h"
+#include "lib/policy/choose.h"
 #include "lib/policy/narrow.h"
 #include "lib/sa/child_narrow.h"
 #include "lib/sa/context.h"

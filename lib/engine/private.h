@@ -6,6 +6,8 @@
 
 #include "lib/engine/engine.h"
 #include "lib/ikev2/exchange.h"
+#include "lib/sa/admission.h"
+#include "lib/sa/event.h"
 #include "lib/sa/sa_table.h"
 
 /* A command that waits for its outcome. */
@@ -53,39 +55,12 @@ struct link {
 };
 TAILQ_HEAD(link_list, link);
 
-#define COOKIE_SECRET_SIZE 16
-#define COOKIE_SIZE        17 /* version | two keyed hashes */
-
-/* Events in the second that began at start_ms. */
-struct second {
-    uint64_t start_ms;
-    uint32_t count;
-};
-
-/* Unprotected errors, by what they answer: each kind has an allowance of its own. */
-enum error_kind { ERROR_TO_FIRST, ERROR_TO_STRAY, ERROR_KIND_COUNT };
-
-#define ADMISSION_SOURCES 1024 /* a power of two */
-
-struct admission {
-    uint8_t secrets[2][2 * COOKIE_SECRET_SIZE]; /* the running one and the one before */
-    uint8_t version;
-    uint64_t rotated_ms;
-    bool flooded;      /* everybody is asked for a cookie, until it has been quiet for a while */
-    struct timer calm; /* looks every second whether it is */
-    uint32_t quiet_s;  /* for how long it has been */
-    uint32_t asked;    /* for cookies in this second ... */
-    uint32_t returned; /* ... and how many came back */
-    struct second errors[ERROR_KIND_COUNT];
-    struct second errors_to[ADMISSION_SOURCES]; /* by source; some sources share one */
-    struct second reports;
-};
-
 struct engine {
     struct changes *changes; /* to another configuration, under way; NULL: none */
     uint64_t lost_told;      /* effects that were lost */
     uint32_t questions;      /* to the resolver: the number of the last one */
     struct context context;  /* first of all the means that exchanges get */
+    const struct protocol *const *protocols;
     struct config *config;
     struct sa_table sas;
     struct heap timers;
@@ -96,41 +71,15 @@ struct engine {
     bool shutting_down;
 };
 
-/* --- admission.c --- */
+/* --- engine.c --- */
 
-void admission_init(struct engine *engine);
-
-/* May this IKE_SA_INIT request, of which only the header was read, make an SA?  STATUS_OK: yes.
- * STATUS_DROP: it was answered with a COOKIE, or a cap is reached.  Allocates nothing but the
- * reply. */
-MUST_USE enum status admission_check(struct engine *engine, const struct ike_message *message);
-
-/* How long a half-open SA that is made now may last. */
-uint64_t admission_life_ms(const struct engine *engine);
-
-/* May one more unprotected error leave in this second? */
-bool admission_error(struct engine *engine, const struct ike_message *message,
-                     enum error_kind kind);
-
-/* May one more line about strangers be written that is not for debugging?  One in a second. */
-bool admission_report(struct engine *engine);
-
-/* The timer of the flood. */
-void admission_calm(struct engine *engine);
-
-/* --- packet.c: engine_packet --- */
+/* The protocol of this version; the highest one when there is none. */
+const struct protocol *engine_protocol(const struct engine *engine, uint8_t version);
 
 /* --- path.c --- */
 
-/* May a message with the right SPIs, not authenticated yet, belong to the SA by its addresses? */
-bool path_allowed(const struct ike_sa *sa, const struct ike_message *message);
-
-/* It is authenticated and new: the reply, and maybe the SA, go where it came from. */
-void path_take(struct engine *engine, struct ike_sa *sa, const struct ike_message *message);
-
-/* KERNEL_ADDRESSES: which address of ours is it now?  And the answer. */
+/* KERNEL_ADDRESSES: which address of ours is it now? */
 void path_addresses(struct engine *engine);
-void path_source(struct engine *engine, struct ike_sa *sa, const struct answer *answer);
 
 /* Our mapping in a NAT is to be kept alive. */
 void path_keepalive_due(struct engine *engine, struct ike_sa *sa);
@@ -254,9 +203,9 @@ void sa_look(struct engine *engine, struct ike_sa *sa, bool peer);
 /* What the kernel says of a child's use.  May free the SA. */
 void sa_queried(struct engine *engine, struct ike_sa *sa, const struct answer *answer);
 
-/* An unprotected message that may say that the peer has forgotten us; `sa`: to which it claims to
- * belong, or NULL.  It hastens or starts a liveness check and does nothing else. */
-void liveness_hint(struct engine *engine, struct ike_sa *sa, const struct ike_message *message);
+/* An unproven word that the peer has forgotten us.  It hastens a liveness check, or starts one where
+ * none is under way (`idle`), and does nothing else. */
+void liveness_hint(struct engine *engine, struct ike_sa *sa, bool idle);
 
 /* --- sibling.c --- */
 
@@ -327,6 +276,8 @@ void link_up(struct engine *engine, struct link *link);
 /* Keeps a fault of the peer's as the link's last error; `link` may be NULL. */
 void link_note(struct engine *engine, struct link *link, const char *why);
 void link_failed(struct engine *engine, struct link *link, const char *why);
+/* A stranger's first message was refused. */
+void link_refused_stranger(struct engine *engine, const struct event *event);
 void link_lost(struct engine *engine, struct link *link);
 /* The peer has deleted a child: one that is to be there always is made anew, soon. */
 void link_lacks(struct engine *engine, struct link *link);

@@ -4,6 +4,7 @@
  */
 #include "lib/engine/private.h"
 #include "lib/engine/result.h"
+#include "lib/ikev2/child.h"
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike.h"
@@ -12,6 +13,7 @@
 #include "lib/sa/child_kernel.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
+#include "lib/sa/keepalive.h"
 #include "lib/sa/movement.h"
 #include "lib/sa/sa_table.h"
 #include "lib/sa/timer.h"
@@ -54,7 +56,7 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     count(context, COUNTER_ESTABLISHED);
     sa_arm_lifetime(engine, sa);
     sa_watch(engine, sa);
-    nat_keepalive(context, sa);
+    keepalive_arm(context, sa);
     sa_arm_childless(engine, sa);
     report_established(engine, sa);
     if (!sa->initiator)
@@ -286,7 +288,7 @@ static void return_to_elder(struct engine *engine, struct ike_sa *sa)
     sa_arm_lifetime(engine, elder);
     sa_arm_childless(engine, elder);
     sa_watch(engine, elder);
-    nat_keepalive(context, elder);
+    keepalive_arm(context, elder);
 }
 
 /* It cannot live on.  An initiator that has found the peer's IKE_AUTH reply wrong tells so, because

@@ -14,10 +14,12 @@
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike.h"
 #include "lib/ikev2/nat.h"
+#include "lib/policy/choose.h"
 #include "lib/policy/narrow.h"
 #include "lib/sa/child_kernel.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
+#include "lib/sa/keepalive.h"
 #include "lib/sa/movement.h"
 #include "lib/sa/sa_table.h"
 #include "lib/sa/timer.h"
@@ -397,7 +399,7 @@ static void ike_done(struct engine *engine, struct ike_sa *sa, struct creation *
     link_adopt(engine, made);
     sa_arm_lifetime(engine, made);
     sa_watch(engine, made);
-    nat_keepalive(&engine->context, made);
+    keepalive_arm(&engine->context, made);
     if (!creation->ours && own == NULL && ikev2_of(sa)->own != NULL &&
         ikev2_of(sa)->own->kind == CREATE_REKEY_IKE) {
         made->delete_asked = closing;

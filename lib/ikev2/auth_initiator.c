@@ -21,6 +21,7 @@
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/mobike.h"
+#include "lib/policy/choose.h"
 #include "lib/policy/match.h"
 #include "lib/sa/child_kernel.h"
 #include "lib/sa/child_narrow.h"

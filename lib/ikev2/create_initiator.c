@@ -17,7 +17,6 @@
 #include "lib/ikev2/create_child.h"
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/exchange.h"
-#include "lib/ikev2/ikev2.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/policy/choose.h"
 #include "lib/sa/child_kernel.h"
@@ -59,7 +58,8 @@ static enum status prepare(struct context *context, struct ike_sa *sa, struct cr
     if (!creation_nonce(context, &creation->nonce_i))
         return STATUS_FAIL;
     if (creation->kind == CREATE_REKEY_IKE) {
-        creation->heir = ike_sa_new(context, &ikev2, sa->connection, &sa->local, &sa->remote, 0);
+        creation->heir =
+            ike_sa_new(context, sa->protocol, sa->connection, &sa->local, &sa->remote, 0);
         if (creation->heir == NULL)
             return STATUS_FAIL;
         creation->heir->state = IKE_AWAIT_REKEY;

@@ -20,7 +20,6 @@
 #include "lib/ikev2/create_child.h"
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/exchange.h"
-#include "lib/ikev2/ikev2.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/nat.h"
 #include "lib/policy/choose.h"
@@ -118,7 +117,8 @@ static enum status rekey_ike(struct context *context, struct ike_sa *sa,
     creation->state = CREATE_AWAIT_SHARED;
     creation->group = suite.group;
     creation->proposal = number;
-    creation->heir = ike_sa_new(context, &ikev2, sa->connection, &sa->local, &sa->remote, spi);
+    creation->heir =
+        ike_sa_new(context, sa->protocol, sa->connection, &sa->local, &sa->remote, spi);
     if (creation->heir == NULL)
         return fail(context, sa, reason);
     ike_sa_leave_half_open(context, creation->heir);

@@ -140,11 +140,10 @@ MUST_USE enum status informational_probe(struct context *context, struct ike_sa 
 MUST_USE enum status informational_delete_child(struct context *context, struct ike_sa *sa,
                                                 struct child_sa *child, struct reason *reason);
 
-/* --- Steps --- */
+/* --- Answers --- */
 
-/* All answers of the SA's step are in (the worst status in sa->handshake->step.status, its reason
- * in *reason): goes on from the state it stands in. */
-MUST_USE enum status step_continue(struct context *context, struct ike_sa *sa,
-                                   struct reason *reason);
+/* protocol.answer: stores what it brings; when all of a step are in, goes on from the state that it
+ * stands in. */
+bool ikev2_answer(struct context *context, struct ike_sa *sa, struct answer *answer);
 
 #endif

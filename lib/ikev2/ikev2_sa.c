@@ -7,6 +7,8 @@
 
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/reassembly.h"
+#include "lib/sa/context.h"
+#include "lib/sa/timer.h"
 
 /* There are many. */
 _Static_assert(sizeof(struct ikev2_sa) <= 136, "IKEv2's part of an IKE SA is small");

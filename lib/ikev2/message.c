@@ -121,20 +121,6 @@ void message_send(struct context *context, const struct address *local,
     count(context, COUNTER_PACKETS_OUT);
 }
 
-void message_send_keepalive(struct context *context, const struct ike_sa *sa)
-{
-    struct effect *effect = effect_append(context->effects, EFFECT_SEND, (struct ticket){0});
-
-    if (effect == NULL) {
-        count(context, COUNTER_FAILURES);
-        return;
-    }
-    effect->send.local = sa->local;
-    effect->send.remote = sa->remote;
-    effect->send.keepalive = true;
-    count(context, COUNTER_KEEPALIVES);
-}
-
 void message_send_datagrams(struct context *context, const struct address *local,
                             const struct address *remote, struct slice datagrams)
 {

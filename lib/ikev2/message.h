@@ -74,9 +74,6 @@ void message_send_datagrams(struct context *context, const struct address *local
 void message_send(struct context *context, const struct address *local,
                   const struct address *remote, struct slice bytes);
 
-/* RFC 3948 section 2.3: one octet, which keeps the mapping of a NAT alive. */
-void message_send_keepalive(struct context *context, const struct ike_sa *sa);
-
 /* Sends a request and keeps it for retransmission until the response comes. */
 MUST_USE enum status message_send_request(struct context *context, struct ike_sa *sa,
                                           struct slice bytes);

@@ -7,7 +7,10 @@
 
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/ikev2_sa.h"
+#include "lib/sa/ike_sa.h"
+#include "lib/sa/movement.h"
 #include "lib/sa/sa_table.h"
+#include "lib/sa/step.h"
 
 struct mobike_state *mobike_state(struct ike_sa *sa)
 {

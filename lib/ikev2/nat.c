@@ -19,6 +19,7 @@
 #include "lib/ikev2/trial.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
+#include "lib/sa/keepalive.h"
 #include "lib/sa/movement.h"
 #include "lib/sa/sa_table.h"
 #include "lib/sa/timer.h"
@@ -98,15 +99,6 @@ struct nat_finding nat_detect(struct context *context, const struct ike_message 
     };
 }
 
-void nat_report(struct context *context, const struct ike_sa *sa)
-{
-    if (sa->nat_here || sa->nat_there)
-        report(context, sa, SEVERITY_INFO, "nat-detected", "behind a NAT: %s",
-               !sa->nat_there  ? "this host"
-               : !sa->nat_here ? "the peer, or it asks for ESP in UDP"
-                               : "this host and the peer");
-}
-
 void nat_take(struct context *context, struct ike_sa *sa, const struct ike_message *message)
 {
     const struct ike_header *header = &message->header;
@@ -129,7 +121,7 @@ void nat_follow(struct context *context, struct ike_sa *sa, const struct nat_fin
     sa->nat_there = finding->there;
     sa->encap =
         (finding->here || finding->there || sa->nat_pretended) && local_port == NAT_PORT_BOTH;
-    nat_keepalive(context, sa);
+    keepalive_arm(context, sa);
 }
 
 void nat_float(struct ike_sa *sa)
@@ -138,12 +130,6 @@ void nat_float(struct ike_sa *sa)
         return;
     sa->local.port = NAT_PORT_BOTH;
     sa->remote.port = NAT_PORT_BOTH;
-}
-
-void nat_keepalive(struct context *context, struct ike_sa *sa)
-{
-    if (sa->state == IKE_ESTABLISHED && !sa->inherited && sa->nat_here && sa->encap)
-        ike_sa_timer(context, &sa->keepalive, sa->sent_ms + sa->connection->keepalive_s * 1000ull);
 }
 
 /* Only where it is one address, and all entries have the same one: nothing else is a selector of

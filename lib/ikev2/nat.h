@@ -33,16 +33,9 @@ void nat_take(struct context *context, struct ike_sa *sa, const struct ike_messa
 void nat_follow(struct context *context, struct ike_sa *sa, const struct nat_finding *finding,
                 uint16_t local_port);
 
-/* One line on who is behind a NAT.  Not before a responder's peer is authenticated: strangers do
- * not fill logs. */
-void nat_report(struct context *context, const struct ike_sa *sa);
-
 /* Initiator: IKE_AUTH and all that follows go over port 4500 where a NAT was seen or either end
  * wants ESP in UDP; with MOBIKE always (RFC 4555 section 3.3). */
 void nat_float(struct ike_sa *sa);
-
-/* Behind a NAT: arms the timer that keeps our mapping alive (RFC 3948 section 4). */
-void nat_keepalive(struct context *context, struct ike_sa *sa);
 
 /* RFC 7296 section 2.23.1: in selectors of transport mode that came from the peer, addresses that
  * mean nothing here are replaced by those that the IKE SA has. */

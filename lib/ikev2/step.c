@@ -9,12 +9,19 @@
  *   AWAIT_INSTALL established                            IKE_AUTH response leaves: established
  */
 #include "lib/ikev2/child.h"
+#include "lib/ikev2/creation.h"
 #include "lib/ikev2/exchange.h"
+#include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/keys.h"
+#include "lib/ikev2/mobike_state.h"
 #include "lib/ikev2/nat.h"
+#include "lib/ikev2/path.h"
 #include "lib/sa/child_kernel.h"
 #include "lib/sa/context.h"
+#include "lib/sa/event.h"
 #include "lib/sa/ike_sa.h"
+#include "lib/sa/movement.h"
+#include "lib/sa/step.h"
 #include "lib/wire/ikev2.h"
 
 #define HELD_MS 1000 /* an outbound SA, until our answer surely came */
@@ -136,7 +143,7 @@ static enum status installed(struct context *context, struct ike_sa *sa, struct 
     return established(context, sa, reason);
 }
 
-enum status step_continue(struct context *context, struct ike_sa *sa, struct reason *reason)
+static enum status step_continue(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     switch ((enum ike_state)sa->state) {
     case IKE_AWAIT_KEY: return key_ready(context, sa, reason);
@@ -155,4 +162,97 @@ enum status step_continue(struct context *context, struct ike_sa *sa, struct rea
     }
     return reason_set(reason, STATUS_FAIL, 0, "an answer came in state %s",
                       ike_state_name(sa->state));
+}
+
+/* --- Answers --- */
+
+static void take_buffer(struct buffer *to, struct buffer *from)
+{
+    buffer_free(to);
+    *to = *from;
+    *from = (struct buffer){0};
+}
+
+/* Where the answers of a step put what they bring. */
+struct results {
+    struct step *step;
+    struct buffer *public;
+    struct secret *shared;
+    struct buffer *auth; /* NULL: not asked for */
+    struct child_sa *child;
+    struct address *source; /* NULL: not asked for */
+};
+
+/* Which step of the SA's a ticket belongs to; step is NULL when nobody waits. */
+static struct results find_step(struct ike_sa *sa, uint32_t number)
+{
+    struct handshake *handshake = sa->handshake;
+    struct creation *creations[] = {ikev2_of(sa)->own, ikev2_of(sa)->theirs};
+
+    if (handshake != NULL && handshake->step.number == number && handshake->step.awaited > 0)
+        return (struct results){&handshake->step, &handshake->public, &handshake->shared,
+                                &handshake->auth, handshake->child,   &sa->local};
+    for (size_t i = 0; i < 2; i++) {
+        struct creation *creation = creations[i];
+        if (creation != NULL && creation->step.number == number && creation->step.awaited > 0)
+            return (struct results){
+                &creation->step, &creation->public, &creation->shared, NULL, creation->child, NULL};
+    }
+    if (ikev2_of(sa)->movement != NULL && ikev2_of(sa)->movement->step.number == number &&
+        ikev2_of(sa)->movement->step.awaited > 0)
+        return (struct results){.step = &ikev2_of(sa)->movement->step};
+    return (struct results){0};
+}
+
+static void store_answer(const struct results *results, struct answer *answer)
+{
+    if (answer->kind == EFFECT_COMPUTE) {
+        if (answer->public.size > 0)
+            take_buffer(results->public, &answer->public);
+        secret_take(results->shared, &answer->shared);
+    } else if (answer->kind == EFFECT_PSK_AUTH && results->auth != NULL) {
+        if (answer->status == STATUS_OK)
+            take_buffer(results->auth, &answer->auth);
+    } else if (answer->kind == EFFECT_ALLOCATE_SPI && results->child != NULL) {
+        results->child->spi_in = answer->spi;
+    } else if (answer->kind == EFFECT_FIND_SOURCE && results->source != NULL &&
+               answer->status == STATUS_OK) {
+        uint16_t port = results->source->port;
+        *results->source = answer->source;
+        results->source->port = port;
+    }
+    if (answer->status > results->step->status) {
+        results->step->status = (uint8_t)answer->status;
+        results->step->reason = answer->reason;
+    }
+}
+
+static enum status go_on(struct context *context, struct ike_sa *sa, const struct step *step,
+                         struct reason *reason)
+{
+    if (ikev2_of(sa)->own != NULL && step == &ikev2_of(sa)->own->step)
+        return create_own_continue(context, sa, reason);
+    if (ikev2_of(sa)->theirs != NULL && step == &ikev2_of(sa)->theirs->step)
+        return create_their_continue(context, sa, reason);
+    return step_continue(context, sa, reason);
+}
+
+bool ikev2_answer(struct context *context, struct ike_sa *sa, struct answer *answer)
+{
+    struct results results = find_step(sa, answer->ticket.sequence);
+
+    if (results.step == NULL)
+        return false;
+    store_answer(&results, answer);
+    if (--results.step->awaited > 0)
+        return true;
+    const struct mobike_state *movement = ikev2_of(sa)->movement;
+    if (answer->kind == EFFECT_FIND_SOURCE && movement != NULL && results.step == &movement->step) {
+        path_source(context, sa, answer);
+        return true;
+    }
+    struct reason reason = results.step->reason;
+    enum status status = go_on(context, sa, results.step, &reason);
+    event_settled(context, sa, status, &reason);
+    return true;
 }

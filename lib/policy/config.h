@@ -124,6 +124,7 @@ struct connection {
     uint32_t sas_max;       /* IKE SAs with one peer; default 16 */
     uint32_t children_max;  /* children of one IKE SA that a peer may have; default 64 */
     bool encapsulate;       /* ESP in UDP though no NAT is seen (RFC 3948) */
+    uint8_t version;        /* of IKE; there is one yet */
     bool mobike;            /* RFC 4555, when the peer can, too; never with transport mode */
     uint32_t keepalive_s;   /* behind a NAT: silence after which its mapping is kept alive */
     bool childless;         /* the IKE SA first, RFC 6023, when the peer can, too */

@@ -465,6 +465,7 @@ struct connection *connection_read(struct reading *reading, config_setting_t *se
         return NULL;
     }
     TAILQ_INIT(&connection->children);
+    connection->version = 2;
     connection->lifetime_s = IKE_LIFETIME_S;
     connection->sas_max = SAS_MAX;
     connection->children_max = CONFIG_CHILDREN_MAX;

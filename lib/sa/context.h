@@ -7,7 +7,9 @@
 #include "lib/sa/counter.h"
 #include "lib/sa/effect.h"
 
+struct admission;
 struct crypto;
+struct event;
 struct heap;
 struct ike_sa;
 struct sa_table;
@@ -19,12 +21,15 @@ struct context {
     struct effect_queue *effects;
     struct heap *timers;
     struct sa_table *sas;
+    struct admission *admission;
+    void (*event)(struct context *context, const struct event *event); /* the engine's ear */
     void (*random)(void *context, void *to, size_t size);
     void *random_context;
     uint8_t *scratch;  /* IKE_MESSAGE_MAX octets to build a message in */
     uint8_t *cuttings; /* FRAGMENTS_OCTETS_MAX octets for the fragments of one */
     uint64_t now_ms;
-    bool debug; /* debug reports are wanted */
+    bool debug;   /* debug reports are wanted */
+    bool closing; /* the engine shuts down: nothing new begins */
     uint32_t next_child;
     uint32_t out_order; /* how many outbound SAs were handed to the kernel */
     uint64_t counters[COUNTER_COUNT];

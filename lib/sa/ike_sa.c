@@ -10,6 +10,7 @@
 #include "lib/sa/context.h"
 #include "lib/sa/handshake.h"
 #include "lib/sa/sa_table.h"
+#include "lib/sa/step.h"
 #include "lib/sa/timer.h"
 
 #define TOLD_MIN_S 60
