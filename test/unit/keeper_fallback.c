@@ -38,7 +38,7 @@ static void put(const char *name, const char *text)
 
 static int set_up_files(void **state)
 {
-    strcpy(directory, "/tmp/iked-fallback.XXXXXX");
+    strcpy(directory, "/tmp/iked_fallback.XXXXXX");
     if (mkdtemp(directory) == NULL)
         return -1;
     snprintf(main_path, sizeof(main_path), "%s/iked.conf", directory);
@@ -134,6 +134,72 @@ static void what_is_not_whole_is_not_taken(void **state)
     assert_false(saved_read(state_dir, main_path, &loaded));
     assert_int_equal(chmod(saved_file(), 0600), 0);
     assert_true(saved_read(state_dir, main_path, &loaded));
+    loaded_free(&loaded);
+}
+
+/* A name of a file may be any but "." and "..". */
+static void files_of_any_name_are_kept(void **state)
+{
+    struct loaded loaded;
+    (void)state;
+
+    put("conf.d/a\n7\nb.conf", TWO);
+    save();
+    assert_true(saved_read(state_dir, main_path, &loaded));
+    assert_int_equal(loaded.files.count, 2);
+    assert_string_equal(loaded.files.texts[1].path, path_of("conf.d/a\n7\nb.conf"));
+    assert_non_null(config_find(loaded.config, "two"));
+    loaded_free(&loaded);
+}
+
+static void save_as(const char *name, const char *text)
+{
+    struct files files = {0};
+    SECRET_AUTO octets = {0};
+
+    assert_true(secret_copy(&octets, slice_text(text)));
+    assert_true(files_add(&files, path_of(name), &octets));
+    if (!saved_write(state_dir, path_of(name), &files, error))
+        fail_msg("%s", error);
+    struct loaded loaded = {.files = files};
+    loaded_free(&loaded);
+}
+
+/* Each iked has its own. */
+static void no_two_paths_have_one_place(void **state)
+{
+    static const char *const names[] = {"a-b.conf", "a/b.conf", "a%2db.conf", "a%b.conf"};
+    struct loaded loaded;
+    char text[128];
+    (void)state;
+
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(text, sizeof(text),
+                 "connections: { n%zu: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; }; };", i);
+        save_as(names[i], text);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(text, sizeof(text), "n%zu", i);
+        assert_true(saved_read(state_dir, path_of(names[i]), &loaded));
+        assert_non_null(config_find(loaded.config, text));
+        loaded_free(&loaded);
+    }
+}
+
+/* Nor is it read from there. */
+static void a_place_where_others_write_is_refused(void **state)
+{
+    struct loaded loaded;
+    (void)state;
+
+    save();
+    assert_int_equal(chmod(state_dir, 0770), 0);
+    assert_false(saved_read(state_dir, main_path, &loaded));
+    assert_true(files_load_config(main_path, &loaded, error));
+    assert_false(saved_write(state_dir, main_path, &loaded.files, error));
+    assert_non_null(strstr(error, "others can write here"));
+    assert_int_equal(chmod(state_dir, 0700), 0);
+    assert_true(saved_write(state_dir, main_path, &loaded.files, error));
     loaded_free(&loaded);
 }
 
@@ -276,6 +342,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FILES_TEST(all_files_are_kept_as_they_are),
         FILES_TEST(what_is_not_whole_is_not_taken),
+        FILES_TEST(files_of_any_name_are_kept),
+        FILES_TEST(no_two_paths_have_one_place),
+        FILES_TEST(a_place_where_others_write_is_refused),
         FILES_TEST(what_cannot_be_kept_is_told),
         FILES_TEST(good_files_come_first),
         FILES_TEST(else_what_can_be_read_counts),
