@@ -357,11 +357,18 @@ static const struct child_config *configured_child(const struct service *service
     return connection != NULL ? connection_find_child(connection, owner->child.text) : NULL;
 }
 
+/* SAs come and go in pairs (RFC 7296 section 1.4.1): where the outbound ones are gone, the earlier
+ * negotiator had asked the peer to delete them, or they had reached their limit. */
+static bool is_lone(const struct sa_record *sa)
+{
+    return sa->inbound && sa->reqid->mute;
+}
+
 static void remove_old_orphan(struct service *service, struct sa_record *sa)
 {
     const struct owner *owner = sa->reqid->owner;
 
-    if (configured_child(service, owner) != NULL &&
+    if (configured_child(service, owner) != NULL && !is_lone(sa) &&
         service->now_ms - sa->orphaned_ms < UPKEEP_ORPHAN_MS)
         return;
     log_line(SEVERITY_INFO, "%s: removing an SA of an earlier negotiator (SPI %08x)",
@@ -398,13 +405,20 @@ static bool is_configured(const struct service *service, const struct policy_rec
     return child != NULL && (policy->held != NULL || i == 0);
 }
 
+/* Under an SA's own policy there is nothing any more that sends: it would hold the packets that
+ * another peer may have by now. */
+static bool leads_nowhere(const struct policy_record *policy)
+{
+    return policy->held != NULL && policy->template->reqid->mute;
+}
+
 /* Policies that the engine of this session did not install go; but not what the configuration wants
  * (an engine that forgets it is not to be believed), and not under orphans, which may still carry
  * traffic. */
 static bool policy_may_go(const struct service *service, const struct policy_record *policy)
 {
     return (policy->session != service->ledger.session || !is_configured(service, policy)) &&
-           policy_owner(policy)->orphan_count == 0;
+           (policy_owner(policy)->orphan_count == 0 || leads_nowhere(policy));
 }
 
 static bool piece_may_go(const struct service *service, const struct piece_record *piece)

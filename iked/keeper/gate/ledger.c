@@ -237,12 +237,22 @@ struct sa_record *ledger_find_sa(const struct ledger *ledger, const struct addre
     return NULL;
 }
 
+/* By one, up or down. */
+static void outbound_count(const struct sa_record *sa, struct reqid_use *reqid, uint32_t by)
+{
+    if (sa->inbound)
+        return;
+    reqid->out_count += by;
+    reqid->mute = reqid->out_count == 0;
+}
+
 static void sa_count(struct ledger *ledger, const struct sa_record *sa, uint32_t by)
 {
     struct owner *owner = sa->reqid->owner;
 
     ledger->sa_count += by;
     owner->sa_count += by;
+    outbound_count(sa, sa->reqid, by);
     if (!sa->filled)
         owner->spi_count += by;
     if (sa->orphan) {
@@ -298,6 +308,8 @@ bool ledger_set_reqid(struct ledger *ledger, struct sa_record *sa, uint32_t reqi
 
     if (use == NULL)
         return false;
+    outbound_count(sa, sa->reqid, UINT32_MAX); /* minus one */
+    outbound_count(sa, use, 1);
     reqid_put(ledger, sa->reqid);
     sa->reqid = use;
     return true;

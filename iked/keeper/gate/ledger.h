@@ -50,6 +50,8 @@ struct reqid_use {
     struct template_use *templates; /* of its policies */
     uint32_t reqid;
     uint32_t use_count;
+    uint32_t out_count; /* of its SAs: outbound ones */
+    bool mute;          /* it had one, and has none any more */
 };
 
 /* There are many of these, of policies and of pieces. */
