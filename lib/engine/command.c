@@ -280,6 +280,16 @@ static void lose(struct engine *engine, struct ike_sa *sa, struct child_sa *chil
         sa_want_child(sa, child->config);
 }
 
+/* It is not there yet, and has lost one of its SAs already: what is listed is closed at once. */
+static void lose_installing(struct engine *engine, const struct kernel_event *event)
+{
+    struct child_sa *child =
+        sa_table_find_installing(&engine->sas, event->protocol, event->spi, &event->destination);
+
+    if (child != NULL)
+        lose(engine, child->owner, child, event->removed);
+}
+
 /* Soft: a new pair is made first. */
 static void expire(struct engine *engine, const struct kernel_event *event)
 {
@@ -287,6 +297,8 @@ static void expire(struct engine *engine, const struct kernel_event *event)
         sa_table_find_child(&engine->sas, event->protocol, event->spi, &event->destination);
     struct ike_sa *sa = child == NULL ? NULL : child->owner;
 
+    if (child == NULL && event->hard)
+        lose_installing(engine, event);
     if (child == NULL || sa->state != IKE_ESTABLISHED || sa->delete_asked)
         return;
     if (event->hard)

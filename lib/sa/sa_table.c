@@ -311,6 +311,34 @@ struct child_sa *sa_table_next_claim(const struct sa_table *table, const struct 
     return node != NULL ? INTERVAL_OWNER(node, struct child_sa, claim) : NULL;
 }
 
+/* Is the kernel's SA one of the two that are asked for? */
+static bool is_installing(const struct child_sa *child, uint8_t protocol, uint32_t spi,
+                          const struct address *destination)
+{
+    if (child->listed || child->standing || child->protocol != protocol)
+        return false;
+    return (child->in_kernel && child->spi_in == spi &&
+            address_same_host(&child->local, destination)) ||
+           (child->out_kernel && child->spi_out == spi &&
+            address_same_host(&child->remote, destination));
+}
+
+struct child_sa *sa_table_find_installing(const struct sa_table *table, uint8_t protocol,
+                                          uint32_t spi, const struct address *destination)
+{
+    static const uint8_t families[] = {FAMILY_IPV4, FAMILY_IPV6}; /* of what it protects */
+
+    for (size_t i = 0; i < sizeof(families); i++) {
+        struct selector all = {.family = families[i], .port_end = UINT16_MAX};
+        struct child_sa *child = NULL;
+        memset(all.end, UINT8_MAX, address_size(all.family));
+        while ((child = sa_table_next_claim(table, &all, child)) != NULL)
+            if (is_installing(child, protocol, spi, destination))
+                return child;
+    }
+    return NULL;
+}
+
 void sa_table_claim(struct sa_table *table, struct ike_sa *sa, struct child_sa *child)
 {
     child->owner = sa;
