@@ -34,7 +34,7 @@ static const struct option long_options[] = {
     {"user", required_argument, NULL, OPTION_USER},
     {"version", no_argument, NULL, OPTION_VERSION},
     {"help", no_argument, NULL, OPTION_HELP},
-    {"negotiator", required_argument, NULL, OPTION_NEGOTIATOR}, /* the keeper's, see process/start.c */
+    {"negotiator", required_argument, NULL, OPTION_NEGOTIATOR}, /* see process/start.c */
     {"resolver", required_argument, NULL, OPTION_RESOLVER},     /* the same */
     {NULL, 0, NULL, 0},
 };
