@@ -234,8 +234,8 @@ static struct owner *owner_of(const struct ledger *ledger, const struct child_co
     struct name connection;
     struct name name;
 
-    memcpy(connection.text, child->connection->name, sizeof(connection.text));
-    memcpy(name.text, child->name, sizeof(name.text));
+    name_of_config(&connection, child->connection->name);
+    name_of_config(&name, child->name);
     return ledger_owner(ledger, &connection, &name);
 }
 

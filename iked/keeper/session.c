@@ -22,6 +22,7 @@
 #include "iked/keeper/upkeep.h"
 #include "iked/process/clock.h"
 #include "iked/process/log.h"
+#include "iked/process/memory.h"
 #include "iked/process/start.h"
 
 /* --- Configuration --- */
@@ -242,6 +243,7 @@ static bool on_commit(struct session *session, struct ipc_message *message)
         session_addresses(session);
     forget_before(session);
     save(session);
+    memory_give_back();
     log_line(SEVERITY_INFO, "%zu connection%s configured", count, count == 1 ? "" : "s");
     if (!session->was_ready)
         session->hooks.ready(session->hooks.context);

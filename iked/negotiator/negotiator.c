@@ -20,11 +20,13 @@
 #include "iked/negotiator/runner.h"
 #include "iked/process/clock.h"
 #include "iked/process/log.h"
+#include "iked/process/memory.h"
 #include "iked/process/privilege.h"
 #include "iked/process/sandbox.h"
 #include "iked/process/start.h"
 
 #define LINGER_MS 1000
+#define QUIET_MS  2000
 
 /* A configuration as it comes in. */
 struct arriving {
@@ -187,10 +189,19 @@ static void log_changes(const char *changes)
     }
 }
 
+static void on_quiet(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    (void)context;
+    memory_give_back();
+}
+
 static void configured(struct negotiator *negotiator, const struct effect_result *result)
 {
     struct ipc_message commit = {.kind = IPC_COMMIT, .commit = negotiator->generation};
     const char *text = negotiator->changes != NULL ? negotiator->changes : result->text;
+    struct timeval quiet = clock_timeval(QUIET_MS);
 
     negotiator->configure_number = 0;
     if (!result->done || !channel_put(negotiator->runner.channel, &commit)) {
@@ -203,6 +214,8 @@ static void configured(struct negotiator *negotiator, const struct effect_result
         control_reload_result(negotiator->runner.control, negotiator->reload_number, true, text);
     free(negotiator->changes);
     negotiator->changes = NULL;
+    /* Once what follows from it is with the keeper, and the keeper's answers are here. */
+    (void)event_base_once(negotiator->base, -1, EV_TIMEOUT, on_quiet, NULL, &quiet);
 }
 
 static void on_own_result(void *context, const struct effect_result *result)

@@ -19,7 +19,7 @@ void sa_forget_older(struct engine *engine, const struct ike_sa *sa)
 
     while (other != NULL) {
         struct ike_sa *next = sa_table_same_peer(&engine->sas, sa, other);
-        if (identity_equal(&other->connection->local_id, &sa->connection->local_id) &&
+        if (identity_equal(other->connection->local_id, sa->connection->local_id) &&
             other->established_ms < sa->created_ms) {
             report(&engine->context, other, SEVERITY_INFO, "ike-forgotten",
                    "the peer has started anew: its earlier IKE SA is removed");

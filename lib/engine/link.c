@@ -243,7 +243,7 @@ void link_remove_orphans(struct engine *engine, struct link *link)
     if (effect == NULL)
         count(&engine->context, COUNTER_FAILURES);
     else
-        memcpy(effect->orphans_of.text, link->connection->name, sizeof(effect->orphans_of.text));
+        name_of_config(&effect->orphans_of, link->connection->name);
 }
 
 void link_answer(struct engine *engine, struct link *link, enum command_kind kind, bool done,

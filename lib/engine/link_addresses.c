@@ -108,8 +108,7 @@ static void ask(struct engine *engine, struct link *link, size_t peer)
         count(&engine->context, COUNTER_FAILURES);
         return;
     }
-    memcpy(effect->resolve.connection.text, connection->name,
-           sizeof(effect->resolve.connection.text));
+    name_of_config(&effect->resolve.connection, connection->name);
     effect->resolve.family = connection->remote.family;
     snprintf(effect->resolve.host, sizeof(effect->resolve.host), "%s",
              connection->peers[peer].name);

@@ -45,9 +45,9 @@ static bool is_known_peer(const struct engine *engine, const struct connection *
 {
     const struct ike_sa *other = NULL;
 
-    while (connection->remote_id.type != 0 &&
-           (other = sa_table_find_peer(&engine->sas, &connection->remote_id, other)) != NULL)
-        if (is_asked(other) && identity_equal(&other->connection->local_id, &connection->local_id))
+    while (connection->remote_id->type != 0 &&
+           (other = sa_table_find_peer(&engine->sas, connection->remote_id, other)) != NULL)
+        if (is_asked(other) && identity_equal(other->connection->local_id, connection->local_id))
             return true;
     return false;
 }

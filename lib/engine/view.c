@@ -107,7 +107,7 @@ void engine_visit_sas(const struct engine *engine, uint64_t now_ms,
         };
         if (sa->remote_id.size > 0) {
             struct identity remote = ike_sa_remote_id(sa);
-            identity_text(&sa->connection->local_id, local_id, sizeof(local_id));
+            identity_text(sa->connection->local_id, local_id, sizeof(local_id));
             identity_text(&remote, remote_id, sizeof(remote_id));
         }
         TAILQ_FOREACH (child, &sa->children, entry)

@@ -44,10 +44,10 @@ struct effect_psk_auth *auth_ask_vault(struct context *context, struct ike_sa *s
     if (effect == NULL)
         return NULL;
     struct effect_psk_auth *sign = &effect->psk_auth;
-    memcpy(sign->connection.text, sa->connection->name, sizeof(sign->connection.text));
+    name_of_config(&sign->connection, sa->connection->name);
     sign->prf = sa->suite.prf;
-    sign->local_id = sa->connection->local_id;
-    sign->remote_id = *remote_id;
+    sign->local_id = identity_copy(sa->connection->local_id);
+    sign->remote_id = identity_copy(remote_id);
     return sign;
 }
 
@@ -62,9 +62,9 @@ enum status auth_start(struct context *context, struct ike_sa *sa, struct reason
                                                           sa->handshake->child, true) != STATUS_OK)
             return step_fault(context, reason);
     }
-    struct effect_psk_auth *sign = auth_ask_vault(context, sa, &connection->remote_id);
+    struct effect_psk_auth *sign = auth_ask_vault(context, sa, connection->remote_id);
     if (sign == NULL ||
-        keys_auth_octets(context, sa, true, &connection->local_id, &sign->own_octets) != STATUS_OK)
+        keys_auth_octets(context, sa, true, connection->local_id, &sign->own_octets) != STATUS_OK)
         return reason_set(reason, STATUS_FAIL, 0, "the provider failed, or memory is out");
     return STATUS_OK;
 }
@@ -76,14 +76,14 @@ enum status auth_request_send(struct context *context, struct ike_sa *sa, struct
     struct v2_writer writer;
 
     message_begin_sealed(context, sa, &writer, V2_IKE_AUTH, false);
-    v2_write_id(&writer, V2_IDI, connection->local_id.type,
-                slice_of(connection->local_id.data, connection->local_id.size));
+    v2_write_id(&writer, V2_IDI, connection->local_id->type,
+                slice_of(connection->local_id->data, connection->local_id->size));
     if (handshake->initial_contact)
         v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_INITIAL_CONTACT,
                         slice_of(NULL, 0));
-    if (connection->remote_id.type != IDENTITY_ANY)
-        v2_write_id(&writer, V2_IDR, connection->remote_id.type,
-                    slice_of(connection->remote_id.data, connection->remote_id.size));
+    if (connection->remote_id->type != IDENTITY_ANY)
+        v2_write_id(&writer, V2_IDR, connection->remote_id->type,
+                    slice_of(connection->remote_id->data, connection->remote_id->size));
     v2_write_auth(&writer, V2_AUTH_PSK, buffer_slice(&handshake->auth));
     if (handshake->child != NULL)
         child_write_offer(&writer, handshake->child, slice_of(NULL, 0), GROUP_NONE, sa->packet);
@@ -195,11 +195,11 @@ enum status auth_reply(struct context *context, struct ike_sa *sa,
         status = auth_parse_method(message, prf_info(sa->suite.prf), &auth, reason);
     if (status != STATUS_OK)
         return STATUS_CLOSE;
-    if (!connection_accepts(connection, &connection->local_id, &remote_id))
+    if (!connection_accepts(connection, connection->local_id, &remote_id))
         return reason_set(reason, STATUS_CLOSE, V2_N_AUTHENTICATION_FAILED,
                           "the peer is %s, expected %s",
                           identity_text(&remote_id, got, sizeof(got)),
-                          identity_text(&connection->remote_id, expected, sizeof(expected)));
+                          identity_text(connection->remote_id, expected, sizeof(expected)));
     if (connection_is_self(connection, &remote_id))
         return reason_set(reason, STATUS_CLOSE, V2_N_AUTHENTICATION_FAILED,
                           "the peer says that it is %s, which is our own id",

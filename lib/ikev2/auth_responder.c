@@ -56,7 +56,7 @@ static const struct connection *choose_by_identity(const struct context *context
             continue;
         }
         /* IKE_SA_INIT was answered for whichever came first. */
-        if (proposals_allow(&connection->proposals, &sa->suite))
+        if (proposals_allow(connection->proposals, &sa->suite))
             return connection;
         reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
                    "connection %s does not allow the algorithms agreed in IKE_SA_INIT",
@@ -73,7 +73,7 @@ static enum status ask(struct context *context, struct ike_sa *sa, const struct 
     struct effect_psk_auth *sign = auth_ask_vault(context, sa, remote_id);
     if (sign == NULL || !buffer_copy(&sign->peer_auth, auth->data) ||
         keys_auth_octets(context, sa, true, remote_id, &sign->peer_octets) != STATUS_OK ||
-        keys_auth_octets(context, sa, false, &sa->connection->local_id, &sign->own_octets) !=
+        keys_auth_octets(context, sa, false, sa->connection->local_id, &sign->own_octets) !=
             STATUS_OK)
         return STATUS_FAIL;
     if (sa->handshake->child == NULL)
@@ -156,7 +156,7 @@ static void write_lifetime(struct v2_writer *writer, uint32_t seconds)
 enum status auth_respond(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     struct handshake *handshake = sa->handshake;
-    const struct identity *local_id = &sa->connection->local_id;
+    const struct identity *local_id = sa->connection->local_id;
     struct v2_writer writer;
 
     message_begin_sealed(context, sa, &writer, V2_IKE_AUTH, true);

@@ -95,7 +95,7 @@ static struct slice spi_bytes(uint32_t spi, uint8_t bytes[4])
 static struct proposal_list with_group_of(const struct child_config *config,
                                           const struct algorithm_list *groups)
 {
-    struct proposal_list list = config->esp;
+    struct proposal_list list = *config->esp;
 
     for (size_t i = 0; i < list.count; i++)
         if (list.items[i].group.count == 0)
@@ -177,14 +177,14 @@ static enum status choose(const struct ike_sa *sa, const struct child_config *co
                           const struct child_request *request, struct suite *suite, uint8_t *number,
                           uint32_t *spi, struct reason *reason)
 {
-    struct proposal_list list = config->esp;
+    struct proposal_list list = *config->esp;
 
     enum status status =
         choose_suite(&list, &request->offer->sa, V2_PROTOCOL_ESP, NULL, request->with_group,
                      request->group, suite, number, spi, reason);
     if (status != STATUS_REJECT || request->group == GROUP_NONE)
         return status;
-    list = with_group_of(config, &sa->connection->proposals.items[0].group);
+    list = with_group_of(config, &sa->connection->proposals->items[0].group);
     return choose_suite(&list, &request->offer->sa, V2_PROTOCOL_ESP, NULL, true, request->group,
                         suite, number, spi, reason);
 }

@@ -115,7 +115,7 @@ void creation_note_rival(struct creation *creation, const struct creation *rival
 
 void heir_proposals(const struct ike_sa *sa, struct proposal_list *list)
 {
-    const struct proposal_list *all = &sa->connection->proposals;
+    const struct proposal_list *all = sa->connection->proposals;
 
     *list = (struct proposal_list){0};
     for (size_t i = 0; i < all->count; i++)

@@ -65,7 +65,7 @@ static enum status prepare(struct context *context, struct ike_sa *sa, struct cr
         creation->heir->state = IKE_AWAIT_REKEY;
         creation->group = sa->suite.group;
     } else {
-        creation->group = (uint8_t)proposals_first_group(&creation->config->esp, context->crypto);
+        creation->group = (uint8_t)proposals_first_group(creation->config->esp, context->crypto);
         if (creation->group == GROUP_NONE && ikev2_of(sa)->peer_wants_pfs)
             creation->group = sa->suite.group;
         creation->child = propose(context, sa, creation->config, old);
@@ -287,7 +287,7 @@ static enum status follow_group(struct context *context, struct ike_sa *sa,
                                 struct creation *creation, struct slice data)
 {
     const struct proposal_list *list =
-        creation->kind == CREATE_REKEY_IKE ? &sa->connection->proposals : &creation->config->esp;
+        creation->kind == CREATE_REKEY_IKE ? sa->connection->proposals : creation->config->esp;
     struct reader reader = reader_of(data);
     enum group group = group_from_wire(reader_u16(&reader));
 

@@ -99,7 +99,7 @@ static enum status rekey_ike(struct context *context, struct ike_sa *sa,
     enum status status = choose_suite(&proposals, offer, V2_PROTOCOL_IKE, context->crypto, true,
                                       prefer, &suite, &number, &unused, reason);
     if (status == STATUS_REJECT) /* the peer wants another PRF */
-        status = choose_suite(&sa->connection->proposals, offer, V2_PROTOCOL_IKE, context->crypto,
+        status = choose_suite(sa->connection->proposals, offer, V2_PROTOCOL_IKE, context->crypto,
                               true, prefer, &suite, &number, &unused, reason);
     if (status == STATUS_OK)
         status = creation_parse_ke(message, suite.group, &public, reason);

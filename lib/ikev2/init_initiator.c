@@ -58,7 +58,7 @@ static enum status ask_key(struct context *context, struct ike_sa *sa, enum grou
 enum status init_start(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     uint8_t nonce[NONCE_SIZE];
-    enum group group = proposals_first_group(&sa->connection->proposals, context->crypto);
+    enum group group = proposals_first_group(sa->connection->proposals, context->crypto);
 
     if (group == GROUP_NONE)
         return reason_set(reason, STATUS_FAIL, 0, "none of the configured groups is available");
@@ -79,7 +79,7 @@ static enum status send_request(struct context *context, struct ike_sa *sa, stru
     if (handshake->cookie.size > 0)
         v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_COOKIE,
                         buffer_slice(&handshake->cookie));
-    offer_from_proposals(&offer, &sa->connection->proposals, V2_PROTOCOL_IKE, slice_of(NULL, 0),
+    offer_from_proposals(&offer, sa->connection->proposals, V2_PROTOCOL_IKE, slice_of(NULL, 0),
                          context->crypto, true);
     v2_write_sa(&writer, &offer);
     v2_write_ke(&writer, group_info(sa->suite.group)->wire, buffer_slice(&handshake->public));
@@ -130,7 +130,7 @@ enum status init_reply(struct context *context, struct ike_sa *sa,
         slice_equal(ke.data, buffer_slice(&handshake->public)))
         return reason_set(reason, STATUS_DROP, 0,
                           "IKE_SA_INIT response with an SPI, nonce or public value of our own");
-    if (check_answer(&sa->connection->proposals, &answer, V2_PROTOCOL_IKE, context->crypto, true,
+    if (check_answer(sa->connection->proposals, &answer, V2_PROTOCOL_IKE, context->crypto, true,
                      &suite, &spi, reason) != STATUS_OK)
         return STATUS_DROP;
     const struct group_info *group = group_info(suite.group);
@@ -192,7 +192,7 @@ static enum status follow_group(struct context *context, struct ike_sa *sa, stru
     if (!reader_done(&reader))
         return reason_set(reason, STATUS_DROP, 0, "INVALID_KE_PAYLOAD with %zu octets", data.size);
     if (group == sa->suite.group ||
-        !proposals_have_group(&sa->connection->proposals, group, context->crypto))
+        !proposals_have_group(sa->connection->proposals, group, context->crypto))
         return reason_set(reason, STATUS_DROP, 0,
                           "INVALID_KE_PAYLOAD asks for group %u, which we did not offer", wire);
     if (sa->handshake->groups_tried >= GROUPS_MAX)

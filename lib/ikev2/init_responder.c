@@ -66,7 +66,7 @@ static const struct connection *choose(const struct context *context,
     reason_set(reason, STATUS_DROP, 0, "no connection is configured for this peer");
     while ((connection = choose_connection(context->config, &message->local, &message->remote,
                                            connection)) != NULL) {
-        if (choose_suite(&connection->proposals, offer, V2_PROTOCOL_IKE, context->crypto, true,
+        if (choose_suite(connection->proposals, offer, V2_PROTOCOL_IKE, context->crypto, true,
                          group, suite, number, &spi, first ? reason : &later) == STATUS_OK)
             return connection;
         first = false;

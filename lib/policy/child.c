@@ -10,7 +10,7 @@
 
 #include "lib/policy/connection.h"
 #include "lib/policy/piece.h"
-#include "lib/policy/proposal.h"
+#include "lib/policy/keep.h"
 #include "lib/policy/selector.h"
 
 #define CHILD_LIFETIME_S  3600
@@ -107,8 +107,8 @@ static bool read_policy(struct reading *reading, config_setting_t *setting, cons
 struct side {
     const char *name;
     const struct address *host;
-    struct selector *selectors;
-    uint8_t *count;
+    struct selector selectors[CONFIG_SELECTORS_MAX];
+    uint8_t count;
 };
 
 static bool selector_check(struct reading *reading, const config_setting_t *setting,
@@ -148,14 +148,14 @@ static bool local_check(struct reading *reading, const config_setting_t *setting
 }
 
 static bool side_read(struct reading *reading, config_setting_t *child_setting,
-                      const struct child_config *child, const struct side *side)
+                      const struct child_config *child, struct side *side)
 {
     config_setting_t *setting =
         child_setting != NULL ? config_setting_get_member(child_setting, side->name) : NULL;
 
     if (setting == NULL) {
         if (side->host->family != FAMILY_NONE)
-            side->selectors[(*side->count)++] = selector_host(side->host);
+            side->selectors[side->count++] = selector_host(side->host);
         return true;
     }
     size_t count = setting_strings(reading, setting, CONFIG_SELECTORS_MAX,
@@ -169,7 +169,7 @@ static bool side_read(struct reading *reading, config_setting_t *child_setting,
             return setting_wrong_part(reading, item, wrong);
         if (!selector_check(reading, item, child, side, selector))
             return false;
-        (*side->count)++;
+        side->count++;
     }
     return count > 0;
 }
@@ -185,11 +185,11 @@ static bool selectors_pair(const struct selector *a, const struct selector *b)
 static bool side_has_pair(const struct side *side, const struct connection *connection,
                           const struct selector *selector)
 {
-    for (size_t i = 0; i < *side->count; i++)
+    for (size_t i = 0; i < side->count; i++)
         if (selectors_pair(&side->selectors[i], selector))
             return true;
-    return *side->count == 0 && (connection->local.family == FAMILY_NONE ||
-                                 selector->family == connection->local.family);
+    return side->count == 0 && (connection->local.family == FAMILY_NONE ||
+                                selector->family == connection->local.family);
 }
 
 static bool pairs_check(struct reading *reading, const config_setting_t *setting,
@@ -198,7 +198,7 @@ static bool pairs_check(struct reading *reading, const config_setting_t *setting
 {
     char text[SELECTOR_TEXT_MAX];
 
-    for (size_t i = 0; i < *side->count; i++)
+    for (size_t i = 0; i < side->count; i++)
         if (!side_has_pair(other, connection, &side->selectors[i]))
             return setting_fault(reading, setting,
                                  "%s \"%s\" has no counterpart; expected a %s selector of its "
@@ -214,12 +214,12 @@ static bool pieces_fit(struct reading *reading, const config_setting_t *setting,
 {
     struct reason reason;
 
-    for (size_t i = 0; i < *local->count; i++) {
+    for (size_t i = 0; i < local->count; i++) {
         const struct selector *ours = &local->selectors[i];
         struct address host = {.family = ours->family};
         struct selector theirs = selector_host(&host);
-        for (size_t j = 0; j == 0 || j < *remote->count; j++) {
-            if (*remote->count > 0)
+        for (size_t j = 0; j == 0 || j < remote->count; j++) {
+            if (remote->count > 0)
                 theirs = remote->selectors[j];
             if (pieces_check(ours, &theirs, &reason) != STATUS_OK)
                 return setting_fault(reading, setting, "%s", reason.text);
@@ -228,21 +228,36 @@ static bool pieces_fit(struct reading *reading, const config_setting_t *setting,
     return true;
 }
 
-static bool selectors_read(struct reading *reading, config_setting_t *setting,
-                           struct child_config *child)
+static bool sides_keep(struct reading *reading, const config_setting_t *setting,
+                       const struct side *local, const struct side *remote,
+                       struct child_config *child)
 {
-    const struct connection *connection = child->connection;
-    struct side local = {"local", &connection->local, child->local, &child->local_count};
+    child->local_count = local->count;
+    child->remote_count = remote->count;
+    child->local = keep_selectors(reading, setting, local->selectors, local->count);
+    child->remote = keep_selectors(reading, setting, remote->selectors, remote->count);
+    return child->local != NULL && child->remote != NULL;
+}
+
+/* `setting` is NULL where the child is not written: the one of `owner`, then. */
+static bool selectors_read(struct reading *reading, config_setting_t *setting,
+                           const config_setting_t *owner, struct child_config *child)
+{
     static const struct address nobody = {.family = FAMILY_NONE};
-    struct side remote = {"remote", connection->peer_count > 0 ? &nobody : &connection->remote,
-                          child->remote, &child->remote_count};
+    const struct connection *connection = child->connection;
+    struct side local = {.name = "local", .host = &connection->local};
+    struct side remote = {
+        .name = "remote",
+        .host = connection->peer_count > 0 ? &nobody : &connection->remote,
+    };
 
     return (setting == NULL || local_check(reading, setting, child)) &&
            side_read(reading, setting, child, &local) &&
            side_read(reading, setting, child, &remote) &&
            (setting == NULL || (pairs_check(reading, setting, connection, &local, &remote) &&
                                 pairs_check(reading, setting, connection, &remote, &local) &&
-                                pieces_fit(reading, setting, &local, &remote)));
+                                pieces_fit(reading, setting, &local, &remote))) &&
+           sides_keep(reading, owner, &local, &remote, child);
 }
 
 /* --- The whole --- */
@@ -254,14 +269,16 @@ static bool esn_check(struct reading *reading, config_setting_t *setting,
 {
     if (child->replay_window != 0)
         return true;
-    for (size_t i = 0; i < child->esp.count; i++) {
-        struct proposal *proposal = &child->esp.items[i];
+    struct proposal_list list = *child->esp;
+    for (size_t i = 0; i < list.count; i++) {
+        struct proposal *proposal = &list.items[i];
         if (!proposal->no_esn)
             return setting_fault(reading, config_setting_get_member(setting, "replay_window"),
                                  "0 with \"esn\" in esp; expected at least 1, or \"noesn\"");
         proposal->esn = false;
     }
-    return true;
+    child->esp = keep_proposals(reading, setting, &list);
+    return child->esp != NULL;
 }
 
 /* The kernel has no optional template for outbound packets in tunnel mode: it could not tell where
@@ -297,11 +314,12 @@ bool child_read(struct reading *reading, struct connection *connection, config_s
 
     if (child == NULL)
         return setting_fault(reading, setting, "out of memory");
-    return setting_is_group(reading, setting) && name_read(reading, setting, child->name) &&
+    return setting_is_group(reading, setting) && name_read(reading, setting, &child->name) &&
            setting_read_group(reading, setting, &child_table, child) &&
-           selectors_read(reading, setting, child) &&
-           proposals_read(reading, config_setting_get_member(setting, "esp"), true,
-                          connection->weak, &child->esp) &&
+           selectors_read(reading, setting, setting, child) &&
+           proposals_read(reading, config_setting_get_member(setting, "esp"), setting,
+                          (struct proposal_use){.child = true, .weak = connection->weak},
+                          &child->esp) &&
            esn_check(reading, setting, child) && policy_check(reading, setting, child);
 }
 
@@ -312,11 +330,12 @@ bool child_add_default(struct reading *reading, struct connection *connection,
 
     if (child == NULL)
         return setting_fault(reading, setting, "out of memory");
-    snprintf(child->name, sizeof(child->name), "%s", connection->name);
-    proposal_list_default(&child->esp, true);
+    child->name = connection->name;
     if (connection->local.family == FAMILY_NONE)
         return setting_fault(reading, setting,
                              "local = \"any\" without children; expected children with mode = "
                              "\"tunnel\" and local selectors");
-    return selectors_read(reading, NULL, child);
+    return proposals_read(reading, NULL, setting, (struct proposal_use){.child = true},
+                          &child->esp) &&
+           selectors_read(reading, NULL, setting, child);
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "lib/policy/connection.h"
+#include "lib/policy/keep.h"
 #include "lib/policy/overlap.h"
 
 #define REQID_BASE 0x69000000u
@@ -70,13 +71,13 @@ static uint64_t pair_key(const struct connection *connection)
 {
     uint8_t octets[3 + 2 * IDENTITY_MAX + 16];
     struct writer writer = writer_of(octets, sizeof(octets));
-    const struct identity *ids[] = {&connection->local_id, &connection->remote_id};
+    const struct identity *ids[] = {connection->local_id, connection->remote_id};
 
     for (size_t i = 0; i < 2; i++) {
         writer_u8(&writer, ids[i]->type);
         writer_bytes(&writer, slice_of(ids[i]->data, ids[i]->size));
     }
-    if (connection->remote_id.type == IDENTITY_ANY)
+    if (connection->remote_id->type == IDENTITY_ANY)
         writer_bytes(&writer, address_bytes(&connection->remote));
     return table_key(writer_slice(&writer));
 }
@@ -181,10 +182,9 @@ static void remotes_index(struct config *config)
 
 static bool same_pair(const struct connection *a, const struct connection *b)
 {
-    return identity_equal(&a->local_id, &b->local_id) &&
-           identity_equal(&a->remote_id, &b->remote_id) &&
-           (a->remote_id.type != IDENTITY_ANY || (a->peer_count == 0 && b->peer_count == 0 &&
-                                                  address_same_host(&a->remote, &b->remote)));
+    return identity_equal(a->local_id, b->local_id) && identity_equal(a->remote_id, b->remote_id) &&
+           (a->remote_id->type != IDENTITY_ANY || (a->peer_count == 0 && b->peer_count == 0 &&
+                                                   address_same_host(&a->remote, &b->remote)));
 }
 
 static struct connection *pair_last(const struct config *config, const struct connection *of)
@@ -259,6 +259,7 @@ static void reqids_assign(struct config *config, struct connection *connection)
 struct config_draft {
     struct config *config;
     const struct file_tree *file; /* that is read */
+    struct keep keep;
     char daemon_place[CONFIG_ERROR_MAX / 2];
 };
 
@@ -424,7 +425,7 @@ static bool read_connections(struct reading *reading, config_setting_t *setting,
 static bool file_read(struct config_draft *draft, const struct config_text *text,
                       char error[CONFIG_ERROR_MAX])
 {
-    struct reading reading = {.path = text->path, .error = error};
+    struct reading reading = {.path = text->path, .error = error, .keep = &draft->keep};
     struct file_tree file;
 
     if (!file_open(&reading, text->text, "connections", &file))
@@ -447,7 +448,7 @@ static struct config *config_new(void)
     config->daemon = daemon_default;
     TAILQ_INIT(&config->connections);
     interval_init(&config->pairs, configured_pair_range);
-    if (hash_init(&config->names, key_by_name, NULL) &&
+    if (pool_init(&config->pool) && hash_init(&config->names, key_by_name, NULL) &&
         hash_init(&config->remotes, key_by_remote, NULL) &&
         hash_init(&config->known, key_of_known, NULL) &&
         hash_init(&config->pairs_of_ids, key_by_pair, NULL) &&
@@ -472,7 +473,8 @@ static bool connections_salvage(struct reading *reading, config_setting_t *membe
 static void file_salvage(struct config *config, const struct config_text *text)
 {
     char unsaid[CONFIG_ERROR_MAX] = "";
-    struct reading reading = {.path = text->path, .error = unsaid};
+    struct keep keep = {.pool = &config->pool};
+    struct reading reading = {.path = text->path, .error = unsaid, .keep = &keep};
     config_setting_t *setting = NULL;
     struct file_tree file;
 
@@ -514,6 +516,7 @@ struct config *config_parse(const struct config_text *texts, size_t count,
         return NULL;
     }
     error[0] = '\0';
+    draft.keep.pool = &draft.config->pool;
     for (size_t i = 0; i < count; i++)
         if (!file_read(&draft, &texts[i], error)) {
             config_free(draft.config);
@@ -561,5 +564,6 @@ void config_free(struct config *config)
     hash_free(&config->known);
     hash_free(&config->pairs_of_ids);
     hash_free(&config->reqids);
+    pool_free(&config->pool);
     free(config);
 }

@@ -13,6 +13,7 @@
 #include "lib/base/address.h"
 #include "lib/base/hash.h"
 #include "lib/base/interval.h"
+#include "lib/base/pool.h"
 #include "lib/crypto/algorithm.h"
 #include "lib/policy/identity.h"
 
@@ -60,7 +61,7 @@ struct child_config {
     TAILQ_ENTRY(child_config) entry;
     struct hash_node by_reqid;
     const struct connection *connection; /* its owner */
-    char name[CONFIG_NAME_MAX + 1];
+    const char *name;
     uint32_t reqid; /* same for the same connection and child in every process (see config.c) */
     enum child_mode mode;
     enum child_start start;
@@ -70,9 +71,9 @@ struct child_config {
     /* Whole selectors of the child.  A transport child's addresses are the connection's; with
      * remote = "any", a name or several addresses the default remote selector is the peer's own
      * address: remote_count is 0. */
-    struct selector local[CONFIG_SELECTORS_MAX];
-    struct selector remote[CONFIG_SELECTORS_MAX];
-    struct proposal_list esp;
+    const struct selector *local;
+    const struct selector *remote;
+    const struct proposal_list *esp;
     uint32_t replay_window; /* packets, default 128; 0 turns replay protection off */
     uint32_t lifetime_s;    /* 0: no limit */
     uint64_t lifetime_bytes;
@@ -107,7 +108,7 @@ struct connection {
      * next one in the file's order, behind the last one the first. */
     const struct connection *next_of_pair;
     uint32_t place; /* in the file's order */
-    char name[CONFIG_NAME_MAX + 1];
+    const char *name;
     struct address local; /* FAMILY_NONE: the one that the host's routes say */
     /* FAMILY_NONE: any peer; we can then only answer.  With `peers` the one in use; unspecified
      * (all zero) until there is one. */
@@ -116,9 +117,10 @@ struct connection {
     uint8_t known_count;
     struct peer_address *peers;  /* a name, or several of either kind */
     struct known_address *known; /* the latest first; room for CONFIG_KNOWN_MAX */
-    struct identity local_id;
-    struct identity remote_id;
-    struct proposal_list proposals;
+    /* No longer than their size says: who keeps one copies it by identity_of. */
+    const struct identity *local_id;
+    const struct identity *remote_id;
+    const struct proposal_list *proposals;
     uint32_t lifetime_s;
     uint32_t reauth_s;      /* a whole new IKE SA is made by then; 0: never */
     uint32_t sas_max;       /* IKE SAs with one peer; default 16 */
@@ -135,7 +137,7 @@ struct connection {
     bool weak;              /* weak algorithms were allowed */
     uint16_t child_count;
     struct child_config_list children; /* at least one */
-    char file[256];                    /* where it was written, for messages */
+    const char *file;                  /* where it was written, for messages */
     unsigned line;
 };
 TAILQ_HEAD(connection_list, connection);
@@ -164,6 +166,7 @@ struct config {
     struct hash_table pairs_of_ids; /* of connections */
     struct hash_table reqids;       /* of children */
     struct interval_tree pairs;     /* of children, by their remote addresses (overlap.h) */
+    struct pool pool;               /* what several connections and children may have in common */
 };
 
 /* One file's text.  Several make one configuration, in the order given. */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/policy/proposal.h"
+#include "lib/policy/keep.h"
 
 #define IKE_LIFETIME_S   (8 * 3600)
 #define LIFETIME_MIN_S   60
@@ -152,8 +152,7 @@ static bool read_on_dead(struct reading *reading, config_setting_t *setting, con
     return true;
 }
 
-bool name_read(struct reading *reading, const config_setting_t *setting,
-               char name[CONFIG_NAME_MAX + 1])
+bool name_read(struct reading *reading, const config_setting_t *setting, const char **name)
 {
     const char *text = config_setting_name(setting);
 
@@ -164,30 +163,8 @@ bool name_read(struct reading *reading, const config_setting_t *setting,
     if (strlen(text) > CONFIG_NAME_MAX)
         return setting_fault(reading, setting, "a name of %zu characters; expected at most %d",
                              strlen(text), CONFIG_NAME_MAX);
-    snprintf(name, CONFIG_NAME_MAX + 1, "%s", text);
-    return true;
-}
-
-bool proposals_read(struct reading *reading, config_setting_t *setting, bool child, bool weak,
-                    struct proposal_list *list)
-{
-    struct proposal_use use = {.child = child, .weak = weak};
-    char wrong[PROPOSAL_WRONG_MAX];
-
-    if (setting == NULL) {
-        proposal_list_default(list, child);
-        return true;
-    }
-    size_t count = setting_strings(reading, setting, CONFIG_PROPOSALS_MAX,
-                                   child ? "proposals such as \"aes256gcm16-esn\""
-                                         : "proposals such as \"aes256gcm16-prfsha384-x25519\"");
-    for (size_t i = 0; i < count; i++) {
-        config_setting_t *item = setting_strings_at(setting, i);
-        if (!proposal_parse(&list->items[i], config_setting_get_string(item), use, wrong))
-            return setting_wrong_part(reading, item, wrong);
-        list->count++;
-    }
-    return count > 0;
+    *name = keep_text(reading, setting, text);
+    return *name != NULL;
 }
 
 /* --- The two ends --- */
@@ -224,16 +201,25 @@ static bool address_read(struct reading *reading, const config_setting_t *settin
     return setting_expected(reading, setting, "%s", expected);
 }
 
-static bool id_read(struct reading *reading, const config_setting_t *setting, bool may_be_any,
-                    struct identity *identity)
+static bool id_set(struct reading *reading, const config_setting_t *setting,
+                   const struct identity *identity, const struct identity **kept)
 {
+    *kept = keep_identity(reading, setting, identity);
+    return *kept != NULL;
+}
+
+static bool id_read(struct reading *reading, const config_setting_t *setting, bool may_be_any,
+                    const struct identity **kept)
+{
+    struct identity identity;
     const char *expected = may_be_any ? ID_EXPECTED ", or \"any\"" : ID_EXPECTED;
     const char *text = setting_string(reading, setting, expected);
 
     if (text == NULL)
         return false;
-    return (identity_parse(identity, text) && (may_be_any || identity->type != 0)) ||
-           setting_expected(reading, setting, "%s", expected);
+    if (!identity_parse(&identity, text) || (!may_be_any && identity.type == IDENTITY_ANY))
+        return setting_expected(reading, setting, "%s", expected);
+    return id_set(reading, setting, &identity, kept);
 }
 
 /* `local = "192.0.2.1"` or `local = { address = ...; id = ...; auth = "psk"; }`: where the address
@@ -280,8 +266,8 @@ static bool local_read(struct reading *reading, config_setting_t *setting,
         return setting_fault(reading, address,
                              "\"any\" without an id; expected local = { address = \"any\"; "
                              "id = \"ID\"; };");
-    connection->local_id = identity_of_address(&connection->local);
-    return true;
+    struct identity identity = identity_of_address(&connection->local);
+    return id_set(reading, address, &identity, &connection->local_id);
 }
 
 static bool peer_check(struct reading *reading, const config_setting_t *setting,
@@ -352,6 +338,7 @@ static bool remote_read(struct reading *reading, config_setting_t *setting,
 {
     config_setting_t *id;
     config_setting_t *address = endpoint_read(reading, setting, "remote", &id);
+    struct identity identity = {.type = IDENTITY_ANY};
 
     if (address == NULL)
         return false;
@@ -360,8 +347,8 @@ static bool remote_read(struct reading *reading, config_setting_t *setting,
             return false;
         const struct peer_address *first = &connection->peers[0];
         if (first->name == NULL)
-            connection->remote_id = identity_of_address(&first->address);
-        else if (!identity_parse(&connection->remote_id, first->name))
+            identity = identity_of_address(&first->address);
+        else if (!identity_parse(&identity, first->name))
             return setting_expected(reading, address, "%s", REMOTE_EXPECTED);
         if (connection->peer_count == 1 && first->name == NULL)
             peers_free(connection);
@@ -369,7 +356,8 @@ static bool remote_read(struct reading *reading, config_setting_t *setting,
             connection->remote.family =
                 connection->local.family == FAMILY_NONE ? FAMILY_IPV4 : connection->local.family;
     }
-    return id == NULL || id_read(reading, id, true, &connection->remote_id);
+    return id != NULL ? id_read(reading, id, true, &connection->remote_id)
+                      : id_set(reading, address, &identity, &connection->remote_id);
 }
 
 static bool endpoints_read(struct reading *reading, config_setting_t *setting,
@@ -446,11 +434,12 @@ static bool mobike_check(struct reading *reading, const config_setting_t *settin
 static bool connection_fill(struct reading *reading, config_setting_t *setting,
                             struct connection *connection)
 {
-    return setting_is_group(reading, setting) && name_read(reading, setting, connection->name) &&
+    return setting_is_group(reading, setting) && name_read(reading, setting, &connection->name) &&
            setting_read_group(reading, setting, &connection_table, connection) &&
            endpoints_read(reading, setting, connection) &&
-           proposals_read(reading, config_setting_get_member(setting, "proposals"), false,
-                          connection->weak, &connection->proposals) &&
+           proposals_read(reading, config_setting_get_member(setting, "proposals"), setting,
+                          (struct proposal_use){.weak = connection->weak},
+                          &connection->proposals) &&
            children_read(reading, setting, connection) &&
            on_dead_check(reading, setting, connection) &&
            mobike_check(reading, setting, connection);
@@ -475,8 +464,8 @@ struct connection *connection_read(struct reading *reading, config_setting_t *se
     connection->fragment_size = FRAGMENT_SIZE;
     connection->liveness_s = LIVENESS_S;
     connection->line = setting_line(reading, setting);
-    snprintf(connection->file, sizeof(connection->file), "%s", reading->path);
-    if (connection_fill(reading, setting, connection))
+    connection->file = keep_text(reading, setting, reading->path);
+    if (connection->file != NULL && connection_fill(reading, setting, connection))
         return connection;
     connection_free(connection);
     return NULL;

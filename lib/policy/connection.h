@@ -32,12 +32,7 @@ bool child_read(struct reading *reading, struct connection *connection, config_s
 bool child_add_default(struct reading *reading, struct connection *connection,
                        const config_setting_t *setting);
 
-/* Copies a connection's or child's name; a fault when it is too long or oddly spelt. */
-bool name_read(struct reading *reading, const config_setting_t *setting,
-               char name[CONFIG_NAME_MAX + 1]);
-
-/* Reads `setting` (NULL: the default) as a list of proposals. */
-bool proposals_read(struct reading *reading, config_setting_t *setting, bool child, bool weak,
-                    struct proposal_list *list);
+/* Keeps a connection's or child's name; a fault when it is too long or oddly spelt. */
+bool name_read(struct reading *reading, const config_setting_t *setting, const char **name);
 
 #endif

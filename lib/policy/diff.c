@@ -34,7 +34,7 @@ static bool child_equal(const struct child_config *a, const struct child_config 
            a->start == b->start && a->policy == b->policy &&
            selectors_equal(a->local, a->local_count, b->local, b->local_count) &&
            selectors_equal(a->remote, a->remote_count, b->remote, b->remote_count) &&
-           proposals_equal(&a->esp, &b->esp) && a->replay_window == b->replay_window &&
+           proposals_equal(a->esp, b->esp) && a->replay_window == b->replay_window &&
            a->lifetime_s == b->lifetime_s && a->lifetime_bytes == b->lifetime_bytes &&
            a->lifetime_packets == b->lifetime_packets;
 }
@@ -57,9 +57,9 @@ static bool children_equal(const struct connection *a, const struct connection *
 bool connection_equal(const struct connection *a, const struct connection *b)
 {
     return strcmp(a->name, b->name) == 0 && address_equal(&a->local, &b->local) &&
-           peers_equal(a, b) && identity_equal(&a->local_id, &b->local_id) &&
-           identity_equal(&a->remote_id, &b->remote_id) &&
-           proposals_equal(&a->proposals, &b->proposals) && a->lifetime_s == b->lifetime_s &&
+           peers_equal(a, b) && identity_equal(a->local_id, b->local_id) &&
+           identity_equal(a->remote_id, b->remote_id) &&
+           proposals_equal(a->proposals, b->proposals) && a->lifetime_s == b->lifetime_s &&
            a->reauth_s == b->reauth_s && a->children_max == b->children_max &&
            a->sas_max == b->sas_max && a->fragmentation == b->fragmentation &&
            a->fragment_size == b->fragment_size && a->liveness_s == b->liveness_s &&

@@ -142,6 +142,11 @@ char *identity_text(const struct identity *identity, char *text, size_t size)
     return text;
 }
 
+struct identity identity_copy(const struct identity *identity)
+{
+    return identity_of(identity->type, slice_of(identity->data, identity->size));
+}
+
 bool identity_equal(const struct identity *a, const struct identity *b)
 {
     if (a->type != b->type || a->size != b->size)

@@ -32,7 +32,9 @@ struct identity {
  * False with a bad or too long one. */
 MUST_USE bool identity_parse(struct identity *identity, const char *text);
 struct identity identity_of_address(const struct address *address);
-struct identity identity_of(uint8_t type, struct slice data); /* IDENTITY_ANY: it is too long */
+struct identity identity_of(uint8_t type, struct slice data);   /* IDENTITY_ANY: it is too long */
+struct identity identity_copy(const struct identity *identity); /* which may have no more octets
+                                                                  * than its size says */
 char *identity_text(const struct identity *identity, char *text, size_t size);
 bool identity_equal(const struct identity *a, const struct identity *b);
 

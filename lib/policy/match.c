@@ -58,13 +58,13 @@ bool connection_fits(const struct connection *connection, const struct address *
 bool connection_accepts(const struct connection *connection, const struct identity *local,
                         const struct identity *remote)
 {
-    return (local == NULL || identity_equal(&connection->local_id, local)) &&
-           (connection->remote_id.type == IDENTITY_ANY ||
-            identity_equal(&connection->remote_id, remote));
+    return (local == NULL || identity_equal(connection->local_id, local)) &&
+           (connection->remote_id->type == IDENTITY_ANY ||
+            identity_equal(connection->remote_id, remote));
 }
 
 bool connection_is_self(const struct connection *connection, const struct identity *remote)
 {
-    return connection->remote_id.type == IDENTITY_ANY &&
-           identity_equal(&connection->local_id, remote);
+    return connection->remote_id->type == IDENTITY_ANY &&
+           identity_equal(connection->local_id, remote);
 }

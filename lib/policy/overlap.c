@@ -63,8 +63,9 @@ bool config_index_pairs(struct config *config, struct connection *connection)
     struct child_config *child;
 
     TAILQ_FOREACH (child, &connection->children, entry) {
+        size_t most = pairs_most(child);
         if (child->pairs == NULL)
-            child->pairs = calloc(pairs_most(child) + 1, sizeof(*child->pairs));
+            child->pairs = calloc(most > 0 ? most : 1, sizeof(*child->pairs));
         if (child->pairs == NULL)
             return false;
         child_index(config, child);

@@ -382,12 +382,12 @@ void secrets_missing(const struct secrets *secrets, const struct config *config,
     char line[9 * IDENTITY_MAX];
 
     TAILQ_FOREACH (connection, &config->connections, entry) {
-        if (connection->remote_id.type == 0 ||
-            secrets_find(secrets, &connection->local_id, &connection->remote_id, &psk))
+        if (connection->remote_id->type == 0 ||
+            secrets_find(secrets, connection->local_id, connection->remote_id, &psk))
             continue;
         snprintf(line, sizeof(line), "no psk for %s and %s (connection %s)",
-                 identity_text(&connection->local_id, local, sizeof(local)),
-                 identity_text(&connection->remote_id, remote, sizeof(remote)), connection->name);
+                 identity_text(connection->local_id, local, sizeof(local)),
+                 identity_text(connection->remote_id, remote, sizeof(remote)), connection->name);
         each(context, line);
     }
 }

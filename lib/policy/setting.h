@@ -14,12 +14,15 @@
 #include "lib/policy/config.h"
 #include "lib/policy/cut.h"
 
+struct keep;
+
 /* The file that is read, and where the fault goes. */
 struct reading {
     const char *path;
     char *error;          /* CONFIG_ERROR_MAX bytes */
     bool secret;          /* faults must not quote the file */
     unsigned line_before; /* lines of the file before the text that is read now */
+    struct keep *keep;    /* of the configuration that is made; NULL: none is */
 };
 
 struct key;

@@ -66,7 +66,7 @@ static void consider(const struct context *context, const struct ike_sa *sa,
 static bool is_open_to(const struct connection *connection, const struct ike_sa *sa)
 {
     return connection == sa->connection || (connection_fits(connection, &sa->local, &sa->remote) &&
-                                            proposals_allow(&connection->proposals, &sa->suite));
+                                            proposals_allow(connection->proposals, &sa->suite));
 }
 
 struct candidate child_choose_config(const struct context *context, const struct ike_sa *sa,

@@ -21,8 +21,7 @@ void report(struct context *context, const struct ike_sa *sa, enum severity seve
     effect->report.event = event;
     if (sa != NULL) {
         if (sa->connection != NULL)
-            memcpy(effect->report.connection.text, sa->connection->name,
-                   sizeof(effect->report.connection.text));
+            name_of_config(&effect->report.connection, sa->connection->name);
         effect->report.remote = sa->remote;
         effect->report.ike_spi_i = sa->spi_i;
         effect->report.ike_spi_r = sa->spi_r;

@@ -28,10 +28,11 @@ struct name {
     char text[CONFIG_NAME_MAX + 1];
 };
 
-/* A connection's or child's, which the configuration holds in as much room. */
+/* A connection's or child's, which the configuration has seen to fit.  Nothing but zeros behind. */
 static inline void name_of_config(struct name *name, const char *text)
 {
-    memcpy(name->text, text, sizeof(name->text));
+    *name = (struct name){0};
+    memcpy(name->text, text, strnlen(text, CONFIG_NAME_MAX));
 }
 
 /* UDP, from our address and port to the peer's.  The non-ESP marker of port 4500 (RFC 3948 section

@@ -18,8 +18,7 @@ bool ike_sa_find_source(struct context *context, struct ike_sa *sa, struct step 
 
     if (effect == NULL)
         return false;
-    memcpy(effect->find_source.connection.text, sa->connection->name,
-           sizeof(effect->find_source.connection.text));
+    name_of_config(&effect->find_source.connection, sa->connection->name);
     effect->find_source.remote = sa->remote;
     return true;
 }

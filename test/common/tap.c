@@ -295,10 +295,10 @@ static void write_create(struct v2_writer *writer, struct world *world, const st
     chance_fill(&world->chance, nonce, sizeof(nonce));
     chance_fill(&world->chance, public, group->public_size);
     if (like == NULL)
-        offer_from_proposals(&offer, &sa->connection->proposals, V2_PROTOCOL_IKE, slice_of(spi, 8),
+        offer_from_proposals(&offer, sa->connection->proposals, V2_PROTOCOL_IKE, slice_of(spi, 8),
                              world->crypto, true);
     else
-        offer_from_proposals(&offer, &like->config->esp, v2_protocol_of(like->protocol),
+        offer_from_proposals(&offer, like->config->esp, v2_protocol_of(like->protocol),
                              slice_of(spi, 4), NULL, false);
     v2_write_sa(writer, &offer);
     v2_write_nonce(writer, slice_of(nonce, sizeof(nonce)));

@@ -101,11 +101,11 @@ static void connection_check(struct config *config, const struct connection *con
                 address_same_host(&connection->local, &resolved),
             "a resolved address is not known");
     choice_check(config, connection);
-    proposals_check(&connection->proposals, false);
+    proposals_check(connection->proposals, false);
     TAILQ_FOREACH (child, &connection->children, entry) {
         require(config_find_reqid(config, child->reqid, &found) == child && found == connection,
                 "a reqid is not found");
-        proposals_check(&child->esp, true);
+        proposals_check(child->esp, true);
     }
 }
 

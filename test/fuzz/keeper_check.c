@@ -183,8 +183,8 @@ void check_required(const struct ledger *ledger, const struct config *config)
             for (size_t i = 0; child->policy == POLICY_REQUIRE && child_pair(child, i, &pair);
                  i++) {
                 struct name names[2] = {{""}, {""}};
-                memcpy(names[0].text, connection->name, sizeof(names[0].text));
-                memcpy(names[1].text, child->name, sizeof(names[1].text));
+                name_of_config(&names[0], connection->name);
+                name_of_config(&names[1], child->name);
                 CHECK(ledger_find_policy(ledger, ledger_owner(ledger, &names[0], &names[1]),
                                          &pair.local, &pair.remote) != NULL);
             }

@@ -394,10 +394,9 @@ static void sa_item_is_golden(void **state)
     const struct selector local[] = {host_of("10.1.0.1"), host_of("2001:db8::1")};
     const struct selector remote = host_of("10.2.0.1");
     const struct connection another = {.name = "log"};
-    const struct child_config config = {.connection = &another,
-                                        .local_count = 1,
-                                        .local = {host_of("10.1.0.9")},
-                                        .remote_count = 0};
+    const struct selector configured = host_of("10.1.0.9");
+    const struct child_config config = {
+        .connection = &another, .local_count = 1, .local = &configured, .remote_count = 0};
     struct child_view child = {
         .name = "lan",
         .number = 5,
@@ -491,9 +490,15 @@ static void configured(struct connection *connection, struct child_config *child
                                    .policy = POLICY_PREFER,
                                    .start = START_IMMEDIATE,
                                    .mode = CHILD_TRANSPORT};
-    child->local[0] = host_of("192.0.2.1");
+    static struct selector local;
+    static struct identity local_id;
+    static const struct identity any;
+    local = host_of("192.0.2.1");
+    child->local = &local;
     child->local_count = 1;
-    connection->local_id = identity_of_address(&connection->local);
+    local_id = identity_of_address(&connection->local);
+    connection->local_id = &local_id;
+    connection->remote_id = &any;
     TAILQ_INIT(&connection->children);
     TAILQ_INSERT_TAIL(&connection->children, child, entry);
 }
@@ -534,7 +539,8 @@ static void policy_item_is_golden(void **state)
                 "{\"connection\":\"db\",\"child\":\"lan\",\"reqid\":7,\"stands\":\"with-sas\","
                 "\"mode\":\"transport\",\"local\":[\"192.0.2.1/32\"],\"remote\":[],"
                 "\"policy\":\"prefer\",\"start\":\"immediate\"}");
-    child.remote[0] = host_of("192.0.2.2");
+    const struct selector remote = host_of("192.0.2.2");
+    child.remote = &remote;
     child.remote_count = 1;
     assert_json(control_item_policy(&connection, &child),
                 "{\"connection\":\"db\",\"child\":\"lan\",\"reqid\":7,\"mode\":\"transport\","

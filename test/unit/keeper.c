@@ -263,7 +263,7 @@ struct effect policy_for(enum effect_kind kind, const char *connection, const ch
                    .local = found->local,
                    .remote = found->remote,
                    .local_selector = its->local[0],
-                   .remote_selector = its->remote[0],
+                   .remote_selector = its->remote_count > 0 ? its->remote[0] : (struct selector){0},
                    .reqid = its->reqid,
                    .protocol = IPSEC_ESP,
                    .mode = (uint8_t)its->mode,

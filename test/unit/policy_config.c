@@ -40,12 +40,12 @@ static void the_short_form_means_everything_between_two_hosts(void **state)
     assert_string_equal(db->name, "db");
     assert_address(db->local, "192.0.2.1");
     assert_address(db->remote, "192.0.2.2");
-    assert_identity(db->local_id, "192.0.2.1");
-    assert_identity(db->remote_id, "192.0.2.2");
-    assert_int_equal(db->remote_id.type, IDENTITY_IPV4_ADDR);
-    assert_int_equal(db->proposals.count, 2);
-    assert_proposal(db->proposals.items[0], DEFAULT_IKE_AEAD);
-    assert_proposal(db->proposals.items[1], DEFAULT_IKE_CBC);
+    assert_identity(*db->local_id, "192.0.2.1");
+    assert_identity(*db->remote_id, "192.0.2.2");
+    assert_int_equal(db->remote_id->type, IDENTITY_IPV4_ADDR);
+    assert_int_equal(db->proposals->count, 2);
+    assert_proposal(db->proposals->items[0], DEFAULT_IKE_AEAD);
+    assert_proposal(db->proposals->items[1], DEFAULT_IKE_CBC);
     assert_int_equal(db->lifetime_s, 8 * 3600);
     assert_int_equal(db->sas_max, 16);
     assert_false(db->encapsulate);
@@ -68,10 +68,10 @@ static void the_short_form_means_everything_between_two_hosts(void **state)
     assert_selector(child->local[0], "192.0.2.1/32");
     assert_int_equal(child->remote_count, 1);
     assert_selector(child->remote[0], "192.0.2.2/32");
-    assert_int_equal(child->esp.count, 2);
-    assert_proposal(child->esp.items[0], "aes256gcm16-aes128gcm16-chacha20poly1305");
-    assert_proposal(child->esp.items[1], "aes256-aes128-sha256-sha512");
-    assert_true(child->esp.items[0].esn && child->esp.items[0].no_esn);
+    assert_int_equal(child->esp->count, 2);
+    assert_proposal(child->esp->items[0], "aes256gcm16-aes128gcm16-chacha20poly1305");
+    assert_proposal(child->esp->items[1], "aes256-aes128-sha256-sha512");
+    assert_true(child->esp->items[0].esn && child->esp->items[0].no_esn);
     assert_int_equal(child->replay_window, 128);
     assert_int_equal(child->lifetime_s, 3600);
     assert_int_equal(child->lifetime_bytes, 0);
@@ -120,11 +120,11 @@ static void the_long_form_says_it_all(void **state)
     const struct child_config *lan = connection_find_child(branch, "lan");
     const struct child_config *ssh = connection_find_child(branch, "ssh");
 
-    assert_identity(branch->local_id, "gw1.example.net");
-    assert_int_equal(branch->local_id.type, IDENTITY_FQDN);
-    assert_identity(branch->remote_id, "gw2.example.net");
-    assert_int_equal(branch->proposals.count, 1);
-    assert_proposal(branch->proposals.items[0], "aes256gcm16-prfsha384-ecp384");
+    assert_identity(*branch->local_id, "gw1.example.net");
+    assert_int_equal(branch->local_id->type, IDENTITY_FQDN);
+    assert_identity(*branch->remote_id, "gw2.example.net");
+    assert_int_equal(branch->proposals->count, 1);
+    assert_proposal(branch->proposals->items[0], "aes256gcm16-prfsha384-ecp384");
     assert_int_equal(branch->lifetime_s, 12 * 3600);
     assert_int_equal(branch->sas_max, 4);
     assert_true(branch->childless);
@@ -144,9 +144,9 @@ static void the_long_form_says_it_all(void **state)
     assert_int_equal(lan->remote_count, 2);
     assert_selector(lan->remote[0], "10.2.0.0/16 tcp/5432");
     assert_selector(lan->remote[1], "2001:db8:2::1/128");
-    assert_int_equal(lan->esp.count, 2);
-    assert_proposal(lan->esp.items[0], "aes256gcm16-esn");
-    assert_proposal(lan->esp.items[1], "aes128-sha1-modp2048-noesn");
+    assert_int_equal(lan->esp->count, 2);
+    assert_proposal(lan->esp->items[0], "aes256gcm16-esn");
+    assert_proposal(lan->esp->items[1], "aes128-sha1-modp2048-noesn");
     assert_int_equal(lan->lifetime_s, 7200);
     assert_int_equal(lan->lifetime_bytes, 64ull << 30);
     assert_int_equal(lan->lifetime_packets, 5000000000ull);
@@ -222,17 +222,17 @@ static void a_remote_of_any_only_answers(void **state)
     const struct connection *listed = config_find(config, "listed");
 
     assert_int_equal(road->remote.family, FAMILY_NONE);
-    assert_identity(road->remote_id, "any");
+    assert_identity(*road->remote_id, "any");
     assert_int_equal(only_child(road)->start, START_NEVER);
     assert_int_equal(only_child(road)->local_count, 1);
     assert_selector(only_child(road)->local[0], "2001:db8::1/128");
     assert_int_equal(only_child(road)->remote_count, 0);
-    assert_identity(named->remote_id, "a@b.example");
-    assert_int_equal(named->remote_id.type, IDENTITY_RFC822_ADDR);
+    assert_identity(*named->remote_id, "a@b.example");
+    assert_int_equal(named->remote_id->type, IDENTITY_RFC822_ADDR);
     assert_int_equal(only_child(named)->start, START_NEVER);
     assert_selector(only_child(named)->local[0], "192.0.2.1/32 tcp/443");
     assert_int_equal(only_child(named)->remote_count, 0);
-    assert_identity(listed->remote_id, "any");
+    assert_identity(*listed->remote_id, "any");
     assert_int_equal(only_child(listed)->start, START_TRAFFIC);
     config_free(config);
 }
@@ -244,8 +244,8 @@ static void without_a_replay_window_there_is_no_esn(void **state)
     const struct child_config *child = only_child(first(config));
 
     assert_int_equal(child->replay_window, 0);
-    assert_proposal(child->esp.items[0], "aes256gcm16-aes128gcm16-chacha20poly1305-noesn");
-    assert_proposal(child->esp.items[1], "aes256-aes128-sha256-sha512-noesn");
+    assert_proposal(child->esp->items[0], "aes256gcm16-aes128gcm16-chacha20poly1305-noesn");
+    assert_proposal(child->esp->items[1], "aes256-aes128-sha256-sha512-noesn");
     config_free(config);
 }
 
@@ -402,6 +402,42 @@ static void what_is_in_use_stays_known(void **state)
     config_free(config);
 }
 
+/* Thousands of connections are written alike: what they have in common is there once. */
+static void what_is_the_same_is_kept_once(void **state)
+{
+    (void)state;
+    struct config *config =
+        policy_config("connections: {\n"
+                      "  a: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; };\n"
+                      "  b: { local = \"192.0.2.1\"; remote = \"192.0.2.3\"; };\n"
+                      "  c: { local = \"192.0.2.1\"; remote = \"192.0.2.4\";\n"
+                      "       proposals = [ \"aes256gcm16-prfsha384-ecp384\" ]; };\n"
+                      "  d: { local = \"192.0.2.1\"; remote = \"192.0.2.5\";\n"
+                      "       proposals = \"aes256gcm16-prfsha384-ecp384\"; weak = true;\n"
+                      "       children: { c: { esp = \"aes256gcm16\"; replay_window = 0; };\n"
+                      "                   d: { esp = \"aes256gcm16\"; }; }; };\n"
+                      "};\n");
+    const struct connection *a = config_find(config, "a");
+    const struct connection *b = config_find(config, "b");
+    const struct connection *c = config_find(config, "c");
+    const struct connection *d = config_find(config, "d");
+
+    assert_ptr_equal(a->proposals, b->proposals);
+    assert_ptr_equal(a->local_id, b->local_id);
+    assert_ptr_not_equal(a->remote_id, b->remote_id);
+    assert_ptr_equal(only_child(a)->esp, only_child(b)->esp);
+    assert_ptr_equal(only_child(a)->local, only_child(b)->local);
+    assert_ptr_equal(c->proposals, d->proposals);
+    assert_ptr_not_equal(a->proposals, c->proposals);
+    assert_ptr_equal(a->file, d->file);
+    /* What is meant apart is apart, though it is written alike. */
+    const struct proposal_list *without = connection_find_child(d, "c")->esp;
+    const struct proposal_list *with = connection_find_child(d, "d")->esp;
+    assert_false(without->items[0].esn);
+    assert_true(with->items[0].esn && with->items[0].no_esn);
+    config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +453,7 @@ int main(void)
         cmocka_unit_test(what_stands_in_two_files_names_both_places),
         cmocka_unit_test(many_connections_are_found_by_name_and_remote),
         cmocka_unit_test(what_is_in_use_stays_known),
+        cmocka_unit_test(what_is_the_same_is_kept_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,7 +78,7 @@ static enum status check_psk_auth(struct gate *gate, const struct gate_request *
     (void)gate;
     if (!connection_accepts(request->connection, &psk_auth->local_id, &psk_auth->remote_id))
         return gate_refuse(request->reason, "the identities are not the connection's");
-    if (!prf_allowed(&request->connection->proposals, psk_auth->prf))
+    if (!prf_allowed(request->connection->proposals, psk_auth->prf))
         return gate_refuse(request->reason, "the prf is not among the connection's");
     if (psk_auth->own_octets.size == 0 && psk_auth->peer_auth.size == 0)
         return gate_refuse(request->reason, "nothing to sign and nothing to check");

@@ -40,8 +40,8 @@ struct effect_policy child_policy_of(const struct child_config *child,
         .policy = (uint8_t)child->policy,
     };
 
-    memcpy(policy.connection.text, child->connection->name, sizeof(policy.connection.text));
-    memcpy(policy.child.text, child->name, sizeof(policy.child.text));
+    name_of_config(&policy.connection, child->connection->name);
+    name_of_config(&policy.child, child->name);
     if (policy.local.family == FAMILY_NONE)
         policy.local.family = pair->peer.family;
     return policy;

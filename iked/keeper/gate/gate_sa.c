@@ -129,7 +129,7 @@ enum status gate_check_install_sa(struct gate *gate, const struct gate_request *
 
     if (status != STATUS_OK)
         return status;
-    if (!suite_allowed(&claim.child->esp, sa))
+    if (!suite_allowed(claim.child->esp, sa))
         return gate_refuse(request->reason, "the algorithms are not among the child's");
     if (!keys_fit(sa))
         return gate_refuse(request->reason, "a key has a wrong size");
