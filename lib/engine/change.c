@@ -9,8 +9,6 @@
 #include "lib/engine/link.h"
 #include "lib/engine/private.h"
 #include "lib/engine/result.h"
-#include "lib/ikev2/ikev2.h"
-#include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/child_policy.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
@@ -59,10 +57,12 @@ static void give_up_policies(struct engine *engine, const struct connection *bef
 static void drop_sa(struct engine *engine, struct ike_sa *sa)
 {
     struct changes *changes = engine->changes;
+    struct protocol_view view;
     struct reason unused;
 
-    if (sa->state == IKE_ESTABLISHED && ikev2_of(sa)->request == NULL)
-        (void)(informational_close(&engine->context, sa, 0, &unused) == STATUS_OK);
+    sa->protocol->view(sa, &view);
+    if (sa->state == IKE_ESTABLISHED && !view.busy)
+        (void)(sa->protocol->close(&engine->context, sa, 0, &unused) == STATUS_OK);
     changes->guests_lost = changes->guests_lost || sa_has_guests(sa);
     TAILQ_REMOVE(&sa->link->sas, sa, of_link);
     sa->link = NULL;

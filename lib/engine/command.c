@@ -277,7 +277,7 @@ static void lose(struct engine *engine, struct ike_sa *sa, struct child_sa *chil
            child->config->name);
     child->delete_due = child->expired = true;
     if (removed && is_made_anew(engine, child))
-        sa_want_child(sa, child->config);
+        ike_sa_want_child(sa, child->config);
 }
 
 /* It is not there yet, and has lost one of its SAs already: what is listed is closed at once. */

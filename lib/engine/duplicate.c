@@ -4,7 +4,6 @@
  * Not here: an IKE SA's life otherwise (sa_life.c), rekeying (wish.c).
  */
 #include "lib/engine/private.h"
-#include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/child_narrow.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
@@ -78,9 +77,10 @@ static bool same_service(const struct ike_sa *stays, const struct ike_sa *goes)
 static void follow_child(struct engine *engine, struct ike_sa *sa)
 {
     const struct child_sa *child = TAILQ_FIRST(&sa->children);
+    struct protocol_view view;
 
-    if (sa->leads || sa->wanted_children != 0 || ikev2_of(sa)->own != NULL ||
-        !child_is_guest(sa, child))
+    sa->protocol->view(sa, &view);
+    if (sa->leads || sa->wanted_children != 0 || view.ours || !child_is_guest(sa, child))
         return;
     sa->connection = child->config->connection;
     link_adopt(engine, sa);
@@ -130,7 +130,7 @@ static void close_loser(struct engine *engine, struct ike_sa *loser, struct ike_
     count(&engine->context, COUNTER_REDUNDANT);
     sa_take_wishes(winner, loser);
     TAILQ_FOREACH (child, &loser->children, entry)
-        sa_want_child(winner, child->config);
+        ike_sa_want_child(winner, child->config);
     sa_close(engine, loser);
 }
 

@@ -10,9 +10,6 @@
 #include "lib/engine/private.h"
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/ikev2.h"
-#include "lib/ikev2/ikev2_sa.h"
-#include "lib/ikev2/mobike_state.h"
-#include "lib/ikev2/reassembly.h"
 #include "lib/sa/admission.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
@@ -23,7 +20,25 @@
 
 static const struct protocol *const all_protocols[] = {&ikev2, NULL};
 
-static void take_event(struct context *context, const struct event *event)
+static void child_made(struct engine *engine, const struct event *event)
+{
+    struct link *link = link_of_child(engine, event->sa, event->child->config);
+
+    if (link != NULL) {
+        link_serves(engine, link);
+        pair_made(engine, link, event->sa, event->child, event->packet);
+    }
+    sa_resolve_twins(engine, event->sa, event->child);
+}
+
+static void ike_made(struct engine *engine, struct ike_sa *sa)
+{
+    link_adopt(engine, sa);
+    sa_arm_lifetime(engine, sa);
+    sa_watch(engine, sa);
+}
+
+static void take_event(struct context *context, struct event *event)
 {
     struct engine *engine = (struct engine *)((char *)context - offsetof(struct engine, context));
 
@@ -34,6 +49,18 @@ static void take_event(struct context *context, const struct event *event)
     case EVENT_REFUSED: sa_refused(engine, event->sa); return;
     case EVENT_DUE: sa_wishes(engine, event->sa); return;
     case EVENT_REPLACE: sa_replace(engine, event->sa); return;
+    case EVENT_SENT_AGAIN: link_progress(engine, event->sa->link, "%s", event->why); return;
+    case EVENT_UNANSWERED: sa_unanswered(engine, event->sa, event->reason); return;
+    case EVENT_CHILD_MADE: child_made(engine, event); return;
+    case EVENT_CHILD_FAILED: pair_child_failed(engine, event); return;
+    case EVENT_SINGLE_PAIR:
+        event->taken =
+            event->sa->link != NULL && pair_single(event->sa, event->config, event->packet);
+        return;
+    case EVENT_IKE_MADE: ike_made(engine, event->sa); return;
+    case EVENT_INHERITED: sa_inherited(engine, event->sa, event->from); return;
+    case EVENT_REKEY_FAILED: link_rekey_failed(engine, event->sa->link, event->why); return;
+    case EVENT_FAILED: link_failed(engine, event->sa->link, event->why); return;
     case EVENT_STRANGER: link_refused_stranger(engine, event); return;
     }
 }
@@ -53,8 +80,8 @@ struct engine *engine_new(const struct engine_options *options, uint64_t now_ms)
         .event = take_event,
         .random = options->random,
         .random_context = options->context,
-        .scratch = malloc(IKE_MESSAGE_MAX),
-        .cuttings = malloc(FRAGMENTS_OCTETS_MAX),
+        .scratch = malloc(CONTEXT_SCRATCH_SIZE),
+        .cuttings = malloc(CONTEXT_CUTTINGS_SIZE),
         .now_ms = now_ms,
         .debug = options->debug,
     };
@@ -135,17 +162,14 @@ uint64_t engine_deadline(const struct engine *engine)
 static void timer_due(struct engine *engine, struct timer *timer)
 {
     switch ((enum timer_kind)timer->kind) {
-    case TIMER_RETRANSMIT:
-        sa_timer_due(engine, HASH_OWNER(timer, struct request, retransmit)->sa, TIMER_RETRANSMIT);
+    case TIMER_PROTOCOL: {
+        struct protocol_timer *own = HASH_OWNER(timer, struct protocol_timer, timer);
+        own->due(&engine->context, own);
         return;
-    case TIMER_EXPIRE:
-        sa_timer_due(engine, HASH_OWNER(timer, struct ike_sa, expire), TIMER_EXPIRE);
-        return;
+    }
+    case TIMER_EXPIRE: sa_expire(engine, HASH_OWNER(timer, struct ike_sa, expire)); return;
     case TIMER_LATER: sa_later(engine, HASH_OWNER(timer, struct ike_sa, later)); return;
     case TIMER_CALM: admission_calm(&engine->context); return;
-    case TIMER_REASSEMBLY:
-        reassembly_expire(&engine->context, HASH_OWNER(timer, struct reassembly, timer));
-        return;
     case TIMER_WATCH: sa_watch_due(engine, HASH_OWNER(timer, struct ike_sa, watch)); return;
     case TIMER_KEEPALIVE:
         path_keepalive_due(engine, HASH_OWNER(timer, struct ike_sa, keepalive));

@@ -8,7 +8,6 @@
  * Not here: the rekeying itself (wish.c), the SA's life otherwise (sa_life.c).
  */
 #include "lib/engine/private.h"
-#include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
@@ -111,14 +110,18 @@ void sa_replace_begin(struct engine *engine, struct ike_sa *sa)
     old->wanted_children = 0;
     TAILQ_FOREACH (child, &old->children, entry)
         if (!child->delete_due)
-            sa_want_child(sa, child->config);
+            ike_sa_want_child(sa, child->config);
 }
 
 /* Only now no packet misses what goes. */
 void sa_replace_finish(struct engine *engine, struct ike_sa *sa)
 {
-    if (sa->replaces == 0 || sa->state != IKE_ESTABLISHED || sa->wanted_children != 0 ||
-        ikev2_of(sa)->own != NULL)
+    struct protocol_view view;
+
+    if (sa->replaces == 0 || sa->state != IKE_ESTABLISHED || sa->wanted_children != 0)
+        return;
+    sa->protocol->view(sa, &view);
+    if (view.ours)
         return;
     struct ike_sa *old = sa_table_find(&engine->sas, sa->replaces);
     sa->replaces = 0;
@@ -127,6 +130,19 @@ void sa_replace_finish(struct engine *engine, struct ike_sa *sa)
     report(&engine->context, sa, SEVERITY_INFO, "ike-replaced",
            "the whole of an older IKE SA is replaced: that is closed");
     sa_close(engine, old);
+}
+
+void sa_inherited(struct engine *engine, struct ike_sa *sa, const struct ike_sa *from)
+{
+    struct ike_sa *other;
+
+    sa_arm_lifetime(engine, sa);
+    if (sa->link != NULL && sa->connection->remote.family != FAMILY_NONE)
+        TAILQ_FOREACH (other, &sa->link->sas, of_link)
+            if (other->replaces == ike_sa_own_spi(from))
+                other->replaces = ike_sa_own_spi(sa);
+    if (from->superseded)
+        sa_supersede(engine, sa);
 }
 
 /* --- The end --- */

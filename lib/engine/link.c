@@ -12,8 +12,6 @@
 
 #include "lib/engine/private.h"
 #include "lib/engine/result.h"
-#include "lib/ikev2/ikev2.h"
-#include "lib/ikev2/ikev2_sa.h"
 #include "lib/policy/match.h"
 #include "lib/sa/child_policy.h"
 #include "lib/sa/context.h"
@@ -57,30 +55,6 @@ void link_adopt(struct engine *engine, struct ike_sa *sa)
     if (link != NULL)
         TAILQ_INSERT_TAIL(&link->sas, sa, of_link);
     sa->link = link;
-}
-
-/* --- Sets of a connection's children --- */
-
-uint64_t child_bit(const struct child_config *config)
-{
-    const struct child_config *other;
-    unsigned place = 0;
-
-    TAILQ_FOREACH (other, &config->connection->children, entry) {
-        if (other == config)
-            break;
-        place++;
-    }
-    return UINT64_C(1) << place;
-}
-
-const struct child_config *child_of_bits(const struct connection *connection, uint64_t bits)
-{
-    const struct child_config *config = TAILQ_FIRST(&connection->children);
-
-    for (int place = __builtin_ctzll(bits); config != NULL && place > 0; place--)
-        config = TAILQ_NEXT(config, entry);
-    return config;
 }
 
 /* --- What stands --- */
@@ -136,7 +110,7 @@ void link_abandon(struct engine *engine, struct link *link, struct ike_sa *stays
         if (!sa->initiator || !unproven || sa->replaces != 0)
             continue;
         sa_take_wishes(stays, sa);
-        sa_want_child(stays, sa->handshake->wanted);
+        ike_sa_want_child(stays, sa->handshake->wanted);
         sa_end(engine, sa);
     }
 }
@@ -191,7 +165,7 @@ void link_call(struct engine *engine, struct link *link, const struct child_conf
     sa->replaces = replaces;
     sa->hasty = has_more;
     link_adopt(engine, sa);
-    enum status status = init_start(context, sa, &reason);
+    enum status status = sa->protocol->start(context, sa, &reason);
     sa_settle(engine, sa, status, &reason);
 }
 
@@ -210,7 +184,7 @@ void link_start(struct engine *engine, struct link *link, const struct child_con
     struct ike_sa *carrier = replaces == NULL ? find_carrier(link) : NULL;
     if (carrier != NULL) {
         hand_packet(link, carrier, child);
-        sa_want_child(carrier, child);
+        ike_sa_want_child(carrier, child);
         sa_wishes(engine, carrier);
         return;
     }
@@ -282,14 +256,23 @@ void link_progress(struct engine *engine, const struct link *link, const char *f
     }
 }
 
+static bool is_at_work(const struct ike_sa *sa)
+{
+    struct protocol_view view;
+
+    if (sa->handshake != NULL || sa->inherited)
+        return true;
+    sa->protocol->view(sa, &view);
+    return view.ours || view.theirs ||
+           ((sa->wanted_children != 0 || sa->packet != NULL) && sa->state == IKE_ESTABLISHED);
+}
+
 bool link_is_at_work(const struct link *link)
 {
     const struct ike_sa *sa;
 
     TAILQ_FOREACH (sa, &link->sas, of_link)
-        if (sa->handshake != NULL || ikev2_of(sa)->own != NULL || ikev2_of(sa)->theirs != NULL ||
-            ((sa->wanted_children != 0 || sa->packet != NULL) && sa->state == IKE_ESTABLISHED) ||
-            sa->inherited)
+        if (is_at_work(sa))
             return true;
     return dial_is_resolving(link);
 }

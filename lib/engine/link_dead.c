@@ -9,8 +9,6 @@
  * Not here: how a peer is found dead (liveness.c, sa_life.c).
  */
 #include "lib/engine/private.h"
-#include "lib/ikev2/creation.h"
-#include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/ike_sa.h"
 
 /* What the SA carried, or was to. */
@@ -18,12 +16,14 @@ static uint64_t children_of(const struct ike_sa *sa)
 {
     const struct child_sa *child;
     uint64_t places = sa->wanted_children;
+    struct protocol_view view;
 
     TAILQ_FOREACH (child, &sa->children, entry)
         if (!child_is_guest(sa, child))
             places |= child_bit(child->config);
-    if (ikev2_of(sa)->own != NULL && ikev2_of(sa)->own->kind == CREATE_CHILD)
-        places |= child_bit(ikev2_of(sa)->own->config);
+    sa->protocol->view(sa, &view);
+    if (view.making != NULL)
+        places |= child_bit(view.making);
     return places;
 }
 

@@ -9,7 +9,6 @@
  * link_dead.c).
  */
 #include "lib/engine/private.h"
-#include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
@@ -129,6 +128,7 @@ static bool ask_kernel(struct engine *engine, struct ike_sa *sa, bool inbound, b
 /* What is known by now decides.  May free the SA. */
 static void judge(struct engine *engine, struct ike_sa *sa)
 {
+    struct protocol_view view;
     uint64_t now_ms = engine->context.now_ms;
 
     if (sa->went_out && !sa->asked_in && ask_kernel(engine, sa, true, false))
@@ -138,7 +138,8 @@ static void judge(struct engine *engine, struct ike_sa *sa)
     bool unheard = sa->went_out && !sa->came_in && now_ms - sa->heard_ms >= look_ms(sa, BUSY_PART);
     sa->unheard = sa->unheard || unheard;
     sa->busy = sa->went_out || sa->came_in;
-    bool ask = (unheard || now_ms >= question_ms(sa)) && ikev2_of(sa)->request == NULL;
+    sa->protocol->view(sa, &view);
+    bool ask = (unheard || now_ms >= question_ms(sa)) && !view.busy;
     arm(engine, sa);
     if (ask)
         probe(engine, sa);
@@ -149,7 +150,7 @@ void sa_watch_due(struct engine *engine, struct ike_sa *sa)
 {
     bool unanswered = sa->asked_count > 0; /* since the last look */
 
-    message_forget_reply(&engine->context, sa);
+    sa->protocol->forget(&engine->context, sa);
     if (sa->state != IKE_ESTABLISHED || sa->inherited || interval_ms(sa) == 0)
         return;
     bool all = sa->busy || engine->context.now_ms >= question_ms(sa);
@@ -212,7 +213,7 @@ static void child_missing(struct engine *engine, struct ike_sa *sa, struct child
            "the kernel has no SA %08x any more: child %s is made anew", spi, child->config->name);
     child->delete_due = child->expired = true;
     if (!child_is_guest(sa, child))
-        sa_want_child(sa, child->config);
+        ike_sa_want_child(sa, child->config);
 }
 
 static void find_missing(struct engine *engine, struct ike_sa *sa, const struct answer *answer)

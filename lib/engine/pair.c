@@ -15,8 +15,6 @@
 #include <string.h>
 
 #include "lib/engine/private.h"
-#include "lib/ikev2/creation.h"
-#include "lib/ikev2/ikev2_sa.h"
 #include "lib/policy/choose.h"
 #include "lib/policy/narrow.h"
 #include "lib/sa/child_narrow.h"
@@ -262,9 +260,10 @@ static struct ike_sa *find_carrier(const struct link *link, const struct child_c
 /* One is enough: the others' packets ask again. */
 static bool is_asking(const struct ike_sa *sa, const struct child_config *config)
 {
-    return sa->packet != NULL ||
-           (ikev2_of(sa)->own != NULL && ikev2_of(sa)->own->kind == CREATE_CHILD &&
-            ikev2_of(sa)->own->config == config);
+    struct protocol_view view;
+
+    sa->protocol->view(sa, &view);
+    return sa->packet != NULL || view.making == config;
 }
 
 void pair_ask(struct engine *engine, struct link *link, const struct kernel_event *event,
@@ -308,19 +307,18 @@ void pair_ask(struct engine *engine, struct link *link, const struct kernel_even
     sa_wishes(engine, sa);
 }
 
-bool pair_wish(struct engine *engine, struct ike_sa *sa, enum status *status, struct reason *reason)
+const struct child_config *pair_task(struct engine *engine, struct ike_sa *sa)
 {
     const struct packet *packet = sa->packet;
 
     if (packet == NULL || !packet->pair)
-        return false;
+        return NULL;
     const struct link *link = link_of_child(engine, sa, packet->config);
     if (link == NULL || link_covers_packet(link, packet->config, &packet->local, &packet->remote)) {
         ike_sa_drop_packet(sa);
-        return false;
+        return NULL;
     }
-    *status = create_start(&engine->context, sa, CREATE_CHILD, packet->config, NULL, reason);
-    return true;
+    return packet->config;
 }
 
 bool pair_single(struct ike_sa *sa, const struct child_config *config, const struct packet *packet)
@@ -370,4 +368,17 @@ void pair_made(struct engine *engine, struct link *link, struct ike_sa *sa, stru
     TAILQ_FOREACH (other, &sa->children, entry)
         if (other != made && other->config == made->config && child_covers(other, made))
             made->delete_due = true;
+}
+
+/* No child came of it.  Beside others of the same one lacks what it was to cover; without any, the
+ * connection has failed. */
+void pair_child_failed(struct engine *engine, const struct event *event)
+{
+    struct link *link = link_of_child(engine, event->sa, event->config);
+    bool paired = event->packet != NULL && event->packet->pair;
+
+    if (link != NULL && paired)
+        pair_refused(engine, link, event->packet, event->why);
+    if (link == NULL || !paired || !link_covers(link, event->config))
+        link_failed(engine, link, event->text);
 }

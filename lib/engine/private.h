@@ -5,7 +5,6 @@
 #define LIB_ENGINE_PRIVATE_H
 
 #include "lib/engine/engine.h"
-#include "lib/ikev2/exchange.h"
 #include "lib/sa/admission.h"
 #include "lib/sa/event.h"
 #include "lib/sa/sa_table.h"
@@ -102,7 +101,14 @@ void sa_end(struct engine *engine, struct ike_sa *sa);
  * as established ends at once. */
 void sa_close(struct engine *engine, struct ike_sa *sa);
 
-void sa_timer_due(struct engine *engine, struct ike_sa *sa, enum timer_kind kind);
+/* Its timer `expire` is due.  May free the SA. */
+void sa_expire(struct engine *engine, struct ike_sa *sa);
+
+/* A request of ours was never answered.  May free the SA. */
+void sa_unanswered(struct engine *engine, struct ike_sa *sa, struct reason *reason);
+
+/* `sa` has the children of `from`, which it succeeds. */
+void sa_inherited(struct engine *engine, struct ike_sa *sa, const struct ike_sa *from);
 
 /* --- duplicate.c --- */
 
@@ -156,13 +162,10 @@ void sa_replace(struct engine *engine, struct ike_sa *sa);
 void sa_replace_begin(struct engine *engine, struct ike_sa *sa);
 void sa_replace_finish(struct engine *engine, struct ike_sa *sa);
 
-/* --- wish.c --- */
+/* --- task.c --- */
 
-/* Starts the next thing the SA is to do, when its window is free.  May free the SA. */
+/* Starts the next thing that the SA is to do, when nothing is under way.  May free the SA. */
 void sa_wishes(struct engine *engine, struct ike_sa *sa);
-
-/* Notes one more child of the connection to be made in this SA: sa_wishes does it. */
-void sa_want_child(struct ike_sa *sa, const struct child_config *wanted);
 
 /* The same for all that another SA was still to make. */
 void sa_take_wishes(struct ike_sa *sa, const struct ike_sa *from);
@@ -171,19 +174,12 @@ void sa_take_wishes(struct ike_sa *sa, const struct ike_sa *from);
  * siblings that may be in another IKE SA. */
 void sa_resolve_twins(struct engine *engine, struct ike_sa *sa, struct child_sa *made);
 
-/* Tells of a child what an operator asks first: its mode, SPIs, suite and first selectors. */
-void report_child(struct engine *engine, const struct ike_sa *sa, const struct child_sa *child,
-                  bool rekeyed);
-
 /* The SA's timer for what was put off. */
 void sa_later(struct engine *engine, struct ike_sa *sa);
 
 /* The answer to a held outbound SA's release: without it the child is made anew.  False when it is
  * another one. */
 bool sa_released(struct engine *engine, struct ike_sa *sa, const struct answer *answer);
-
-/* Draws the consequences of CREATE_CHILD_SA exchanges that are done. */
-void sa_settle_creations(struct engine *engine, struct ike_sa *sa);
 
 /* --- liveness.c --- */
 
@@ -304,10 +300,6 @@ bool link_covers(const struct link *link, const struct child_config *child);
 size_t link_covered(const struct link *link);
 bool link_is_whole(const struct link *link);
 
-/* A child's bit in a set of its connection's; the first child of a set that is not empty. */
-uint64_t child_bit(const struct child_config *config);
-const struct child_config *child_of_bits(const struct connection *connection, uint64_t bits);
-
 /* Installs or removes the policies that stand as long as the connection is configured; but not
  * those of a connection for any peer where one with a known peer has the same. */
 void link_policies(struct engine *engine, const struct connection *connection,
@@ -355,13 +347,15 @@ bool link_covers_packet(const struct link *link, const struct child_config *conf
 void pair_ask(struct engine *engine, struct link *link, const struct kernel_event *event,
               const struct child_config *config);
 
-/* The same, when nothing else is to be done; false: there is none, or it is there. */
-bool pair_wish(struct engine *engine, struct ike_sa *sa, enum status *status,
-               struct reason *reason);
+/* The child that is to be made with a pair, when nothing else is to be done; NULL: none. */
+const struct child_config *pair_task(struct engine *engine, struct ike_sa *sa);
 
 /* SINGLE_PAIR_REQUIRED: the pair of the packet (NULL: the first one) is to be asked for next.
  * False when memory is out. */
 bool pair_single(struct ike_sa *sa, const struct child_config *config, const struct packet *packet);
+
+/* CHILD_FAILED */
+void pair_child_failed(struct engine *engine, const struct event *event);
 
 /* What has become of a child that was asked for with a pair. */
 void pair_made(struct engine *engine, struct link *link, struct ike_sa *sa, struct child_sa *made,

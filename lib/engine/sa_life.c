@@ -4,12 +4,6 @@
  */
 #include "lib/engine/private.h"
 #include "lib/engine/result.h"
-#include "lib/ikev2/child.h"
-#include "lib/ikev2/creation.h"
-#include "lib/ikev2/ikev2_sa.h"
-#include "lib/ikev2/mobike.h"
-#include "lib/ikev2/mobike_state.h"
-#include "lib/ikev2/nat.h"
 #include "lib/sa/child_kernel.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
@@ -19,8 +13,6 @@
 #include "lib/sa/timer.h"
 
 #define REFUSED_LIFE_MS 10000 /* how long a refusal is repeated to a repeated request */
-#define DELETE_TRIES    3     /* a peer that does not answer a Delete is let go */
-#define HASTY_TRIES     3     /* of a handshake, where ike_sa.hasty says so */
 
 static void report_established(struct engine *engine, const struct ike_sa *sa)
 {
@@ -34,7 +26,7 @@ static void report_established(struct engine *engine, const struct ike_sa *sa)
            identity_text(&remote_id, id, sizeof(id)), sa->initiator ? "initiator" : "responder",
            suite_text(&sa->suite, suite, sizeof(suite)));
     if (!TAILQ_EMPTY(&sa->children))
-        report_child(engine, sa, TAILQ_FIRST(&sa->children), false);
+        child_report(&engine->context, sa, TAILQ_FIRST(&sa->children), false);
 }
 
 static void sa_established(struct engine *engine, struct ike_sa *sa)
@@ -44,6 +36,7 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     bool initial_contact = sa->handshake->initial_contact && !sa->initiator;
     struct reason refusal = sa->handshake->refusal;
     uint16_t child_error = sa->handshake->child_error;
+    bool single_pair = sa->handshake->single_pair;
     const struct child_config *wanted = sa->handshake->wanted;
 
     sa->established_ms = sa->line_ms = context->now_ms;
@@ -64,8 +57,7 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
     if (initial_contact)
         sa_forget_older(engine, sa);
     sa_close_surplus(engine, sa);
-    if (child_error == V2_N_SINGLE_PAIR_REQUIRED && sa->initiator && link != NULL &&
-        pair_single(sa, wanted, sa->packet)) {
+    if (single_pair && sa->initiator && link != NULL && pair_single(sa, wanted, sa->packet)) {
         report(context, sa, SEVERITY_INFO, "single-pair",
                "the peer takes one pair of networks for each child: it is asked for one");
     } else if (child_error != 0) {
@@ -87,7 +79,7 @@ static void sa_established(struct engine *engine, struct ike_sa *sa)
         link_serves(engine, link);
     sa_replace_begin(engine, sa);
     if (sa->lone && sa->replaces == 0) /* else it is to have what the old one had */
-        sa_want_child(sa, wanted);
+        ike_sa_want_child(sa, wanted);
     if (sa->delete_asked) {
         sa_close(engine, sa);
     } else {
@@ -154,15 +146,7 @@ void sa_end(struct engine *engine, struct ike_sa *sa)
     struct child_sa *child;
     bool guests = link != NULL && sa_has_guests(sa);
 
-    /* Our rekeying crossed the peer's, which is done: its SA has the children, though ours never
-     * was answered. */
-    struct ike_sa *rival = ikev2_of(sa)->own == NULL || ikev2_of(sa)->own->rival_ike == 0
-                               ? NULL
-                               : sa_table_find(&engine->sas, ikev2_of(sa)->own->rival_ike);
-    if (rival != NULL)
-        ike_sa_inherit(context, sa, rival);
-    creation_end(context, sa, &ikev2_of(sa)->own);
-    creation_end(context, sa, &ikev2_of(sa)->theirs);
+    sa->protocol->abandon(context, sa);
     leave_to_sibling(engine, sa);
     while ((child = TAILQ_FIRST(&sa->children)) != NULL)
         child_remove(context, sa, child);
@@ -183,24 +167,19 @@ void sa_end(struct engine *engine, struct ike_sa *sa)
         result(engine, engine->shutdown_command, true, "all SAs are closed");
 }
 
-/* Has the peer made the heir that we asked for, while ours is still computed? */
-static bool heir_is_due(const struct ike_sa *sa)
-{
-    return ikev2_of(sa)->own != NULL && ikev2_of(sa)->own->kind == CREATE_REKEY_IKE &&
-           ikev2_of(sa)->own->state == CREATE_AWAIT_SHARED;
-}
-
 void sa_close(struct engine *engine, struct ike_sa *sa)
 {
+    struct protocol_view view;
     struct reason reason = {0};
 
     sa->delete_asked = true;
     switch ((enum ike_state)sa->state) {
     case IKE_ESTABLISHED:
-        if (ikev2_of(sa)->request != NULL || heir_is_due(sa))
+        sa->protocol->view(sa, &view);
+        if (view.busy || view.heir_due)
             return; /* sa_settle does it once the window is free, and closes the heir, too */
         release_successors(engine, sa);
-        if (informational_close(&engine->context, sa, 0, &reason) != STATUS_OK)
+        if (sa->protocol->close(&engine->context, sa, 0, &reason) != STATUS_OK)
             sa_end(engine, sa);
         return;
     case IKE_AWAIT_AUTH_REPLY:
@@ -236,10 +215,7 @@ static void refuse(struct engine *engine, struct ike_sa *sa, const struct reason
     struct context *context = &engine->context;
     bool attempt = sa->handshake != NULL;
 
-    report(context, sa, SEVERITY_WARNING, "refused", "%s: answered %s", reason->text,
-           v2_notify_name(reason->notify));
-    enum status status = message_respond_notify(context, sa, ikev2_of(sa)->serving, reason->notify,
-                                                slice_of(NULL, 0));
+    enum status status = sa->protocol->refuse(context, sa, reason);
     link_note(engine, sa->link, reason->text);
     if (status == STATUS_OK && attempt)
         sa_refused(engine, sa);
@@ -277,7 +253,7 @@ static void return_to_elder(struct engine *engine, struct ike_sa *sa)
         return;
     report(context, elder, SEVERITY_WARNING, "ike-rekey-undone",
            "the peer has closed the new IKE SA at once: the old one goes on");
-    mobike_take_path(elder, sa);
+    elder->protocol->follow(elder, sa);
     ike_sa_inherit(context, sa, elder);
     elder->inherited = false;
     elder->hasty = true; /* or it is closed, too, and that Delete was lost */
@@ -311,7 +287,7 @@ static void fail(struct engine *engine, struct ike_sa *sa, enum status status,
         if (sa->handshake->child != NULL)
             child_remove(context, sa, sa->handshake->child);
         ike_sa_end_handshake(sa);
-        if (informational_close(context, sa, reason->notify, &unused) != STATUS_OK)
+        if (sa->protocol->close(context, sa, reason->notify, &unused) != STATUS_OK)
             sa_end(engine, sa);
     } else {
         if (!attempt && status == STATUS_CLOSE && sa->state == IKE_ESTABLISHED && !sa->delete_asked)
@@ -339,7 +315,7 @@ void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status, str
         sa_established(engine, sa);
         return;
     }
-    sa_settle_creations(engine, sa);
+    sa->protocol->settle(&engine->context, sa);
     if (!sa_settle_lone(engine, sa))
         return;
     sa_arm_childless(engine, sa);
@@ -380,101 +356,19 @@ static void peer_dead(struct engine *engine, struct ike_sa *sa, const struct rea
     link_dead(engine, sa, reason->text);
 }
 
-static const char *request_name(const struct ike_sa *sa)
+void sa_unanswered(struct engine *engine, struct ike_sa *sa, struct reason *reason)
 {
-    switch ((enum ike_state)sa->state) {
-    case IKE_AWAIT_INIT_REPLY: return "IKE_SA_INIT";
-    case IKE_AWAIT_AUTH_REPLY: return "IKE_AUTH";
-    case IKE_AWAIT_DELETE_REPLY: return "the Delete";
-    default: return "a request";
-    }
-}
-
-/* There are other addresses. */
-static bool is_hasty_handshake(const struct ike_sa *sa)
-{
-    return sa->hasty && sa->handshake != NULL;
-}
-
-/* How often it is sent again before the peer is given up. */
-static uint32_t tries_max(const struct engine *engine, const struct ike_sa *sa)
-{
-    uint32_t tries = message_tries_max(&engine->context, sa);
-
-    if (sa->state == IKE_AWAIT_DELETE_REPLY && tries > DELETE_TRIES)
-        return DELETE_TRIES;
-    return is_hasty_handshake(sa) && tries > HASTY_TRIES ? HASTY_TRIES : tries;
-}
-
-static void tell_retransmission(struct engine *engine, struct ike_sa *sa)
-{
-    uint32_t max = tries_max(engine, sa);
-    uint64_t wait_ms = heap_due_ms(&engine->timers, &ikev2_of(sa)->request->retransmit.node) -
-                       engine->context.now_ms;
-    char remote[ADDRESS_TEXT_MAX];
-    struct reason reason;
-
-    reason_set(&reason, STATUS_OK, 0,
-               "no answer from %s to %s: retransmission %u of %u, %s in %llu.%llu s",
-               address_text(&sa->remote, remote), request_name(sa), ikev2_of(sa)->request->tries,
-               max, ikev2_of(sa)->request->tries < max ? "the next" : "given up",
-               (unsigned long long)(wait_ms / 1000), (unsigned long long)(wait_ms % 1000 / 100));
-    link_progress(engine, sa->link, "%s", reason.text);
-    report(&engine->context, sa, SEVERITY_DEBUG, "sent-again", "%s", reason.text);
-    /* Whether this one goes out is yet to be seen. */
-    if (sa->handshake != NULL && sa->handshake->unsent)
-        sa->handshake->refusal = (struct reason){0};
-    if (sa->handshake != NULL)
-        sa->handshake->unsent = false;
-}
-
-/* Why there was no answer to a request of ours, after all tries. */
-static void set_unanswered(const struct ike_sa *sa, struct reason *reason)
-{
-    const struct handshake *handshake = sa->handshake;
-    char remote[ADDRESS_TEXT_MAX];
-
-    address_text(&sa->remote, remote);
-    if (sa->state == IKE_AWAIT_DELETE_REPLY)
-        reason_set(reason, STATUS_CLOSE, 0, "closed, though the peer did not answer the Delete");
-    else if (handshake != NULL && handshake->unsent)
-        reason_set(reason, STATUS_CLOSE, 0, "%s to %s cannot be sent: %.200s", request_name(sa),
-                   remote, handshake->refusal.text);
-    else if (handshake != NULL && handshake->refusal.text[0] != '\0')
-        reason_set(reason, STATUS_CLOSE, 0, "no usable answer after %u tries: %.150s",
-                   ikev2_of(sa)->request->tries + 1u, handshake->refusal.text);
-    else
-        reason_set(reason, STATUS_CLOSE, 0, "no answer from %s to %s after %u tries", remote,
-                   request_name(sa), ikev2_of(sa)->request->tries + 1u);
-}
-
-static void retransmit(struct engine *engine, struct ike_sa *sa)
-{
-    struct reason reason = {0};
-
-    bool closing = sa->state == IKE_AWAIT_DELETE_REPLY;
-    if (!(closing && ikev2_of(sa)->request->tries >= DELETE_TRIES) &&
-        !(is_hasty_handshake(sa) && ikev2_of(sa)->request->tries >= HASTY_TRIES) &&
-        message_retransmit(&engine->context, sa)) {
-        tell_retransmission(engine, sa);
-        return;
-    }
     count(&engine->context, COUNTER_TIMEOUTS);
-    set_unanswered(sa, &reason);
     if (sa->state == IKE_ESTABLISHED && sa->handshake == NULL)
-        peer_dead(engine, sa, &reason);
+        peer_dead(engine, sa, reason);
     else
-        fail(engine, sa, STATUS_CLOSE, &reason);
+        fail(engine, sa, STATUS_CLOSE, reason);
 }
 
-void sa_timer_due(struct engine *engine, struct ike_sa *sa, enum timer_kind kind)
+void sa_expire(struct engine *engine, struct ike_sa *sa)
 {
     struct context *context = &engine->context;
 
-    if (kind == TIMER_RETRANSMIT) {
-        retransmit(engine, sa);
-        return;
-    }
     switch ((enum ike_state)sa->state) {
     case IKE_AWAIT_INIT_REPLY: {
         struct reason reason = sa->handshake->refusal;

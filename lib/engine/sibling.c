@@ -6,10 +6,9 @@
  * A guest is its own connection's in all that is said of it: covered, up, rekeyed, taken down.
  */
 #include "lib/engine/private.h"
-#include "lib/ikev2/creation.h"
-#include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/child_kernel.h"
 #include "lib/sa/ike_sa.h"
+#include "lib/sa/rebinding.h"
 #include "lib/sa/sa_table.h"
 
 struct link *link_next_sibling(const struct engine *engine, const struct link *link,
@@ -120,63 +119,17 @@ bool link_close_guests(struct engine *engine, struct link *link)
 
 /* --- A new configuration --- */
 
-/* What a child is configured as now; NULL when its connection has changed, or is gone. */
-static const struct child_config *rebound(const struct child_config *config,
-                                          const struct connection *before,
-                                          const struct connection *after, const struct config *all)
-{
-    const struct connection *now = after;
-
-    if (config->connection != before) {
-        now = config_find(all, config->connection->name);
-        if (now == NULL || !connection_equal(config->connection, now))
-            return NULL;
-    }
-    return connection_find_child(now, config->name);
-}
-
-/* What an IKE SA's children follow: its connection before and after, and all the others. */
-struct rebinding {
-    const struct connection *before;
-    const struct connection *after;
-    const struct config *all;
-};
-
-static bool rebind_child(struct child_sa *child, const struct rebinding *rebinding)
-{
-    if (child == NULL)
-        return true;
-    const struct child_config *config =
-        rebound(child->config, rebinding->before, rebinding->after, rebinding->all);
-    if (config != NULL)
-        child_rebind(child, config);
-    return config != NULL;
-}
-
-static bool rebind_creation(struct creation *creation, const struct rebinding *rebinding)
-{
-    if (creation == NULL)
-        return true;
-    bool whole = rebind_child(creation->child, rebinding);
-    if (creation->config != NULL) {
-        creation->config =
-            rebound(creation->config, rebinding->before, rebinding->after, rebinding->all);
-        whole = whole && creation->config != NULL;
-    }
-    if (creation->packet != NULL)
-        creation->packet->config = creation->config;
-    if (creation->heir != NULL)
-        creation->heir->connection = rebinding->after;
-    return whole;
-}
-
 /* It cannot outlive its configuration: the Delete is sent once.  False when it cannot be sent
  * now. */
 static bool drop_guest(struct engine *engine, struct ike_sa *sa, struct child_sa *child)
 {
+    struct task task = {.kind = TASK_DELETE_CHILD, .child = child};
+    struct protocol_view view;
     struct reason unused;
-    bool sent = ikev2_of(sa)->request == NULL && sa->state == IKE_ESTABLISHED &&
-                informational_delete_child(&engine->context, sa, child, &unused) == STATUS_OK;
+
+    sa->protocol->view(sa, &view);
+    bool sent = !view.busy && sa->state == IKE_ESTABLISHED &&
+                sa->protocol->task(&engine->context, sa, &task, &unused) == STATUS_OK;
 
     child_remove(&engine->context, sa, child);
     return sent;
@@ -193,22 +146,21 @@ bool sa_rebind(struct engine *engine, struct ike_sa *sa, const struct connection
     ike_sa_drop_packet(sa);
     for (child = TAILQ_FIRST(&sa->gone); child != NULL; child = next) {
         next = TAILQ_NEXT(child, entry);
-        if (rebind_child(child, &rebinding))
+        if (rebinding_child(&rebinding, child))
             continue;
         TAILQ_REMOVE(&sa->gone, child, entry);
         child_remove(&engine->context, sa, child);
     }
-    bool whole = rebind_creation(ikev2_of(sa)->own, &rebinding);
-    whole = rebind_creation(ikev2_of(sa)->theirs, &rebinding) && whole;
+    bool whole = sa->protocol->rebind(sa, &rebinding);
     if (handshake != NULL && handshake->wanted != NULL) {
-        handshake->wanted = rebound(handshake->wanted, rebinding.before, connection, all);
+        handshake->wanted = rebinding_config(&rebinding, handshake->wanted);
         whole = whole && handshake->wanted != NULL;
     }
     if (handshake != NULL)
-        whole = rebind_child(handshake->child, &rebinding) && whole;
+        whole = rebinding_child(&rebinding, handshake->child) && whole;
     for (child = TAILQ_FIRST(&sa->children); whole && child != NULL; child = next) {
         next = TAILQ_NEXT(child, entry);
-        whole = rebind_child(child, &rebinding) || drop_guest(engine, sa, child);
+        whole = rebinding_child(&rebinding, child) || drop_guest(engine, sa, child);
     }
     if (whole)
         sa->connection = connection;

@@ -2,7 +2,6 @@
  * Looking in: what `show` says of connections, SAs and counters.  Changes nothing.
  */
 #include "lib/engine/private.h"
-#include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
 
@@ -66,10 +65,10 @@ static void view_child(struct child_view *view, const struct child_sa *child, ui
 /* It is asked, and has not answered at once. */
 static uint64_t silent_ms(const struct ike_sa *sa, uint64_t now_ms)
 {
-    bool asked = sa->state == IKE_ESTABLISHED && ikev2_of(sa)->request != NULL &&
-                 ikev2_of(sa)->request->tries > 0;
+    struct protocol_view view;
 
-    return asked ? now_ms - sa->heard_ms : 0;
+    sa->protocol->view(sa, &view);
+    return sa->state == IKE_ESTABLISHED && view.tries > 0 ? now_ms - sa->heard_ms : 0;
 }
 
 void engine_visit_sas(const struct engine *engine, uint64_t now_ms,
@@ -82,6 +81,8 @@ void engine_visit_sas(const struct engine *engine, uint64_t now_ms,
         struct child_view children[CHILDREN_SHOWN_MAX];
         char local_id[2 * IDENTITY_MAX] = "";
         char remote_id[2 * IDENTITY_MAX] = "";
+        struct protocol_view exchanges;
+        sa->protocol->view(sa, &exchanges);
         struct sa_view view = {
             .number = sa->number,
             .spi_i = sa->spi_i,
@@ -101,8 +102,8 @@ void engine_visit_sas(const struct engine *engine, uint64_t now_ms,
             .nat_local = sa->nat_here,
             .nat_remote = sa->nat_there,
             .encap = sa->encap,
-            .mobike = ikev2_of(sa)->mobike,
-            .fragmentation = ikev2_of(sa)->fragments,
+            .mobike = exchanges.mobike,
+            .fragmentation = exchanges.fragmentation,
             .children = children,
         };
         if (sa->remote_id.size > 0) {

@@ -213,6 +213,7 @@ enum status auth_reply(struct context *context, struct ike_sa *sa,
     /* RFC 7296 section 2.9: what it was asked for is to be asked for once more, with one pair. */
     bool single = status != STATUS_OK && !sa->lone && !(sa->packet != NULL && sa->packet->pair) &&
                   message_find_error(message) == V2_N_SINGLE_PAIR_REQUIRED;
+    sa->handshake->single_pair = single;
     if (single)
         sa->handshake->child_error = V2_N_SINGLE_PAIR_REQUIRED;
     else if (!sa->lone)

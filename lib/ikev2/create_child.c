@@ -87,32 +87,6 @@ enum status creation_install(struct context *context, struct ike_sa *sa, struct 
     return status;
 }
 
-bool nonce_below(struct slice a, struct slice b)
-{
-    size_t common = a.size < b.size ? a.size : b.size;
-    int order = memcmp(a.data, b.data, common);
-
-    return order < 0 || (order == 0 && a.size < b.size);
-}
-
-struct slice lower_nonce(const struct creation *creation)
-{
-    struct slice i = buffer_slice(&creation->nonce_i);
-    struct slice r = buffer_slice(&creation->nonce_r);
-
-    return nonce_below(i, r) ? i : r;
-}
-
-void creation_note_rival(struct creation *creation, const struct creation *rival)
-{
-    if (creation == NULL || creation->kind != rival->kind || rival->kind == CREATE_CHILD ||
-        creation->old_child != rival->old_child)
-        return;
-    bool noted = buffer_copy(&creation->rival_nonce, lower_nonce(rival));
-    creation->rival_child = noted && rival->child != NULL ? rival->child->number : 0;
-    creation->rival_ike = noted && rival->heir != NULL ? ike_sa_own_spi(rival->heir) : 0;
-}
-
 void heir_proposals(const struct ike_sa *sa, struct proposal_list *list)
 {
     const struct proposal_list *all = sa->connection->proposals;

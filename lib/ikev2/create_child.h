@@ -22,16 +22,6 @@ MUST_USE enum status creation_compute(struct context *context, struct ike_sa *sa
 MUST_USE enum status creation_install(struct context *context, struct ike_sa *sa,
                                       struct creation *creation, bool hold_outbound);
 
-/* Tells an exchange (NULL is harmless) what to hold itself against when it is done, if the other
- * end's, which gets to its end first, crosses it: both are about the same thing. */
-void creation_note_rival(struct creation *creation, const struct creation *rival);
-
-/* The lower of an exchange's two nonces (RFC 7296 section 2.8.1). */
-struct slice lower_nonce(const struct creation *creation);
-
-/* Is `a` lower than `b`, octet by octet? */
-bool nonce_below(struct slice a, struct slice b);
-
 /* What a rekeyed IKE SA may use: the connection's proposals, but with the PRF of the SA it comes
  * from.  Two ends can differ in how they change it: strongSwan 5.9.8 expands SKEYSEED with the old
  * one, where RFC 7296 section 2.18 has the new one, and then neither can open a message. */

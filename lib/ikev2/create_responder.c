@@ -11,12 +11,11 @@
  * After a rekeying the outbound SA is held until the peer deletes the old one: only then it surely
  * receives on the new one.
  *
- * Collisions (section 2.25): whatever this request is about and we are changing ourselves is
- * answered TEMPORARY_FAILURE, but two crossing rekeyings of the same thing both succeed, and the
- * one with the lowest nonce is then closed by whoever asked for it.
+ * What crosses an exchange of ours: collision.h.
  */
 #include <string.h>
 
+#include "lib/ikev2/collision.h"
 #include "lib/ikev2/create_child.h"
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/exchange.h"
@@ -46,25 +45,6 @@ static enum status decline_group(struct context *context, struct ike_sa *sa, enu
     writer_u16(&writer, group_info(group)->wire);
     count(context, COUNTER_INVALID_KE_SENT);
     return decline(context, sa, V2_N_INVALID_KE_PAYLOAD, writer_slice(&writer));
-}
-
-/* RFC 7296 section 2.25: 0, or the error that this request must get for what we are about. */
-static uint16_t collides(const struct ike_sa *sa, enum creation_kind kind,
-                         const struct child_sa *old)
-{
-    bool own_ike = ikev2_of(sa)->own != NULL && ikev2_of(sa)->own->kind == CREATE_REKEY_IKE;
-    bool own_child = (ikev2_of(sa)->own != NULL && !own_ike) || ikev2_deleting(sa) != NULL;
-
-    if (sa->state != IKE_ESTABLISHED || sa->delete_asked || sa->inherited || sa->expecting)
-        return V2_N_TEMPORARY_FAILURE;
-    if (kind == CREATE_REKEY_IKE) /* ours is crossed once: each crossing makes an IKE SA */
-        return own_child || (own_ike && ikev2_of(sa)->own->rival_ike != 0) ? V2_N_TEMPORARY_FAILURE
-                                                                           : 0;
-    if (own_ike)
-        return V2_N_TEMPORARY_FAILURE;
-    if (old != NULL && (old == ikev2_deleting(sa) || old->delete_due || old->replaced))
-        return V2_N_TEMPORARY_FAILURE;
-    return 0;
 }
 
 static uint64_t offered_spi(const struct v2_sa *offer, uint8_t number)
@@ -224,11 +204,7 @@ enum status create_child_request(struct context *context, struct ike_sa *sa,
         struct reader reader = reader_of(notify.spi);
         old = child_find_outbound(sa, ipsec_protocol_of(notify.protocol), reader_u32(&reader));
     }
-    uint16_t error = collides(sa,
-                              ike     ? CREATE_REKEY_IKE
-                              : rekey ? CREATE_REKEY_CHILD
-                                      : CREATE_CHILD,
-                              old);
+    uint16_t error = collision_refuses(sa, ike, old) ? V2_N_TEMPORARY_FAILURE : 0;
     /* It may be the one that our own exchange is making, when the answer is still on its way. */
     if (error == 0 && !ike && rekey && old == NULL)
         error = ikev2_of(sa)->own != NULL ? V2_N_TEMPORARY_FAILURE : V2_N_CHILD_SA_NOT_FOUND;
@@ -286,7 +262,7 @@ enum status create_their_continue(struct context *context, struct ike_sa *sa, st
     }
     if (creation->state == CREATE_AWAIT_SHARED && creation->kind != CREATE_REKEY_IKE)
         return creation_install(context, sa, creation, creation->kind == CREATE_REKEY_CHILD);
-    creation_note_rival(ikev2_of(sa)->own, creation); /* ours decides when it is done */
+    collision_note(ikev2_of(sa)->own, creation); /* ours decides when it is done */
     if (creation->kind == CREATE_REKEY_IKE) {
         secret_take(&creation->heir->handshake->shared, &creation->shared);
         status = heir_establish(context, sa, creation->heir, reason);

@@ -17,7 +17,7 @@ void ikev2_end_request(struct context *context, struct ike_sa *sa)
 {
     if (ikev2_of(sa)->request == NULL)
         return;
-    ike_sa_timer_stop(context, &ikev2_of(sa)->request->retransmit);
+    ike_sa_timer_stop(context, &ikev2_of(sa)->request->retransmit.timer);
     buffer_free(&ikev2_of(sa)->request->octets);
     free(ikev2_of(sa)->request);
     ikev2_of(sa)->request = NULL;

@@ -9,8 +9,7 @@
 
 /* A request of ours that is not answered yet. */
 struct request {
-    struct ike_sa *sa; /* whose it is */
-    struct timer retransmit;
+    struct protocol_timer retransmit;
     struct buffer octets; /* its fragments one behind the other */
     uint32_t deleting;    /* number of the child that its Delete is about; 0: none */
     uint64_t since_ms;    /* when it was first sent */

@@ -221,7 +221,7 @@ enum status init_reply_notify(struct context *context, struct ike_sa *sa,
     reason_set(&sa->handshake->refusal, STATUS_CLOSE, 0, "the peer answered IKE_SA_INIT with %s%s",
                v2_notify_name(error),
                error == V2_N_NO_PROPOSAL_CHOSEN ? ": compare the `proposals` of both ends" : "");
-    ike_sa_timer_stop(context, &ikev2_of(sa)->request->retransmit);
+    ike_sa_timer_stop(context, &ikev2_of(sa)->request->retransmit.timer);
     ike_sa_timer(context, &sa->expire, context->now_ms + REFUSED_WAIT_MS);
     return STATUS_OK;
 }

@@ -7,8 +7,6 @@
  */
 #include "lib/ikev2/input.h"
 
-#include "lib/engine/change.h"
-#include "lib/engine/private.h"
 #include "lib/ikev2/cookie.h"
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/fragment.h"

@@ -8,6 +8,7 @@
 #include "lib/ikev2/fragment.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/reassembly.h"
+#include "lib/ikev2/retransmit.h"
 #include "lib/ikev2/sealed.h"
 #include "lib/ikev2/trace.h"
 #include "lib/ikev2/trial.h"
@@ -214,7 +215,7 @@ static void arm_retransmit(struct context *context, struct ike_sa *sa)
     uint64_t due_ms = context->now_ms + wait - wait / 8 + chance % (wait / 4 + 1);
     if (is_watched(sa) && due_ms > end_ms)
         due_ms = end_ms > context->now_ms ? end_ms : context->now_ms;
-    ike_sa_timer(context, &ikev2_of(sa)->request->retransmit, due_ms);
+    ike_sa_timer(context, &ikev2_of(sa)->request->retransmit.timer, due_ms);
 }
 
 enum status message_send_request(struct context *context, struct ike_sa *sa, struct slice bytes)
@@ -223,8 +224,9 @@ enum status message_send_request(struct context *context, struct ike_sa *sa, str
         ikev2_of(sa)->request = calloc(1, sizeof(*ikev2_of(sa)->request));
     if (ikev2_of(sa)->request == NULL || !buffer_copy(&ikev2_of(sa)->request->octets, bytes))
         return STATUS_FAIL;
-    ikev2_of(sa)->request->sa = sa;
-    ikev2_of(sa)->request->retransmit.kind = TIMER_RETRANSMIT;
+    ikev2_of(sa)->request->retransmit.timer.kind = TIMER_PROTOCOL;
+    ikev2_of(sa)->request->retransmit.sa = sa;
+    ikev2_of(sa)->request->retransmit.due = retransmit_due;
     ikev2_of(sa)->request->deleting = 0;
     ikev2_of(sa)->request->tries = 0;
     ikev2_of(sa)->request->since_ms = context->now_ms;

@@ -102,7 +102,7 @@ void ikev2_ask_again(struct context *context, struct ike_sa *sa)
     const struct request *request = ikev2_of(sa)->request;
 
     if (sa->state == IKE_ESTABLISHED && request != NULL && request->tries > 0)
-        ike_sa_timer(context, &ikev2_of(sa)->request->retransmit, context->now_ms);
+        ike_sa_timer(context, &ikev2_of(sa)->request->retransmit.timer, context->now_ms);
 }
 
 void ikev2_ask_source(struct context *context, struct ike_sa *sa)

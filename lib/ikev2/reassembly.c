@@ -70,7 +70,7 @@ void reassembly_end(struct context *context, struct ike_sa *sa, bool response)
     if (reassembly == NULL)
         return;
     ikev2_of(sa)->parts[response] = NULL;
-    ike_sa_timer_stop(context, &reassembly->timer);
+    ike_sa_timer_stop(context, &reassembly->timer.timer);
     context->sas->parts_octets -= reassembly->charged;
     if (reassembly->strange)
         context->sas->parts_stranger_octets -= reassembly->charged;
@@ -79,9 +79,11 @@ void reassembly_end(struct context *context, struct ike_sa *sa, bool response)
     free(reassembly);
 }
 
-void reassembly_expire(struct context *context, struct reassembly *reassembly)
+/* Its timer is due. */
+static void expire(struct context *context, struct protocol_timer *timer)
 {
-    struct ike_sa *sa = reassembly->sa;
+    struct reassembly *reassembly = HASH_OWNER(timer, struct reassembly, timer);
+    struct ike_sa *sa = timer->sa;
 
     count(context, COUNTER_REASSEMBLY_EXPIRED);
     report(context, sa, SEVERITY_DEBUG, "reassembly-expired", "%u of %u fragments of %s came",
@@ -100,16 +102,16 @@ static struct reassembly *begin(struct context *context, struct ike_sa *sa,
     reassembly_end(context, sa, response);
     if (reassembly == NULL)
         return NULL;
-    reassembly->timer.kind = TIMER_REASSEMBLY;
-    reassembly->sa = sa;
+    reassembly->timer =
+        (struct protocol_timer){.timer.kind = TIMER_PROTOCOL, .sa = sa, .due = expire};
     reassembly->response = response;
     reassembly->strange = sa->half_open;
     reassembly->exchange = piece->header->exchange;
     reassembly->message_id = piece->header->message_id;
     reassembly->total = piece->total;
     ikev2_of(sa)->parts[response] = reassembly;
-    ike_sa_timer(context, &reassembly->timer, context->now_ms + REASSEMBLY_MS);
-    if (heap_has(&reassembly->timer.node) && charge(context, reassembly, size))
+    ike_sa_timer(context, &reassembly->timer.timer, context->now_ms + REASSEMBLY_MS);
+    if (heap_has(&reassembly->timer.timer.node) && charge(context, reassembly, size))
         return reassembly;
     reassembly_end(context, sa, response);
     return NULL;

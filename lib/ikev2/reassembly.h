@@ -29,8 +29,7 @@ struct reassembly_part {
 };
 
 struct reassembly {
-    struct timer timer;
-    struct ike_sa *sa;
+    struct protocol_timer timer;
     bool response;
     bool strange; /* counted as of a half-open SA */
     uint8_t exchange;
@@ -71,8 +70,5 @@ MUST_USE bool reassembly_text(const struct reassembly *reassembly, struct buffer
 
 /* Forgets the fragments of a direction; harmless when there are none. */
 void reassembly_end(struct context *context, struct ike_sa *sa, bool response);
-
-/* Its timer is due. */
-void reassembly_expire(struct context *context, struct reassembly *reassembly);
 
 #endif

@@ -9,6 +9,7 @@
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
+#include "lib/sa/step.h"
 #include "lib/sa/timer.h"
 
 enum status child_ask_spi(struct context *context, struct ike_sa *sa, struct step *step,

@@ -191,3 +191,19 @@ void child_rebind(struct child_sa *child, const struct child_config *config)
         child->remote_selectors = config->remote;
     child->config = config;
 }
+
+void child_report(struct context *context, const struct ike_sa *sa, const struct child_sa *child,
+                  bool rekeyed)
+{
+    char suite[128];
+    char local[SELECTOR_TEXT_MAX];
+    char remote[SELECTOR_TEXT_MAX];
+
+    report(context, sa, SEVERITY_INFO, rekeyed ? "child-rekeyed" : "child-established",
+           "child %s %s, %s mode, ESP %08x in, %08x out, %s, %s === %s", child->config->name,
+           rekeyed ? "rekeyed" : "established",
+           child->mode == CHILD_TRANSPORT ? "transport" : "tunnel", child->spi_in, child->spi_out,
+           suite_text(&child->suite, suite, sizeof(suite)),
+           selector_text(&child->local_selectors[0], local),
+           selector_text(&child->remote_selectors[0], remote));
+}

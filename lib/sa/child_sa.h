@@ -125,4 +125,8 @@ bool child_nears_end(const struct context *context, const struct child_sa *child
 /* What waits is not to come; harmless when nothing does. */
 void child_drop_held(struct child_sa *child);
 
+/* Tells of a child what an operator asks first: its mode, SPIs, suite and first selectors. */
+void child_report(struct context *context, const struct ike_sa *sa, const struct child_sa *child,
+                  bool rekeyed);
+
 #endif

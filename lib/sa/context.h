@@ -14,6 +14,9 @@ struct heap;
 struct ike_sa;
 struct sa_table;
 
+#define CONTEXT_SCRATCH_SIZE  65535 /* the largest message of IKE */
+#define CONTEXT_CUTTINGS_SIZE (CONTEXT_SCRATCH_SIZE + 32768)
+
 /* What every exchange is given: the engine's means, and the time of this event. */
 struct context {
     struct crypto *crypto;
@@ -22,11 +25,11 @@ struct context {
     struct heap *timers;
     struct sa_table *sas;
     struct admission *admission;
-    void (*event)(struct context *context, const struct event *event); /* the engine's ear */
+    void (*event)(struct context *context, struct event *event); /* the engine's ear */
     void (*random)(void *context, void *to, size_t size);
     void *random_context;
-    uint8_t *scratch;  /* IKE_MESSAGE_MAX octets to build a message in */
-    uint8_t *cuttings; /* FRAGMENTS_OCTETS_MAX octets for the fragments of one */
+    uint8_t *scratch;  /* CONTEXT_SCRATCH_SIZE octets to build a message in ... */
+    uint8_t *cuttings; /* ... and CONTEXT_CUTTINGS_SIZE for the fragments of one */
     uint64_t now_ms;
     bool debug;   /* debug reports are wanted */
     bool closing; /* the engine shuts down: nothing new begins */

@@ -37,6 +37,7 @@ struct handshake {
     uint64_t source;          /* responder: whose half-open SA it is (source.h) */
     bool init_refused;        /* an unauthenticated error came; a better answer may still */
     bool initial_contact;
+    bool single_pair;      /* initiator: the peer takes one pair of selectors in a child */
     bool unsent;           /* our last request did not leave this host, for this reason: */
     struct reason refusal; /* why there is no child, or the last reply we dropped */
 };

@@ -141,6 +141,34 @@ bool ike_sa_carries(const struct ike_sa *sa, const struct child_config *config)
     return false;
 }
 
+uint64_t child_bit(const struct child_config *config)
+{
+    const struct child_config *other;
+    unsigned place = 0;
+
+    TAILQ_FOREACH (other, &config->connection->children, entry) {
+        if (other == config)
+            break;
+        place++;
+    }
+    return UINT64_C(1) << place;
+}
+
+const struct child_config *child_of_bits(const struct connection *connection, uint64_t bits)
+{
+    const struct child_config *config = TAILQ_FIRST(&connection->children);
+
+    for (int place = __builtin_ctzll(bits); config != NULL && place > 0; place--)
+        config = TAILQ_NEXT(config, entry);
+    return config;
+}
+
+void ike_sa_want_child(struct ike_sa *sa, const struct child_config *wanted)
+{
+    if (wanted != NULL && wanted->connection == sa->connection) /* not a guest */
+        sa->wanted_children |= child_bit(wanted);
+}
+
 bool ike_sa_has_elder(const struct context *context, const struct ike_sa *sa,
                       const struct child_config *config)
 {

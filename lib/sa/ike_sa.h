@@ -133,6 +133,13 @@ size_t ike_sa_child_count(const struct ike_sa *sa);
 /* Is the child among its own? */
 bool ike_sa_carries(const struct ike_sa *sa, const struct child_config *config);
 
+/* A child's bit in a set of its connection's; the first child of a set that is not empty. */
+uint64_t child_bit(const struct child_config *config);
+const struct child_config *child_of_bits(const struct connection *connection, uint64_t bits);
+
+/* One more child of its connection is to be made in it. */
+void ike_sa_want_child(struct ike_sa *sa, const struct child_config *wanted);
+
 /* Does another IKE SA of the same connection and peer carry this child? */
 bool ike_sa_has_elder(const struct context *context, const struct ike_sa *sa,
                       const struct child_config *config);

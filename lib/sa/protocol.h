@@ -17,6 +17,7 @@ struct child_config;
 struct child_sa;
 struct context;
 struct ike_sa;
+struct rebinding;
 
 /* A datagram that came in; data is borrowed during the call and may be scribbled over (decryption
  * is in place). */
@@ -25,6 +26,35 @@ struct datagram {
     struct address remote; /* where it came from, with the port */
     uint8_t *data;
     size_t size;
+};
+
+/* What an established IKE SA may have to do; each is one exchange. */
+enum task_kind {
+    TASK_OWN,          /* what the protocol itself has to tell (protocol_view.due) */
+    TASK_PROBE,        /* is the peer there? */
+    TASK_DELETE_CHILD, /* `child` */
+    TASK_REKEY_IKE,
+    TASK_REKEY_CHILD, /* `child` */
+    TASK_MAKE_CHILD,  /* as `config` says */
+};
+
+struct task {
+    enum task_kind kind;
+    struct child_sa *child;
+    const struct child_config *config;
+};
+
+/* What the protocol is about with an IKE SA. */
+struct protocol_view {
+    bool busy;   /* a request of ours is not answered: no task begins */
+    bool ours;   /* a child, or an IKE SA's successor, is being made by us ... */
+    bool theirs; /* ... and by the peer */
+    const struct child_config *making; /* the child, neither known before nor rekeyed, of `ours` */
+    bool heir_due;                     /* the peer has made the successor, ours is not there yet */
+    bool due;                          /* TASK_OWN is */
+    uint8_t tries;                     /* how often the request was sent again */
+    bool mobike;                       /* both ends have agreed on it (RFC 4555) */
+    bool fragmentation;                /* the same (RFC 7383) */
 };
 
 struct protocol {
@@ -49,6 +79,46 @@ struct protocol {
      * which address of ours reaches the peer now. */
     void (*ask_again)(struct context *context, struct ike_sa *sa);
     void (*ask_source)(struct context *context, struct ike_sa *sa);
+
+    /* Our answer to the peer that waited until its child can send leaves. */
+    void (*released)(struct context *context, struct ike_sa *sa);
+
+    /* --- What is to be done --- */
+
+    /* Begins the first exchange of a new IKE SA, for handshake.wanted. */
+    enum status (*start)(struct context *context, struct ike_sa *sa, struct reason *reason);
+
+    /* Begins a task's exchange; nothing may be under way. */
+    enum status (*task)(struct context *context, struct ike_sa *sa, const struct task *task,
+                        struct reason *reason);
+
+    /* Answers the request that is worked on by the error in `why`, which is told and reported. */
+    enum status (*refuse)(struct context *context, struct ike_sa *sa, const struct reason *why);
+
+    /* Closes the IKE SA; the peer is told why (an error by the protocol's number, 0: none).
+     * Outbound child SAs go at once, inbound ones when the peer has answered. */
+    enum status (*close)(struct context *context, struct ike_sa *sa, uint16_t error,
+                         struct reason *reason);
+
+    /* Exchanges that make something are done: what follows comes as events. */
+    void (*settle)(struct context *context, struct ike_sa *sa);
+
+    /* Ends them; what they have made so far is gone, and another IKE SA that has won has the
+     * children. */
+    void (*abandon)(struct context *context, struct ike_sa *sa);
+
+    /* Something is kept of the peer's last request for no longer than it may be repeated. */
+    void (*forget)(struct context *context, struct ike_sa *sa);
+
+    /* `sa` goes on where another one that carried on for it was. */
+    void (*follow)(struct ike_sa *sa, const struct ike_sa *other);
+
+    /* The configuration has moved to new memory (rebinding.h); false: what is under way is about
+     * something that is gone. */
+    bool (*rebind)(struct ike_sa *sa, const struct rebinding *rebinding);
+
+    /* Looks in. */
+    void (*view)(const struct ike_sa *sa, struct protocol_view *view);
 
     /* The IKE SA ends: frees what the protocol keeps of it. */
     void (*end)(struct context *context, struct ike_sa *sa);

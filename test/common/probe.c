@@ -22,7 +22,7 @@ static uint64_t parts_digest(const struct heap *timers, const struct reassembly 
     if (parts == NULL)
         return 0;
     uint64_t of[] = {parts->message_id, parts->total, parts->here, parts->charged,
-                     heap_due_ms(timers, &parts->timer.node)};
+                     heap_due_ms(timers, &parts->timer.timer.node)};
     return hash_keyed(probe_key, slice_of(of, sizeof(of)));
 }
 
@@ -30,7 +30,7 @@ static uint64_t request_digest(const struct heap *timers, const struct request *
 {
     if (request == NULL)
         return 0;
-    uint64_t of[] = {request->tries, heap_due_ms(timers, &request->retransmit.node),
+    uint64_t of[] = {request->tries, heap_due_ms(timers, &request->retransmit.timer.node),
                      bytes_digest(&request->octets)};
     return hash_keyed(probe_key, slice_of(of, sizeof(of)));
 }

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "lib/ikev2/create_child.h"
+#include "lib/ikev2/collision.h"
 
 static void nonces_are_compared_octet_by_octet(void **state)
 {

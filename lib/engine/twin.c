@@ -1,0 +1,70 @@
+/*
+ * Both ends made the same child at once: one of the two goes.  RFC 7296 section 2.8.
+ *
+ * Not here: rekeyings that cross (its protocol), several IKE SAs with one peer (duplicate.c).
+ */
+#include "lib/engine/private.h"
+#include "lib/policy/narrow.h"
+#include "lib/sa/context.h"
+
+/* A peer may also have several children for parts of what one is configured for. */
+static bool same_traffic(const struct child_sa *a, const struct child_sa *b)
+{
+    const struct selector *a_remote = a->remote_selectors;
+    const struct selector *b_remote = b->remote_selectors;
+
+    return selectors_within(a->local_selectors, a->local_count, b->local_selectors,
+                            b->local_count) &&
+           selectors_within(b->local_selectors, b->local_count, a->local_selectors,
+                            a->local_count) &&
+           selectors_within(a_remote, a->remote_count, b_remote, b->remote_count) &&
+           selectors_within(b_remote, b->remote_count, a_remote, a->remote_count);
+}
+
+/* Both ends made the same child at once: the line with the higher SPI of its initiator goes, and
+ * that one deletes it.  One of the two may have been rekeyed before the other one came.  False when
+ * there is none in this IKE SA. */
+static bool resolve_twins_in(struct engine *engine, struct ike_sa *sa, struct child_sa *made)
+{
+    struct child_sa *twin;
+
+    TAILQ_FOREACH (twin, &sa->children, entry) {
+        if (twin->config != made->config || twin->ours == made->ours || twin->delete_due ||
+            twin->replaced || !same_traffic(twin, made))
+            continue;
+        struct child_sa *loser = made->line > twin->line ? made : twin;
+        if (!loser->ours)
+            return true;
+        count(&engine->context, COUNTER_REDUNDANT);
+        loser->delete_due = true;
+        if (twin->owner != made->owner)
+            loser->owner->lone = false; /* without it, it serves nobody */
+        if (loser->owner != made->owner)
+            sa_wishes(engine, loser->owner);
+        return true;
+    }
+    return false;
+}
+
+/* A new IKE SA is to have all that an older one has. */
+static bool replaces(const struct ike_sa *sa)
+{
+    return sa->state != IKE_ESTABLISHED || sa->replaces != 0 || sa->superseded ||
+           sa->delete_asked || sa->inherited;
+}
+
+void sa_resolve_twins(struct engine *engine, struct ike_sa *sa, struct child_sa *made)
+{
+    struct ike_sa *other;
+
+    if (resolve_twins_in(engine, sa, made) || sa->link == NULL || replaces(sa) ||
+        sa->connection->next_of_pair == sa->connection)
+        return;
+    if (sa->lone && !sa->settled) /* then of the IKE SAs themselves one goes (sa_settle_lone) */
+        return;
+    for (struct link *at = sa->link; at != NULL; at = link_next_sibling(engine, sa->link, at))
+        TAILQ_FOREACH (other, &at->sas, of_link)
+            if (other != sa && !replaces(other) && ike_sa_same_identity(other, sa) &&
+                resolve_twins_in(engine, other, made))
+                return;
+}
