@@ -55,8 +55,11 @@ static void up(struct engine *engine, struct link *link, const struct command *c
         return;
     if (whole) { /* or so it is believed */
         TAILQ_LAST(&link->waiting, waiting_list)->believed = true;
-        TAILQ_FOREACH (child, &link->connection->children, entry)
+        TAILQ_FOREACH (child, &link->connection->children, entry) {
             look_at(engine, link, child, true);
+            if (link->connection->remote.family != FAMILY_NONE)
+                pair_ask_rest(engine, link, child);
+        }
         link_up(engine, link);
         return;
     }

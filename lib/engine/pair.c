@@ -257,6 +257,16 @@ static struct ike_sa *find_carrier(const struct link *link, const struct child_c
     return NULL;
 }
 
+/* The first configured pair that no child has as a whole; false: there is none. */
+static bool find_uncovered(const struct link *link, const struct ike_sa *sa, struct packet *packet)
+{
+    for (size_t i = 0; nth_pair(sa, packet->config, i, &packet->pair_local, &packet->pair_remote);
+         i++)
+        if (!link_covers_packet(link, packet->config, &packet->pair_local, &packet->pair_remote))
+            return true;
+    return false;
+}
+
 /* One is enough: the others' packets ask again. */
 static bool is_asking(const struct ike_sa *sa, const struct child_config *config)
 {
@@ -264,6 +274,44 @@ static bool is_asking(const struct ike_sa *sa, const struct child_config *config
 
     sa->protocol->view(sa, &view);
     return sa->packet != NULL || view.making == config;
+}
+
+/* False: it was refused a while ago, or there are too many already. */
+static bool ask_in(struct engine *engine, struct link *link, struct ike_sa *sa,
+                   struct packet *packet)
+{
+    /* A peer that has taken a part of this very pair is to know which other one is meant. */
+    packet->silent =
+        !pair_is_covered(sa, packet->config, &packet->pair_local, &packet->pair_remote, false);
+    const struct refused_pair *refused = find_refused(link, packet);
+    if (refused != NULL && refused->until_ms > engine->context.now_ms) {
+        count(&engine->context, COUNTER_ACQUIRES_IGNORED);
+        return false;
+    }
+    if (ike_sa_child_count(sa) >= sa->connection->children_max) {
+        pair_refused(engine, link, packet, "there are as many children as children_max allows");
+        return false;
+    }
+    sa->packet = malloc(sizeof(*sa->packet));
+    if (sa->packet == NULL) {
+        count(&engine->context, COUNTER_FAILURES);
+        return false;
+    }
+    *sa->packet = *packet;
+    return true;
+}
+
+void pair_ask_rest(struct engine *engine, struct link *link, const struct child_config *config)
+{
+    struct ike_sa *sa = find_carrier(link, config);
+    struct packet packet = {.config = config, .pair = true};
+
+    if (sa == NULL || is_asking(sa, config) || !find_uncovered(link, sa, &packet))
+        return;
+    packet.local = packet.pair_local;
+    packet.remote = packet.pair_remote;
+    if (ask_in(engine, link, sa, &packet))
+        sa_wishes(engine, sa);
 }
 
 void pair_ask(struct engine *engine, struct link *link, const struct kernel_event *event,
@@ -278,25 +326,9 @@ void pair_ask(struct engine *engine, struct link *link, const struct kernel_even
         .pair = true,
     };
 
-    if (sa == NULL || is_asking(sa, config) || !find_pair(sa, &packet))
+    if (sa == NULL || is_asking(sa, config) || !find_pair(sa, &packet) ||
+        !ask_in(engine, link, sa, &packet))
         return;
-    /* A peer that has taken a part of this very pair is to know which other one is meant. */
-    packet.silent = !pair_is_covered(sa, config, &packet.pair_local, &packet.pair_remote, false);
-    const struct refused_pair *refused = find_refused(link, &packet);
-    if (refused != NULL && refused->until_ms > engine->context.now_ms) {
-        count(&engine->context, COUNTER_ACQUIRES_IGNORED);
-        return;
-    }
-    if (ike_sa_child_count(sa) >= sa->connection->children_max) {
-        pair_refused(engine, link, &packet, "there are as many children as children_max allows");
-        return;
-    }
-    sa->packet = malloc(sizeof(*sa->packet));
-    if (sa->packet == NULL) {
-        count(&engine->context, COUNTER_FAILURES);
-        return;
-    }
-    *sa->packet = packet;
     report(&engine->context, NULL, SEVERITY_INFO, "acquire",
            "%s: traffic %s === %s is not covered by what the peer takes of %s: %s === %s is asked "
            "for",
@@ -362,7 +394,7 @@ void pair_made(struct engine *engine, struct link *link, struct ike_sa *sa, stru
             forget(link, refused);
     }
     if (packet == NULL || !packet->pair || holds(made, &packet->local, &packet->remote) ||
-        selector_equal(&packet->local, &packet->pair_local))
+        (packet->silent && selector_equal(&packet->local, &packet->pair_local)))
         return;
     pair_refused(engine, link, packet, "the peer answers with other networks");
     TAILQ_FOREACH (other, &sa->children, entry)

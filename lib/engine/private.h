@@ -342,6 +342,10 @@ void link_call(struct engine *engine, struct link *link, const struct child_conf
 bool link_covers_packet(const struct link *link, const struct child_config *config,
                         const struct selector *local, const struct selector *remote);
 
+/* Of a configured child that stands something is not covered: what the first packet of it would ask
+ * for is asked for, since the operator wants it. */
+void pair_ask_rest(struct engine *engine, struct link *link, const struct child_config *config);
+
 /* A packet of a configured child that stands is not covered by what stands of it: the peer has
  * narrowed that away.  One more child is asked for, with the pair that holds the packet. */
 void pair_ask(struct engine *engine, struct link *link, const struct kernel_event *event,
