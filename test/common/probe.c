@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lib/engine/private.h"
+#include "lib/policy/narrow.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/reassembly.h"
 
@@ -172,4 +173,23 @@ size_t probe_restless(const struct engine *engine)
     TAILQ_FOREACH (sa, &engine->sas.all, entry)
         restless += is_restless(sa);
     return restless;
+}
+
+static bool claims(const struct child_sa *child, const struct selector *local,
+                   const struct selector *remote)
+{
+    return !child_is_gone(child) &&
+           selectors_within(child->local_selectors, child->local_count, local, 1) &&
+           selectors_within(child->remote_selectors, child->remote_count, remote, 1);
+}
+
+const struct child_sa *probe_claim(const struct engine *engine, const struct selector *local,
+                                   const struct selector *remote, const struct child_sa *after)
+{
+    const struct child_sa *child = after;
+
+    while ((child = sa_table_next_claim(&engine->sas, remote, child)) != NULL)
+        if (claims(child, local, remote))
+            return child;
+    return NULL;
 }

@@ -37,4 +37,9 @@ void probe_rekey_ike(struct engine *engine, uint64_t now_ms);
 size_t probe_established(const struct engine *engine);
 size_t probe_restless(const struct engine *engine);
 
+/* The next child that claims this traffic, listed or about to be; `after` continues (NULL: the
+ * first). */
+const struct child_sa *probe_claim(const struct engine *engine, const struct selector *local,
+                                   const struct selector *remote, const struct child_sa *after);
+
 #endif

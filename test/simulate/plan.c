@@ -481,16 +481,37 @@ static struct selector packet_end(const struct run *run, const struct pair *pair
     return selector_host(&address);
 }
 
-enum fake_verdict pair_ping(struct run *run, struct pair *pair, size_t from, size_t child)
+static void packet_between(const struct run *run, const struct pair *pair, size_t from,
+                           size_t child, struct selector *source, struct selector *destination)
 {
     bool tunnel = strcmp(pair->ends[from].mode, "tunnel") == 0;
-    struct selector source = packet_end(run, pair, from, child, tunnel);
-    struct selector destination = packet_end(run, pair, !from, child, tunnel);
 
+    *source = pair->packets[from];
+    *destination = pair->packets[!from];
     if (pair->shaped)
-        return host_traffic(pair->ends[from].host, &pair->packets[from], &pair->packets[!from]);
-    source.protocol = destination.protocol = child == 0 ? 17 : 6;
-    source.port_start = source.port_end = from == 0 ? 40000 : 7;
-    destination.port_start = destination.port_end = from == 0 ? 7 : 40000;
+        return;
+    *source = packet_end(run, pair, from, child, tunnel);
+    *destination = packet_end(run, pair, !from, child, tunnel);
+    source->protocol = destination->protocol = child == 0 ? 17 : 6;
+    source->port_start = source->port_end = from == 0 ? 40000 : 7;
+    destination->port_start = destination->port_end = from == 0 ? 7 : 40000;
+}
+
+enum fake_verdict pair_ping(struct run *run, struct pair *pair, size_t from, size_t child)
+{
+    struct selector source;
+    struct selector destination;
+
+    packet_between(run, pair, from, child, &source, &destination);
     return host_traffic(pair->ends[from].host, &source, &destination);
+}
+
+enum fake_verdict pair_would(const struct run *run, const struct pair *pair, size_t from,
+                             size_t child)
+{
+    struct selector source;
+    struct selector destination;
+
+    packet_between(run, pair, from, child, &source, &destination);
+    return fake_kernel_would(&pair->ends[from].host->kernel, &source, &destination, NULL, NULL);
 }

@@ -76,6 +76,7 @@ struct watched {
     bool required; /* to be protected */
     size_t owner_count;
     const struct connection *owners[WATCHED_OWNERS_MAX]; /* who come first for it */
+    struct name held; /* the connection in whose hands it came while that came first for it; "" */
 };
 
 struct watch {
@@ -108,7 +109,9 @@ struct run {
     bool quiet;                         /* no more faults */
     unsigned moves;                     /* of hosts, so far */
     struct watch watches[WORLD_HOSTS_MAX];
-    const struct host *holder;                  /* who has what is contested; NULL: nobody */
+    const struct host *holder;         /* who has what is contested; NULL: nobody */
+    uint64_t granted[WORLD_HOSTS_MAX]; /* to whom, in this order; 0: not */
+    uint64_t grants;
     uint64_t flushed_until_ms[WORLD_HOSTS_MAX]; /* so long the keeper may take to see it */
     uint32_t edits;                             /* answers to rekeyings that are to be narrowed */
     struct rekeying {
@@ -132,6 +135,10 @@ struct pair *plan_pair(struct run *run, struct host *a, struct host *b);
 
 /* Nothing stands in the way of one child between the two. */
 void plan_agreement(struct run *run, struct pair *pair);
+
+/* What such a packet would become. */
+enum fake_verdict pair_would(const struct run *run, const struct pair *pair, size_t from,
+                             size_t child);
 
 /* One packet of child `child` from one end to the other; the end's host must be up. */
 enum fake_verdict pair_ping(struct run *run, struct pair *pair, size_t from, size_t child);
@@ -162,6 +169,13 @@ enum fate run_packet(void *context, struct flight *flight);
 void run_watch(struct run *run, const struct host *host);
 void run_policies(void *context, struct host *host);
 void run_watch_all(struct run *run);
+
+/* Of one host when it has a new configuration, while the one before is still good: at every effect of
+ * its. */
+void run_watch_offer(struct run *run, const struct host *host);
+
+/* To whom the host's engine has granted what is contested: at every effect of its. */
+void run_grants(struct run *run, const struct host *host);
 
 /* --- check.c --- */
 

@@ -80,19 +80,6 @@ static void add_pair(struct watch *watch, const struct config *config,
     }
 }
 
-static void fill(struct watch *watch, const struct config *config)
-{
-    const struct connection *connection;
-    const struct child_config *child;
-    struct child_selectors pair;
-
-    watch->count = 0;
-    TAILQ_FOREACH (connection, &config->connections, entry)
-        TAILQ_FOREACH (child, &connection->children, entry)
-            for (size_t i = 0; child_pair(child, i, &pair); i++)
-                add_pair(watch, config, &pair);
-}
-
 /* --- What becomes of them --- */
 
 static bool is_required(const struct config *config, const struct watched *watched)
@@ -116,26 +103,81 @@ static bool is_for(const struct run *run, const struct connection *connection,
             world_host_at(&run->world, &connection->remote) == peer);
 }
 
-static void check_packet(struct run *run, const struct host *host, const struct watched *watched)
+static bool is_owners(const struct run *run, const struct watched *watched,
+                      const struct fake_sa *sa)
+{
+    for (size_t i = 0; i < watched->owner_count; i++)
+        if (is_for(run, watched->owners[i], sa))
+            return true;
+    return false;
+}
+
+/* What a configuration gives to another connection stays with the one in whose hands it is, until it
+ * loses it (iked.conf(5), "Children"): whose connection came first for the packet when it came into
+ * its hands, and has had it ever since.  Whoever gets it later has to come first then. */
+static void note_holder(const struct run *run, const struct host *host, struct watched *watched,
+                        enum fake_verdict verdict, const struct fake_sa *sa)
+{
+    struct watched before = {.local = watched->local, .remote = watched->remote};
+
+    if (verdict != FAKE_SEALED) {
+        watched->held = (struct name){""};
+        return;
+    }
+    if (strcmp(watched->held.text, sa->connection.text) == 0)
+        return;
+    bool own = is_owners(run, watched, sa);
+    if (!own && host->keeper.before != NULL) { /* good until the newest is committed */
+        judge(host->keeper.before, &before);
+        own = is_owners(run, &before, sa);
+    }
+    watched->held = own ? sa->connection : (struct name){""};
+}
+
+static void check_packet(struct run *run, const struct host *host, struct watched *watched)
 {
     const struct fake_sa *sa;
     enum fake_verdict verdict =
         fake_kernel_would(&host->kernel, &watched->local, &watched->remote, NULL, &sa);
     char local[SELECTOR_TEXT_MAX];
     char remote[SELECTOR_TEXT_MAX];
-    bool own = false;
 
+    note_holder(run, host, watched, verdict, sa);
     if (verdict == FAKE_CLEAR && watched->required && is_required(host->keeper.before, watched))
         run_fail(run, "%s lets %s to %s out in the clear", host->name,
                  selector_text(&watched->local, local), selector_text(&watched->remote, remote));
     if (verdict != FAKE_SEALED || host->keeper.before != NULL)
         return;
-    for (size_t i = 0; i < watched->owner_count; i++)
-        own = own || is_for(run, watched->owners[i], sa);
-    if (!own)
+    if (!is_owners(run, watched, sa) && strcmp(watched->held.text, sa->connection.text) != 0)
         run_fail(run, "%s sends what is %s's (%s to %s) by an SA of %s", host->name,
                  watched->owners[0]->name, selector_text(&watched->local, local),
                  selector_text(&watched->remote, remote), sa->connection.text);
+}
+
+/* What is known of a packet's holder is kept when the packets of a new configuration are looked up. */
+static void keep_held(struct watch *watch, const struct watch *before)
+{
+    for (size_t i = 0; i < watch->count; i++)
+        for (size_t j = 0; j < before->count; j++)
+            if (selector_equal(&watch->items[i].local, &before->items[j].local) &&
+                selector_equal(&watch->items[i].remote, &before->items[j].remote))
+                watch->items[i].held = before->items[j].held;
+}
+
+static void fill(struct watch *watch, const struct config *config)
+{
+    const struct connection *connection;
+    const struct child_config *child;
+    struct child_selectors pair;
+    static struct watch before;
+
+    before = *watch;
+    watch->count = 0;
+    TAILQ_FOREACH (connection, &config->connections, entry)
+        TAILQ_FOREACH (child, &connection->children, entry)
+            for (size_t i = 0; child_pair(child, i, &pair); i++)
+                add_pair(watch, config, &pair);
+    keep_held(watch, &before);
 }
 
 static bool has_sa(const struct host *host, const struct host *peer)
@@ -149,21 +191,62 @@ static bool has_sa(const struct host *host, const struct host *peer)
     return false;
 }
 
+/* The first pair whose traffic several identities of one connection of this host's want, or NULL. */
+static const struct pair *contested_pair(const struct run *run, const struct host *host)
+{
+    for (size_t i = 0; i < run->pair_count; i++)
+        if (run->pairs[i].contested)
+            return run->pairs[i].ends[1].host == host ? &run->pairs[i] : NULL;
+    return NULL;
+}
+
+void run_grants(struct run *run, const struct host *host)
+{
+    const struct pair *pair = contested_pair(run, host);
+    const struct child_sa *child = NULL;
+    bool claims[WORLD_HOSTS_MAX] = {false};
+
+    if (pair == NULL || host->engine == NULL)
+        return;
+    while ((child = probe_claim(host->engine, &pair->packets[1], &pair->packets[0], child)) !=
+           NULL) {
+        const struct host *peer = world_host_at(&run->world, &child->owner->remote);
+        if (peer != NULL)
+            claims[peer->index] = true;
+    }
+    for (size_t i = 0; i < run->world.host_count; i++) {
+        if (claims[i] && run->granted[i] == 0)
+            run->granted[i] = ++run->grants;
+        else if (!claims[i])
+            run->granted[i] = 0;
+    }
+}
+
+/* Was the one's child granted when the other had none?  That order counts, not the one in which the
+ * kernel gets to know: the wider of two may be installed first, and has the packets until the
+ * narrower, which was granted before it and goes first (iked.conf(5), "Children"), follows. */
+static bool was_first(const struct run *run, const struct host *one, const struct host *other)
+{
+    uint64_t granted = run->granted[one->index];
+
+    return granted != 0 &&
+           (run->granted[other->index] == 0 || run->granted[other->index] > granted);
+}
+
 /* What several identities of one connection want stays with the first who has it until he loses it.
  */
 static void check_holder(struct run *run, const struct host *host)
 {
-    const struct pair *pair = run->pairs;
+    const struct pair *pair = contested_pair(run, host);
     const struct fake_sa *sa;
 
-    while (pair < run->pairs + run->pair_count && !pair->contested)
-        pair++;
-    if (pair == run->pairs + run->pair_count || pair->ends[1].host != host)
+    if (pair == NULL)
         return;
     bool held = fake_kernel_would(&host->kernel, &pair->packets[1], &pair->packets[0], NULL, &sa) ==
                 FAKE_SEALED;
     const struct host *holder = held ? world_host_at(&run->world, &sa->destination) : NULL;
-    if (holder != run->holder && holder != NULL && run->holder != NULL && has_sa(host, run->holder))
+    if (holder != run->holder && holder != NULL && run->holder != NULL &&
+        has_sa(host, run->holder) && was_first(run, run->holder, holder))
         run_fail(run, "%s has what is %s's still", holder->name, run->holder->name);
     if (holder != NULL || run->holder == NULL || !has_sa(host, run->holder))
         run->holder = holder;
@@ -183,6 +266,12 @@ void run_watch(struct run *run, const struct host *host)
     for (size_t i = 0; i < watch->count; i++)
         check_packet(run, host, &watch->items[i]);
     check_holder(run, host);
+}
+
+void run_watch_offer(struct run *run, const struct host *host)
+{
+    if (run->watches[host->index].generation != host->keeper.generation)
+        run_watch(run, host);
 }
 
 void run_policies(void *context, struct host *host)
