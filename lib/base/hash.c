@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define FIRST_BUCKETS    64
-#define NODES_PER_BUCKET 2 /* on average: an SA stands in five tables */
+#define NODES_PER_BUCKET 3 /* at most, on average: an SA stands in ten tables */
 
 bool hash_init(struct hash_table *table,
                uint64_t (*key_of)(const void *context, const struct hash_node *node),
