@@ -17,7 +17,7 @@ static bool stands(const struct service *service, const struct effect_policy *wa
         return false;
     struct policy_template is = policy_template_of(there);
     return is.mode == wanted->mode && is.policy == wanted->policy &&
-           (there->held != NULL || is.reqid == wanted->reqid);
+           (there->held || is.reqid == wanted->reqid);
 }
 
 /* Did an earlier iked leave policies that let nothing of it pass in the clear? */
@@ -97,7 +97,7 @@ static void give_up(struct service *service, const struct child_config *child)
         struct policy_record *there = ledger_find_policy(
             &service->ledger, ledger_owner(&service->ledger, &before.connection, &before.child),
             &before.local_selector, &before.remote_selector);
-        if (there != NULL && there->held == NULL && policy_owner(there)->orphan_count == 0)
+        if (there != NULL && !there->held && policy_owner(there)->orphan_count == 0)
             service_give_up_policy(service, there);
     }
 }

@@ -402,14 +402,14 @@ static bool is_configured(const struct service *service, const struct policy_rec
             selector_equal(&configured.remote, &pair.remote))
             return true;
     /* What an SA has, or what depends on an address that the configuration does not know. */
-    return child != NULL && (policy->held != NULL || i == 0);
+    return child != NULL && (policy->held || i == 0);
 }
 
 /* Under an SA's own policy there is nothing any more that sends: it would hold the packets that
  * another peer may have by now. */
 static bool leads_nowhere(const struct policy_record *policy)
 {
-    return policy->held != NULL && policy->template->reqid->mute;
+    return policy->held && policy->template->reqid->mute;
 }
 
 /* Policies that the engine of this session did not install go; but not what the configuration wants

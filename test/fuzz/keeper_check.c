@@ -89,7 +89,7 @@ static void check_queue(const struct piece_record *piece)
             CHECK(policy_class(is) <= policy_class(at->policy));
             bool same = policy_owner(is) == policy_owner(at->policy) &&
                         policy_class(is) == policy_class(at->policy);
-            CHECK(!same || (!left && (is->held != NULL || at->policy->held == NULL)));
+            CHECK(!same || (!left && (is->held || !at->policy->held)));
             left = left || !same;
         }
     }
@@ -116,8 +116,8 @@ void check_ledger(const struct ledger *ledger)
         size_t found = queues_of(ledger, policy, &wanted);
         CHECK(found == wanted);
         wants += wanted;
-        held += policy->held != NULL;
-        CHECK((policy->held != NULL) == reqid_is_dynamic(policy->template->reqid->reqid));
+        held += policy->held;
+        CHECK(policy->held == reqid_is_dynamic(policy->template->reqid->reqid));
     }
     WALK(&ledger->pieces, node)
     {

@@ -250,7 +250,7 @@ enum status gate_check_install_policy(struct gate *gate, const struct gate_reque
     uint32_t most = claim_is_any(&claim) ? GATE_SAS_PER_ANY_CHILD : GATE_POLICIES_PER_CHILD;
     if (there == NULL && claim.owner != NULL && claim.owner->policy_count >= most)
         return gate_refuse(request->reason, "the child has too many policies");
-    if (there != NULL && there->held != NULL)
+    if (there != NULL && there->held)
         return STATUS_OK; /* in hand: it stays there, whatever was configured since */
     return check_overlap(gate, request->config, child, policy, request->reason);
 }

@@ -87,21 +87,14 @@ struct template_use {
     uint8_t ends[];   /* the addresses, the local one first */
 };
 
-struct policy_record;
-
-/* A pair that is in the hands of an SA, found by its remote addresses. */
-struct held_pair {
-    struct interval node;
-    struct policy_record *policy;
-};
-
 /* What one owner wants for one pair of selectors. */
 struct policy_record {
     struct hash_node node;
     struct template_use *template; /* whose reqid's owner it is */
-    struct held_pair *held;        /* NULL: as configured, no SA's own */
-    uint32_t session : 23;
+    struct interval by_remote;     /* held: found by its remote addresses */
+    uint32_t session : 22;
     bool for_any : 1; /* its connection takes any peer */
+    bool held : 1;    /* it is in the hands of an SA, and not as configured */
     uint8_t pair_size;
     uint8_t pair[]; /* the local selector, then the remote one (selector_pack) */
 };
@@ -133,12 +126,12 @@ struct ledger {
     struct hash_table sas;
     struct hash_table policies;
     struct hash_table pieces;
-    struct interval_tree held; /* of held_pair */
+    struct interval_tree held; /* policies in the hands of SAs */
     struct owner_list owner_list;
     struct sa_walk *walks; /* those under way */
     uint8_t hash_key[16];
     uint8_t look; /* the number, never 0, of the latest look through the kernel's tables */
-    uint32_t session : 23;
+    uint32_t session : 22;
     uint32_t sa_count;
     uint32_t orphan_count;
 };

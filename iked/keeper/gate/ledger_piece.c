@@ -133,13 +133,12 @@ static bool goes_before(const struct policy_record *policy, const struct policy_
 {
     uint8_t class = policy_class(policy);
     uint8_t other_class = policy_class(other);
-    bool dynamic = policy->held != NULL;
 
     if (class != other_class)
         return class < other_class;
     if (policy_owner(policy) != policy_owner(other))
         return met;
-    return dynamic && other->held == NULL;
+    return policy->held && !other->held;
 }
 
 static bool same_block(const struct policy_record *a, const struct policy_record *b)

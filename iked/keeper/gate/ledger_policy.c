@@ -10,7 +10,7 @@
 
 #define PAIR_OCTETS_MAX (2 * SELECTOR_OCTETS_MAX)
 
-_Static_assert(offsetof(struct policy_record, pair) <= 28, "a policy's record is small");
+_Static_assert(offsetof(struct policy_record, pair) <= 60, "a policy's record is small");
 
 /* --- The table --- */
 
@@ -30,7 +30,7 @@ static uint64_t key_of_policy(const void *context, const struct hash_node *node)
 static void held_range(const struct interval *node, struct interval_range *range)
 {
     struct child_selectors pair =
-        policy_pair(INTERVAL_OWNER(node, const struct held_pair, node)->policy);
+        policy_pair(INTERVAL_OWNER(node, const struct policy_record, by_remote));
 
     interval_range_set(range, &pair.remote, 1);
 }
@@ -81,7 +81,7 @@ uint8_t policy_class(const struct policy_record *policy)
 {
     bool prefers = policy->template->policy == POLICY_PREFER;
 
-    return (uint8_t)(2 * prefers + (policy->for_any && policy->held == NULL));
+    return (uint8_t)(2 * prefers + (policy->for_any && !policy->held));
 }
 
 struct policy_record *ledger_find_policy(const struct ledger *ledger, const struct owner *owner,
@@ -200,25 +200,17 @@ static void template_put(struct ledger *ledger, struct template_use *use)
 
 /* --- In the hands of SAs --- */
 
-/* False when memory is out. */
-static bool hold(struct ledger *ledger, struct policy_record *policy)
+static void hold(struct ledger *ledger, struct policy_record *policy)
 {
-    if (policy->held != NULL)
-        return true;
-    policy->held = calloc(1, sizeof(*policy->held));
-    if (policy->held == NULL)
-        return false;
-    policy->held->policy = policy;
-    interval_insert(&ledger->held, &policy->held->node);
-    return true;
+    if (!policy->held)
+        interval_insert(&ledger->held, &policy->by_remote);
+    policy->held = true;
 }
 
 static void let_go(struct ledger *ledger, struct policy_record *policy)
 {
-    if (policy->held != NULL)
-        interval_remove(&ledger->held, &policy->held->node);
-    free(policy->held);
-    policy->held = NULL;
+    interval_remove(&ledger->held, &policy->by_remote);
+    policy->held = false;
 }
 
 const struct policy_record *ledger_next_held(const struct ledger *ledger,
@@ -226,9 +218,9 @@ const struct policy_record *ledger_next_held(const struct ledger *ledger,
                                              const struct policy_record *after)
 {
     const struct interval *node =
-        interval_next(&ledger->held, remote, after != NULL ? &after->held->node : NULL);
+        interval_next(&ledger->held, remote, after != NULL ? &after->by_remote : NULL);
 
-    return node != NULL ? INTERVAL_OWNER(node, const struct held_pair, node)->policy : NULL;
+    return node != NULL ? INTERVAL_OWNER(node, const struct policy_record, by_remote) : NULL;
 }
 
 /* --- Adding, changing, removing --- */
@@ -252,25 +244,22 @@ static struct policy_record *policy_new(const struct effect_policy *from)
     return policy;
 }
 
-/* The owner has it anew, or leads it elsewhere.  False when memory is out: nothing has changed. */
-static bool policy_lead(struct ledger *ledger, struct policy_record *policy,
+/* The owner has it anew, or leads it elsewhere. */
+static void policy_lead(struct ledger *ledger, struct policy_record *policy,
                         struct template_use *template)
 {
-    bool dynamic = reqid_is_dynamic(template->reqid->reqid);
-
-    if (dynamic && !hold(ledger, policy))
-        return false;
-    if (!dynamic)
+    if (reqid_is_dynamic(template->reqid->reqid))
+        hold(ledger, policy);
+    else
         let_go(ledger, policy);
     if (policy->template != NULL) {
         template_put(ledger, policy->template);
         policy->template = template;
-        return true;
+        return;
     }
     policy->template = template;
     policy_owner(policy)->policy_count++;
     hash_insert(&ledger->policies, &policy->node);
-    return true;
 }
 
 static struct policy_template template_of(const struct effect_policy *policy)
@@ -315,14 +304,13 @@ struct policy_record *ledger_set_policy(struct ledger *ledger, const struct effe
     bool is_new = policy == NULL;
     if (is_new && template != NULL)
         policy = policy_new(from);
-    if (template == NULL || policy == NULL || !policy_lead(ledger, policy, template)) {
-        if (is_new)
-            free(policy);
+    if (template == NULL || policy == NULL) {
         if (template != NULL)
             template_put(ledger, template);
         owner_put(ledger, owner);
         return NULL;
     }
+    policy_lead(ledger, policy, template);
     policy->session = ledger->session;
     policy->for_any = for_any;
     return policy;
