@@ -102,8 +102,8 @@ struct kernel_job *service_job_for(struct service *service, struct request *requ
 static struct effect_remove_sa sa_id(const struct sa_record *sa)
 {
     return (struct effect_remove_sa){
-        .source = sa->source,
-        .destination = sa->destination,
+        .source = sa_source(sa),
+        .destination = sa_destination(sa),
         .spi = sa->spi,
         .protocol = sa->protocol,
     };
@@ -179,7 +179,9 @@ static void take_install_sa(struct service *service, struct request *request)
         if (!ledger_set_reqid(&service->ledger, record, sa->reqid))
             return request_fail(
                 request, ledger_sa_fault(&service->ledger, &sa->connection, &sa->child, sa->reqid));
-        ledger_move_sa(&service->ledger, record, &sa->source, &sa->destination, sa->encap);
+        record = ledger_move_sa(&service->ledger, record, &sa->source, &sa->destination, sa->encap);
+        if (record == NULL)
+            return request_fail(request, "out of memory");
         ledger_fill_sa(&service->ledger, record, true);
     } else if (ledger_add_sa(&service->ledger, &entry) == NULL) {
         return request_fail(
@@ -201,10 +203,16 @@ static void take_move_sa(struct service *service, struct request *request)
 {
     const struct effect_move_sa *sa = &request->effect.move_sa;
 
-    ledger_move_sa(&service->ledger,
-                   ledger_find_sa(&service->ledger, &sa->destination, sa->spi, sa->protocol),
-                   &sa->new_source, &sa->new_destination, sa->encap);
-    request_job(service, request, KERNEL_MOVE_SA)->move_sa = sa;
+    struct sa_record *record =
+        ledger_find_sa(&service->ledger, &sa->destination, sa->spi, sa->protocol);
+
+    if (ledger_move_sa(&service->ledger, record, &sa->new_source, &sa->new_destination,
+                       sa->encap) != NULL) {
+        request_job(service, request, KERNEL_MOVE_SA)->move_sa = sa;
+        return;
+    }
+    request_fail(request, "out of memory");
+    service_remove_sa(service, record); /* it is no use there */
 }
 
 static void take_remove_sa(struct service *service, struct request *request)
@@ -576,8 +584,10 @@ static struct places places_of(const struct ledger *ledger, const struct connect
         const struct owner *owner = owner_of(ledger, child);
         if (owner == NULL)
             continue;
-        TAILQ_FOREACH (sa, &owner->sas, entry)
-            places_add(&places, sa->inbound ? &sa->source : &sa->destination);
+        TAILQ_FOREACH (sa, &owner->sas, entry) {
+            struct address remote = sa_remote(sa);
+            places_add(&places, &remote);
+        }
     }
     return places;
 }

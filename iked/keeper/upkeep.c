@@ -61,7 +61,7 @@ static void notify_expire(struct service *service, struct sa_record *sa, bool ha
 {
     struct kernel_event event = {
         .kind = KERNEL_EXPIRE,
-        .destination = sa->destination,
+        .destination = sa_destination(sa),
         .spi = sa->spi,
         .protocol = sa->protocol,
         .hard = hard,
@@ -90,18 +90,19 @@ static void notify_mapping(struct service *service, struct sa_record *sa,
 {
     struct kernel_event event = {
         .kind = KERNEL_MAPPING,
-        .destination = sa->destination,
+        .destination = sa_destination(sa),
         .source = *source,
         .spi = sa->spi,
         .protocol = sa->protocol,
     };
-    bool news = !address_same_host(&sa->source, source) || sa->source.port != source->port;
+    struct address before = sa_source(sa);
+    bool news = !address_same_host(&before, source) || before.port != source->port;
 
     if (!sa->inbound || !sa->filled || !sa->encap || sa->orphan || !news)
         return;
-    if (sa->mapping_ms != 0 && service->now_ms - sa->mapping_ms < UPKEEP_MAPPING_MS)
+    if (sa->since_ms != 0 && service->now_ms - sa->since_ms < UPKEEP_MAPPING_MS)
         return;
-    sa->mapping_ms = service->now_ms;
+    sa->since_ms = service->now_ms & SINCE_MS_MASK;
     service->hooks.event(service->hooks.context, &event);
 }
 
@@ -164,7 +165,7 @@ static bool adopt(struct inventory *inventory, const struct kernel_sa *found)
     struct sa_record *sa = ledger_add_sa(&service->ledger, &entry);
     if (sa == NULL)
         return false;
-    sa->orphaned_ms = service->now_ms;
+    sa->since_ms = service->now_ms & SINCE_MS_MASK;
     inventory->adopted++;
     return true;
 }
@@ -369,7 +370,7 @@ static void remove_old_orphan(struct service *service, struct sa_record *sa)
     const struct owner *owner = sa->reqid->owner;
 
     if (configured_child(service, owner) != NULL && !is_lone(sa) &&
-        service->now_ms - sa->orphaned_ms < UPKEEP_ORPHAN_MS)
+        service->now_ms - sa->since_ms < UPKEEP_ORPHAN_MS)
         return;
     log_line(SEVERITY_INFO, "%s: removing an SA of an earlier negotiator (SPI %08x)",
              owner->connection.text, sa->spi);

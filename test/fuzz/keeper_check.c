@@ -27,7 +27,8 @@ static void check_owner(const struct ledger *ledger, const struct owner *owner)
 
     TAILQ_FOREACH (sa, &owner->sas, entry) {
         CHECK(sa->reqid->owner == owner);
-        CHECK(ledger_find_sa(ledger, &sa->destination, sa->spi, sa->protocol) == sa);
+        struct address destination = sa_destination(sa);
+        CHECK(ledger_find_sa(ledger, &destination, sa->spi, sa->protocol) == sa);
         sas++;
         spis += !sa->filled;
         orphans += sa->orphan;

@@ -155,7 +155,7 @@ struct sa_record *grant_tunnel(bool inbound)
     struct address peer = policy_address("192.0.2.3");
 
     sa->mode = CHILD_TUNNEL;
-    ledger_move_sa(&room.ledger, sa, inbound ? &peer : &us, inbound ? &us : &peer, false);
+    sa = ledger_move_sa(&room.ledger, sa, inbound ? &peer : &us, inbound ? &us : &peer, false);
     return sa;
 }
 

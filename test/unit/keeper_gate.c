@@ -59,13 +59,15 @@ static void dynamic_reqids_have_one_user(void **state)
     good.allocate_spi.reqid = REQID_DYNAMIC + 5;
     assert_passes(&good);
     struct sa_record *other = grant("db", "other", 0x1001, true, true);
+    struct address source = sa_source(other);
+    struct address destination = sa_destination(other);
     REFUSED(good, "reqid", e->allocate_spi.reqid = other->reqid->reqid);
     /* The other child gets the dynamic one first. */
     struct sa_entry entry = {
         .connection = &(struct name){"db"},
         .child = &(struct name){"other"},
-        .source = &other->source,
-        .destination = &other->destination,
+        .source = &source,
+        .destination = &destination,
         .spi = 0x1002,
         .reqid = REQID_DYNAMIC + 5,
         .protocol = IPSEC_ESP,

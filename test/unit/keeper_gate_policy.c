@@ -294,7 +294,8 @@ static void policies_follow_their_sas(void **state)
     spi.allocate_spi.source = policy.policy.remote;
     assert_refused(&policy, "remote address");
     assert_refused(&spi, "remote address");
-    ledger_move_sa(&room.ledger, sa, &sa->source, &policy.policy.remote, true);
+    struct address source = sa_source(sa);
+    assert_ptr_equal(ledger_move_sa(&room.ledger, sa, &source, &policy.policy.remote, true), sa);
     assert_passes(&policy);
     assert_passes(&spi);
     REFUSED(policy, "remote address", e->policy.remote = policy_address("203.0.113.8"));

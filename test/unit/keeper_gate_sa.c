@@ -53,7 +53,9 @@ static void inbound_sas_need_their_spi(void **state)
     spi->inbound = false;
     assert_refused(&good, "not allocated");
     spi->inbound = true;
-    spi->source = policy_address("192.0.2.9");
+    struct address elsewhere = policy_address("192.0.2.9");
+    struct address here = sa_destination(spi);
+    assert_non_null(ledger_move_sa(&room.ledger, spi, &elsewhere, &here, false));
     assert_refused(&good, "not allocated");
 }
 
@@ -267,7 +269,8 @@ static void sas_move_to_where_they_may(void **state)
     REFUSED(good, "local address", e->move_sa.new_source = policy_address("198.51.100.2"));
     /* The name at the new place is taken. */
     struct sa_record *other = grant("db", "web", 0xc0000009, false, true);
-    ledger_move_sa(&room.ledger, other, &other->source, &there, true);
+    struct address source = sa_source(other);
+    assert_ptr_equal(ledger_move_sa(&room.ledger, other, &source, &there, true), other);
     assert_refused(&good, "is there");
 }
 
@@ -280,7 +283,7 @@ static void transport_stays_with_its_peer(void **state)
     struct sa_record *sa = grant("db", "web", 0xc0000009, true, true);
     name_set(&good.move_sa.connection, "db");
     name_set(&good.move_sa.child, "web");
-    good.move_sa.source = good.move_sa.new_source = sa->source;
+    good.move_sa.source = good.move_sa.new_source = sa_source(sa);
     good.move_sa.new_source.port = 10005;
     assert_passes(&good); /* only the port is another */
     REFUSED(good, "remote address", e->move_sa.new_source = policy_address("192.0.2.9"));

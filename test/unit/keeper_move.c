@@ -105,7 +105,7 @@ static void the_old_goes_when_the_batch_is_done(void **state)
     const struct sa_record *moved = ledger_find_sa(&service.ledger, &there, 0x0badcafe, IPSEC_ESP);
     assert_non_null(moved);
     assert_true(moved->encap);
-    assert_int_equal(moved->destination.port, 10005);
+    assert_int_equal(sa_destination(moved).port, 10005);
     assert_int_equal(heard.event_count, 0);
     take(again); /* it is not there any more: refused, and told */
     service_flush(&service);

@@ -109,6 +109,47 @@ static void a_walk_outlives_removals(void **state)
     assert_int_equal(met, 1 + 5); /* db's, and every other one of any's nine */
 }
 
+/* To IPv6, for whose addresses a record has no room that was made for IPv4's. */
+static void a_walk_outlives_a_move(void **state)
+{
+    struct ledger *ledger = &service.ledger;
+    struct address source = policy_address("2001:db8::1");
+    struct address destination = policy_address("2001:db8::2");
+    struct address found;
+    struct sa_walk walk;
+    size_t met = 0;
+    (void)state;
+
+    have_sas(3);
+    source.port = 4500;
+    sa_walk_begin(&walk, ledger, NULL);
+    for (struct sa_record *sa; (sa = sa_walk_next(&walk)) != NULL; met++) {
+        uint32_t spi = sa->spi;
+        if (walk.next != NULL)
+            assert_non_null(ledger_move_sa(ledger, walk.next, &source, &destination, true));
+        assert_int_equal(spi, 0x10000 + met);
+    }
+    sa_walk_end(&walk);
+    assert_int_equal(met, 3);
+    assert_int_equal(ledger->sa_count, 3);
+    struct sa_record *moved = ledger_find_sa(ledger, &destination, 0x10002, IPSEC_ESP);
+    assert_non_null(moved);
+    assert_true(moved->encap && moved->filled && !moved->inbound);
+    found = sa_source(moved);
+    assert_true(address_equal(&found, &source));
+    found = sa_destination(moved);
+    assert_true(address_equal(&found, &destination));
+    /* And back. */
+    source = policy_address("192.0.2.1");
+    destination = policy_address("192.0.2.2");
+    assert_ptr_equal(ledger_move_sa(ledger, moved, &source, &destination, false), moved);
+    assert_ptr_equal(ledger_find_sa(ledger, &destination, 0x10002, IPSEC_ESP), moved);
+    found = sa_local(moved);
+    assert_true(address_equal(&found, &source));
+    upkeep_clear(&service, true);
+    assert_int_equal(ledger->sa_count, 0);
+}
+
 /* An owner that goes with its last SA ends the walk over it, and leads others to the next. */
 static void a_walk_outlives_its_owner(void **state)
 {
@@ -138,9 +179,8 @@ static void a_walk_outlives_its_owner(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(orphans_go_in_several_batches),
-        TEST(all_goes_in_several_batches),
-        TEST(a_walk_outlives_removals),
+        TEST(orphans_go_in_several_batches), TEST(all_goes_in_several_batches),
+        TEST(a_walk_outlives_removals),      TEST(a_walk_outlives_a_move),
         TEST(a_walk_outlives_its_owner),
     };
 

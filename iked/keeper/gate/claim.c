@@ -36,12 +36,13 @@ static bool owner_is_local_at(struct gate *gate, const struct owner *owner,
 
     if (owner == NULL)
         return false;
-    TAILQ_FOREACH (sa, &owner->sas, entry)
+    TAILQ_FOREACH (sa, &owner->sas, entry) {
+        struct address its = sa_local(sa);
         if (!gate_look(gate, 1))
             return false;
-        else if (!sa->orphan &&
-                 address_same_host(sa->inbound ? &sa->destination : &sa->source, local))
+        if (!sa->orphan && address_same_host(&its, local))
             return true;
+    }
     return false;
 }
 
@@ -63,12 +64,13 @@ static bool owner_is_at(struct gate *gate, const struct owner *owner, const stru
 
     if (owner == NULL)
         return false;
-    TAILQ_FOREACH (sa, &owner->sas, entry)
+    TAILQ_FOREACH (sa, &owner->sas, entry) {
+        struct address its = sa_remote(sa);
         if (!gate_look(gate, 1))
             return false;
-        else if (sa->encap &&
-                 address_same_host(sa->inbound ? &sa->source : &sa->destination, remote))
+        if (sa->encap && address_same_host(&its, remote))
             return true;
+    }
     return false;
 }
 

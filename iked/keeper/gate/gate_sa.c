@@ -58,6 +58,13 @@ static bool suite_allowed(const struct proposal_list *list, const struct effect_
     return false;
 }
 
+static bool comes_from(const struct sa_record *sa, const struct address *source)
+{
+    struct address is = sa_source(sa);
+
+    return address_same_host(&is, source);
+}
+
 /* The SPI of an inbound SA was granted to this very child between these very ends. */
 static enum status inbound_check(const struct gate *gate, const struct effect_install_sa *sa,
                                  const struct claim *claim, struct reason *reason)
@@ -66,7 +73,7 @@ static enum status inbound_check(const struct gate *gate, const struct effect_in
         ledger_find_sa(gate->ledger, &sa->destination, sa->spi, sa->protocol);
 
     if (record == NULL || record->reqid->owner != claim->owner ||
-        !address_same_host(&record->source, &sa->source) || !record->inbound)
+        !comes_from(record, &sa->source) || !record->inbound)
         return gate_refuse(reason, "the SPI was not allocated for the child and its peer");
     if (record->filled)
         return gate_refuse(reason, "the SPI has its SA already");
@@ -149,7 +156,7 @@ static enum status move_check(const struct gate *gate, const struct effect_move_
                               const struct sa_record *record, struct reason *reason)
 {
     if (record == NULL || !record->filled || record->orphan || record->inbound != sa->inbound ||
-        !address_same_host(&record->source, &sa->source) ||
+        !comes_from(record, &sa->source) ||
         record->reqid->owner != ledger_owner(gate->ledger, &sa->connection, &sa->child))
         return gate_refuse(reason, "no such SA of the child's");
     if (!address_same_host(&sa->destination, &sa->new_destination) &&
@@ -193,7 +200,7 @@ enum status gate_check_remove_sa(struct gate *gate, const struct gate_request *r
     const struct sa_record *record =
         ledger_find_sa(gate->ledger, &sa->destination, sa->spi, sa->protocol);
 
-    if (record == NULL || !address_same_host(&record->source, &sa->source))
+    if (record == NULL || !comes_from(record, &sa->source))
         return gate_refuse(request->reason, "no such SA of ours");
     return STATUS_OK;
 }
@@ -204,7 +211,7 @@ enum status gate_check_query_sa(struct gate *gate, const struct gate_request *re
     const struct sa_record *record =
         ledger_find_sa(gate->ledger, &sa->destination, sa->spi, sa->protocol);
 
-    if (record == NULL || !record->filled || !address_same_host(&record->source, &sa->source))
+    if (record == NULL || !record->filled || !comes_from(record, &sa->source))
         return gate_refuse(request->reason, "no such SA of ours");
     return STATUS_OK;
 }

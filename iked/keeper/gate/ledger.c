@@ -13,7 +13,7 @@
 #define KEY_OCTETS_MAX 160
 
 /* What grows here grows a hundred thousand times. */
-_Static_assert(sizeof(struct sa_record) <= 88, "an SA's record is small");
+_Static_assert(offsetof(struct sa_record, ends) <= 48, "an SA's record is small");
 
 /* --- Keys --- */
 
@@ -59,11 +59,47 @@ static uint64_t sa_key(const struct ledger *ledger, const struct address *destin
     return key_of(ledger, &writer);
 }
 
+static uint8_t sa_family(const struct sa_record *sa)
+{
+    return sa->is_v6 ? FAMILY_IPV6 : FAMILY_IPV4;
+}
+
+static struct address sa_end(const struct sa_record *sa, size_t number, uint16_t port)
+{
+    size_t size = address_size(sa_family(sa));
+    struct address end = {.family = sa_family(sa), .port = port};
+
+    memcpy(end.bytes, sa->ends + number * size, size);
+    return end;
+}
+
+struct address sa_source(const struct sa_record *sa)
+{
+    return sa_end(sa, 0, sa->source_port);
+}
+
+struct address sa_destination(const struct sa_record *sa)
+{
+    return sa_end(sa, 1, sa->destination_port);
+}
+
+struct address sa_local(const struct sa_record *sa)
+{
+    return sa->inbound ? sa_destination(sa) : sa_source(sa);
+}
+
+struct address sa_remote(const struct sa_record *sa)
+{
+    return sa->inbound ? sa_source(sa) : sa_destination(sa);
+}
+
 static uint64_t key_of_sa(const void *ledger, const struct hash_node *node)
 {
     const struct sa_record *sa = HASH_OWNER(node, const struct sa_record, node);
 
-    return sa_key(ledger, &sa->destination, sa->spi, sa->protocol);
+    struct address destination = sa_destination(sa);
+
+    return sa_key(ledger, &destination, sa->spi, sa->protocol);
 }
 
 /* --- The ledger --- */
@@ -230,8 +266,8 @@ struct sa_record *ledger_find_sa(const struct ledger *ledger, const struct addre
 
     for (; node != NULL; node = hash_next(node)) {
         struct sa_record *sa = HASH_OWNER(node, struct sa_record, node);
-        if (sa->spi == spi && sa->protocol == protocol &&
-            address_same_host(&sa->destination, destination))
+        struct address is = sa_destination(sa);
+        if (sa->spi == spi && sa->protocol == protocol && address_same_host(&is, destination))
             return sa;
     }
     return NULL;
@@ -261,9 +297,29 @@ static void sa_count(struct ledger *ledger, const struct sa_record *sa, uint32_t
     }
 }
 
+/* With room for ends of this family.  NULL when memory is out. */
+static struct sa_record *sa_new(uint8_t family)
+{
+    return calloc(1, offsetof(struct sa_record, ends) + 2 * address_size(family));
+}
+
+/* For which there is room. */
+static void sa_set_ends(struct sa_record *sa, const struct address *source,
+                        const struct address *destination)
+{
+    size_t size = address_size(destination->family);
+
+    sa->is_v6 = destination->family == FAMILY_IPV6;
+    sa->source_port = source->port;
+    sa->destination_port = destination->port;
+    memcpy(sa->ends, source->bytes, size);
+    memcpy(sa->ends + size, destination->bytes, size);
+}
+
 struct sa_record *ledger_add_sa(struct ledger *ledger, const struct sa_entry *entry)
 {
-    struct sa_record *sa = ledger->sa_count < LEDGER_SAS_MAX ? calloc(1, sizeof(*sa)) : NULL;
+    struct sa_record *sa =
+        ledger->sa_count < LEDGER_SAS_MAX ? sa_new(entry->destination->family) : NULL;
 
     if (sa == NULL)
         return NULL;
@@ -276,11 +332,10 @@ struct sa_record *ledger_add_sa(struct ledger *ledger, const struct sa_entry *en
         free(sa);
         return NULL;
     }
-    sa->source = *entry->source;
-    sa->destination = *entry->destination;
+    sa_set_ends(sa, entry->source, entry->destination);
     sa->spi = entry->spi;
-    sa->protocol = entry->protocol;
-    sa->mode = entry->mode;
+    sa->protocol = entry->protocol & 0x7fu;
+    sa->mode = entry->mode & 1u;
     sa->inbound = entry->inbound;
     sa->encap = entry->encap;
     sa->filled = entry->filled;
@@ -315,15 +370,42 @@ bool ledger_set_reqid(struct ledger *ledger, struct sa_record *sa, uint32_t reqi
     return true;
 }
 
-void ledger_move_sa(struct ledger *ledger, struct sa_record *sa, const struct address *source,
-                    const struct address *destination, bool encap)
+/* The record of an SA with IPv4's ends, which is in no table now, makes room for IPv6's.  NULL when
+ * memory is out. */
+static struct sa_record *sa_grow(struct ledger *ledger, struct sa_record *sa)
 {
+    struct sa_record *larger = sa_new(FAMILY_IPV6);
+
+    if (larger == NULL)
+        return NULL;
+    *larger = *sa;
+    for (struct sa_walk *walk = ledger->walks; walk != NULL; walk = walk->outer)
+        if (walk->next == sa)
+            walk->next = larger;
+    TAILQ_INSERT_BEFORE(sa, larger, entry);
+    TAILQ_REMOVE(&sa->reqid->owner->sas, sa, entry);
+    free(sa);
+    return larger;
+}
+
+struct sa_record *ledger_move_sa(struct ledger *ledger, struct sa_record *sa,
+                                 const struct address *source, const struct address *destination,
+                                 bool encap)
+{
+    struct sa_record *before = sa;
+
     hash_remove(&ledger->sas, &sa->node);
-    sa->source = *source;
-    sa->destination = *destination;
+    if (destination->family == FAMILY_IPV6 && !sa->is_v6)
+        sa = sa_grow(ledger, sa);
+    if (sa == NULL) {
+        hash_insert(&ledger->sas, &before->node);
+        return NULL;
+    }
+    sa_set_ends(sa, source, destination);
     sa->encap = encap;
     sa->seen = ledger->look;
     hash_insert(&ledger->sas, &sa->node);
+    return sa;
 }
 
 void ledger_remove_sa(struct ledger *ledger, struct sa_record *sa)
@@ -377,7 +459,7 @@ void ledger_next_session(struct ledger *ledger, uint64_t now_ms)
     TAILQ_FOREACH (owner, &ledger->owner_list, entry) {
         TAILQ_FOREACH (sa, &owner->sas, entry) {
             if (!sa->orphan)
-                sa->orphaned_ms = now_ms;
+                sa->since_ms = now_ms & SINCE_MS_MASK;
             sa->orphan = true;
         }
         owner->orphan_count = owner->sa_count;

@@ -14,6 +14,7 @@
 #include "lib/base/interval.h"
 
 #define LEDGER_SAS_MAX 1048576
+#define SINCE_MS_MASK  ((UINT64_C(1) << 43) - 1) /* sa_record.since_ms */
 /* What requests may add; what the configuration requires goes in besides, and has an end of its
  * own. */
 #define LEDGER_POLICIES_MAX 1048576
@@ -59,20 +60,20 @@ struct sa_record {
     struct hash_node node;
     TAILQ_ENTRY(sa_record) entry; /* of the owner's */
     struct reqid_use *reqid;      /* whose owner it is */
-    struct address source;        /* with their ports when it is in UDP */
-    struct address destination;
-    union {
-        uint64_t orphaned_ms; /* an orphan: when it became one */
-        uint64_t mapping_ms;  /* any other: when a MAPPING was passed on last, 0: never */
-    };
-    uint32_t spi;
-    uint8_t protocol; /* enum ipsec_protocol */
-    uint8_t mode;     /* enum child_mode */
+    uint64_t since_ms : 43; /* an orphan: when it became one; any other: when a MAPPING was passed
+                             * on last, 0: never */
+    uint64_t protocol : 7;  /* enum ipsec_protocol */
+    uint8_t mode : 1;       /* enum child_mode */
     bool inbound : 1;
     bool encap : 1;  /* in UDP (RFC 3948) */
     bool filled : 1; /* false: only the SPI is allocated */
     bool orphan : 1; /* of an earlier session */
+    bool is_v6 : 1;  /* both ends */
     uint8_t seen;    /* the ledger's `look` in which the kernel last had it */
+    uint32_t spi;
+    uint16_t source_port; /* the ports matter when it is in UDP */
+    uint16_t destination_port;
+    uint8_t ends[]; /* the addresses, the source first */
 };
 
 /* Policies of one reqid that lead to the same ends share this (policy_template_of). */
@@ -155,6 +156,12 @@ bool ledger_reqid_has_policies(const struct ledger *ledger, uint32_t reqid);
 struct sa_record *ledger_find_sa(const struct ledger *ledger, const struct address *destination,
                                  uint32_t spi, uint8_t protocol);
 
+/* Its ends, with their ports. */
+struct address sa_source(const struct sa_record *sa);
+struct address sa_destination(const struct sa_record *sa);
+struct address sa_local(const struct sa_record *sa);
+struct address sa_remote(const struct sa_record *sa);
+
 /* What an SA begins with. */
 struct sa_entry {
     const struct name *connection;
@@ -189,9 +196,11 @@ void ledger_fill_sa(const struct ledger *ledger, struct sa_record *sa, bool fill
  * another owner's. */
 MUST_USE bool ledger_set_reqid(struct ledger *ledger, struct sa_record *sa, uint32_t reqid);
 
-/* An SA has other ends from now on, in UDP or not. */
-void ledger_move_sa(struct ledger *ledger, struct sa_record *sa, const struct address *source,
-                    const struct address *destination, bool encap);
+/* An SA has other ends from now on, in UDP or not.  It may stand elsewhere then: the record is
+ * returned; NULL when memory is out, and it is as it was. */
+MUST_USE struct sa_record *ledger_move_sa(struct ledger *ledger, struct sa_record *sa,
+                                          const struct address *source,
+                                          const struct address *destination, bool encap);
 
 void ledger_remove_sa(struct ledger *ledger, struct sa_record *sa);
 
