@@ -35,10 +35,11 @@ static void find_piece(struct audit_finding *finding, const struct piece_record 
 {
     char text[2 * SELECTOR_TEXT_MAX];
     char whole[sizeof(finding->first)];
+    struct piece selected = piece_of(piece);
 
     snprintf(whole, sizeof(whole), "connection %s's for %s",
              policy_owner(piece->top.policy)->connection.text,
-             piece_text(&piece->piece, text, sizeof(text)));
+             piece_text(&selected, text, sizeof(text)));
     find(finding, whole);
 }
 
@@ -133,6 +134,7 @@ static void put_off(struct service *service)
 
 /* --- What is ours, and as it should be --- */
 
+/* For just what the piece selects. */
 static bool is_as_told(const struct piece_record *piece, const struct kernel_piece *found)
 {
     struct policy_template is;
@@ -140,7 +142,7 @@ static bool is_as_told(const struct piece_record *piece, const struct kernel_pie
     return piece_template(piece, &is) && !found->plain && !found->blocks && !found->partial &&
            found->template.reqid == is.reqid && found->template.mode == is.mode &&
            found->template.policy == is.policy && found->template.protocol == is.protocol &&
-           found->priority == piece_priority(&piece->piece, is.policy) &&
+           found->priority == piece_priority(&found->piece, is.policy) &&
            address_same_host(&found->template.local, &is.local) &&
            (found->direction != KERNEL_OUT ||
             address_same_host(&found->template.remote, &is.remote));

@@ -16,11 +16,11 @@ static void set_holder(struct service *service, struct request *request, struct 
 {
     struct kernel_job *job = service_job_for(service, request, KERNEL_SET_PIECE);
 
-    job->piece = piece->piece;
+    job->piece = piece_of(piece);
     (void)piece_template(piece, &job->template); /* somebody has it */
     piece->seen = service->ledger.look;
     if (mode_before == CHILD_TUNNEL && job->template.mode != CHILD_TUNNEL)
-        service_add_job(service, KERNEL_REMOVE_FORWARD)->piece = piece->piece;
+        service_add_job(service, KERNEL_REMOVE_FORWARD)->piece = piece_of(piece);
 }
 
 void service_put_back(struct service *service, struct piece_record *piece)

@@ -428,16 +428,17 @@ static bool piece_may_go(const struct service *service, const struct piece_recor
         return false;
     uint32_t reqid = piece->top.left_reqid;
     const struct owner *owner = ledger_reqid_owner(&service->ledger, reqid);
+    struct piece selected = piece_of(piece);
 
     return (owner == NULL || owner->orphan_count == 0) &&
-           !config_wants_piece(service->gate.config, reqid, &piece->piece);
+           !config_wants_piece(service->gate.config, reqid, &selected);
 }
 
 static void remove_piece(struct service *service, struct piece_record *piece)
 {
     struct kernel_job *job = service_add_job(service, KERNEL_REMOVE_PIECE);
 
-    job->piece = piece->piece;
+    job->piece = piece_of(piece);
     job->mode = piece_mode(piece);
     ledger_remove_piece(&service->ledger, piece);
 }

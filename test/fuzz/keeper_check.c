@@ -138,7 +138,8 @@ void check_ledger(const struct ledger *ledger)
 static void check_direction(const struct piece_record *piece, uint8_t direction)
 {
     struct policy_template is = {0};
-    const struct kernel_piece *policy = model_policy(&piece->piece, direction);
+    struct piece selected = piece_of(piece);
+    const struct kernel_piece *policy = model_policy(&selected, direction);
 
     CHECK(piece_template(piece, &is));
     CHECK(policy != NULL && !policy->plain);
@@ -146,7 +147,7 @@ static void check_direction(const struct piece_record *piece, uint8_t direction)
           policy->template.policy == is.policy);
     CHECK(address_same_host(&policy->template.local, &is.local));
     CHECK(direction != KERNEL_OUT || address_same_host(&policy->template.remote, &is.remote));
-    CHECK(policy->priority == piece_priority(&piece->piece, is.policy));
+    CHECK(policy->priority == piece_priority(&selected, is.policy));
 }
 
 void check_kernel(const struct ledger *ledger)
@@ -154,14 +155,15 @@ void check_kernel(const struct ledger *ledger)
     WALK(&ledger->pieces, node)
     {
         const struct piece_record *piece = HASH_OWNER(node, struct piece_record, node);
-        if (piece->top.policy == NULL || model_is_tainted(&piece->piece))
+        struct piece selected = piece_of(piece);
+        if (piece->top.policy == NULL || model_is_tainted(&selected))
             continue;
         check_direction(piece, KERNEL_OUT);
         check_direction(piece, KERNEL_IN);
         if (piece_mode(piece) == CHILD_TUNNEL)
             check_direction(piece, KERNEL_FORWARD);
         else
-            CHECK(model_policy(&piece->piece, KERNEL_FORWARD) == NULL);
+            CHECK(model_policy(&selected, KERNEL_FORWARD) == NULL);
     }
     for (size_t i = 0; i < model.policy_count; i++) {
         const struct kernel_piece *policy = &model.policies[i];

@@ -113,12 +113,12 @@ struct piece_want {
  * one on top, and when that goes, of the one below it. */
 struct piece_record {
     struct hash_node node;
-    struct piece piece;
+    struct piece_want top; /* no policy: it was left behind by an earlier keeper */
     uint8_t left_mode;     /* left behind: enum child_mode */
     uint8_t seen;          /* the ledger's `look` in which the kernel last had all of it ... */
     uint8_t part_seen;     /* ... and some of it: */
     uint8_t parts;         /* bits of enum kernel_direction; left behind: where it requires */
-    struct piece_want top; /* no policy: it was left behind by an earlier keeper */
+    uint8_t octets[];      /* what it selects (piece_of) */
 };
 
 struct ledger {
@@ -272,6 +272,9 @@ const struct policy_record *ledger_next_held(const struct ledger *ledger,
 #define PIECE_WANTS_MAX 1024
 
 struct piece_record *ledger_find_piece(const struct ledger *ledger, const struct piece *piece);
+
+/* What it selects. */
+struct piece piece_of(const struct piece_record *piece);
 
 /* Adds it with nobody who wants it, or finds it.  NULL when memory is out. */
 struct piece_record *ledger_add_piece(struct ledger *ledger, const struct piece *piece);

@@ -6,37 +6,81 @@
  * one class stand together, what is an SA's own above what is configured.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "iked/keeper/gate/ledger_private.h"
 #include "lib/base/writer.h"
 
-#define KEY_OCTETS_MAX 64
+#define PIECE_OCTETS_MAX 44
 
-_Static_assert(sizeof(struct piece_record) <= 72, "a piece's record is small");
+_Static_assert(offsetof(struct piece_record, octets) <= 28, "a piece's record is small");
 
-/* --- The table --- */
+/* --- As octets --- */
 
-static uint64_t piece_key(const struct ledger *ledger, const struct piece *piece)
+#define HAS_PORTS 0x80 /* beside the family */
+
+static bool has_ports(const struct piece *piece)
 {
-    uint8_t octets[KEY_OCTETS_MAX];
-    struct writer writer = writer_of(octets, sizeof(octets));
+    return (piece->local_port | piece->local_mask | piece->remote_port | piece->remote_mask) != 0;
+}
 
-    writer_u8(&writer, piece->family);
+/* 12 for IPv4, 36 for IPv6, and 8 more with ports.  Equal ones have equal octets. */
+static struct slice piece_pack(uint8_t octets[PIECE_OCTETS_MAX], const struct piece *piece)
+{
+    struct writer writer = writer_of(octets, PIECE_OCTETS_MAX);
+    size_t size = address_size(piece->family);
+
+    writer_u8(&writer, (uint8_t)(piece->family | (has_ports(piece) ? HAS_PORTS : 0)));
     writer_u8(&writer, piece->protocol);
     writer_u8(&writer, piece->local_bits);
     writer_u8(&writer, piece->remote_bits);
-    writer_u16(&writer, piece->local_port);
-    writer_u16(&writer, piece->local_mask);
-    writer_u16(&writer, piece->remote_port);
-    writer_u16(&writer, piece->remote_mask);
-    writer_bytes(&writer, slice_of(piece->local, sizeof(piece->local)));
-    writer_bytes(&writer, slice_of(piece->remote, sizeof(piece->remote)));
-    return hash_keyed(ledger->hash_key, writer_slice(&writer));
+    if (has_ports(piece)) {
+        writer_u16(&writer, piece->local_port);
+        writer_u16(&writer, piece->local_mask);
+        writer_u16(&writer, piece->remote_port);
+        writer_u16(&writer, piece->remote_mask);
+    }
+    writer_bytes(&writer, slice_of(piece->local, size));
+    writer_bytes(&writer, slice_of(piece->remote, size));
+    return writer_slice(&writer);
 }
 
-static uint64_t key_of_piece(const void *ledger, const struct hash_node *node)
+static struct slice piece_octets(const struct piece_record *piece)
 {
-    return piece_key(ledger, &HASH_OWNER(node, const struct piece_record, node)->piece);
+    uint8_t first = piece->octets[0];
+    size_t addresses = 2 * address_size(first & (uint8_t)~HAS_PORTS);
+
+    return slice_of(piece->octets, 4u + ((first & HAS_PORTS) != 0 ? 8u : 0u) + addresses);
+}
+
+struct piece piece_of(const struct piece_record *record)
+{
+    struct reader reader = reader_of(piece_octets(record));
+    uint8_t first = reader_u8(&reader);
+    struct piece piece = {.family = first & (uint8_t)~HAS_PORTS};
+
+    piece.protocol = reader_u8(&reader);
+    piece.local_bits = reader_u8(&reader);
+    piece.remote_bits = reader_u8(&reader);
+    if ((first & HAS_PORTS) != 0) {
+        piece.local_port = reader_u16(&reader);
+        piece.local_mask = reader_u16(&reader);
+        piece.remote_port = reader_u16(&reader);
+        piece.remote_mask = reader_u16(&reader);
+    }
+    reader_copy(&reader, piece.local, address_size(piece.family));
+    reader_copy(&reader, piece.remote, address_size(piece.family));
+    return piece;
+}
+
+/* --- The table --- */
+
+static uint64_t key_of_piece(const void *context, const struct hash_node *node)
+{
+    const struct ledger *ledger = context;
+
+    return hash_keyed(ledger->hash_key,
+                      piece_octets(HASH_OWNER(node, const struct piece_record, node)));
 }
 
 bool pieces_init(struct ledger *ledger)
@@ -73,28 +117,37 @@ void pieces_free(struct ledger *ledger)
     hash_free(&ledger->pieces);
 }
 
-struct piece_record *ledger_find_piece(const struct ledger *ledger, const struct piece *piece)
+static struct piece_record *find_octets(const struct ledger *ledger, struct slice octets)
 {
-    struct hash_node *node = hash_first(&ledger->pieces, piece_key(ledger, piece));
+    struct hash_node *node = hash_first(&ledger->pieces, hash_keyed(ledger->hash_key, octets));
 
     for (; node != NULL; node = hash_next(node)) {
         struct piece_record *record = HASH_OWNER(node, struct piece_record, node);
-        if (piece_equal(&record->piece, piece))
+        if (slice_equal(piece_octets(record), octets))
             return record;
     }
     return NULL;
 }
 
+struct piece_record *ledger_find_piece(const struct ledger *ledger, const struct piece *piece)
+{
+    uint8_t octets[PIECE_OCTETS_MAX];
+
+    return find_octets(ledger, piece_pack(octets, piece));
+}
+
 struct piece_record *ledger_add_piece(struct ledger *ledger, const struct piece *piece)
 {
-    struct piece_record *record = ledger_find_piece(ledger, piece);
+    uint8_t room[PIECE_OCTETS_MAX];
+    struct slice octets = piece_pack(room, piece);
+    struct piece_record *record = find_octets(ledger, octets);
 
     if (record != NULL)
         return record;
-    record = calloc(1, sizeof(*record));
+    record = calloc(1, offsetof(struct piece_record, octets) + octets.size);
     if (record == NULL)
         return NULL;
-    record->piece = *piece;
+    memcpy(record->octets, octets.data, octets.size);
     hash_insert(&ledger->pieces, &record->node);
     return record;
 }
