@@ -3,6 +3,7 @@
  * heard, what the keeper does is not, and a look shows what is there.
  * Needs root, namespaces and XFRM's netlink; skipped otherwise.
  */
+#include <errno.h>
 #include <poll.h>
 #include <sched.h>
 #include <unistd.h>
@@ -185,11 +186,39 @@ static void a_look_shows_what_is_there(void **state)
     assert_true(steps > 1);
 }
 
+/* Each of a batch has its own result, wherever what failed stands. */
+static void what_fails_is_told_of_each(void **state)
+{
+    const struct effect_query_sa nobody = {.source = policy_address("192.0.2.1"),
+                                           .destination = policy_address("192.0.2.2"),
+                                           .spi = 0xc0000001,
+                                           .protocol = IPSEC_ESP};
+    struct kernel_job query = {.verb = KERNEL_QUERY_SA, .query_sa = &nobody};
+    (void)state;
+
+    if (kernel == NULL)
+        skip();
+    for (size_t failing = 0; failing < 3; failing++) {
+        struct kernel_job jobs[3];
+        for (uint16_t i = 0; i < 3; i++)
+            jobs[i] = i == failing ? query : job_of(KERNEL_SET_PIECE, i);
+        kernel->ops->run(kernel, jobs, 3);
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(jobs[i].error, i == failing ? ESRCH : 0);
+        struct kernel_job both[2] = {query, query};
+        kernel->ops->run(kernel, both, 2);
+        assert_int_equal(both[0].error, ESRCH);
+        assert_int_equal(both[1].error, ESRCH);
+        run(job_of(KERNEL_REMOVE_PIECE, 7)); /* what is not there is removed */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(others_are_heard_and_the_keeper_is_not),
         cmocka_unit_test(a_look_shows_what_is_there),
+        cmocka_unit_test(what_fails_is_told_of_each),
     };
 
     return cmocka_run_group_tests(tests, enter, leave);

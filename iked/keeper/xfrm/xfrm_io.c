@@ -80,7 +80,8 @@ struct flight {
     size_t count;
     uint32_t last[BATCH_JOBS_MAX]; /* of each job, the sequence of its last message */
     uint32_t first;                /* sequence of the batch's first message */
-    size_t waiting;                /* messages without an acknowledgement */
+    uint32_t final;                /* ... and of its last one */
+    bool waiting;                  /* the last one is not acknowledged yet */
 };
 
 static struct kernel_job *job_of(struct flight *flight, uint32_t sequence)
@@ -111,7 +112,8 @@ static void take_answer(struct flight *flight, const struct nlmsghdr *message)
     if (job == NULL)
         return;
     if (netlink_error(message, &error, text, sizeof(text))) {
-        flight->waiting--;
+        if (message->nlmsg_seq == flight->final)
+            flight->waiting = false;
         if (job->error == 0 && !is_fine(job, error)) {
             job->error = error;
             memcpy(job->text, text, sizeof(text));
@@ -132,16 +134,30 @@ static void give_up(struct flight *flight, int error)
             flight->jobs[i].error = error;
 }
 
+/* The kernel goes through what is sent in order, and says by itself what failed: who asks for the
+ * last one's acknowledgement has heard of the others. */
+static void ask_for_last(const struct xfrm_batch *batch)
+{
+    struct nlmsghdr *message = (struct nlmsghdr *)(void *)batch->data;
+
+    for (size_t i = 1; i < batch->count; i++) {
+        message->nlmsg_flags &= (uint16_t)~NLM_F_ACK;
+        message = (struct nlmsghdr *)(void *)((uint8_t *)message + NLMSG_ALIGN(message->nlmsg_len));
+    }
+}
+
 static void fly(struct xfrm *xfrm, struct flight *flight, const struct xfrm_batch *batch)
 {
     flight->first = xfrm->sequence + 1;
-    flight->waiting = batch->count;
+    flight->final = batch->sequence;
+    flight->waiting = batch->count > 0;
     xfrm->sequence = batch->sequence;
+    ask_for_last(batch);
     if (batch->count > 0 && !send_batch(xfrm, batch)) {
         give_up(flight, errno);
         return;
     }
-    while (flight->waiting > 0) {
+    while (flight->waiting) {
         ssize_t size = netlink_receive(xfrm->request_fd, xfrm->in, sizeof(xfrm->in), 0);
         if (size < 0) {
             give_up(flight, errno == EAGAIN ? ETIMEDOUT : errno);
