@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/ikev2/nat.h"
+#include "lib/ikev2/sa_payload.h"
 #include "lib/policy/choose.h"
 #include "lib/policy/narrow.h"
 #include "lib/sa/child_choose.h"
@@ -40,7 +41,7 @@ enum status child_offer_parse(struct child_offer *offer, const struct ike_messag
 
     offer->tsi = offer->tsr = (struct v2_selectors){0}; /* a refused one may be looked at, too */
     enum status status =
-        v2_sa_parse(&offer->sa, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
+        sa_payload_parse(&offer->sa, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
     if (status == STATUS_OK)
         status =
             v2_selectors_parse(&offer->tsi, v2_payloads_find(payloads, V2_TSI, NULL)->body, reason);
@@ -52,12 +53,12 @@ enum status child_offer_parse(struct child_offer *offer, const struct ike_messag
 }
 
 static void write_child(struct v2_writer *writer, const struct child_sa *child,
-                        const struct v2_sa *sa, struct slice nonce)
+                        const struct offer *sa, struct slice nonce)
 {
     if (child->mode == CHILD_TRANSPORT)
         v2_write_notify(writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_USE_TRANSPORT_MODE,
                         slice_of(NULL, 0));
-    v2_write_sa(writer, sa);
+    sa_payload_write(writer, sa);
     if (nonce.size > 0)
         v2_write_nonce(writer, nonce);
 }
@@ -83,12 +84,10 @@ static bool is_of_child(const struct packet *packet, const struct child_sa *chil
            selectors_within(child->remote_selectors, child->remote_count, &packet->remote, 1);
 }
 
-static struct slice spi_bytes(uint32_t spi, uint8_t bytes[4])
+/* As the SPI of what is offered: RFC 7296 section 3.3.1. */
+static struct offer_spi spi_in(const struct child_sa *child)
 {
-    struct writer writer = writer_of(bytes, 4);
-
-    writer_u32(&writer, spi);
-    return writer_slice(&writer);
+    return (struct offer_spi){.size = 4, .value = child->spi_in};
 }
 
 /* The configured proposals; those without a group of their own get the one that is used anyway. */
@@ -114,11 +113,9 @@ void child_write_offer(struct v2_writer *writer, const struct child_sa *child, s
                        enum group group, const struct packet *packet)
 {
     struct proposal_list list = own_list(child->config, group);
-    uint8_t spi[4];
-    struct v2_sa offer;
+    struct offer offer;
 
-    offer_from_proposals(&offer, &list, v2_protocol_of(child->protocol),
-                         spi_bytes(child->spi_in, spi), NULL, group != GROUP_NONE);
+    offer_from_proposals(&offer, &list, child->protocol, spi_in(child), NULL, group != GROUP_NONE);
     write_child(writer, child, &offer, nonce);
     if (is_of_child(packet, child)) {
         write_selectors(writer, V2_TSI, &packet->local, child->local_selectors, child->local_count);
@@ -149,13 +146,15 @@ enum status child_accept(struct context *context, const struct ike_sa *sa, struc
                          const struct child_sa *old, const struct child_offer *answer,
                          enum group group, struct reason *reason)
 {
+    struct suite_terms terms = {.protocol = child->protocol, .with_group = group != GROUP_NONE};
     struct proposal_list list = own_list(child->config, group);
     struct child_offer seen = *answer;
 
-    enum status status = check_answer(&list, &answer->sa, v2_protocol_of(child->protocol), NULL,
-                                      group != GROUP_NONE, &child->suite, &child->spi_out, reason);
-    if (status == STATUS_OK)
+    enum status status = check_answer(&list, &answer->sa, &terms, &child->suite, reason);
+    if (status == STATUS_OK) {
+        child->spi_out = (uint32_t)answer->sa.proposals[0].spi.value;
         status = child_check_spi(context, sa, child, reason);
+    }
     if (status != STATUS_OK)
         return STATUS_CLOSE;
     if (answer->transport != (child->mode == CHILD_TRANSPORT))
@@ -174,19 +173,22 @@ enum status child_accept(struct context *context, const struct ike_sa *sa, struc
 /* Where no group is configured for the child, the peer's wish for a key exchange of its own is
  * granted with the IKE SA's groups, rather than found impossible at the first rekeying. */
 static enum status choose(const struct ike_sa *sa, const struct child_config *config,
-                          const struct child_request *request, struct suite *suite, uint8_t *number,
-                          uint32_t *spi, struct reason *reason)
+                          const struct child_request *request, struct suite *suite,
+                          const struct offer_proposal **chosen, struct reason *reason)
 {
+    struct suite_terms terms = {
+        .protocol = IPSEC_ESP,
+        .with_group = request->with_group,
+        .prefer_group = request->group,
+    };
     struct proposal_list list = *config->esp;
 
-    enum status status =
-        choose_suite(&list, &request->offer->sa, V2_PROTOCOL_ESP, NULL, request->with_group,
-                     request->group, suite, number, spi, reason);
+    enum status status = choose_suite(&list, &request->offer->sa, &terms, suite, chosen, reason);
     if (status != STATUS_REJECT || request->group == GROUP_NONE)
         return status;
     list = with_group_of(config, &sa->connection->proposals->items[0].group);
-    return choose_suite(&list, &request->offer->sa, V2_PROTOCOL_ESP, NULL, true, request->group,
-                        suite, number, spi, reason);
+    terms.with_group = true;
+    return choose_suite(&list, &request->offer->sa, &terms, suite, chosen, reason);
 }
 
 /* RFC 7296 section 2.23.1: addresses as they are seen here first; what then is not for transport
@@ -237,8 +239,8 @@ enum status child_choose(struct context *context, const struct ike_sa *sa,
     struct candidate chosen = find_config(context, sa, request, &rival);
     const struct child_config *config = chosen.config;
     struct selector_offer offer = selectors_of(request->offer, false);
+    const struct offer_proposal *proposal;
     struct suite suite;
-    uint32_t spi;
 
     if (config == NULL)
         return with_notify(child_choose_refuse(&offer, &rival, reason), V2_N_TS_UNACCEPTABLE,
@@ -247,14 +249,15 @@ enum status child_choose(struct context *context, const struct ike_sa *sa,
         return reason_set(reason, STATUS_REJECT, V2_N_NO_PROPOSAL_CHOSEN,
                           "the peer asks for tunnel mode, child %s is for transport mode",
                           config->name);
-    enum status status = choose(sa, config, request, &suite, number, &spi, reason);
+    enum status status = choose(sa, config, request, &suite, &proposal, reason);
     if (status != STATUS_OK)
         return status;
     *child = child_new_narrowed(context, sa, config, &chosen.left, request->old);
     if (*child == NULL)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
     (*child)->suite = suite;
-    (*child)->spi_out = spi;
+    (*child)->spi_out = (uint32_t)proposal->spi.value;
+    *number = proposal->number;
     status = check_chosen(context, sa, *child, request->old, reason);
     if (status != STATUS_OK) {
         child_free(*child);
@@ -275,11 +278,9 @@ enum status child_check_others(const struct context *context, const struct ike_s
 void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number,
                         struct slice nonce, bool with_group)
 {
-    uint8_t spi[4];
-    struct v2_sa answer;
+    struct offer answer;
 
-    offer_from_suite(&answer, &child->suite, number, v2_protocol_of(child->protocol),
-                     spi_bytes(child->spi_in, spi), with_group);
+    offer_from_suite(&answer, &child->suite, number, child->protocol, spi_in(child), with_group);
     write_child(writer, child, &answer, nonce);
     v2_write_selectors(writer, V2_TSI, child->remote_selectors, child->remote_count);
     v2_write_selectors(writer, V2_TSR, child->local_selectors, child->local_count);

@@ -9,11 +9,12 @@
 #define LIB_IKEV2_CHILD_H
 
 #include "lib/ikev2/message.h"
+#include "lib/policy/offer.h"
 #include "lib/sa/packet.h"
 
 /* The SA, TSi and TSr payloads of a message and its wish for transport mode, parsed. */
 struct child_offer {
-    struct v2_sa sa;
+    struct offer sa;
     struct v2_selectors tsi;
     struct v2_selectors tsr;
     bool transport;

@@ -18,6 +18,7 @@
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/ikev2_sa.h"
+#include "lib/ikev2/sa_payload.h"
 #include "lib/policy/choose.h"
 #include "lib/sa/child_kernel.h"
 #include "lib/sa/child_narrow.h"
@@ -101,16 +102,13 @@ enum status create_start(struct context *context, struct ike_sa *sa, enum creati
 static void write_ike(const struct context *context, const struct ike_sa *sa,
                       const struct creation *creation, struct v2_writer *writer)
 {
+    struct offer_spi spi = {.size = 8, .value = creation->heir->spi_i};
     struct proposal_list proposals;
-    uint8_t spi[8];
-    struct writer spi_writer = writer_of(spi, sizeof(spi));
-    struct v2_sa offer;
+    struct offer offer;
 
-    writer_u64(&spi_writer, creation->heir->spi_i);
     heir_proposals(sa, &proposals);
-    offer_from_proposals(&offer, &proposals, V2_PROTOCOL_IKE, writer_slice(&spi_writer),
-                         context->crypto, true);
-    v2_write_sa(writer, &offer);
+    offer_from_proposals(&offer, &proposals, IPSEC_NONE, spi, context->crypto, true);
+    sa_payload_write(writer, &offer);
     v2_write_nonce(writer, buffer_slice(&creation->nonce_i));
 }
 
@@ -146,30 +144,20 @@ static enum status send_request(struct context *context, struct ike_sa *sa,
     return message_finish_request(context, sa, &writer, reason);
 }
 
-/* The SPI of the one proposal in an answer about an IKE SA. */
-static uint64_t answered_spi(const struct v2_sa *answer)
-{
-    struct reader reader =
-        reader_of(slice_of(answer->proposals[0].spi, answer->proposals[0].spi_size));
-
-    return reader_u64(&reader);
-}
-
 static enum status accept_ike(struct context *context, const struct ike_sa *sa,
-                              struct creation *creation, const struct v2_sa *answer,
+                              struct creation *creation, const struct offer *answer,
                               struct reason *reason)
 {
+    struct suite_terms terms = {.with_group = true, .crypto = context->crypto};
     struct ike_sa *heir = creation->heir;
-    uint32_t unused;
     struct proposal_list proposals;
 
     heir_proposals(sa, &proposals);
-    enum status status = check_answer(&proposals, answer, V2_PROTOCOL_IKE, context->crypto, true,
-                                      &heir->suite, &unused, reason);
+    enum status status = check_answer(&proposals, answer, &terms, &heir->suite, reason);
 
     if (status != STATUS_OK)
         return status;
-    heir->spi_r = answered_spi(answer);
+    heir->spi_r = answer->proposals[0].spi.value;
     if (heir->spi_r == 0 || heir->suite.group != creation->group)
         return reason_set(reason, STATUS_CLOSE, 0, "the peer's IKE SA has no SPI or another group");
     if (!buffer_copy(&heir->handshake->nonce_i, buffer_slice(&creation->nonce_i)) ||
@@ -190,7 +178,7 @@ static enum status accept(struct context *context, struct ike_sa *sa, struct cre
     if (status == STATUS_OK && !buffer_copy(&creation->nonce_r, nonce))
         return STATUS_FAIL;
     if (status == STATUS_OK && creation->kind == CREATE_REKEY_IKE) {
-        status = v2_sa_parse(&offer.sa, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
+        status = sa_payload_parse(&offer.sa, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
         return status == STATUS_OK ? accept_ike(context, sa, creation, &offer.sa, reason) : status;
     }
     if (status == STATUS_OK && (v2_payloads_find(payloads, V2_TSI, NULL) == NULL ||

@@ -21,6 +21,7 @@
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/nat.h"
+#include "lib/ikev2/sa_payload.h"
 #include "lib/policy/choose.h"
 #include "lib/sa/child_kernel.h"
 #include "lib/sa/context.h"
@@ -47,17 +48,6 @@ static enum status decline_group(struct context *context, struct ike_sa *sa, enu
     return decline(context, sa, V2_N_INVALID_KE_PAYLOAD, writer_slice(&writer));
 }
 
-static uint64_t offered_spi(const struct v2_sa *offer, uint8_t number)
-{
-    for (size_t i = 0; i < offer->count; i++) {
-        struct reader reader =
-            reader_of(slice_of(offer->proposals[i].spi, offer->proposals[i].spi_size));
-        if (offer->proposals[i].number == number)
-            return reader_u64(&reader);
-    }
-    return 0;
-}
-
 static enum status fail(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
     creation_end(context, sa, &ikev2_of(sa)->theirs);
@@ -66,26 +56,27 @@ static enum status fail(struct context *context, struct ike_sa *sa, struct reaso
 
 static enum status rekey_ike(struct context *context, struct ike_sa *sa,
                              const struct ike_message *message, struct slice nonce,
-                             const struct v2_sa *offer, struct reason *reason)
+                             const struct offer *offer, struct reason *reason)
 {
-    enum group prefer = message_find_group(message);
+    struct suite_terms terms = {
+        .with_group = true,
+        .prefer_group = message_find_group(message),
+        .crypto = context->crypto,
+    };
+    const struct offer_proposal *chosen;
     struct slice public;
     struct proposal_list proposals;
     struct suite suite;
-    uint8_t number;
-    uint32_t unused;
 
     heir_proposals(sa, &proposals);
-    enum status status = choose_suite(&proposals, offer, V2_PROTOCOL_IKE, context->crypto, true,
-                                      prefer, &suite, &number, &unused, reason);
+    enum status status = choose_suite(&proposals, offer, &terms, &suite, &chosen, reason);
     if (status == STATUS_REJECT) /* the peer wants another PRF */
-        status = choose_suite(sa->connection->proposals, offer, V2_PROTOCOL_IKE, context->crypto,
-                              true, prefer, &suite, &number, &unused, reason);
+        status = choose_suite(sa->connection->proposals, offer, &terms, &suite, &chosen, reason);
     if (status == STATUS_OK)
         status = creation_parse_ke(message, suite.group, &public, reason);
     if (status == STATUS_REJECT && reason->notify == V2_N_INVALID_KE_PAYLOAD)
         return decline_group(context, sa, suite.group);
-    uint64_t spi = status == STATUS_OK ? offered_spi(offer, number) : 0;
+    uint64_t spi = status == STATUS_OK ? chosen->spi.value : 0;
     if (status != STATUS_OK || spi == 0)
         return status == STATUS_REJECT ? decline(context, sa, reason->notify, slice_of(NULL, 0))
                                        : reason_set(reason, STATUS_REJECT, V2_N_INVALID_SYNTAX,
@@ -96,7 +87,7 @@ static enum status rekey_ike(struct context *context, struct ike_sa *sa,
     struct creation *creation = ikev2_of(sa)->theirs;
     creation->state = CREATE_AWAIT_SHARED;
     creation->group = suite.group;
-    creation->proposal = number;
+    creation->proposal = chosen->number;
     creation->heir =
         ike_sa_new(context, sa->protocol, sa->connection, &sa->local, &sa->remote, spi);
     if (creation->heir == NULL)
@@ -184,16 +175,17 @@ enum status create_child_request(struct context *context, struct ike_sa *sa,
 {
     const struct v2_payloads *payloads = &message->payloads;
     struct v2_notify_body notify;
-    struct v2_sa offer;
+    struct offer offer;
     struct slice nonce;
-    enum status status = v2_sa_parse(&offer, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
+    enum status status =
+        sa_payload_parse(&offer, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
 
     child_prove_all(sa);
     if (status == STATUS_OK)
         status = v2_nonce_parse(&nonce, v2_payloads_find(payloads, V2_NONCE, NULL)->body, reason);
     if (status != STATUS_OK)
         return status;
-    bool ike = offer.proposals[0].protocol == V2_PROTOCOL_IKE;
+    bool ike = offer.proposals[0].protocol == IPSEC_NONE;
     bool rekey = message_find_notify(message, V2_N_REKEY_SA, &notify);
     if (!ike && (v2_payloads_find(payloads, V2_TSI, NULL) == NULL ||
                  v2_payloads_find(payloads, V2_TSR, NULL) == NULL))
@@ -221,14 +213,11 @@ enum status create_child_request(struct context *context, struct ike_sa *sa,
 
 static void write_ike(const struct creation *creation, struct v2_writer *writer)
 {
-    uint8_t spi[8];
-    struct writer spi_writer = writer_of(spi, sizeof(spi));
-    struct v2_sa answer;
+    struct offer_spi spi = {.size = 8, .value = creation->heir->spi_r};
+    struct offer answer;
 
-    writer_u64(&spi_writer, creation->heir->spi_r);
-    offer_from_suite(&answer, &creation->heir->suite, creation->proposal, V2_PROTOCOL_IKE,
-                     writer_slice(&spi_writer), true);
-    v2_write_sa(writer, &answer);
+    offer_from_suite(&answer, &creation->heir->suite, creation->proposal, IPSEC_NONE, spi, true);
+    sa_payload_write(writer, &answer);
     v2_write_nonce(writer, buffer_slice(&creation->nonce_r));
 }
 

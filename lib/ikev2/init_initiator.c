@@ -17,6 +17,7 @@
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/nat.h"
+#include "lib/ikev2/sa_payload.h"
 #include "lib/policy/choose.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
@@ -73,15 +74,15 @@ static enum status send_request(struct context *context, struct ike_sa *sa, stru
 {
     struct handshake *handshake = sa->handshake;
     struct v2_writer writer;
-    struct v2_sa offer;
+    struct offer offer;
 
     message_begin(context, sa, &writer, V2_IKE_SA_INIT, false);
     if (handshake->cookie.size > 0)
         v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_COOKIE,
                         buffer_slice(&handshake->cookie));
-    offer_from_proposals(&offer, sa->connection->proposals, V2_PROTOCOL_IKE, slice_of(NULL, 0),
+    offer_from_proposals(&offer, sa->connection->proposals, IPSEC_NONE, (struct offer_spi){0},
                          context->crypto, true);
-    v2_write_sa(&writer, &offer);
+    sa_payload_write(&writer, &offer);
     v2_write_ke(&writer, group_info(sa->suite.group)->wire, buffer_slice(&handshake->public));
     v2_write_nonce(&writer, buffer_slice(&handshake->nonce_i));
     nat_write_detection(context, sa, &writer, &sa->local, &sa->remote);
@@ -110,15 +111,16 @@ enum status init_reply(struct context *context, struct ike_sa *sa,
 {
     struct handshake *handshake = sa->handshake;
     const struct v2_payloads *payloads = &message->payloads;
-    struct v2_sa answer;
+    struct suite_terms terms = {.with_group = true, .crypto = context->crypto};
+    struct offer answer;
     struct v2_ke ke;
     struct slice nonce;
     struct suite suite;
     struct v2_notify_body unused;
-    uint32_t spi;
 
     /* A reply that cannot be right may be forged: the true one is still awaited. */
-    if (v2_sa_parse(&answer, v2_payloads_find(payloads, V2_SA, NULL)->body, reason) != STATUS_OK ||
+    if (sa_payload_parse(&answer, v2_payloads_find(payloads, V2_SA, NULL)->body, reason) !=
+            STATUS_OK ||
         v2_ke_parse(&ke, v2_payloads_find(payloads, V2_KE, NULL)->body, reason) != STATUS_OK ||
         v2_nonce_parse(&nonce, v2_payloads_find(payloads, V2_NONCE, NULL)->body, reason) !=
             STATUS_OK)
@@ -130,8 +132,7 @@ enum status init_reply(struct context *context, struct ike_sa *sa,
         slice_equal(ke.data, buffer_slice(&handshake->public)))
         return reason_set(reason, STATUS_DROP, 0,
                           "IKE_SA_INIT response with an SPI, nonce or public value of our own");
-    if (check_answer(sa->connection->proposals, &answer, V2_PROTOCOL_IKE, context->crypto, true,
-                     &suite, &spi, reason) != STATUS_OK)
+    if (check_answer(sa->connection->proposals, &answer, &terms, &suite, reason) != STATUS_OK)
         return STATUS_DROP;
     const struct group_info *group = group_info(suite.group);
     if (suite.group != sa->suite.group || ke.group != group->wire ||

@@ -14,6 +14,7 @@
 #include "lib/ikev2/ikev2.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/nat.h"
+#include "lib/ikev2/sa_payload.h"
 #include "lib/ikev2/trace.h"
 #include "lib/policy/choose.h"
 #include "lib/policy/match.h"
@@ -54,21 +55,28 @@ void init_respond_notify(struct context *context, const struct ike_message *mess
 /* The first of the connections between the two hosts that can agree; the reason of the first that
  * cannot is kept, because it is the most fitting one. */
 static const struct connection *choose(const struct context *context,
-                                       const struct ike_message *message, const struct v2_sa *offer,
+                                       const struct ike_message *message, const struct offer *offer,
                                        enum group group, struct suite *suite, uint8_t *number,
                                        struct reason *reason)
 {
+    struct suite_terms terms = {
+        .with_group = true,
+        .prefer_group = group,
+        .crypto = context->crypto,
+    };
     const struct connection *connection = NULL;
+    const struct offer_proposal *chosen;
     struct reason later;
     bool first = true;
-    uint32_t spi;
 
     reason_set(reason, STATUS_DROP, 0, "no connection is configured for this peer");
     while ((connection = choose_connection(context->config, &message->local, &message->remote,
                                            connection)) != NULL) {
-        if (choose_suite(connection->proposals, offer, V2_PROTOCOL_IKE, context->crypto, true,
-                         group, suite, number, &spi, first ? reason : &later) == STATUS_OK)
+        if (choose_suite(connection->proposals, offer, &terms, suite, &chosen,
+                         first ? reason : &later) == STATUS_OK) {
+            *number = chosen->number;
             return connection;
+        }
         first = false;
     }
     return NULL;
@@ -103,7 +111,7 @@ enum status init_request(struct context *context, const struct ike_message *mess
                          struct ike_sa **sa, uint16_t *group, struct reason *reason)
 {
     const struct v2_payloads *payloads = &message->payloads;
-    struct v2_sa offer;
+    struct offer offer;
     struct v2_ke ke;
     struct slice nonce;
     struct suite suite;
@@ -111,7 +119,7 @@ enum status init_request(struct context *context, const struct ike_message *mess
     enum status status = v2_payloads_check(payloads, init_request_rules, reason);
 
     if (status == STATUS_OK)
-        status = v2_sa_parse(&offer, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
+        status = sa_payload_parse(&offer, v2_payloads_find(payloads, V2_SA, NULL)->body, reason);
     if (status == STATUS_OK)
         status = v2_ke_parse(&ke, v2_payloads_find(payloads, V2_KE, NULL)->body, reason);
     if (status == STATUS_OK)
@@ -145,12 +153,12 @@ enum status init_respond(struct context *context, struct ike_sa *sa, struct reas
 {
     struct handshake *handshake = sa->handshake;
     struct v2_writer writer;
-    struct v2_sa answer;
+    struct offer answer;
 
     message_begin(context, sa, &writer, V2_IKE_SA_INIT, true);
-    offer_from_suite(&answer, &sa->suite, handshake->init_proposal, V2_PROTOCOL_IKE,
-                     slice_of(NULL, 0), true);
-    v2_write_sa(&writer, &answer);
+    offer_from_suite(&answer, &sa->suite, handshake->init_proposal, IPSEC_NONE,
+                     (struct offer_spi){0}, true);
+    sa_payload_write(&writer, &answer);
     v2_write_ke(&writer, group_info(sa->suite.group)->wire, buffer_slice(&handshake->public));
     v2_write_nonce(&writer, buffer_slice(&handshake->nonce_r));
     if (ikev2_of(sa)->nat_known)

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "lib/policy/suite.h"
+#include "lib/wire/ikev2.h"
 
 #define DIFFER_MAX 112 /* of a reason: the part that says what differs */
 #define SHOWN_MAX  256
@@ -47,41 +47,25 @@ bool proposals_have_group(const struct proposal_list *list, enum group group,
 
 /* --- One proposal of ours against one of the peer's --- */
 
-/* What a proposal is judged by besides the two proposals. */
-struct terms {
-    uint8_t protocol;
-    const struct crypto *crypto; /* NULL: nothing is lacking */
-    bool with_group;
-    enum group prefer_group;
-};
-
 /* Bits of a difference between two proposals; 0: they fit. */
 enum {
-    DIFFERS_ENCR = 1 << V2_TRANSFORM_ENCR,
-    DIFFERS_PRF = 1 << V2_TRANSFORM_PRF,
-    DIFFERS_INTEG = 1 << V2_TRANSFORM_INTEG,
-    DIFFERS_GROUP = 1 << V2_TRANSFORM_KE,
-    DIFFERS_ESN = 1 << V2_TRANSFORM_ESN,
-    DIFFERS_PROTOCOL = 1 << 6,
-    DIFFERS_SPI = 1 << 7,
-    DIFFERS_UNKNOWN_TYPE = 1 << 8,
+    DIFFERS_ENCR = 1 << TRANSFORM_ENCR,
+    DIFFERS_PRF = 1 << TRANSFORM_PRF,
+    DIFFERS_INTEG = 1 << TRANSFORM_INTEG,
+    DIFFERS_GROUP = 1 << TRANSFORM_GROUP,
+    DIFFERS_ESN = 1 << TRANSFORM_ESN,
+    DIFFERS_PROTOCOL = 1 << TRANSFORM_TYPE_COUNT,
+    DIFFERS_SPI = DIFFERS_PROTOCOL << 1,
+    DIFFERS_UNKNOWN_TYPE = DIFFERS_PROTOCOL << 2,
 };
 
 #define SPI_RESERVED 255 /* RFC 4303 section 2.1: 0 to 255 are nobody's */
 
-static uint32_t proposal_spi(const struct v2_proposal *proposal)
-{
-    struct reader reader = reader_of(slice_of(proposal->spi, proposal->spi_size));
-
-    return reader_u32(&reader);
-}
-
-/* One proposal of the peer's in our numbers, translated once: it is held against many of ours. */
+/* One proposal of the peer's as sets, made once: it is held against many of ours. */
 struct offered {
-    const struct v2_proposal *proposal;
-    uint32_t algorithms[V2_TRANSFORM_ESN + 1]; /* by transform type; bit n: our number n */
-    bool has_type[V2_TRANSFORM_ESN + 1];
-    bool has_unknown_type;
+    const struct offer_proposal *proposal;
+    uint32_t algorithms[TRANSFORM_TYPE_COUNT]; /* bit n: algorithm n */
+    bool has_type[TRANSFORM_TYPE_COUNT];
 };
 
 _Static_assert(ENCR_COUNT <= 32 && INTEG_COUNT <= 32 && PRF_COUNT <= 32 && GROUP_COUNT <= 32,
@@ -89,31 +73,26 @@ _Static_assert(ENCR_COUNT <= 32 && INTEG_COUNT <= 32 && PRF_COUNT <= 32 && GROUP
 
 /* RFC 7296 section 3.3.6: transforms that we do not understand, attributes included, are passed
  * over; a type that we do not understand spoils its proposal. */
-static void offered_translate(struct offered *offered, const struct v2_proposal *proposal)
+static void offered_fill(struct offered *offered, const struct offer_proposal *proposal)
 {
     *offered = (struct offered){.proposal = proposal};
     for (size_t i = 0; i < proposal->transform_count; i++) {
-        const struct v2_transform *transform = &proposal->transforms[i];
-        unsigned id;
-        if (transform->type < V2_TRANSFORM_ENCR || transform->type > V2_TRANSFORM_ESN) {
-            offered->has_unknown_type = true;
-            continue;
-        }
+        const struct offer_transform *transform = &proposal->transforms[i];
         offered->has_type[transform->type] = true;
-        if (transform_algorithm(transform, &id))
-            offered->algorithms[transform->type] |= 1u << id;
+        if (transform->known)
+            offered->algorithms[transform->type] |= 1u << transform->algorithm;
     }
 }
 
 /* NONE is 0. */
-static bool is_offered(const struct offered *offered, uint8_t type, unsigned id)
+static bool is_offered(const struct offered *offered, enum transform_type type, unsigned id)
 {
     return (offered->algorithms[type] >> id & 1) != 0;
 }
 
 /* The first of ours that is offered and that the provider has; 0: none. */
 static uint8_t algorithm_pick(const struct algorithm_list *ours, const struct offered *offered,
-                              uint8_t type, const struct crypto *crypto)
+                              enum transform_type type, const struct crypto *crypto)
 {
     for (size_t i = 0; i < ours->count; i++)
         if (is_offered(offered, type, ours->ids[i]) && algorithm_usable(crypto, type, ours->ids[i]))
@@ -122,13 +101,13 @@ static uint8_t algorithm_pick(const struct algorithm_list *ours, const struct of
 }
 
 /* What is not wanted at all: absent, or NONE among the alternatives (RFC 7296 section 3.3.3). */
-static bool none_fits(const struct offered *offered, uint8_t type)
+static bool none_fits(const struct offered *offered, enum transform_type type)
 {
     return !offered->has_type[type] || is_offered(offered, type, 0);
 }
 
 static bool group_pick(const struct algorithm_list *ours, const struct offered *offered,
-                       const struct terms *terms, uint8_t *group)
+                       const struct suite_terms *terms, uint8_t *group)
 {
     struct algorithm_list preferred = {.count = 1, .ids = {(uint8_t)terms->prefer_group}};
 
@@ -136,29 +115,29 @@ static bool group_pick(const struct algorithm_list *ours, const struct offered *
     if (!terms->with_group)
         return true;
     if (ours->count == 0)
-        return none_fits(offered, V2_TRANSFORM_KE);
+        return none_fits(offered, TRANSFORM_GROUP);
     if (terms->prefer_group != GROUP_NONE && algorithm_list_has(ours, terms->prefer_group))
-        *group = algorithm_pick(&preferred, offered, V2_TRANSFORM_KE, terms->crypto);
+        *group = algorithm_pick(&preferred, offered, TRANSFORM_GROUP, terms->crypto);
     if (*group == GROUP_NONE)
-        *group = algorithm_pick(ours, offered, V2_TRANSFORM_KE, terms->crypto);
+        *group = algorithm_pick(ours, offered, TRANSFORM_GROUP, terms->crypto);
     return *group != GROUP_NONE;
 }
 
 /* ESN is mandatory in a child's proposal (RFC 7296 section 3.3.3): silence is no choice. */
 static bool esn_pick(const struct proposal *ours, const struct offered *offered, bool *esn)
 {
-    *esn = ours->esn && is_offered(offered, V2_TRANSFORM_ESN, V2_ESN);
-    return *esn || (ours->no_esn && is_offered(offered, V2_TRANSFORM_ESN, V2_NO_ESN));
+    *esn = ours->esn && is_offered(offered, TRANSFORM_ESN, ESN_YES);
+    return *esn || (ours->no_esn && is_offered(offered, TRANSFORM_ESN, ESN_NO));
 }
 
-static unsigned envelope_differs(const struct offered *offered, const struct terms *terms)
+static unsigned envelope_differs(const struct offered *offered, const struct suite_terms *terms)
 {
-    const struct v2_proposal *proposal = offered->proposal;
-    bool child = terms->protocol != V2_PROTOCOL_IKE;
-    bool bad_spi = child ? proposal->spi_size != 4 || proposal_spi(proposal) <= SPI_RESERVED
-                         : proposal->spi_size != 0 && proposal->spi_size != 8;
-    bool strange =
-        offered->has_unknown_type || offered->has_type[child ? V2_TRANSFORM_PRF : V2_TRANSFORM_ESN];
+    const struct offer_proposal *proposal = offered->proposal;
+    bool child = terms->protocol != IPSEC_NONE;
+    bool bad_spi = child ? proposal->spi.size != 4 || proposal->spi.value <= SPI_RESERVED
+                         : proposal->spi.size != 0 && proposal->spi.size != 8;
+    bool strange = offered->has_type[TRANSFORM_UNKNOWN] ||
+                   offered->has_type[child ? TRANSFORM_PRF : TRANSFORM_ESN];
 
     if (proposal->protocol != terms->protocol)
         return DIFFERS_PROTOCOL;
@@ -167,22 +146,22 @@ static unsigned envelope_differs(const struct offered *offered, const struct ter
 
 /* Fills `suite` as far as the two agree and says where they do not. */
 static unsigned proposal_match(const struct proposal *ours, const struct offered *offered,
-                               const struct terms *terms, struct suite *suite)
+                               const struct suite_terms *terms, struct suite *suite)
 {
     unsigned differs = envelope_differs(offered, terms);
 
     *suite = (struct suite){0};
-    suite->encr = algorithm_pick(&ours->encr, offered, V2_TRANSFORM_ENCR, terms->crypto);
+    suite->encr = algorithm_pick(&ours->encr, offered, TRANSFORM_ENCR, terms->crypto);
     if (suite->encr == ENCR_NONE)
         differs |= DIFFERS_ENCR;
-    suite->integ = algorithm_pick(&ours->integ, offered, V2_TRANSFORM_INTEG, terms->crypto);
+    suite->integ = algorithm_pick(&ours->integ, offered, TRANSFORM_INTEG, terms->crypto);
     if (suite->integ == INTEG_NONE &&
-        (ours->integ.count > 0 || !none_fits(offered, V2_TRANSFORM_INTEG)))
+        (ours->integ.count > 0 || !none_fits(offered, TRANSFORM_INTEG)))
         differs |= DIFFERS_INTEG;
     if (!group_pick(&ours->group, offered, terms, &suite->group))
         differs |= DIFFERS_GROUP;
-    if (terms->protocol == V2_PROTOCOL_IKE) {
-        suite->prf = algorithm_pick(&ours->prf, offered, V2_TRANSFORM_PRF, terms->crypto);
+    if (terms->protocol == IPSEC_NONE) {
+        suite->prf = algorithm_pick(&ours->prf, offered, TRANSFORM_PRF, terms->crypto);
         if (suite->prf == PRF_NONE)
             differs |= DIFFERS_PRF;
     } else if (!esn_pick(ours, offered, &suite->esn)) {
@@ -210,16 +189,16 @@ static const struct {
 /* The pair of proposals that differs least. */
 struct near_miss {
     const struct proposal *ours;
-    const struct v2_proposal *offer;
+    const struct offer_proposal *theirs;
     unsigned differs;
 };
 
 static void near_miss_try(struct near_miss *near, const struct proposal *ours,
-                          const struct v2_proposal *offer, unsigned differs)
+                          const struct offer_proposal *theirs, unsigned differs)
 {
     if (near->ours != NULL && __builtin_popcount(near->differs) <= __builtin_popcount(differs))
         return;
-    *near = (struct near_miss){ours, offer, differs};
+    *near = (struct near_miss){ours, theirs, differs};
 }
 
 /* "group, ESN" */
@@ -235,7 +214,8 @@ static void differs_text(unsigned differs, char text[DIFFER_MAX])
 }
 
 /* First what differs, because the rest may be cut. */
-static enum status nothing_fits(const struct near_miss *near, struct reason *reason)
+static enum status nothing_fits(const struct offer *offer, const struct near_miss *near,
+                                struct reason *reason)
 {
     char differs[DIFFER_MAX];
     char offered[SHOWN_MAX];
@@ -245,7 +225,7 @@ static enum status nothing_fits(const struct near_miss *near, struct reason *rea
         return reason_set(reason, STATUS_REJECT, V2_N_NO_PROPOSAL_CHOSEN,
                           "no proposal fits: none was offered");
     differs_text(near->differs, differs);
-    offer_text(near->offer, offered, sizeof(offered));
+    offer_text(offer, near->theirs, offered, sizeof(offered));
     proposal_text(near->ours, allowed, sizeof(allowed));
     return reason_set(
         reason, STATUS_REJECT, V2_N_NO_PROPOSAL_CHOSEN,
@@ -254,62 +234,63 @@ static enum status nothing_fits(const struct near_miss *near, struct reason *rea
         differs, offered, allowed);
 }
 
-enum status choose_suite(const struct proposal_list *ours, const struct v2_sa *offer,
-                         uint8_t protocol, const struct crypto *crypto, bool with_group,
-                         enum group prefer_group, struct suite *suite, uint8_t *number,
-                         uint32_t *spi, struct reason *reason)
+enum status choose_suite(const struct proposal_list *ours, const struct offer *offer,
+                         const struct suite_terms *terms, struct suite *suite,
+                         const struct offer_proposal **chosen, struct reason *reason)
 {
-    struct terms terms = {protocol, crypto, with_group, prefer_group};
-    struct offered offered[V2_PROPOSALS_MAX];
+    struct offered offered[OFFER_PROPOSALS_MAX];
     struct near_miss near = {0};
 
     for (size_t i = 0; i < offer->count; i++)
-        offered_translate(&offered[i], &offer->proposals[i]);
+        offered_fill(&offered[i], &offer->proposals[i]);
     for (size_t i = 0; i < ours->count; i++) {
         for (size_t k = 0; k < offer->count; k++) {
-            const struct v2_proposal *theirs = &offer->proposals[k];
-            unsigned differs = proposal_match(&ours->items[i], &offered[k], &terms, suite);
+            unsigned differs = proposal_match(&ours->items[i], &offered[k], terms, suite);
             if (differs == 0) {
-                *number = theirs->number;
-                *spi = protocol == V2_PROTOCOL_IKE ? 0 : proposal_spi(theirs);
+                *chosen = &offer->proposals[k];
                 return STATUS_OK;
             }
-            near_miss_try(&near, &ours->items[i], theirs, differs);
+            near_miss_try(&near, &ours->items[i], &offer->proposals[k], differs);
         }
     }
-    return nothing_fits(&near, reason);
+    return nothing_fits(offer, &near, reason);
 }
 
 /* --- The initiator's check --- */
 
 /* RFC 7296 section 2.7: exactly one transform of each type. */
-static bool types_differ(const struct v2_proposal *answer)
+static bool types_differ(const struct offer_proposal *answer)
 {
-    for (size_t i = 0; i < answer->transform_count; i++)
-        for (size_t k = i + 1; k < answer->transform_count; k++)
-            if (answer->transforms[i].type == answer->transforms[k].type)
+    for (size_t i = 0; i < answer->transform_count; i++) {
+        const struct offer_transform *one = &answer->transforms[i];
+        for (size_t k = i + 1; k < answer->transform_count; k++) {
+            const struct offer_transform *other = &answer->transforms[k];
+            if (one->type == other->type &&
+                (one->type != TRANSFORM_UNKNOWN || one->number == other->number))
                 return false;
+        }
+    }
     return true;
 }
 
 /* The number is not looked at: some responders count anew, and the contents are what counts. */
-enum status check_answer(const struct proposal_list *ours, const struct v2_sa *answer,
-                         uint8_t protocol, const struct crypto *crypto, bool with_group,
-                         struct suite *suite, uint32_t *spi, struct reason *reason)
+enum status check_answer(const struct proposal_list *ours, const struct offer *answer,
+                         const struct suite_terms *terms, struct suite *suite,
+                         struct reason *reason)
 {
+    const struct offer_proposal *only = &answer->proposals[0];
+    const struct offer_proposal *chosen;
     char shown[SHOWN_MAX];
-    struct reason why = {0};
-    uint8_t number;
+    struct reason why;
 
     if (answer->count != 1)
         return reason_set(reason, STATUS_CLOSE, 0, "peer answered %zu proposals instead of one",
                           answer->count);
-    if (!types_differ(&answer->proposals[0]))
+    if (!types_differ(only))
         return reason_set(reason, STATUS_CLOSE, 0, "peer did not choose among alternatives: %s",
-                          offer_text(&answer->proposals[0], shown, sizeof(shown)));
-    if (choose_suite(ours, answer, protocol, crypto, with_group, GROUP_NONE, suite, &number, spi,
-                     &why) == STATUS_OK)
+                          offer_text(answer, only, shown, sizeof(shown)));
+    if (choose_suite(ours, answer, terms, suite, &chosen, &why) == STATUS_OK)
         return STATUS_OK;
     return reason_set(reason, STATUS_CLOSE, 0, "peer chose what we did not offer: %s",
-                      offer_text(&answer->proposals[0], shown, sizeof(shown)));
+                      offer_text(answer, only, shown, sizeof(shown)));
 }

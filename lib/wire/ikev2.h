@@ -11,6 +11,7 @@
 #include "lib/base/address.h"
 #include "lib/base/reader.h"
 #include "lib/base/writer.h"
+#include "lib/wire/names.h"
 
 /* --- Numbers (IANA, "Internet Key Exchange Version 2 (IKEv2) Parameters") --- */
 
@@ -62,6 +63,8 @@ enum v2_transform_type {
     V2_TRANSFORM_KE = 4,
     V2_TRANSFORM_ESN = 5,
 };
+
+enum v2_esn { V2_NO_ESN, V2_ESN }; /* transform IDs of that type */
 
 enum v2_id_type {
     V2_ID_IPV4_ADDR = 1,
@@ -130,11 +133,6 @@ enum v2_notify {
     V2_N_IKEV2_FRAGMENTATION_SUPPORTED = 16430,
     V2_N_SIGNATURE_HASH_ALGORITHMS = 16431,
 };
-
-/* "NO_PROPOSAL_CHOSEN", "IKE_AUTH", "SA", ...; "?" for a number without a name. */
-const char *v2_notify_name(uint16_t type);
-const char *v2_exchange_name(uint8_t exchange);
-const char *v2_payload_name(uint8_t payload);
 
 /* --- The header, section 3.1 --- */
 

@@ -1,8 +1,12 @@
 /*
- * Names of the wire's numbers, for logs, reasons and ikectl (IANA, "IKEv2 Parameters").
+ * Names of the wire's numbers: see names.h.
  *
  * More of them than iked acts upon, because a peer may send any and the operator reads it.
  */
+#include "lib/wire/names.h"
+
+#include <stddef.h>
+
 #include "lib/wire/ikev2.h"
 
 struct name {
@@ -104,27 +108,84 @@ static const struct name notify_names[] = {
     {16438, "INTERMEDIATE_EXCHANGE_SUPPORTED"},
 };
 
-static const char *name_find(const struct name *names, size_t count, uint16_t number)
+static const struct name encr_names[] = {
+    {2, "DES"},
+    {3, "3DES"},
+    {7, "BLOWFISH"},
+    {11, "NULL"},
+    {12, "AES_CBC"},
+    {13, "AES_CTR"},
+    {14, "AES_CCM_8"},
+    {15, "AES_CCM_12"},
+    {16, "AES_CCM_16"},
+    {18, "AES_GCM_8"},
+    {19, "AES_GCM_12"},
+    {20, "AES_GCM_16"},
+    {21, "NULL_AES_GMAC"},
+    {23, "CAMELLIA_CBC"},
+    {24, "CAMELLIA_CTR"},
+    {28, "CHACHA20_POLY1305"},
+};
+static const struct name prf_names[] = {
+    {1, "PRF_HMAC_MD5"},      {2, "PRF_HMAC_SHA1"},     {4, "PRF_AES128_XCBC"},
+    {5, "PRF_HMAC_SHA2_256"}, {6, "PRF_HMAC_SHA2_384"}, {7, "PRF_HMAC_SHA2_512"},
+    {8, "PRF_AES128_CMAC"},
+};
+static const struct name integ_names[] = {
+    {0, "NONE"},
+    {1, "HMAC_MD5_96"},
+    {2, "HMAC_SHA1_96"},
+    {5, "AES_XCBC_96"},
+    {8, "AES_CMAC_96"},
+    {12, "HMAC_SHA2_256_128"},
+    {13, "HMAC_SHA2_384_192"},
+    {14, "HMAC_SHA2_512_256"},
+};
+static const struct name ke_names[] = {
+    {0, "NONE"},           {1, "MODP_768"},       {2, "MODP_1024"},      {5, "MODP_1536"},
+    {14, "MODP_2048"},     {15, "MODP_3072"},     {16, "MODP_4096"},     {17, "MODP_6144"},
+    {18, "MODP_8192"},     {19, "ECP_256"},       {20, "ECP_384"},       {21, "ECP_521"},
+    {22, "MODP_1024_160"}, {23, "MODP_2048_224"}, {24, "MODP_2048_256"}, {25, "ECP_192"},
+    {26, "ECP_224"},       {27, "BRAINPOOL_224"}, {28, "BRAINPOOL_256"}, {29, "BRAINPOOL_384"},
+    {30, "BRAINPOOL_512"}, {31, "X25519"},        {32, "X448"},
+};
+static const struct name esn_names[] = {{0, "NO_ESN"}, {1, "ESN"}};
+
+static const char *name_find(const struct name *names, size_t count, uint16_t number,
+                             const char *otherwise)
 {
     for (size_t i = 0; i < count; i++)
         if (names[i].number == number)
             return names[i].text;
-    return "?";
+    return otherwise;
 }
 
-#define NAME_FIND(names, number) name_find((names), sizeof(names) / sizeof((names)[0]), (number))
+#define NAME_FIND(names, number, otherwise) \
+    name_find((names), sizeof(names) / sizeof((names)[0]), (number), (otherwise))
+
+const char *v2_transform_name(uint8_t type, uint16_t id)
+{
+    switch (type) {
+    case V2_TRANSFORM_ENCR: return NAME_FIND(encr_names, id, NULL);
+    case V2_TRANSFORM_PRF: return NAME_FIND(prf_names, id, NULL);
+    case V2_TRANSFORM_INTEG: return NAME_FIND(integ_names, id, NULL);
+    case V2_TRANSFORM_KE: return NAME_FIND(ke_names, id, NULL);
+    case V2_TRANSFORM_ESN: return NAME_FIND(esn_names, id, NULL);
+    default: return NULL;
+    }
+}
 
 const char *v2_notify_name(uint16_t type)
 {
-    return NAME_FIND(notify_names, type);
+    return NAME_FIND(notify_names, type, "?");
 }
 
 const char *v2_exchange_name(uint8_t exchange)
 {
-    return NAME_FIND(exchange_names, exchange);
+    return NAME_FIND(exchange_names, exchange, "?");
 }
 
 const char *v2_payload_name(uint8_t payload)
 {
-    return NAME_FIND(payload_names, payload);
+    return NAME_FIND(payload_names, payload, "?");
 }

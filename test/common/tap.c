@@ -10,7 +10,7 @@
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/fragment.h"
 #include "lib/ikev2/ikev2_sa.h"
-#include "lib/policy/choose.h"
+#include "lib/ikev2/sa_payload.h"
 #include "test/common/host.h"
 
 static uint8_t message_room[IKE_MESSAGE_MAX];
@@ -280,8 +280,9 @@ static void write_create(struct v2_writer *writer, struct world *world, const st
     uint8_t spi[8];
     uint8_t nonce[32];
     uint8_t public[KE_PUBLIC_MAX];
-    struct v2_sa offer;
+    struct offer offer;
     struct writer old_spi = writer_of(spi, 4);
+    struct reader drawn = reader_of(slice_of(spi, sizeof(spi)));
 
     if (kind == CREATE_REKEY_CHILD) {
         writer_u32(&old_spi, like->spi_in);
@@ -295,12 +296,12 @@ static void write_create(struct v2_writer *writer, struct world *world, const st
     chance_fill(&world->chance, nonce, sizeof(nonce));
     chance_fill(&world->chance, public, group->public_size);
     if (like == NULL)
-        offer_from_proposals(&offer, sa->connection->proposals, V2_PROTOCOL_IKE, slice_of(spi, 8),
-                             world->crypto, true);
+        offer_from_proposals(&offer, sa->connection->proposals, IPSEC_NONE,
+                             (struct offer_spi){8, reader_u64(&drawn)}, world->crypto, true);
     else
-        offer_from_proposals(&offer, like->config->esp, v2_protocol_of(like->protocol),
-                             slice_of(spi, 4), NULL, false);
-    v2_write_sa(writer, &offer);
+        offer_from_proposals(&offer, like->config->esp, like->protocol,
+                             (struct offer_spi){4, reader_u32(&drawn)}, NULL, false);
+    sa_payload_write(writer, &offer);
     v2_write_nonce(writer, slice_of(nonce, sizeof(nonce)));
     if (like == NULL) {
         v2_write_ke(writer, group->wire, slice_of(public, group->public_size));
