@@ -397,6 +397,7 @@ static void code_answer(struct coder *coder, struct ipc_message *message)
     struct answer *answer = &message->answer;
     uint8_t kind = (uint8_t)answer->kind;
     uint8_t status = (uint8_t)answer->status;
+    uint8_t code = (uint8_t)answer->reason.code;
 
     code_enum(coder, &kind, 1, EFFECT_COUNT);
     if (coder->failed || effect_codes[kind] == NULL || !effect_info(kind)->answered)
@@ -415,7 +416,8 @@ static void code_answer(struct coder *coder, struct ipc_message *message)
     for (size_t i = 0; i < answer->address_count && !coder->failed; i++)
         code_address(coder, &answer->addresses[i]);
     code_address(coder, &answer->source);
-    code_u16(coder, &answer->reason.notify);
+    code_enum(coder, &code, FINDING_NONE, FINDING_CODE_COUNT);
+    answer->reason.code = code;
     code_text(coder, answer->reason.text, sizeof(answer->reason.text));
 }
 

@@ -6,12 +6,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum status reason_set(struct reason *reason, enum status status, uint16_t notify,
+enum status reason_set(struct reason *reason, enum status status, enum finding_code code,
                        const char *format, ...)
 {
     if (reason == NULL)
         return status;
-    reason->notify = notify;
+    reason->code = code;
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(reason->text, sizeof(reason->text), format, arguments);

@@ -62,7 +62,7 @@ static void drop_sa(struct engine *engine, struct ike_sa *sa)
 
     sa->protocol->view(sa, &view);
     if (sa->state == IKE_ESTABLISHED && !view.busy)
-        (void)(sa->protocol->close(&engine->context, sa, 0, &unused) == STATUS_OK);
+        (void)(sa->protocol->close(&engine->context, sa, FINDING_NONE, &unused) == STATUS_OK);
     changes->guests_lost = changes->guests_lost || sa_has_guests(sa);
     TAILQ_REMOVE(&sa->link->sas, sa, of_link);
     sa->link = NULL;

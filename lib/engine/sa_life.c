@@ -179,7 +179,7 @@ void sa_close(struct engine *engine, struct ike_sa *sa)
         if (view.busy || view.heir_due)
             return; /* sa_settle does it once the window is free, and closes the heir, too */
         release_successors(engine, sa);
-        if (sa->protocol->close(&engine->context, sa, 0, &reason) != STATUS_OK)
+        if (sa->protocol->close(&engine->context, sa, FINDING_NONE, &reason) != STATUS_OK)
             sa_end(engine, sa);
         return;
     case IKE_AWAIT_AUTH_REPLY:
@@ -282,12 +282,12 @@ static void fail(struct engine *engine, struct ike_sa *sa, enum status status,
            attempt ? "ike-failed" : "ike-closed", "%s", reason->text);
     struct link *link = sa->link;
     bool failed = sa->initiator && attempt;
-    if (attempt && sa->initiator && reason->notify != 0) {
+    if (attempt && sa->initiator && reason->code != FINDING_NONE) {
         sa->handshake->step.awaited = 0;
         if (sa->handshake->child != NULL)
             child_remove(context, sa, sa->handshake->child);
         ike_sa_end_handshake(sa);
-        if (sa->protocol->close(context, sa, reason->notify, &unused) != STATUS_OK)
+        if (sa->protocol->close(context, sa, reason->code, &unused) != STATUS_OK)
             sa_end(engine, sa);
     } else {
         if (!attempt && status == STATUS_CLOSE && sa->state == IKE_ESTABLISHED && !sa->delete_asked)

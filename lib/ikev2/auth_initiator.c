@@ -105,7 +105,7 @@ enum status auth_parse_identity(const struct ike_message *message, uint8_t paylo
         return status;
     *identity = identity_of(id.type, id.data);
     if (identity->type == IDENTITY_ANY)
-        return reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
+        return reason_set(reason, STATUS_REJECT, FINDING_AUTHENTICATION_FAILED,
                           "the peer's identity of type %u has %zu octets", id.type, id.data.size);
     return STATUS_OK;
 }
@@ -116,13 +116,13 @@ enum status auth_parse_method(const struct ike_message *message, const struct pr
     const struct v2_payload_item *item = v2_payloads_find(&message->payloads, V2_AUTH, NULL);
 
     if (item == NULL)
-        return reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
+        return reason_set(reason, STATUS_REJECT, FINDING_AUTHENTICATION_FAILED,
                           "the peer wants EAP, which is not offered");
     enum status status = v2_auth_parse(auth, item->body, reason);
     if (status != STATUS_OK)
         return status;
     if (auth->method != V2_AUTH_PSK || auth->data.size != prf->size)
-        return reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
+        return reason_set(reason, STATUS_REJECT, FINDING_AUTHENTICATION_FAILED,
                           "the peer authenticates by method %u with %zu octets, expected a "
                           "pre-shared key (method 2) with %u",
                           auth->method, auth->data.size, prf->size);
@@ -196,12 +196,12 @@ enum status auth_reply(struct context *context, struct ike_sa *sa,
     if (status != STATUS_OK)
         return STATUS_CLOSE;
     if (!connection_accepts(connection, connection->local_id, &remote_id))
-        return reason_set(reason, STATUS_CLOSE, V2_N_AUTHENTICATION_FAILED,
+        return reason_set(reason, STATUS_CLOSE, FINDING_AUTHENTICATION_FAILED,
                           "the peer is %s, expected %s",
                           identity_text(&remote_id, got, sizeof(got)),
                           identity_text(connection->remote_id, expected, sizeof(expected)));
     if (connection_is_self(connection, &remote_id))
-        return reason_set(reason, STATUS_CLOSE, V2_N_AUTHENTICATION_FAILED,
+        return reason_set(reason, STATUS_CLOSE, FINDING_AUTHENTICATION_FAILED,
                           "the peer says that it is %s, which is our own id",
                           identity_text(&remote_id, got, sizeof(got)));
     if (!auth_find_lifetime(message, &sa->handshake->auth_life_s))

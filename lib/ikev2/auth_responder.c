@@ -17,6 +17,7 @@
 #include "lib/ikev2/auth.h"
 #include "lib/ikev2/child.h"
 #include "lib/ikev2/exchange.h"
+#include "lib/ikev2/finding.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/mobike.h"
@@ -36,7 +37,7 @@ static const struct connection *choose_by_identity(const struct context *context
     const struct connection *connection = NULL;
     char id[IDENTITY_MAX];
 
-    reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
+    reason_set(reason, STATUS_REJECT, FINDING_AUTHENTICATION_FAILED,
                "no connection with this host is for the identity %s",
                identity_text(remote, id, sizeof(id)));
     while ((connection = choose_connection(context->config, &sa->local, &sa->remote, connection)) !=
@@ -44,13 +45,13 @@ static const struct connection *choose_by_identity(const struct context *context
         if (!connection_accepts(connection, NULL, remote))
             continue;
         if (connection_is_self(connection, remote)) {
-            reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
+            reason_set(reason, STATUS_REJECT, FINDING_AUTHENTICATION_FAILED,
                        "the peer says that it is %s, which is our own id in connection %s",
                        identity_text(remote, id, sizeof(id)), connection->name);
             continue;
         }
         if (!connection_accepts(connection, local, remote)) {
-            reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
+            reason_set(reason, STATUS_REJECT, FINDING_AUTHENTICATION_FAILED,
                        "the peer expects us to be %s, which is not the local id of connection %s",
                        identity_text(local, id, sizeof(id)), connection->name);
             continue;
@@ -58,7 +59,7 @@ static const struct connection *choose_by_identity(const struct context *context
         /* IKE_SA_INIT was answered for whichever came first. */
         if (proposals_allow(connection->proposals, &sa->suite))
             return connection;
-        reason_set(reason, STATUS_REJECT, V2_N_AUTHENTICATION_FAILED,
+        reason_set(reason, STATUS_REJECT, FINDING_AUTHENTICATION_FAILED,
                    "connection %s does not allow the algorithms agreed in IKE_SA_INIT",
                    connection->name);
     }
@@ -94,7 +95,7 @@ static enum status choose_child(struct context *context, struct ike_sa *sa,
         sa->connection = handshake->child->config->connection;
     if (status != STATUS_REJECT)
         return status;
-    handshake->child_error = handshake->refusal.notify;
+    handshake->child_error = finding_notify(handshake->refusal.code);
     return STATUS_OK;
 }
 
@@ -117,7 +118,7 @@ enum status auth_request(struct context *context, struct ike_sa *sa,
         status = auth_parse_method(message, prf_info(sa->suite.prf), &auth, reason);
     if (status == STATUS_OK && !lone)
         status = child_offer_parse(&offer, message, reason);
-    if (status == STATUS_REJECT && reason->notify == V2_N_TS_UNACCEPTABLE)
+    if (status == STATUS_REJECT && reason->code == FINDING_TS_UNACCEPTABLE)
         status = STATUS_OK; /* the child's matter: child_choose finds no selector then */
     if (status != STATUS_OK)
         return status;

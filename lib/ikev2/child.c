@@ -212,10 +212,10 @@ static struct candidate find_config(const struct context *context, const struct 
 }
 
 /* What lib/sa says no to, as the peer is told. */
-static enum status with_notify(enum status status, uint16_t notify, struct reason *reason)
+static enum status with_code(enum status status, enum finding_code code, struct reason *reason)
 {
     if (status == STATUS_REJECT)
-        reason->notify = notify;
+        reason->code = code;
     return status;
 }
 
@@ -224,11 +224,11 @@ static enum status check_chosen(const struct context *context, const struct ike_
                                 struct reason *reason)
 {
     enum status status =
-        with_notify(child_check_spi(context, sa, child, reason), V2_N_TEMPORARY_FAILURE, reason);
+        with_code(child_check_spi(context, sa, child, reason), FINDING_TEMPORARY_FAILURE, reason);
 
     return status != STATUS_OK
                ? status
-               : with_notify(child_check_covers(child, old, reason), V2_N_TS_UNACCEPTABLE, reason);
+               : with_code(child_check_covers(child, old, reason), FINDING_TS_UNACCEPTABLE, reason);
 }
 
 enum status child_choose(struct context *context, const struct ike_sa *sa,
@@ -243,10 +243,10 @@ enum status child_choose(struct context *context, const struct ike_sa *sa,
     struct suite suite;
 
     if (config == NULL)
-        return with_notify(child_choose_refuse(&offer, &rival, reason), V2_N_TS_UNACCEPTABLE,
-                           reason);
+        return with_code(child_choose_refuse(&offer, &rival, reason), FINDING_TS_UNACCEPTABLE,
+                         reason);
     if (config->mode == CHILD_TRANSPORT && !request->offer->transport)
-        return reason_set(reason, STATUS_REJECT, V2_N_NO_PROPOSAL_CHOSEN,
+        return reason_set(reason, STATUS_REJECT, FINDING_NO_PROPOSAL,
                           "the peer asks for tunnel mode, child %s is for transport mode",
                           config->name);
     enum status status = choose(sa, config, request, &suite, &proposal, reason);
@@ -271,8 +271,8 @@ enum status child_choose(struct context *context, const struct ike_sa *sa,
 enum status child_check_others(const struct context *context, const struct ike_sa *sa,
                                const struct child_sa *child, struct reason *reason)
 {
-    return with_notify(child_check_rivals(context, sa, child, reason), V2_N_TS_UNACCEPTABLE,
-                       reason);
+    return with_code(child_check_rivals(context, sa, child, reason), FINDING_TS_UNACCEPTABLE,
+                     reason);
 }
 
 void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number,

@@ -134,7 +134,7 @@ enum status creation_parse_ke(const struct ike_message *message, enum group grou
     struct v2_ke ke;
 
     if (item == NULL)
-        return reason_set(reason, STATUS_REJECT, V2_N_INVALID_KE_PAYLOAD, "KE for %s is missing",
+        return reason_set(reason, STATUS_REJECT, FINDING_INVALID_KE, "KE for %s is missing",
                           group_info(group)->name);
     enum status status = v2_ke_parse(&ke, item->body, reason);
     if (status != STATUS_OK)

@@ -183,7 +183,7 @@ static enum status accept(struct context *context, struct ike_sa *sa, struct cre
     }
     if (status == STATUS_OK && (v2_payloads_find(payloads, V2_TSI, NULL) == NULL ||
                                 v2_payloads_find(payloads, V2_TSR, NULL) == NULL))
-        status = reason_set(reason, STATUS_REJECT, V2_N_INVALID_SYNTAX,
+        status = reason_set(reason, STATUS_REJECT, FINDING_INVALID_SYNTAX,
                             "the answer has no traffic selectors");
     if (status == STATUS_OK)
         status = child_offer_parse(&offer, message, reason);
@@ -210,8 +210,8 @@ static void give_up(struct context *context, struct ike_sa *sa, struct creation 
     creation->useless = true;
     creation->why = *reason;
     creation->closes = creation->kind == CREATE_REKEY_IKE ||
-                       reason->notify == V2_N_INVALID_SYNTAX ||
-                       reason->notify == V2_N_UNSUPPORTED_CRITICAL_PAYLOAD;
+                       reason->code == FINDING_INVALID_SYNTAX ||
+                       reason->code == FINDING_CRITICAL_PAYLOAD;
     if (creation->closes)
         return;
     child_undo(context, sa, creation->child);

@@ -19,6 +19,7 @@
 #include "lib/ikev2/create_child.h"
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/exchange.h"
+#include "lib/ikev2/finding.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/nat.h"
 #include "lib/ikev2/sa_payload.h"
@@ -74,13 +75,14 @@ static enum status rekey_ike(struct context *context, struct ike_sa *sa,
         status = choose_suite(sa->connection->proposals, offer, &terms, &suite, &chosen, reason);
     if (status == STATUS_OK)
         status = creation_parse_ke(message, suite.group, &public, reason);
-    if (status == STATUS_REJECT && reason->notify == V2_N_INVALID_KE_PAYLOAD)
+    if (status == STATUS_REJECT && reason->code == FINDING_INVALID_KE)
         return decline_group(context, sa, suite.group);
     uint64_t spi = status == STATUS_OK ? chosen->spi.value : 0;
     if (status != STATUS_OK || spi == 0)
-        return status == STATUS_REJECT ? decline(context, sa, reason->notify, slice_of(NULL, 0))
-                                       : reason_set(reason, STATUS_REJECT, V2_N_INVALID_SYNTAX,
-                                                    "a rekeyed IKE SA without an SPI");
+        return status == STATUS_REJECT
+                   ? decline(context, sa, finding_notify(reason->code), slice_of(NULL, 0))
+                   : reason_set(reason, STATUS_REJECT, FINDING_INVALID_SYNTAX,
+                                "a rekeyed IKE SA without an SPI");
     ikev2_of(sa)->theirs = creation_new(sa, CREATE_REKEY_IKE, false);
     if (ikev2_of(sa)->theirs == NULL)
         return fail(context, sa, reason);
@@ -112,7 +114,7 @@ static void report_refused(struct context *context, struct ike_sa *sa, const str
         return;
     ikev2_of(sa)->refused_ms = now_ms;
     report(context, sa, SEVERITY_WARNING, "child-refused", "%s: answered %s", reason->text,
-           v2_notify_name(reason->notify));
+           v2_notify_name(finding_notify(reason->code)));
 }
 
 static enum status create_child(struct context *context, struct ike_sa *sa,
@@ -137,7 +139,7 @@ static enum status create_child(struct context *context, struct ike_sa *sa,
         child_free(child);
     if (status == STATUS_REJECT) {
         report_refused(context, sa, reason);
-        return decline(context, sa, reason->notify, slice_of(NULL, 0));
+        return decline(context, sa, finding_notify(reason->code), slice_of(NULL, 0));
     }
     if (status != STATUS_OK)
         return status;
@@ -146,9 +148,9 @@ static enum status create_child(struct context *context, struct ike_sa *sa,
         status = creation_parse_ke(message, group, &public, reason);
     if (status != STATUS_OK) {
         child_free(child);
-        return reason->notify == V2_N_INVALID_KE_PAYLOAD
+        return reason->code == FINDING_INVALID_KE
                    ? decline_group(context, sa, group)
-                   : decline(context, sa, reason->notify, slice_of(NULL, 0));
+                   : decline(context, sa, finding_notify(reason->code), slice_of(NULL, 0));
     }
     ikev2_of(sa)->theirs = creation_new(sa, old == NULL ? CREATE_CHILD : CREATE_REKEY_CHILD, false);
     if (ikev2_of(sa)->theirs == NULL) {
@@ -189,7 +191,7 @@ enum status create_child_request(struct context *context, struct ike_sa *sa,
     bool rekey = message_find_notify(message, V2_N_REKEY_SA, &notify);
     if (!ike && (v2_payloads_find(payloads, V2_TSI, NULL) == NULL ||
                  v2_payloads_find(payloads, V2_TSR, NULL) == NULL))
-        return reason_set(reason, STATUS_REJECT, V2_N_INVALID_SYNTAX,
+        return reason_set(reason, STATUS_REJECT, FINDING_INVALID_SYNTAX,
                           "CREATE_CHILD_SA for a child without traffic selectors");
     struct child_sa *old = NULL;
     if (!ike && rekey) {

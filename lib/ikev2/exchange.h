@@ -5,7 +5,7 @@
  * payload counts have been checked.  It returns
  *   STATUS_OK      done, or waiting for answers in the SA's new state
  *   STATUS_DROP    discard; nothing about the SA changed
- *   STATUS_REJECT  a request: answer with reason->notify; the engine then refuses or closes
+ *   STATUS_REJECT  a request: answer with reason->code; the engine then refuses or closes
  *   STATUS_CLOSE   the SA ends, reason says why
  *   STATUS_FAIL    the same, by a fault of our own
  */
@@ -50,7 +50,7 @@ extern const struct v2_payload_rule init_request_rules[];
 MUST_USE enum status init_start(struct context *context, struct ike_sa *sa, struct reason *reason);
 
 /* Responder: a request that no SA knows and admission let through.  On STATUS_OK *sa is the new
- * one.  STATUS_REJECT with reason->notify and, for INVALID_KE_PAYLOAD, the right group in *group
+ * one.  STATUS_REJECT with reason->code and, for INVALID_KE_PAYLOAD, the right group in *group
  * (the wire's number): to be answered without state. */
 MUST_USE enum status init_request(struct context *context, const struct ike_message *message,
                                   struct ike_sa **sa, uint16_t *group, struct reason *reason);
@@ -127,10 +127,10 @@ enum status informational_reply(struct context *context, struct ike_sa *sa,
 MUST_USE enum status informational_reply_unread(struct context *context, struct ike_sa *sa,
                                                 struct reason *reason);
 
-/* Closes the IKE SA with a Delete; with `error` (a notify type, 0: none) the peer is told why.
+/* Closes the IKE SA with a Delete; with a `code` (not FINDING_NONE) the peer is told why.
  * Outbound child SAs go at once, inbound ones when the peer has answered. */
-MUST_USE enum status informational_close(struct context *context, struct ike_sa *sa, uint16_t error,
-                                         struct reason *reason);
+MUST_USE enum status informational_close(struct context *context, struct ike_sa *sa,
+                                         enum finding_code code, struct reason *reason);
 
 /* The empty request that a living peer answers; needs the window to be free. */
 MUST_USE enum status informational_probe(struct context *context, struct ike_sa *sa,

@@ -5,6 +5,7 @@
 
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/exchange.h"
+#include "lib/ikev2/finding.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/input.h"
 #include "lib/ikev2/mobike.h"
@@ -39,8 +40,8 @@ static enum status ikev2_refuse(struct context *context, struct ike_sa *sa,
                                 const struct reason *why)
 {
     report(context, sa, SEVERITY_WARNING, "refused", "%s: answered %s", why->text,
-           v2_notify_name(why->notify));
-    return message_respond_notify(context, sa, ikev2_of(sa)->serving, why->notify,
+           v2_notify_name(finding_notify(why->code)));
+    return message_respond_notify(context, sa, ikev2_of(sa)->serving, finding_notify(why->code),
                                   slice_of(NULL, 0));
 }
 

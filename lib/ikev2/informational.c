@@ -10,6 +10,7 @@
 #include "lib/ikev2/auth.h"
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/exchange.h"
+#include "lib/ikev2/finding.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike.h"
 #include "lib/sa/child_kernel.h"
@@ -216,7 +217,7 @@ enum status informational_reply_unread(struct context *context, struct ike_sa *s
     return informational_reply(context, sa, &nothing, reason);
 }
 
-enum status informational_close(struct context *context, struct ike_sa *sa, uint16_t error,
+enum status informational_close(struct context *context, struct ike_sa *sa, enum finding_code code,
                                 struct reason *reason)
 {
     struct v2_writer writer;
@@ -224,8 +225,9 @@ enum status informational_close(struct context *context, struct ike_sa *sa, uint
 
     creation_end(context, sa, &ikev2_of(sa)->own);
     message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false);
-    if (error != 0)
-        v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), error, slice_of(NULL, 0));
+    if (code != FINDING_NONE)
+        v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), finding_notify(code),
+                        slice_of(NULL, 0));
     else
         v2_write_delete(&writer, V2_PROTOCOL_IKE, NULL, 0);
     TAILQ_FOREACH (child, &sa->children, entry)

@@ -130,9 +130,9 @@ enum status init_request(struct context *context, const struct ike_message *mess
     const struct connection *connection =
         choose(context, message, &offer, group_from_wire(ke.group), &suite, &number, reason);
     if (connection == NULL) {
-        if (reason->notify == 0)
+        if (reason->code == FINDING_NONE)
             count(context, COUNTER_DROP_NO_CONNECTION);
-        return reason->notify == 0 ? STATUS_DROP : STATUS_REJECT;
+        return reason->code == FINDING_NONE ? STATUS_DROP : STATUS_REJECT;
     }
     *group = group_info(suite.group)->wire;
     status = message_check_ke(&ke, suite.group, reason);

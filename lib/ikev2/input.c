@@ -9,6 +9,7 @@
 
 #include "lib/ikev2/cookie.h"
 #include "lib/ikev2/exchange.h"
+#include "lib/ikev2/finding.h"
 #include "lib/ikev2/fragment.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/path.h"
@@ -102,12 +103,11 @@ static void init_request_reject(struct context *context, const struct ike_messag
     struct writer writer = writer_of(bytes, sizeof(bytes));
 
     writer_u16(&writer, group);
-    if (reason->notify == V2_N_NO_PROPOSAL_CHOSEN &&
+    if (reason->code == FINDING_NO_PROPOSAL &&
         report_stranger(context, message, "no-proposal", reason->text))
         event_stranger(context, &message->local, &message->remote, reason->text);
-    respond_error(context, message, ERROR_TO_FIRST, reason->notify,
-                  reason->notify == V2_N_INVALID_KE_PAYLOAD ? writer_slice(&writer)
-                                                            : slice_of(NULL, 0));
+    respond_error(context, message, ERROR_TO_FIRST, finding_notify(reason->code),
+                  reason->code == FINDING_INVALID_KE ? writer_slice(&writer) : slice_of(NULL, 0));
 }
 
 /* Cuts the chain of payloads.  A first request that cannot be read is told so. */
@@ -122,10 +122,10 @@ static bool parse_payloads(struct context *context, struct ike_message *message)
                                            reader_rest(&reader), &critical_type, &reason);
     if (status == STATUS_OK)
         return true;
-    bool critical = reason.notify == V2_N_UNSUPPORTED_CRITICAL_PAYLOAD;
+    bool critical = reason.code == FINDING_CRITICAL_PAYLOAD;
     drop(context, critical ? COUNTER_DROP_CRITICAL : COUNTER_DROP_SYNTAX, message, reason.text);
     if (is_init_request(&message->header))
-        respond_error(context, message, ERROR_TO_FIRST, reason.notify,
+        respond_error(context, message, ERROR_TO_FIRST, finding_notify(reason.code),
                       slice_of(&critical_type, critical ? 1 : 0));
     return false;
 }
@@ -174,7 +174,7 @@ static void take_init_request(struct context *context, struct ike_message *messa
         ike_sa_timer(context, &sa->expire, context->now_ms + admission_life_ms(context));
         event_settled(context, sa, status, &reason);
     } else if (status == STATUS_REJECT) {
-        if (reason.notify == V2_N_INVALID_SYNTAX)
+        if (reason.code == FINDING_INVALID_SYNTAX)
             drop(context, COUNTER_DROP_SYNTAX, message, reason.text);
         init_request_reject(context, message, group, &reason);
     } else {
@@ -249,7 +249,7 @@ static void refuse_opened(struct context *context, struct ike_sa *sa,
                           const struct ike_message *message, uint8_t critical_type,
                           struct reason *reason)
 {
-    bool critical = reason->notify == V2_N_UNSUPPORTED_CRITICAL_PAYLOAD;
+    bool critical = reason->code == FINDING_CRITICAL_PAYLOAD;
 
     count(context, critical ? COUNTER_DROP_CRITICAL : COUNTER_DROP_SYNTAX);
     if (ike_message_is_response(message)) {
@@ -257,7 +257,7 @@ static void refuse_opened(struct context *context, struct ike_sa *sa,
         return;
     }
     enum status status =
-        message_respond_notify(context, sa, message->header.exchange, reason->notify,
+        message_respond_notify(context, sa, message->header.exchange, finding_notify(reason->code),
                                slice_of(&critical_type, critical ? 1 : 0));
     if (status == STATUS_OK && critical && sa->state == IKE_ESTABLISHED)
         return; /* section 2.5: only this request fails */

@@ -408,10 +408,10 @@ enum status message_check_ke(const struct v2_ke *ke, enum group group, struct re
     const struct group_info *info = group_info(group);
 
     if (ke->group != info->wire)
-        return reason_set(reason, STATUS_REJECT, V2_N_INVALID_KE_PAYLOAD,
+        return reason_set(reason, STATUS_REJECT, FINDING_INVALID_KE,
                           "the peer's KE is for group %u, chosen is %s", ke->group, info->name);
     if (ke->data.size != info->public_size)
-        return reason_set(reason, STATUS_REJECT, V2_N_INVALID_SYNTAX,
+        return reason_set(reason, STATUS_REJECT, FINDING_INVALID_SYNTAX,
                           "KE for %s has %zu octets, expected %u", info->name, ke->data.size,
                           info->public_size);
     return STATUS_OK;

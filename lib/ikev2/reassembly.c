@@ -138,7 +138,7 @@ enum status reassembly_add(struct context *context, struct ike_sa *sa,
     size_t most = reassembly->strange ? REASSEMBLY_STRANGER_MAX : REASSEMBLY_OCTETS_MAX;
     if (piece->text.size > most - reassembly->text_size) {
         reassembly_end(context, sa, reassembly->response);
-        return reason_set(reason, STATUS_REJECT, V2_N_INVALID_SYNTAX,
+        return reason_set(reason, STATUS_REJECT, FINDING_INVALID_SYNTAX,
                           "fragments of a message larger than %zu octets", most);
     }
     struct reassembly_part *part = &reassembly->parts[piece->number - 1];

@@ -104,7 +104,7 @@ static enum status verified(struct context *context, struct ike_sa *sa, struct r
 
     if (sa->handshake->step.status == STATUS_REJECT) {
         count(context, COUNTER_AUTH_FAILED);
-        reason->notify = V2_N_AUTHENTICATION_FAILED;
+        reason->code = FINDING_AUTHENTICATION_FAILED;
         return sa->initiator ? STATUS_CLOSE : STATUS_REJECT;
     }
     if (sa->handshake->step.status != STATUS_OK) {

@@ -7,8 +7,6 @@
 
 #include <stdio.h>
 
-#include "lib/wire/ikev2.h"
-
 #define DIFFER_MAX 112 /* of a reason: the part that says what differs */
 #define SHOWN_MAX  256
 
@@ -222,13 +220,13 @@ static enum status nothing_fits(const struct offer *offer, const struct near_mis
     char allowed[SHOWN_MAX];
 
     if (near->ours == NULL)
-        return reason_set(reason, STATUS_REJECT, V2_N_NO_PROPOSAL_CHOSEN,
+        return reason_set(reason, STATUS_REJECT, FINDING_NO_PROPOSAL,
                           "no proposal fits: none was offered");
     differs_text(near->differs, differs);
     offer_text(offer, near->theirs, offered, sizeof(offered));
     proposal_text(near->ours, allowed, sizeof(allowed));
     return reason_set(
-        reason, STATUS_REJECT, V2_N_NO_PROPOSAL_CHOSEN,
+        reason, STATUS_REJECT, FINDING_NO_PROPOSAL,
         "no proposal fits: the nearest differs in %s; peer offered %.160s; allowed is "
         "%.110s",
         differs, offered, allowed);

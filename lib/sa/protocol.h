@@ -95,9 +95,9 @@ struct protocol {
     /* Answers the request that is worked on by the error in `why`, which is told and reported. */
     enum status (*refuse)(struct context *context, struct ike_sa *sa, const struct reason *why);
 
-    /* Closes the IKE SA; the peer is told why (an error by the protocol's number, 0: none).
+    /* Closes the IKE SA; the peer is told why, unless that is FINDING_NONE.
      * Outbound child SAs go at once, inbound ones when the peer has answered. */
-    enum status (*close)(struct context *context, struct ike_sa *sa, uint16_t error,
+    enum status (*close)(struct context *context, struct ike_sa *sa, enum finding_code code,
                          struct reason *reason);
 
     /* Exchanges that make something are done: what follows comes as events. */

@@ -3,7 +3,7 @@
  *
  * Parsers borrow from the packet and copy nothing.  They delimit: lengths, counts and reserved
  * shapes are checked here; what a value means is decided elsewhere.  Every count has a named
- * maximum.  A parser that returns STATUS_REJECT has set reason->notify (usually INVALID_SYNTAX).
+ * maximum.  A parser that returns STATUS_REJECT has set reason->code (usually INVALID_SYNTAX).
  */
 #ifndef LIB_WIRE_IKEV2_H
 #define LIB_WIRE_IKEV2_H

@@ -53,7 +53,7 @@ static enum status item_keep(struct v2_payloads *payloads, const struct v2_paylo
         payloads->items[payloads->count++] = *item;
     } else if (item->critical) {
         *critical_type = item->type;
-        return reason_set(reason, STATUS_REJECT, V2_N_UNSUPPORTED_CRITICAL_PAYLOAD,
+        return reason_set(reason, STATUS_REJECT, FINDING_CRITICAL_PAYLOAD,
                           "unknown payload %u is marked critical", item->type);
     }
     return STATUS_OK;

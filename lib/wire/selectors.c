@@ -98,7 +98,7 @@ enum status v2_selectors_parse(struct v2_selectors *selectors, struct slice body
         return reject_syntax(reason, "TS: %zu octets behind the last of %u selectors",
                              reader_left(&reader), count);
     if (selectors->count == 0)
-        return reason_set(reason, STATUS_REJECT, V2_N_TS_UNACCEPTABLE,
+        return reason_set(reason, STATUS_REJECT, FINDING_TS_UNACCEPTABLE,
                           "TS: none of the %u selectors is of a type that we know", count);
     return STATUS_OK;
 }

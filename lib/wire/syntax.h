@@ -9,7 +9,7 @@
 #include "lib/wire/ikev2.h"
 
 #define reject_syntax(reason, ...) \
-    reason_set((reason), STATUS_REJECT, V2_N_INVALID_SYNTAX, __VA_ARGS__)
+    reason_set((reason), STATUS_REJECT, FINDING_INVALID_SYNTAX, __VA_ARGS__)
 
 #define IKE_SPI_SIZE   8
 #define CHILD_SPI_SIZE 4

@@ -137,17 +137,17 @@ static void a_reason_is_printable_and_cut(void **state)
     char longer[2 * REASON_TEXT_MAX];
     (void)state;
 
-    assert_int_equal(
-        reason_set(&reason, STATUS_REJECT, 14, "peer says %s, %d", "a\n\x1b[1m\xff\x7f~", 7),
-        STATUS_REJECT);
-    assert_int_equal(reason.notify, 14);
+    assert_int_equal(reason_set(&reason, STATUS_REJECT, FINDING_NO_PROPOSAL, "peer says %s, %d",
+                                "a\n\x1b[1m\xff\x7f~", 7),
+                     STATUS_REJECT);
+    assert_int_equal(reason.code, FINDING_NO_PROPOSAL);
     assert_string_equal(reason.text, "peer says a??[1m??~, 7");
 
     memset(longer, 'x', sizeof(longer) - 1);
     longer[sizeof(longer) - 1] = '\0';
     assert_int_equal(reason_set(&reason, STATUS_DROP, 0, "%s", longer), STATUS_DROP);
     assert_int_equal(strlen(reason.text), REASON_TEXT_MAX - 1);
-    assert_int_equal(reason.notify, 0);
+    assert_int_equal(reason.code, FINDING_NONE);
     assert_int_equal(reason_set(NULL, STATUS_CLOSE, 0, "%d", 1), STATUS_CLOSE);
 }
 

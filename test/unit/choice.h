@@ -6,7 +6,6 @@
 
 #include "lib/policy/choose.h"
 #include "lib/policy/proposal.h"
-#include "lib/wire/ikev2.h"
 #include "test/unit/policy.h"
 
 #define IKE IPSEC_NONE
@@ -47,7 +46,7 @@ static inline struct choice choose(const struct proposal_list *list, const struc
         choice.number = chosen->number;
         choice.spi = chosen->spi.value;
     } else {
-        assert_int_equal(choice.reason.notify, V2_N_NO_PROPOSAL_CHOSEN);
+        assert_int_equal(choice.reason.code, FINDING_NO_PROPOSAL);
     }
     return choice;
 }

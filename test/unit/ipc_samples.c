@@ -80,7 +80,8 @@ struct ipc_message sample_answer(void)
                    .addresses = {policy_address("192.0.2.8"), policy_address("2001:db8::8")}},
     };
 
-    reason_set(&message.answer.reason, STATUS_REJECT, 24, "the peer's AUTH does not match");
+    reason_set(&message.answer.reason, STATUS_REJECT, FINDING_AUTHENTICATION_FAILED,
+               "the peer's AUTH does not match");
     return message;
 }
 

@@ -6,16 +6,17 @@
 
 #include <string.h>
 
+#include "lib/ikev2/finding.h"
 #include "lib/wire/ikev2.h"
 #include "test/unit/bytes.h"
 
 /* `call` hands over `&reason`; it must refuse with this notify, and say why. */
-#define assert_rejected(call, type)              \
-    do {                                         \
-        struct reason reason = {0};              \
-        assert_int_equal((call), STATUS_REJECT); \
-        assert_int_equal(reason.notify, (type)); \
-        assert_true(strlen(reason.text) > 0);    \
+#define assert_rejected(call, type)                            \
+    do {                                                       \
+        struct reason reason = {0};                            \
+        assert_int_equal((call), STATUS_REJECT);               \
+        assert_int_equal(finding_notify(reason.code), (type)); \
+        assert_true(strlen(reason.text) > 0);                  \
     } while (0)
 
 static const struct ike_header wire_header = {

@@ -32,7 +32,7 @@ static void wrong_lengths_are_dropped(void **state)
 
     for (size_t size = 0; size < IKE_HEADER_SIZE; size++)
         assert_int_equal(ike_header_parse(&header, bytes_cut(message, size), &reason), STATUS_DROP);
-    assert_int_equal(reason.notify, 0);
+    assert_int_equal(reason.code, FINDING_NONE);
     assert_int_equal(ike_header_parse(&header, bytes_with(message, 27, 0x1b), &reason),
                      STATUS_DROP);
     assert_int_equal(ike_header_parse(&header, bytes_with(message, 27, 0x1d), &reason),
@@ -234,7 +234,7 @@ static void the_table_decides_what_is_legal(void **state)
         if (rows[i].reason == NULL)
             continue;
         assert_string_equal(reason.text, rows[i].reason);
-        assert_int_equal(reason.notify, V2_N_INVALID_SYNTAX);
+        assert_int_equal(reason.code, FINDING_INVALID_SYNTAX);
     }
 }
 
