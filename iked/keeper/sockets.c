@@ -21,10 +21,11 @@
 #include "iked/keeper/xfrm/socket_policy.h"
 #include "iked/process/log.h"
 #include "iked/process/sockaddr.h"
-#include "lib/wire/ikev2.h"
 
 #define UDP_RCVBUF      (4 << 20) /* a burst of some thousand first packets */
 #define CONTROL_BACKLOG 16
+
+#define IKE_FLAG_RESPONSE 0x20 /* of the header: RFC 7296 section 3.1 */
 
 /* What is listened on. */
 static const struct {
@@ -224,7 +225,7 @@ static bool split(int fd, uint16_t port)
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at + 12),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3),
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, at + 19),
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, V2_FLAG_RESPONSE, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, IKE_FLAG_RESPONSE, 1, 0),
         BPF_STMT(BPF_RET | BPF_K, 1),
         BPF_STMT(BPF_RET | BPF_K, 0), /* so does the kernel with what is too short */
     };

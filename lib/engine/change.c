@@ -6,9 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/engine/call.h"
+#include "lib/engine/close.h"
+#include "lib/engine/coverage.h"
 #include "lib/engine/link.h"
+#include "lib/engine/pair.h"
 #include "lib/engine/private.h"
 #include "lib/engine/result.h"
+#include "lib/engine/retry.h"
+#include "lib/engine/sibling.h"
 #include "lib/sa/child_policy.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"

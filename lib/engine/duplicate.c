@@ -3,9 +3,14 @@
  *
  * Not here: an IKE SA's life otherwise (sa_life.c), rekeying (wish.c).
  */
+#include "lib/engine/duplicate.h"
+
+#include "lib/engine/close.h"
+#include "lib/engine/coverage.h"
 #include "lib/engine/private.h"
 #include "lib/sa/child_narrow.h"
 #include "lib/sa/context.h"
+#include "lib/sa/event.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
 #include "lib/sa/timer.h"
@@ -117,7 +122,7 @@ void link_leave_lone(struct engine *engine, struct link *link)
     for (sa = TAILQ_FIRST(&link->sas); sa != NULL; sa = next) {
         next = TAILQ_NEXT(sa, of_link);
         if (sa->lone && !sa->settled)
-            sa_wishes(engine, sa);
+            event_due(&engine->context, sa);
     }
 }
 
@@ -128,7 +133,7 @@ static void close_loser(struct engine *engine, struct ike_sa *loser, struct ike_
     report(&engine->context, loser, SEVERITY_INFO, "ike-redundant",
            "both ends started at once: one of the two IKE SAs is closed");
     count(&engine->context, COUNTER_REDUNDANT);
-    sa_take_wishes(winner, loser);
+    ike_sa_take_tasks(winner, loser);
     TAILQ_FOREACH (child, &loser->children, entry)
         ike_sa_want_child(winner, child->config);
     sa_close(engine, loser);

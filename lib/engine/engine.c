@@ -5,9 +5,22 @@
 
 #include <stdlib.h>
 
+#include "lib/engine/call.h"
 #include "lib/engine/change.h"
+#include "lib/engine/coverage.h"
+#include "lib/engine/lifetime.h"
 #include "lib/engine/link.h"
+#include "lib/engine/link_addresses.h"
+#include "lib/engine/link_dead.h"
+#include "lib/engine/liveness.h"
+#include "lib/engine/pair.h"
+#include "lib/engine/path.h"
 #include "lib/engine/private.h"
+#include "lib/engine/retry.h"
+#include "lib/engine/sa_life.h"
+#include "lib/engine/sibling.h"
+#include "lib/engine/task.h"
+#include "lib/engine/twin.h"
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/ikev2.h"
 #include "lib/sa/admission.h"
@@ -31,6 +44,32 @@ static void child_made(struct engine *engine, const struct event *event)
     sa_resolve_twins(engine, event->sa, event->child);
 }
 
+/* No child came of it.  Beside others of the same one lacks what it was to cover; without any, the
+ * connection has failed. */
+static void child_failed(struct engine *engine, const struct event *event)
+{
+    struct link *link = link_of_child(engine, event->sa, event->config);
+    bool paired = event->packet != NULL && event->packet->pair;
+
+    if (link != NULL && paired)
+        pair_refused(engine, link, event->packet, event->why);
+    if (link == NULL || !paired || !link_covers(link, event->config))
+        link_failed(engine, link, event->text);
+}
+
+/* All is known that somebody wanted to know of the kernel.  May free the SA. */
+static void looked(struct engine *engine, struct ike_sa *sa)
+{
+    struct link *link = sa->link;
+
+    sa->look_kernel = false;
+    sa_wishes(engine, sa);
+    if (link == NULL)
+        return;
+    link_up(engine, link);
+    link_tell_siblings(engine, link);
+}
+
 static void ike_made(struct engine *engine, struct ike_sa *sa)
 {
     link_adopt(engine, sa);
@@ -46,13 +85,14 @@ static void take_event(struct context *context, struct event *event)
     case EVENT_SETTLED: sa_settle(engine, event->sa, event->status, event->reason); return;
     case EVENT_HEARD: sa_heard(engine, event->sa); return;
     case EVENT_HINT: liveness_hint(engine, event->sa, event->idle); return;
+    case EVENT_LOOKED: looked(engine, event->sa); return;
     case EVENT_REFUSED: sa_refused(engine, event->sa); return;
     case EVENT_DUE: sa_wishes(engine, event->sa); return;
     case EVENT_REPLACE: sa_replace(engine, event->sa); return;
     case EVENT_SENT_AGAIN: link_progress(engine, event->sa->link, "%s", event->why); return;
     case EVENT_UNANSWERED: sa_unanswered(engine, event->sa, event->reason); return;
     case EVENT_CHILD_MADE: child_made(engine, event); return;
-    case EVENT_CHILD_FAILED: pair_child_failed(engine, event); return;
+    case EVENT_CHILD_FAILED: child_failed(engine, event); return;
     case EVENT_SINGLE_PAIR:
         event->taken =
             event->sa->link != NULL && pair_single(event->sa, event->config, event->packet);
@@ -97,21 +137,16 @@ struct engine *engine_new(const struct engine_options *options, uint64_t now_ms)
     return engine;
 }
 
-const struct protocol *engine_protocol(const struct engine *engine, uint8_t version)
-{
-    const struct protocol *const *at = engine->protocols;
-
-    while (at[1] != NULL && (*at)->version != version)
-        at++;
-    return *at;
-}
-
 void engine_free(struct engine *engine)
 {
     if (engine == NULL)
         return;
-    if (engine->sas.by_spi.buckets != NULL)
-        sa_table_free(&engine->sas, &engine->context);
+    if (engine->sas.by_spi.buckets != NULL) {
+        struct ike_sa *sa;
+        while ((sa = TAILQ_FIRST(&engine->sas.all)) != NULL)
+            ike_sa_free(&engine->context, sa);
+        sa_table_free(&engine->sas);
+    }
     links_free(engine);
     hash_free(&engine->links_by_name);
     heap_free(&engine->timers);
@@ -233,8 +268,11 @@ void engine_packet(struct engine *engine, const struct datagram *datagram, uint6
     context->now_ms = now_ms;
     changes_end(engine);
     count(context, COUNTER_PACKETS_IN);
-    if (engine->config != NULL)
-        protocol_for(engine, slice_of(datagram->data, datagram->size))->packet(context, datagram);
+    if (engine->config != NULL) {
+        const struct protocol *protocol =
+            protocol_for(engine, slice_of(datagram->data, datagram->size));
+        protocol->packet(context, protocol, datagram);
+    }
 }
 
 void engine_unsent(struct engine *engine, const struct effect_send *send, const char *why,

@@ -7,8 +7,13 @@
  *
  * Not here: the rekeying itself (wish.c), the SA's life otherwise (sa_life.c).
  */
+#include "lib/engine/lifetime.h"
+
+#include "lib/engine/close.h"
+#include "lib/engine/duplicate.h"
 #include "lib/engine/private.h"
 #include "lib/sa/context.h"
+#include "lib/sa/event.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
 #include "lib/sa/timer.h"
@@ -83,20 +88,6 @@ void sa_arm_childless(struct engine *engine, struct ike_sa *sa)
 
 /* --- A whole new IKE SA --- */
 
-void sa_replace(struct engine *engine, struct ike_sa *sa)
-{
-    const struct child_sa *child = TAILQ_FIRST(&sa->children);
-    bool serves = child != NULL || sa->lone;
-
-    while (child != NULL && child_is_guest(sa, child))
-        child = TAILQ_NEXT(child, entry);
-    if (sa->link == NULL || !serves)
-        return;
-    /* Without a child the name of any will do; it is not made (sa_established). */
-    link_start(engine, sa->link,
-               child != NULL ? child->config : TAILQ_FIRST(&sa->connection->children), sa);
-}
-
 void sa_replace_begin(struct engine *engine, struct ike_sa *sa)
 {
     struct ike_sa *old = sa->replaces == 0 ? NULL : sa_table_find(&engine->sas, sa->replaces);
@@ -106,7 +97,7 @@ void sa_replace_begin(struct engine *engine, struct ike_sa *sa)
         sa->replaces = 0;
         return;
     }
-    sa_take_wishes(sa, old);
+    ike_sa_take_tasks(sa, old);
     old->wanted_children = 0;
     TAILQ_FOREACH (child, &old->children, entry)
         if (!child->delete_due)
@@ -154,7 +145,7 @@ static void reauthenticate(struct engine *engine, struct ike_sa *sa)
     uint64_t again_ms = context->now_ms + pause_ms + 1;
 
     ike_sa_timer(context, &sa->expire, again_ms < sa->reauth_ms ? again_ms : sa->reauth_ms);
-    sa_replace(engine, sa);
+    event_replace(&engine->context, sa);
 }
 
 /* Superseded: has the peer had its time to close it? */
@@ -198,5 +189,5 @@ void sa_lifetime_over(struct engine *engine, struct ike_sa *sa)
     uint64_t due_ms = reauth_due_ms(sa) > now_ms ? reauth_due_ms(sa) : sa->reauth_ms;
     ike_sa_timer(context, &sa->expire, due_ms < end_ms ? due_ms : end_ms);
     sa->rekey_due = true;
-    sa_wishes(engine, sa);
+    event_due(&engine->context, sa);
 }

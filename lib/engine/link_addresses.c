@@ -6,29 +6,19 @@
  * try failed, and the next one waits (link.c).
  * Not here: resolving (the keeper's resolver), which addresses are known (lib/policy/known.c).
  */
+#include "lib/engine/link_addresses.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/engine/call.h"
+#include "lib/engine/coverage.h"
 #include "lib/engine/private.h"
+#include "lib/engine/retry.h"
 #include "lib/sa/child_policy.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
-
-struct dial {
-    uint8_t peer;    /* of the connection's peers: whose turn it is ... */
-    uint8_t turns;   /* ... and how many have had theirs in this try */
-    uint8_t asked;   /* about which one the resolver is asked */
-    uint8_t target;  /* of the addresses: which one is called ... */
-    uint8_t count;   /* ... and how many are to be */
-    bool waits;      /* for the resolver's answer */
-    uint8_t unknown; /* bits: names that were never resolved */
-    uint32_t number; /* of the question */
-    uint64_t wanted; /* bits: children to be made ... */
-    uint64_t trying; /* ... and those of the call under way */
-    uint64_t replaces;
-    struct address addresses[CONFIG_RESOLVED_MAX];
-};
 
 _Static_assert(CONFIG_PEERS_MAX <= 8, "dial.unknown has a bit for each");
 
@@ -128,16 +118,6 @@ void dial_learn(struct engine *engine, struct link *link)
         ask(engine, link, (size_t)__builtin_ctz(dial->unknown));
 }
 
-bool dial_is_resolving(const struct link *link)
-{
-    return link->dial != NULL && link->dial->waits;
-}
-
-bool dial_has_unknown(const struct link *link)
-{
-    return link->dial != NULL && link->dial->unknown != 0;
-}
-
 /* --- Calling --- */
 
 static void dial_go(struct engine *engine, struct link *link);
@@ -164,8 +144,9 @@ static void call(struct engine *engine, struct link *link)
         const struct child_config *child = child_of_bits(link->connection, left);
         if (child != NULL && first)
             link_call(engine, link, child, remote, replaces, has_more(link));
-        else if (child != NULL)
-            link_start(engine, link, child, NULL);
+        else if (child != NULL && !link_is_served(engine, link, child, false) &&
+                 !link_join(engine, link, child))
+            dial->wanted |= child_bit(child);
     }
 }
 

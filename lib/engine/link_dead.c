@@ -8,7 +8,13 @@
  *
  * Not here: how a peer is found dead (liveness.c, sa_life.c).
  */
+#include "lib/engine/link_dead.h"
+
+#include "lib/engine/close.h"
+#include "lib/engine/coverage.h"
+#include "lib/engine/link.h"
 #include "lib/engine/private.h"
+#include "lib/engine/retry.h"
 #include "lib/sa/ike_sa.h"
 
 /* What the SA carried, or was to. */
@@ -25,11 +31,6 @@ static uint64_t children_of(const struct ike_sa *sa)
     if (view.making != NULL)
         places |= child_bit(view.making);
     return places;
-}
-
-bool link_restarts(const struct link *link, const struct child_config *config)
-{
-    return (link->lost_children & child_bit(config)) != 0 && !link_covers(link, config);
 }
 
 static void restart(struct engine *engine, struct link *link)
@@ -79,21 +80,6 @@ void link_dead(struct engine *engine, struct ike_sa *sa, const char *why)
     }
     link_resume(engine, link);
     link_stalled(engine, link, why);
-}
-
-void link_resume(struct engine *engine, struct link *link)
-{
-    const struct child_config *config;
-    struct waiting *waiting;
-    bool awaited = false;
-
-    TAILQ_FOREACH (waiting, &link->waiting, entry) {
-        awaited = awaited || waiting->believed;
-        waiting->believed = false;
-    }
-    if (awaited && link->connection->remote.family != FAMILY_NONE)
-        TAILQ_FOREACH (config, &link->connection->children, entry)
-            link_start(engine, link, config, NULL);
 }
 
 void link_serves(struct engine *engine, struct link *link)

@@ -8,8 +8,12 @@
  * Not here: how long an answer is awaited (message.c), what follows when it ends (sa_life.c,
  * link_dead.c).
  */
+#include "lib/engine/liveness.h"
+
+#include "lib/engine/coverage.h"
 #include "lib/engine/private.h"
 #include "lib/sa/context.h"
+#include "lib/sa/event.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"
 #include "lib/sa/timer.h"
@@ -85,7 +89,7 @@ void sa_watch(struct engine *engine, struct ike_sa *sa)
 static void probe(struct engine *engine, struct ike_sa *sa)
 {
     sa->probe_due = true;
-    sa_wishes(engine, sa);
+    event_due(&engine->context, sa);
 }
 
 static void ask_about(struct engine *engine, struct ike_sa *sa, const struct child_sa *child,
@@ -227,19 +231,6 @@ static void find_missing(struct engine *engine, struct ike_sa *sa, const struct 
             child_missing(engine, sa, child, answer->spi);
 }
 
-/* All is known that somebody wanted to know of the kernel.  May free the SA. */
-static void looked(struct engine *engine, struct ike_sa *sa)
-{
-    struct link *link = sa->link;
-
-    sa->look_kernel = false;
-    sa_wishes(engine, sa);
-    if (link == NULL)
-        return;
-    link_up(engine, link);
-    link_tell_siblings(engine, link);
-}
-
 void sa_queried(struct engine *engine, struct ike_sa *sa, const struct answer *answer)
 {
     struct child_sa *child;
@@ -260,7 +251,7 @@ void sa_queried(struct engine *engine, struct ike_sa *sa, const struct answer *a
     judge(engine, sa);
     sa = wanted ? sa_table_find(&engine->sas, number) : NULL;
     if (sa != NULL && sa->asked_count == 0)
-        looked(engine, sa);
+        event_looked(&engine->context, sa);
 }
 
 /* --- Hints --- */

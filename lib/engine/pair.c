@@ -10,45 +10,24 @@
  *
  * A pair that the peer refuses is not asked for again at once, and is told by `show`.
  */
+#include "lib/engine/pair.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/engine/coverage.h"
 #include "lib/engine/private.h"
 #include "lib/policy/choose.h"
 #include "lib/policy/narrow.h"
 #include "lib/sa/child_narrow.h"
 #include "lib/sa/context.h"
+#include "lib/sa/event.h"
 #include "lib/sa/ike_sa.h"
 
 #define REFUSED_MAX       16 /* pairs of one connection that are remembered */
 #define REFUSED_FIRST_MS  10000
 #define REFUSED_DOUBLINGS 6
-
-static bool holds(const struct child_sa *child, const struct selector *local,
-                  const struct selector *remote)
-{
-    return !child->undone && !child->expired &&
-           selectors_within(child->local_selectors, child->local_count, local, 1) &&
-           selectors_within(child->remote_selectors, child->remote_count, remote, 1);
-}
-
-bool link_covers_packet(const struct link *link, const struct child_config *config,
-                        const struct selector *local, const struct selector *remote)
-{
-    const struct ike_sa *sa;
-    const struct child_sa *child;
-
-    for (const struct link *at = link; at != NULL; at = link_next_sibling(link->engine, link, at))
-        TAILQ_FOREACH (sa, &at->sas, of_link) {
-            if (sa->state != IKE_ESTABLISHED || sa->delete_asked)
-                continue;
-            TAILQ_FOREACH (child, &sa->children, entry)
-                if (child->config == config && holds(child, local, remote))
-                    return true;
-        }
-    return false;
-}
 
 /* The i-th pair of configured selectors; false past the last. */
 static bool nth_pair(const struct ike_sa *sa, const struct child_config *config, size_t i,
@@ -311,7 +290,7 @@ void pair_ask_rest(struct engine *engine, struct link *link, const struct child_
     packet.local = packet.pair_local;
     packet.remote = packet.pair_remote;
     if (ask_in(engine, link, sa, &packet))
-        sa_wishes(engine, sa);
+        event_due(&engine->context, sa);
 }
 
 void pair_ask(struct engine *engine, struct link *link, const struct kernel_event *event,
@@ -336,7 +315,7 @@ void pair_ask(struct engine *engine, struct link *link, const struct kernel_even
            selector_text(&packet.remote, texts[1]), config->name,
            selector_text(&packet.pair_local, texts[2]),
            selector_text(&packet.pair_remote, texts[3]));
-    sa_wishes(engine, sa);
+    event_due(&engine->context, sa);
 }
 
 const struct child_config *pair_task(struct engine *engine, struct ike_sa *sa)
@@ -393,24 +372,11 @@ void pair_made(struct engine *engine, struct link *link, struct ike_sa *sa, stru
             pair_is_covered(sa, made->config, &refused->local, &refused->remote, true))
             forget(link, refused);
     }
-    if (packet == NULL || !packet->pair || holds(made, &packet->local, &packet->remote) ||
+    if (packet == NULL || !packet->pair || child_holds(made, &packet->local, &packet->remote) ||
         (packet->silent && selector_equal(&packet->local, &packet->pair_local)))
         return;
     pair_refused(engine, link, packet, "the peer answers with other networks");
     TAILQ_FOREACH (other, &sa->children, entry)
         if (other != made && other->config == made->config && child_covers(other, made))
             made->delete_due = true;
-}
-
-/* No child came of it.  Beside others of the same one lacks what it was to cover; without any, the
- * connection has failed. */
-void pair_child_failed(struct engine *engine, const struct event *event)
-{
-    struct link *link = link_of_child(engine, event->sa, event->config);
-    bool paired = event->packet != NULL && event->packet->pair;
-
-    if (link != NULL && paired)
-        pair_refused(engine, link, event->packet, event->why);
-    if (link == NULL || !paired || !link_covers(link, event->config))
-        link_failed(engine, link, event->text);
 }

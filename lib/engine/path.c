@@ -4,6 +4,8 @@
  *
  * Not here: when an SA follows (its protocol).
  */
+#include "lib/engine/path.h"
+
 #include "lib/engine/private.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"

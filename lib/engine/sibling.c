@@ -5,33 +5,15 @@
  *
  * A guest is its own connection's in all that is said of it: covered, up, rekeyed, taken down.
  */
+#include "lib/engine/sibling.h"
+
+#include "lib/engine/coverage.h"
 #include "lib/engine/private.h"
 #include "lib/sa/child_kernel.h"
+#include "lib/sa/event.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/rebinding.h"
 #include "lib/sa/sa_table.h"
-
-struct link *link_next_sibling(const struct engine *engine, const struct link *link,
-                               const struct link *at)
-{
-    const struct connection *connection = at->connection->next_of_pair;
-
-    for (; connection != link->connection && connection != at->connection;
-         connection = connection->next_of_pair) {
-        struct link *next = link_find(engine, connection->name);
-        if (next != NULL && next->connection == connection)
-            return next;
-    }
-    return NULL;
-}
-
-struct link *link_of_child(const struct engine *engine, const struct ike_sa *sa,
-                           const struct child_config *config)
-{
-    if (config->connection == sa->connection)
-        return sa->link;
-    return link_find(engine, config->connection->name);
-}
 
 static bool is_asked(const struct ike_sa *sa)
 {
@@ -64,30 +46,6 @@ bool link_first_contact(const struct engine *engine, const struct ike_sa *sa)
     return !is_known_peer(engine, sa->connection);
 }
 
-void link_tell_siblings(struct engine *engine, struct link *link)
-{
-    for (struct link *at = link; (at = link_next_sibling(engine, link, at)) != NULL;) {
-        link_up(engine, at);
-        link_rekeyed(engine, at);
-    }
-}
-
-bool sa_has_guests(const struct ike_sa *sa)
-{
-    const struct child_sa *child;
-
-    TAILQ_FOREACH (child, &sa->children, entry)
-        if (child_is_guest(sa, child))
-            return true;
-    return false;
-}
-
-void link_lost_guests(struct engine *engine, struct link *link)
-{
-    for (struct link *at = link; (at = link_next_sibling(engine, link, at)) != NULL;)
-        link_lost(engine, at);
-}
-
 /* Marks the link's children that are in the SA. */
 static bool mark_guests(struct ike_sa *sa, const struct link *link)
 {
@@ -112,7 +70,7 @@ bool link_close_guests(struct engine *engine, struct link *link)
             if (!mark_guests(sa, link))
                 continue;
             found = true;
-            sa_wishes(engine, sa);
+            event_due(&engine->context, sa);
         }
     return found;
 }

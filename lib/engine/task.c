@@ -5,24 +5,23 @@
  * survives a collision or a TEMPORARY_FAILURE and is simply tried again.
  */
 
+#include "lib/engine/task.h"
+
+#include "lib/engine/close.h"
+#include "lib/engine/coverage.h"
+#include "lib/engine/duplicate.h"
+#include "lib/engine/lifetime.h"
+#include "lib/engine/pair.h"
 #include "lib/engine/private.h"
 #include "lib/sa/child_kernel.h"
 #include "lib/sa/context.h"
+#include "lib/sa/event.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/movement.h"
 #include "lib/sa/sa_table.h"
 #include "lib/sa/timer.h"
 
 #define PROVEN_MS 5000 /* the peer has our last answer by then */
-
-void sa_take_wishes(struct ike_sa *sa, const struct ike_sa *from)
-{
-    struct protocol_view view;
-
-    sa->wanted_children |= from->wanted_children;
-    from->protocol->view(from, &view);
-    ike_sa_want_child(sa, view.making);
-}
 
 /* The peer knows this child by now: before, it would not find what we want to rekey or delete. */
 static bool is_proven(const struct engine *engine, const struct child_sa *child)
@@ -44,7 +43,7 @@ static bool gives_up(struct engine *engine, struct ike_sa *sa, struct child_sa *
         sa->connection->remote.family == FAMILY_NONE)
         return false;
     child->rekey_due = false;
-    sa_replace(engine, sa);
+    event_replace(&engine->context, sa);
     return true;
 }
 
@@ -159,7 +158,7 @@ void sa_wishes(struct engine *engine, struct ike_sa *sa)
         return;
     }
     if (status != STATUS_OK)
-        sa_settle(engine, sa, status, &reason);
+        event_settled(&engine->context, sa, status, &reason);
 }
 
 void sa_later(struct engine *engine, struct ike_sa *sa)

@@ -3,9 +3,13 @@
  *
  * Not here: rekeyings that cross (its protocol), several IKE SAs with one peer (duplicate.c).
  */
+#include "lib/engine/twin.h"
+
+#include "lib/engine/coverage.h"
 #include "lib/engine/private.h"
 #include "lib/policy/narrow.h"
 #include "lib/sa/context.h"
+#include "lib/sa/event.h"
 
 /* A peer may also have several children for parts of what one is configured for. */
 static bool same_traffic(const struct child_sa *a, const struct child_sa *b)
@@ -40,7 +44,7 @@ static bool resolve_twins_in(struct engine *engine, struct ike_sa *sa, struct ch
         if (twin->owner != made->owner)
             loser->owner->lone = false; /* without it, it serves nobody */
         if (loser->owner != made->owner)
-            sa_wishes(engine, loser->owner);
+            event_due(&engine->context, loser->owner);
         return true;
     }
     return false;

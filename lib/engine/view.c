@@ -1,6 +1,8 @@
 /*
  * Looking in: what `show` says of connections, SAs and counters.  Changes nothing.
  */
+#include "lib/engine/coverage.h"
+#include "lib/engine/pair.h"
 #include "lib/engine/private.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/sa/sa_table.h"

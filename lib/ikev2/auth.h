@@ -4,6 +4,7 @@
 #ifndef LIB_IKEV2_AUTH_H
 #define LIB_IKEV2_AUTH_H
 
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/message.h"
 
 /* A SIGN effect of the SA's step, to be given octets by the caller; NULL when memory is out. */

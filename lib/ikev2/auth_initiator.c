@@ -19,8 +19,10 @@
 #include "lib/ikev2/auth.h"
 #include "lib/ikev2/child.h"
 #include "lib/ikev2/exchange.h"
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/mobike.h"
+#include "lib/ikev2/mobike_state.h"
 #include "lib/policy/choose.h"
 #include "lib/policy/match.h"
 #include "lib/sa/child_kernel.h"
@@ -35,21 +37,6 @@
 _Static_assert(ID_TYPE_IS(IPV4_ADDR) && ID_TYPE_IS(IPV6_ADDR) && ID_TYPE_IS(FQDN) &&
                    ID_TYPE_IS(RFC822_ADDR) && ID_TYPE_IS(DER_ASN1_DN) && ID_TYPE_IS(KEY_ID),
                "struct identity has the wire's numbers");
-
-struct effect_psk_auth *auth_ask_vault(struct context *context, struct ike_sa *sa,
-                                       const struct identity *remote_id)
-{
-    struct effect *effect = step_effect(context, sa, &sa->handshake->step, EFFECT_PSK_AUTH);
-
-    if (effect == NULL)
-        return NULL;
-    struct effect_psk_auth *sign = &effect->psk_auth;
-    name_of_config(&sign->connection, sa->connection->name);
-    sign->prf = sa->suite.prf;
-    sign->local_id = identity_copy(sa->connection->local_id);
-    sign->remote_id = identity_copy(remote_id);
-    return sign;
-}
 
 enum status auth_start(struct context *context, struct ike_sa *sa, struct reason *reason)
 {
@@ -93,42 +80,6 @@ enum status auth_request_send(struct context *context, struct ike_sa *sa, struct
     return message_finish_request(context, sa, &writer, reason);
 }
 
-/* The identity in a message's IDi or IDr. */
-enum status auth_parse_identity(const struct ike_message *message, uint8_t payload,
-                                struct identity *identity, struct reason *reason)
-{
-    struct v2_id id;
-    enum status status =
-        v2_id_parse(&id, v2_payloads_find(&message->payloads, payload, NULL)->body, reason);
-
-    if (status != STATUS_OK)
-        return status;
-    *identity = identity_of(id.type, id.data);
-    if (identity->type == IDENTITY_ANY)
-        return reason_set(reason, STATUS_REJECT, FINDING_AUTHENTICATION_FAILED,
-                          "the peer's identity of type %u has %zu octets", id.type, id.data.size);
-    return STATUS_OK;
-}
-
-enum status auth_parse_method(const struct ike_message *message, const struct prf_info *prf,
-                              struct v2_auth *auth, struct reason *reason)
-{
-    const struct v2_payload_item *item = v2_payloads_find(&message->payloads, V2_AUTH, NULL);
-
-    if (item == NULL)
-        return reason_set(reason, STATUS_REJECT, FINDING_AUTHENTICATION_FAILED,
-                          "the peer wants EAP, which is not offered");
-    enum status status = v2_auth_parse(auth, item->body, reason);
-    if (status != STATUS_OK)
-        return status;
-    if (auth->method != V2_AUTH_PSK || auth->data.size != prf->size)
-        return reason_set(reason, STATUS_REJECT, FINDING_AUTHENTICATION_FAILED,
-                          "the peer authenticates by method %u with %zu octets, expected a "
-                          "pre-shared key (method 2) with %u",
-                          auth->method, auth->data.size, prf->size);
-    return STATUS_OK;
-}
-
 /* RFC 6023 section 5: no child was asked for, and none may come. */
 static enum status take_no_child(const struct ike_message *message, struct reason *reason)
 {
@@ -167,17 +118,6 @@ static enum status take_child(struct context *context, struct ike_sa *sa,
     if (status == STATUS_OK)
         status = child_accept(context, sa, handshake->child, NULL, &answer, GROUP_NONE, reason);
     return status == STATUS_OK ? STATUS_OK : STATUS_CLOSE;
-}
-
-bool auth_find_lifetime(const struct ike_message *message, uint32_t *seconds)
-{
-    struct v2_notify_body notify;
-
-    if (!message_find_notify(message, V2_N_AUTH_LIFETIME, &notify))
-        return false;
-    struct reader reader = reader_of(notify.data);
-    *seconds = reader_u32(&reader);
-    return reader_done(&reader);
 }
 
 enum status auth_reply(struct context *context, struct ike_sa *sa,

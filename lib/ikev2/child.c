@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/nat.h"
 #include "lib/ikev2/sa_payload.h"
 #include "lib/policy/choose.h"

@@ -8,6 +8,7 @@
 #ifndef LIB_IKEV2_CHILD_H
 #define LIB_IKEV2_CHILD_H
 
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/message.h"
 #include "lib/policy/offer.h"
 #include "lib/sa/packet.h"

@@ -12,6 +12,8 @@
 #include "lib/ikev2/cookie.h"
 
 #include "lib/ikev2/exchange.h"
+#include "lib/ikev2/ike_message.h"
+#include "lib/ikev2/stateless.h"
 #include "lib/sa/admission.h"
 #include "lib/sa/context.h"
 #include "lib/wire/ikev2.h"

@@ -4,6 +4,7 @@
 #ifndef LIB_IKEV2_COOKIE_H
 #define LIB_IKEV2_COOKIE_H
 
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/message.h"
 
 /* May this IKE_SA_INIT request, of which only the header was read, make an SA?  When not, it was

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/ikev2/creation.h"
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/mobike_state.h"

@@ -6,6 +6,7 @@
 
 #include "lib/ikev2/child.h"
 #include "lib/ikev2/creation.h"
+#include "lib/ikev2/ike_message.h"
 
 /* A creation in a fresh step; NULL when memory is out. */
 struct creation *creation_new(struct ike_sa *sa, enum creation_kind kind, bool ours);

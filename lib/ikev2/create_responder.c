@@ -20,6 +20,7 @@
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/finding.h"
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/nat.h"
 #include "lib/ikev2/sa_payload.h"

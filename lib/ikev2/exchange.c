@@ -5,6 +5,7 @@
  */
 #include "lib/ikev2/exchange.h"
 
+#include "lib/ikev2/ike_message.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/wire/ikev2.h"
 

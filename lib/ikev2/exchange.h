@@ -13,6 +13,7 @@
 #define LIB_IKEV2_EXCHANGE_H
 
 #include "lib/ikev2/creation.h"
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/message.h"
 
 enum exchange_role {
@@ -52,13 +53,9 @@ MUST_USE enum status init_start(struct context *context, struct ike_sa *sa, stru
 /* Responder: a request that no SA knows and admission let through.  On STATUS_OK *sa is the new
  * one.  STATUS_REJECT with reason->code and, for INVALID_KE_PAYLOAD, the right group in *group
  * (the wire's number): to be answered without state. */
-MUST_USE enum status init_request(struct context *context, const struct ike_message *message,
-                                  struct ike_sa **sa, uint16_t *group, struct reason *reason);
-
-/* A response to a request that has and leaves no state here: one notify, in the clear.  Nothing is
- * sent that is larger than the request (R24). */
-void init_respond_notify(struct context *context, const struct ike_message *message, uint16_t type,
-                         struct slice data);
+MUST_USE enum status init_request(struct context *context, const struct protocol *protocol,
+                                  const struct ike_message *message, struct ike_sa **sa,
+                                  uint16_t *group, struct reason *reason);
 
 /* Responder: builds and sends the response once the keys are there. */
 MUST_USE enum status init_respond(struct context *context, struct ike_sa *sa,

@@ -3,6 +3,8 @@
  */
 #include "lib/ikev2/fragment.h"
 
+#include "lib/ikev2/datagram.h"
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/reassembly.h"
 #include "lib/ikev2/sealed.h"

@@ -12,6 +12,7 @@
 #ifndef LIB_IKEV2_FRAGMENT_H
 #define LIB_IKEV2_FRAGMENT_H
 
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/message.h"
 
 #define FRAGMENT_STEPS 2 /* how often a message can be cut smaller */

@@ -11,6 +11,7 @@
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/finding.h"
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike.h"
 #include "lib/sa/child_kernel.h"

@@ -14,6 +14,7 @@
 
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/fragment.h"
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/keys.h"
 #include "lib/ikev2/nat.h"

@@ -11,7 +11,7 @@
  */
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/fragment.h"
-#include "lib/ikev2/ikev2.h"
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/nat.h"
 #include "lib/ikev2/sa_payload.h"
@@ -24,33 +24,6 @@
 #include "lib/wire/ikev2.h"
 
 #define NONCE_SIZE 32
-
-void init_respond_notify(struct context *context, const struct ike_message *message, uint16_t type,
-                         struct slice data)
-{
-    struct ike_header header = {
-        .spi_i = message->header.spi_i,
-        .spi_r = message->header.spi_r,
-        .version = 0x20,
-        .exchange = message->header.exchange,
-        .flags = V2_FLAG_RESPONSE | (~message->header.flags & V2_FLAG_INITIATOR),
-        .message_id = message->header.message_id,
-    };
-    struct v2_writer writer;
-
-    v2_message_begin(&writer, context->scratch, IKE_MESSAGE_MAX, &header);
-    v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), type, data);
-    if (!v2_message_end(&writer)) {
-        count(context, COUNTER_FAILURES);
-        return;
-    }
-    if (writer.bytes.size > message->size) {
-        count(context, COUNTER_ERRORS_HELD);
-        return;
-    }
-    trace_plain(context, NULL, &message->remote, writer_slice(&writer.bytes));
-    message_send(context, &message->local, &message->remote, writer_slice(&writer.bytes));
-}
 
 /* The first of the connections between the two hosts that can agree; the reason of the first that
  * cannot is kept, because it is the most fitting one. */
@@ -107,8 +80,9 @@ static enum status open_sa(struct context *context, struct ike_sa *sa, const str
     return STATUS_OK;
 }
 
-enum status init_request(struct context *context, const struct ike_message *message,
-                         struct ike_sa **sa, uint16_t *group, struct reason *reason)
+enum status init_request(struct context *context, const struct protocol *protocol,
+                         const struct ike_message *message, struct ike_sa **sa, uint16_t *group,
+                         struct reason *reason)
 {
     const struct v2_payloads *payloads = &message->payloads;
     struct offer offer;
@@ -138,7 +112,7 @@ enum status init_request(struct context *context, const struct ike_message *mess
     status = message_check_ke(&ke, suite.group, reason);
     if (status != STATUS_OK)
         return status;
-    *sa = ike_sa_new(context, &ikev2, connection, &message->local, &message->remote,
+    *sa = ike_sa_new(context, protocol, connection, &message->local, &message->remote,
                      message->header.spi_i);
     if (*sa == NULL)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");

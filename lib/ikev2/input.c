@@ -8,11 +8,14 @@
 #include "lib/ikev2/input.h"
 
 #include "lib/ikev2/cookie.h"
+#include "lib/ikev2/datagram.h"
 #include "lib/ikev2/exchange.h"
 #include "lib/ikev2/finding.h"
 #include "lib/ikev2/fragment.h"
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/path.h"
+#include "lib/ikev2/stateless.h"
 #include "lib/ikev2/trace.h"
 #include "lib/policy/match.h"
 #include "lib/sa/admission.h"
@@ -158,7 +161,8 @@ static bool is_news(struct context *context, const struct ike_message *message)
     return false;
 }
 
-static void take_init_request(struct context *context, struct ike_message *message)
+static void take_init_request(struct context *context, const struct protocol *protocol,
+                              struct ike_message *message)
 {
     struct reason reason = {0};
     struct ike_sa *sa = NULL;
@@ -168,7 +172,7 @@ static void take_init_request(struct context *context, struct ike_message *messa
         !parse_payloads(context, message))
         return;
     trace_taken(context, NULL, message);
-    enum status status = init_request(context, message, &sa, &group, &reason);
+    enum status status = init_request(context, protocol, message, &sa, &group, &reason);
     if (sa != NULL) {
         ikev2_of(sa)->request_digest = digest(context, message);
         ike_sa_timer(context, &sa->expire, context->now_ms + admission_life_ms(context));
@@ -422,7 +426,8 @@ static void look_for_hint(struct context *context, struct ike_sa *sa,
 
 /* --- The way in --- */
 
-void ikev2_packet(struct context *context, const struct datagram *datagram)
+void ikev2_packet(struct context *context, const struct protocol *protocol,
+                  const struct datagram *datagram)
 {
     struct ike_message message = {
         .local = datagram->local,
@@ -440,7 +445,7 @@ void ikev2_packet(struct context *context, const struct datagram *datagram)
     if (!version_known(context, &message))
         return;
     if (is_init_request(&message.header)) {
-        take_init_request(context, &message);
+        take_init_request(context, protocol, &message);
         return;
     }
     if (!parse_payloads(context, &message))

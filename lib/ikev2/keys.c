@@ -7,6 +7,7 @@
 
 #include "lib/crypto/crypto.h"
 #include "lib/sa/context.h"
+#include "lib/sa/ike_keys.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/wire/ikev2.h"
 

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike_state.h"
 #include "lib/ikev2/trial.h"
@@ -34,11 +35,6 @@
 static void write_empty(struct v2_writer *writer, uint16_t type)
 {
     v2_write_notify(writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), type, slice_of(NULL, 0));
-}
-
-bool mobike_wanted(const struct ike_sa *sa)
-{
-    return sa->connection->mobike && ikev2_of(sa)->nat_known;
 }
 
 void mobike_offer(struct v2_writer *writer)

@@ -8,10 +8,8 @@
 #ifndef LIB_IKEV2_MOBIKE_H
 #define LIB_IKEV2_MOBIKE_H
 
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/message.h"
-
-/* Do we want it with this peer? */
-bool mobike_wanted(const struct ike_sa *sa);
 
 /* IKE_AUTH: says so; and takes what the peer says. */
 void mobike_offer(struct v2_writer *writer);

@@ -74,3 +74,14 @@ void mobike_take_path(struct ike_sa *heir, const struct ike_sa *old)
     ikev2_of(heir)->movement->again = false;
     ikev2_of(heir)->movement->spoiled = true; /* by then the cookie is the old SA's */
 }
+
+bool mobike_wanted(const struct ike_sa *sa)
+{
+    return sa->connection->mobike && ikev2_of(sa)->nat_known;
+}
+
+bool trial_is_on(const struct ike_sa *sa)
+{
+    return ikev2_of(sa)->movement != NULL &&
+           ikev2_of(sa)->movement->tried_remote.family != FAMILY_NONE;
+}

@@ -39,4 +39,10 @@ bool mobike_can_move(const struct sa_table *table, const struct ike_sa *sa,
 /* An heir goes on where the SA that it comes from is, however far that has moved. */
 void mobike_take_path(struct ike_sa *heir, const struct ike_sa *old);
 
+/* Do we want it with this peer? */
+bool mobike_wanted(const struct ike_sa *sa);
+
+/* Is a place tried? */
+bool trial_is_on(const struct ike_sa *sa);
+
 #endif

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "lib/crypto/crypto.h"
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike.h"
 #include "lib/ikev2/mobike_state.h"

@@ -7,6 +7,7 @@
 #ifndef LIB_IKEV2_NAT_H
 #define LIB_IKEV2_NAT_H
 
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/message.h"
 
 #define NAT_PORT_IKE  500

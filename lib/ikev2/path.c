@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lib/ikev2/exchange.h"
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike_state.h"
 #include "lib/ikev2/trial.h"

@@ -10,6 +10,7 @@
 #ifndef LIB_IKEV2_PATH_H
 #define LIB_IKEV2_PATH_H
 
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/message.h"
 
 /* May a message with the right SPIs, not authenticated yet, belong to the SA by its addresses? */

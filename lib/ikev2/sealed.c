@@ -6,6 +6,7 @@
 #include "lib/crypto/crypto.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/sa/context.h"
+#include "lib/sa/ike_keys.h"
 #include "lib/sa/ike_sa.h"
 #include "lib/wire/ikev2.h"
 

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/sealed.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"

@@ -7,6 +7,7 @@
 #ifndef LIB_IKEV2_TRACE_H
 #define LIB_IKEV2_TRACE_H
 
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/message.h"
 
 /* A message of ours without an Encrypted payload; one with it is passed over.  `sa` may be NULL. */

@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#include "lib/ikev2/datagram.h"
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/mobike_state.h"
 #include "lib/sa/context.h"
@@ -23,12 +25,6 @@
 #define TRIES       2    /* of a check, then the SA's own path is asked, too */
 #define OTHER_TRIES 3    /* of any request, then the other addresses of the peer are */
 #define PAUSE_MS    1000 /* what is outstanding is sent to one new place at once in this time */
-
-bool trial_is_on(const struct ike_sa *sa)
-{
-    return ikev2_of(sa)->movement != NULL &&
-           ikev2_of(sa)->movement->tried_remote.family != FAMILY_NONE;
-}
 
 /* Has the outstanding request gone to the place that is tried, and to no other? */
 static bool is_check(const struct ike_sa *sa)

@@ -9,11 +9,9 @@
 #ifndef LIB_IKEV2_TRIAL_H
 #define LIB_IKEV2_TRIAL_H
 
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/nat.h"
 #include "lib/wire/ikev2.h"
-
-/* Is a place tried? */
-bool trial_is_on(const struct ike_sa *sa);
 
 /* The peer is to answer from `remote`; what it has not answered yet goes there, too, from now on.
  * `finding`: what holds of NATs there, NULL: what holds now.  False when it is tried already. */

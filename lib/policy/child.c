@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "lib/policy/connection.h"
-#include "lib/policy/piece.h"
 #include "lib/policy/keep.h"
+#include "lib/policy/piece.h"
 #include "lib/policy/selector.h"
 
 #define CHILD_LIFETIME_S  3600

@@ -27,6 +27,13 @@ void event_hint(struct context *context, struct ike_sa *sa, bool idle)
     context->event(context, &event);
 }
 
+void event_looked(struct context *context, struct ike_sa *sa)
+{
+    struct event event = {.kind = EVENT_LOOKED, .sa = sa};
+
+    context->event(context, &event);
+}
+
 void event_refused(struct context *context, struct ike_sa *sa)
 {
     struct event event = {.kind = EVENT_REFUSED, .sa = sa};

@@ -19,6 +19,7 @@ enum event_kind {
     EVENT_SETTLED, /* a message or an answer was worked on; the SA may be gone afterwards */
     EVENT_HEARD,   /* an authenticated message has come */
     EVENT_HINT,    /* an unproven word that the peer has forgotten the SA */
+    EVENT_LOOKED,  /* all is known that was asked of the kernel; the SA may be gone afterwards */
     EVENT_REFUSED, /* the peer's attempt was answered by an error, which may be asked for again */
     EVENT_DUE,     /* something new is to be done; the SA may be gone afterwards */
     EVENT_REPLACE, /* a whole new IKE SA is to take all over */
@@ -56,6 +57,7 @@ void event_settled(struct context *context, struct ike_sa *sa, enum status statu
                    struct reason *reason);
 void event_heard(struct context *context, struct ike_sa *sa);
 void event_hint(struct context *context, struct ike_sa *sa, bool idle);
+void event_looked(struct context *context, struct ike_sa *sa);
 void event_refused(struct context *context, struct ike_sa *sa);
 void event_due(struct context *context, struct ike_sa *sa);
 void event_replace(struct context *context, struct ike_sa *sa);

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "lib/sa/ike_keys.h"
 #include "lib/sa/ike_sa.h"
 
 struct handshake *handshake_new(struct ike_sa *sa)

@@ -169,6 +169,15 @@ void ike_sa_want_child(struct ike_sa *sa, const struct child_config *wanted)
         sa->wanted_children |= child_bit(wanted);
 }
 
+void ike_sa_take_tasks(struct ike_sa *sa, const struct ike_sa *from)
+{
+    struct protocol_view view;
+
+    sa->wanted_children |= from->wanted_children;
+    from->protocol->view(from, &view);
+    ike_sa_want_child(sa, view.making);
+}
+
 bool ike_sa_has_elder(const struct context *context, const struct ike_sa *sa,
                       const struct child_config *config)
 {
@@ -213,48 +222,6 @@ bool ike_sa_limit_authentication(struct ike_sa *sa, uint64_t from_ms, uint32_t *
         return false;
     sa->reauth_ms = until_ms;
     return true;
-}
-
-static size_t key_size(const struct suite *suite, enum ike_key key)
-{
-    const struct prf_info *prf = prf_info(suite->prf);
-    const struct encr_info *encr = encr_info(suite->encr);
-    const struct integ_info *integ = integ_info(suite->integ);
-
-    switch (key) {
-    case KEY_D:
-    case KEY_PI:
-    case KEY_PR: return prf == NULL ? 0 : prf->key_size;
-    case KEY_AI:
-    case KEY_AR: return integ == NULL ? 0 : integ->key_size;
-    case KEY_EI:
-    case KEY_ER: return encr == NULL ? 0 : encr->key_size;
-    case KEY_COUNT: break;
-    }
-    return 0;
-}
-
-size_t ike_keys_size(const struct suite *suite, enum ike_key end)
-{
-    size_t size = 0;
-
-    for (enum ike_key key = 0; key < end; key++)
-        size += key_size(suite, key);
-    return size;
-}
-
-struct slice ike_sa_key(const struct ike_sa *sa, enum ike_key wanted)
-{
-    struct reader reader = reader_of(secret_slice(&sa->keys));
-
-    reader_skip(&reader, ike_keys_size(&sa->suite, wanted));
-    return reader_bytes(&reader, key_size(&sa->suite, wanted));
-}
-
-bool ike_sa_same_identity(const struct ike_sa *a, const struct ike_sa *b)
-{
-    return a->remote_id_type == b->remote_id_type &&
-           slice_equal(buffer_slice(&a->remote_id), buffer_slice(&b->remote_id));
 }
 
 struct identity ike_sa_remote_id(const struct ike_sa *sa)

@@ -35,9 +35,6 @@ enum ike_state {
 
 const char *ike_state_name(enum ike_state state);
 
-/* Where the seven keys of RFC 7296 section 2.14 lie in ike_sa.keys. */
-enum ike_key { KEY_D, KEY_AI, KEY_AR, KEY_EI, KEY_ER, KEY_PI, KEY_PR, KEY_COUNT };
-
 struct link; /* the engine's run-time state of a connection */
 
 /* There are many: what is rare, or over with the handshake, stands elsewhere. */
@@ -140,6 +137,9 @@ const struct child_config *child_of_bits(const struct connection *connection, ui
 /* One more child of its connection is to be made in it. */
 void ike_sa_want_child(struct ike_sa *sa, const struct child_config *wanted);
 
+/* The same for all that another SA was still to make. */
+void ike_sa_take_tasks(struct ike_sa *sa, const struct ike_sa *from);
+
 /* Does another IKE SA of the same connection and peer carry this child? */
 bool ike_sa_has_elder(const struct context *context, const struct ike_sa *sa,
                       const struct child_config *config);
@@ -170,15 +170,13 @@ static inline uint64_t ike_sa_own_spi(const struct ike_sa *sa)
 /* The handshake goes on to a state that waits for answers. */
 void ike_sa_step(struct ike_sa *sa, enum ike_state state);
 
-/* A slice of sa->keys; empty when it is there no more (ike_sa_end_handshake). */
-struct slice ike_sa_key(const struct ike_sa *sa, enum ike_key key);
-
-/* Octets that the keys before `end` take for a suite; KEY_COUNT: all seven. */
-size_t ike_keys_size(const struct suite *suite, enum ike_key end);
-
 struct identity ike_sa_remote_id(const struct ike_sa *sa);
 
 /* Is their peer the same, by its identity? */
-bool ike_sa_same_identity(const struct ike_sa *a, const struct ike_sa *b);
+static inline bool ike_sa_same_identity(const struct ike_sa *a, const struct ike_sa *b)
+{
+    return a->remote_id_type == b->remote_id_type &&
+           slice_equal(buffer_slice(&a->remote_id), buffer_slice(&b->remote_id));
+}
 
 #endif

@@ -63,8 +63,10 @@ struct protocol {
 
     /* --- What comes in --- */
 
-    /* A datagram whose header names this version, or, for the highest, one that nobody knows. */
-    void (*packet)(struct context *context, const struct datagram *datagram);
+    /* A datagram whose header names this version, or, for the highest, one that nobody knows.
+     * `protocol` is the table itself, for the SA that may come of it. */
+    void (*packet)(struct context *context, const struct protocol *protocol,
+                   const struct datagram *datagram);
 
     /* The SA whose request this message of ours is; NULL: it is none. */
     struct ike_sa *(*requester)(const struct context *context, struct slice message);

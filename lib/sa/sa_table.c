@@ -101,16 +101,12 @@ bool sa_table_init(struct sa_table *table, struct context *context)
     whole = hash_init(&table->children_out, key_by_spi_out, table) && whole;
     whole = hash_init(&table->reqids, key_by_reqid, table) && whole;
     if (!whole)
-        sa_table_free(table, context);
+        sa_table_free(table);
     return whole;
 }
 
-void sa_table_free(struct sa_table *table, struct context *context)
+void sa_table_free(struct sa_table *table)
 {
-    struct ike_sa *sa;
-
-    while ((sa = TAILQ_FIRST(&table->all)) != NULL)
-        ike_sa_free(context, sa);
     hash_free(&table->by_spi);
     hash_free(&table->by_peer);
     hash_free(&table->by_id);

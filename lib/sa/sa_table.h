@@ -27,7 +27,8 @@ struct sa_table {
 
 MUST_USE bool sa_table_init(struct sa_table *table, struct context *context);
 
-void sa_table_free(struct sa_table *table, struct context *context);
+/* It is empty. */
+void sa_table_free(struct sa_table *table);
 
 /* By our own SPI, whichever half of the header it stands in. */
 struct ike_sa *sa_table_find(const struct sa_table *table, uint64_t spi);

@@ -4,6 +4,8 @@
  *
  * Not here: whether a value fits the SA (a group's public value, a signature, a known SPI).
  */
+#include "lib/wire/bodies.h"
+
 #include "lib/wire/ikev2.h"
 #include "lib/wire/syntax.h"
 

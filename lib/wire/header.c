@@ -3,6 +3,8 @@
  *
  * Not here: which version, exchange or SPI is welcome, and the non-ESP marker of port 4500.
  */
+#include "lib/wire/header.h"
+
 #include "lib/wire/ikev2.h"
 
 enum status ike_header_parse(struct ike_header *header, struct slice message, struct reason *reason)

@@ -4,6 +4,8 @@
  * Not here: what is inside a payload, decryption, and the tables of rules (they stand beside the
  * exchanges).
  */
+#include "lib/wire/payloads.h"
+
 #include "lib/wire/ikev2.h"
 #include "lib/wire/syntax.h"
 

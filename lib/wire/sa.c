@@ -4,6 +4,8 @@
  *
  * Not here: which proposal is good (lib/policy); transform numbers pass through unjudged.
  */
+#include "lib/wire/sa.h"
+
 #include "lib/wire/ikev2.h"
 #include "lib/wire/syntax.h"
 

@@ -3,6 +3,8 @@
  *
  * Not here: narrowing (lib/policy), what a selector contains (lib/base/address.h).
  */
+#include "lib/wire/selectors.h"
+
 #include <string.h>
 
 #include "lib/wire/ikev2.h"

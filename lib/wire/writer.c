@@ -4,6 +4,8 @@
  *
  * Not here: the bodies of payloads (beside their parsers), encryption (lib/crypto).
  */
+#include "lib/wire/writer.h"
+
 #include "lib/wire/ikev2.h"
 #include "lib/wire/syntax.h"
 

@@ -8,9 +8,13 @@
 
 #include "lib/engine/private.h"
 #include "lib/ikev2/creation.h"
+#include "lib/ikev2/datagram.h"
 #include "lib/ikev2/fragment.h"
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/sa_payload.h"
+#include "lib/policy/choose.h"
+#include "lib/sa/ike_keys.h"
 #include "test/common/host.h"
 
 static uint8_t message_room[IKE_MESSAGE_MAX];

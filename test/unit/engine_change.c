@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/engine/coverage.h"
 #include "lib/engine/private.h"
 #include "test/common/world.h"
 #include "test/unit/bytes.h"

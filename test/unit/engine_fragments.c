@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "lib/engine/private.h"
+#include "lib/ikev2/datagram.h"
 #include "lib/ikev2/fragment.h"
+#include "lib/ikev2/ike_message.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/reassembly.h"
 #include "test/common/tap.h"

@@ -5,7 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/engine/coverage.h"
+#include "lib/engine/link.h"
 #include "lib/engine/private.h"
+#include "lib/engine/task.h"
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/ikev2.h"
 #include "lib/ikev2/ikev2_sa.h"
