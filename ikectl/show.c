@@ -13,6 +13,7 @@ static void (*const what_texts[])(FILE *out, const json_t *items, const char *na
     [CONTROL_SAS] = text_sas,
     [CONTROL_POLICIES] = text_policies,
     [CONTROL_COUNTERS] = text_counters,
+    [CONTROL_CONFIG] = text_config,
 };
 
 static void collect(void *context, enum control_item item, json_t *body)

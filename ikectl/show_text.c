@@ -1,5 +1,5 @@
 /*
- * What `ikectl show` prints of connections, SAs, policies and counters: see show_text.h.
+ * What `ikectl show` prints of connections, SAs, policies, counters and the configuration: see show_text.h.
  */
 #include "ikectl/show_text.h"
 
@@ -335,4 +335,27 @@ void text_counters(FILE *out, const json_t *counters, const char *name)
             fprintf(out, "%-*s  %10" JSON_INTEGER_FORMAT "\n", width, key,
                     json_integer_value(value));
     }
+}
+
+/* --- Configuration --- */
+
+static void print_lines(FILE *out, const json_t *item)
+{
+    for (size_t i = 0; i < item_count(item, "lines"); i++)
+        fprintf(out, "%s\n", item_text_at(item, "lines", i));
+}
+
+void text_config(FILE *out, const json_t *items, const char *name)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach (items, i, item)
+        if (name == NULL && item_text(item, "connection")[0] == '\0')
+            print_lines(out, item);
+    fputs("connections: {\n", out);
+    json_array_foreach (items, i, item)
+        if (item_text(item, "connection")[0] != '\0')
+            print_lines(out, item);
+    fputs("};\n", out);
 }

@@ -26,7 +26,7 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {"show", "[WHAT [NAME]]", "an overview, or: connections, sas, policies, counters", 0, 2, false,
+    {"show", "[WHAT [NAME]]", "an overview, or: connections, sas, policies, counters, config", 0, 2, false,
      verb_show},
     {"up", "NAME", "bring a connection up and wait for the outcome", 1, 1, false, verb_up},
     {"down", "NAME", "take a connection down and wait for the outcome", 1, 1, false, verb_down},

@@ -80,6 +80,20 @@ static void show_policies(struct show *show)
     }
 }
 
+static void show_config(struct show *show)
+{
+    const struct config *config = engine_config(show->engine);
+    const struct connection *connection;
+
+    if (config == NULL)
+        return;
+    if (show->name[0] == '\0')
+        show_item(show, CONTROL_ITEM_CONFIG, control_item_daemon(&config->daemon));
+    TAILQ_FOREACH (connection, &config->connections, entry)
+        if (show_wants(show, connection->name))
+            show_item(show, CONTROL_ITEM_CONFIG, control_item_config(connection));
+}
+
 static void set_count(json_t *counters, const char *name, uint64_t value)
 {
     json_object_set_new(counters, name,
@@ -126,6 +140,7 @@ size_t control_show(const struct engine *engine, const struct control_counts *co
         [CONTROL_SAS] = show_sas,
         [CONTROL_POLICIES] = show_policies,
         [CONTROL_COUNTERS] = show_counters,
+        [CONTROL_CONFIG] = show_config,
     };
     struct show show = {
         .engine = engine,
@@ -199,20 +214,10 @@ static void visit_change(void *context, enum config_change change, const struct 
         write_change(changes, names[change], before != NULL ? before->name : after->name);
 }
 
-static bool settings_equal(const struct daemon_settings *a, const struct daemon_settings *b)
-{
-    return a->half_open_max == b->half_open_max && a->cookie_threshold == b->cookie_threshold &&
-           a->source_half_open_max == b->source_half_open_max &&
-           a->source_cookie_threshold == b->source_cookie_threshold &&
-           a->half_open_s == b->half_open_s && a->retransmit_ms == b->retransmit_ms &&
-           a->retransmit_tries == b->retransmit_tries && a->clear_on_exit == b->clear_on_exit &&
-           a->open_on_failure == b->open_on_failure;
-}
-
 static void write_changes(struct changes *changes, const struct config *before,
                           const struct config *after)
 {
-    bool settings = before != NULL && !settings_equal(&before->daemon, &after->daemon);
+    bool settings = before != NULL && !daemon_equal(&before->daemon, &after->daemon);
 
     if (settings)
         fputs("changed  the settings of daemon\n", changes->text);

@@ -215,6 +215,46 @@ json_t *control_item_policy(const struct connection *connection, const struct ch
         child->policy == POLICY_PREFER ? "prefer" : "require", "start", start_name(child->start));
 }
 
+/* Takes what was printed, which may be NULL. */
+static json_t *lines_of(char *text)
+{
+    json_t *lines = text != NULL ? json_array() : NULL;
+
+    for (char *at = text, *line; lines != NULL && (line = strsep(&at, "\n")) != NULL;)
+        if (*line != '\0' && json_array_append_new(lines, json_string(line)) != 0) {
+            json_decref(lines);
+            lines = NULL;
+        }
+    free(text);
+    return lines;
+}
+
+json_t *control_item_daemon(const struct daemon_settings *settings)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+
+    if (file == NULL)
+        return NULL;
+    daemon_print(file, settings);
+    fclose(file);
+    return json_pack("{s:o}", "lines", lines_of(text));
+}
+
+json_t *control_item_config(const struct connection *connection)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+
+    if (file == NULL)
+        return NULL;
+    connection_print(file, connection);
+    fclose(file);
+    return json_pack("{s:s, s:o}", "connection", connection->name, "lines", lines_of(text));
+}
+
 json_t *control_item_event(const struct effect_report *report, uint64_t time_ms)
 {
     static const char *const severities[] = {

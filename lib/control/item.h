@@ -16,6 +16,9 @@ json_t *control_item_connection(const struct connection_view *view);
 json_t *control_item_sa(const struct sa_view *view);
 json_t *control_item_policy(const struct connection *connection, const struct child_config *child);
 json_t *control_item_event(const struct effect_report *report, uint64_t time_ms);
+/* What is in force, as lines of a configuration: the group `daemon`, or the connection in it. */
+json_t *control_item_daemon(const struct daemon_settings *settings);
+json_t *control_item_config(const struct connection *connection);
 json_t *control_item_progress(const struct effect_progress *progress);
 
 /* Members for a reader who takes what comes: "", 0, false or an empty array when a member is

@@ -48,16 +48,16 @@ struct what_row {
 };
 
 static const struct what_row what_rows[] = {
-    [CONTROL_CONNECTIONS] = {"connections", true},
-    [CONTROL_SAS] = {"sas", true},
-    [CONTROL_POLICIES] = {"policies", true},
-    [CONTROL_COUNTERS] = {"counters", false},
+    [CONTROL_CONNECTIONS] = {"connections", true}, [CONTROL_SAS] = {"sas", true},
+    [CONTROL_POLICIES] = {"policies", true},       [CONTROL_COUNTERS] = {"counters", false},
+    [CONTROL_CONFIG] = {"config", true},
 };
 
 static const char *const item_names[] = {
     [CONTROL_ITEM_CONNECTION] = "connection", [CONTROL_ITEM_SA] = "sa",
     [CONTROL_ITEM_POLICY] = "policy",         [CONTROL_ITEM_COUNTERS] = "counters",
     [CONTROL_ITEM_EVENT] = "event",           [CONTROL_ITEM_PROGRESS] = "progress",
+    [CONTROL_ITEM_CONFIG] = "config",
 };
 
 static const char *const code_names[] = {

@@ -50,6 +50,7 @@ enum control_what {
     CONTROL_SAS,
     CONTROL_POLICIES,
     CONTROL_COUNTERS,
+    CONTROL_CONFIG,
 };
 
 struct control_request {
@@ -86,6 +87,7 @@ enum control_item {
     CONTROL_ITEM_COUNTERS,
     CONTROL_ITEM_EVENT,
     CONTROL_ITEM_PROGRESS,
+    CONTROL_ITEM_CONFIG,
 };
 
 enum control_code {

@@ -19,27 +19,37 @@
 #define REPLAY_WINDOW     128
 #define REPLAY_WINDOW_MAX 4096 /* the kernel's */
 
-static key_reader read_mode;
 static key_reader read_start;
-static key_reader read_policy;
 
-#define CHILD_FIELD(field) offsetof(struct child_config, field)
+static const struct key_type type_start = {read_start, setting_field_equal, setting_print_word};
+static const struct key_type type_selectors = {setting_read_later, selectors_key_equal,
+                                               selectors_key_print};
+static const struct key_type type_proposals = {setting_read_later, proposals_key_equal,
+                                               proposals_key_print};
+
+static const struct word modes[] = {{"transport", CHILD_TRANSPORT}, {"tunnel", CHILD_TUNNEL}};
+static const struct word starts[] = {
+    {"traffic", START_TRAFFIC}, {"immediate", START_IMMEDIATE}, {"never", START_NEVER}};
+static const struct word policies[] = {{"require", POLICY_REQUIRE}, {"prefer", POLICY_PREFER}};
+
+#define CHILD_FIELD(field) KEY_FIELD(struct child_config, field)
 
 static const struct key child_keys[] = {
-    {"mode", read_mode, NULL, 0, 0, 0},
-    {"local", setting_read_later, NULL, 0, 0, 0},
-    {"remote", setting_read_later, NULL, 0, 0, 0},
-    {"esp", setting_read_later, NULL, 0, 0, 0},
-    {"lifetime", setting_read_seconds, NULL, CHILD_FIELD(lifetime_s), LIFETIME_MIN_S,
-     LIFETIME_MAX_S},
-    {"bytes", setting_read_bytes, NULL, CHILD_FIELD(lifetime_bytes), 1, INT64_MAX},
-    {"packets", setting_read_u64, NULL, CHILD_FIELD(lifetime_packets), 1, INT64_MAX},
-    {"start", read_start, NULL, 0, 0, 0},
-    {"policy", read_policy, NULL, 0, 0, 0},
-    {"replay_window", setting_read_u32, NULL, CHILD_FIELD(replay_window), 0, REPLAY_WINDOW_MAX},
-    {"ah", NULL, NULL, 0, 0, 0},
-    {"ipcomp", NULL, NULL, 0, 0, 0},
-    {"offload", NULL, NULL, 0, 0, 0},
+    {"mode", &key_word, CHILD_FIELD(mode), .initial = CHILD_TRANSPORT, KEY_WORDS(modes)},
+    {"local", &type_selectors, .offset = offsetof(struct child_config, local)},
+    {"remote", &type_selectors, .offset = offsetof(struct child_config, remote)},
+    {"esp", &type_proposals, .offset = offsetof(struct child_config, esp)},
+    {"lifetime", &key_seconds, CHILD_FIELD(lifetime_s), .initial = CHILD_LIFETIME_S,
+     .min = LIFETIME_MIN_S, .max = LIFETIME_MAX_S},
+    {"bytes", &key_octets, CHILD_FIELD(lifetime_bytes), .min = 1, .max = INT64_MAX},
+    {"packets", &key_number, CHILD_FIELD(lifetime_packets), .min = 1, .max = INT64_MAX},
+    {"start", &type_start, CHILD_FIELD(start), .initial = START_TRAFFIC, KEY_WORDS(starts)},
+    {"policy", &key_word, CHILD_FIELD(policy), .initial = POLICY_REQUIRE, KEY_WORDS(policies)},
+    {"replay_window", &key_number, CHILD_FIELD(replay_window), .initial = REPLAY_WINDOW, .min = 0,
+     .max = REPLAY_WINDOW_MAX},
+    {.name = "ah"},
+    {.name = "ipcomp"},
+    {.name = "offload"},
     KEY_PSK,
 };
 
@@ -55,50 +65,16 @@ const struct key_table child_table = {
     .misplaced_count = SETTING_LENGTH(child_misplaced),
 };
 
-static bool read_mode(struct reading *reading, config_setting_t *setting, const struct key *key,
-                      void *target)
-{
-    static const struct word words[] = {{"transport", CHILD_TRANSPORT}, {"tunnel", CHILD_TUNNEL}};
-    struct child_config *child = target;
-    int value;
-
-    (void)key;
-    if (!setting_word(reading, setting, words, SETTING_LENGTH(words), &value))
-        return false;
-    child->mode = (enum child_mode)value;
-    return true;
-}
-
 static bool read_start(struct reading *reading, config_setting_t *setting, const struct key *key,
                        void *target)
 {
-    static const struct word words[] = {
-        {"traffic", START_TRAFFIC}, {"immediate", START_IMMEDIATE}, {"never", START_NEVER}};
-    struct child_config *child = target;
-    int value;
+    const struct child_config *child = target;
 
-    (void)key;
-    if (!setting_word(reading, setting, words, SETTING_LENGTH(words), &value))
+    if (!setting_read_word(reading, setting, key, target))
         return false;
-    if (value != START_NEVER && child->connection->remote.family == FAMILY_NONE)
-        return setting_expected(reading, setting,
-                                "\"never\", because with remote = \"any\" only the peer can start");
-    child->start = (enum child_start)value;
-    return true;
-}
-
-static bool read_policy(struct reading *reading, config_setting_t *setting, const struct key *key,
-                        void *target)
-{
-    static const struct word words[] = {{"require", POLICY_REQUIRE}, {"prefer", POLICY_PREFER}};
-    struct child_config *child = target;
-    int value;
-
-    (void)key;
-    if (!setting_word(reading, setting, words, SETTING_LENGTH(words), &value))
-        return false;
-    child->policy = (enum child_policy)value;
-    return true;
+    return child->start == START_NEVER || child->connection->remote.family != FAMILY_NONE ||
+           setting_expected(reading, setting,
+                            "\"never\", because with remote = \"any\" only the peer can start");
 }
 
 /* --- Selectors --- */
@@ -299,10 +275,10 @@ static struct child_config *child_new(struct connection *connection)
 
     if (child == NULL)
         return NULL;
+    keys_initial(&child_table, child);
     child->connection = connection;
-    child->start = connection->remote.family == FAMILY_NONE ? START_NEVER : START_TRAFFIC;
-    child->replay_window = REPLAY_WINDOW;
-    child->lifetime_s = CHILD_LIFETIME_S;
+    if (connection->remote.family == FAMILY_NONE)
+        child->start = START_NEVER;
     TAILQ_INSERT_TAIL(&connection->children, child, entry);
     connection->child_count++;
     return child;

@@ -23,16 +23,6 @@
 /* So that probing stays short. */
 #define CHILDREN_MAX (1u << (REQID_BITS - 1))
 
-static const struct daemon_settings daemon_default = {
-    .half_open_max = 1000,
-    .cookie_threshold = 100,
-    .source_half_open_max = 200,
-    .source_cookie_threshold = 10,
-    .half_open_s = 30,
-    .retransmit_ms = 1000,
-    .retransmit_tries = 5,
-};
-
 /* --- Tables --- */
 
 /* The operator chooses what is hashed here: no key needed against crowding. */
@@ -265,18 +255,17 @@ struct config_draft {
 
 static key_reader read_daemon;
 static key_reader read_connections;
-static key_reader read_on_exit;
-static key_reader read_on_failure;
+
+static const struct key_type type_connections = {.read = read_connections};
+static const struct key_type type_daemon = {.read = read_daemon};
 
 static const struct key file_keys[] = {
-    {"connections", read_connections, NULL, 0, 0, 0},
-    {"daemon", read_daemon, NULL, 0, 0, 0},
-    {"rules", NULL, NULL, 0, 0, 0},
-    {"secrets", NULL, "secrets in a configuration; expected them in secrets.conf", 0, 0, 0},
+    {.name = "connections", .type = &type_connections},
+    {.name = "daemon", .type = &type_daemon},
+    {.name = "rules"},
+    {.name = "secrets", .refusal = "secrets in a configuration; expected them in secrets.conf"},
     KEY_PSK,
 };
-
-static const struct key_table daemon_table;
 
 static const struct misplaced file_misplaced[] = {
     {&connection_table, false,
@@ -294,21 +283,31 @@ static const struct key_table file_table = {
     .misplaced_count = SETTING_LENGTH(file_misplaced),
 };
 
-#define DAEMON_FIELD(field) offsetof(struct daemon_settings, field)
+#define DAEMON_FIELD(field) KEY_FIELD(struct daemon_settings, field)
+#define HALF_OPEN_MAX       10000000
+
+static const struct word exits[] = {{"keep", false}, {"clear", true}};
+static const struct word failures[] = {{"closed", false}, {"open", true}};
 
 static const struct key daemon_keys[] = {
-    {"half_open_max", setting_read_u32, NULL, DAEMON_FIELD(half_open_max), 1, 10000000},
-    {"cookie_threshold", setting_read_u32, NULL, DAEMON_FIELD(cookie_threshold), 0, 10000000},
-    {"source_half_open_max", setting_read_u32, NULL, DAEMON_FIELD(source_half_open_max), 1,
-     10000000},
-    {"source_cookie_threshold", setting_read_u32, NULL, DAEMON_FIELD(source_cookie_threshold), 1,
-     10000000},
-    {"half_open_lifetime", setting_read_seconds, NULL, DAEMON_FIELD(half_open_s), 1, 3600},
-    {"retransmit", setting_read_milliseconds, NULL, DAEMON_FIELD(retransmit_ms), 10, 60000},
-    {"retransmit_ms", setting_read_u32, NULL, DAEMON_FIELD(retransmit_ms), 10, 60000},
-    {"retransmit_tries", setting_read_u32, NULL, DAEMON_FIELD(retransmit_tries), 1, 30},
-    {"on_exit", read_on_exit, NULL, 0, 0, 0},
-    {"on_failure", read_on_failure, NULL, 0, 0, 0},
+    {"half_open_max", &key_number, DAEMON_FIELD(half_open_max), .initial = 1000, .min = 1,
+     .max = HALF_OPEN_MAX},
+    {"cookie_threshold", &key_number, DAEMON_FIELD(cookie_threshold), .initial = 100, .min = 0,
+     .max = HALF_OPEN_MAX},
+    {"source_half_open_max", &key_number, DAEMON_FIELD(source_half_open_max), .initial = 200,
+     .min = 1, .max = HALF_OPEN_MAX},
+    {"source_cookie_threshold", &key_number, DAEMON_FIELD(source_cookie_threshold), .initial = 10,
+     .min = 1, .max = HALF_OPEN_MAX},
+    {"half_open_lifetime", &key_seconds, DAEMON_FIELD(half_open_s), .initial = 30, .min = 1,
+     .max = 3600},
+    {"retransmit", &key_milliseconds, DAEMON_FIELD(retransmit_ms), .initial = 1000, .min = 10,
+     .max = 60000},
+    {"retransmit_ms", &key_alias, DAEMON_FIELD(retransmit_ms), .initial = 1000, .min = 10,
+     .max = 60000},
+    {"retransmit_tries", &key_number, DAEMON_FIELD(retransmit_tries), .initial = 5, .min = 1,
+     .max = 30},
+    {"on_exit", &key_word, DAEMON_FIELD(clear_on_exit), .initial = false, KEY_WORDS(exits)},
+    {"on_failure", &key_word, DAEMON_FIELD(open_on_failure), .initial = false, KEY_WORDS(failures)},
 };
 
 static const struct misplaced daemon_misplaced[] = {
@@ -316,40 +315,12 @@ static const struct misplaced daemon_misplaced[] = {
      "belongs into a connection; expected it in \"connections: { NAME: { ... }; };\""},
 };
 
-static const struct key_table daemon_table = {
+const struct key_table daemon_table = {
     .keys = daemon_keys,
     .count = SETTING_LENGTH(daemon_keys),
     .misplaced = daemon_misplaced,
     .misplaced_count = SETTING_LENGTH(daemon_misplaced),
 };
-
-static bool read_on_exit(struct reading *reading, config_setting_t *setting, const struct key *key,
-                         void *target)
-{
-    static const struct word words[] = {{"keep", false}, {"clear", true}};
-    struct daemon_settings *daemon = target;
-    int value;
-
-    (void)key;
-    if (!setting_word(reading, setting, words, SETTING_LENGTH(words), &value))
-        return false;
-    daemon->clear_on_exit = value != 0;
-    return true;
-}
-
-static bool read_on_failure(struct reading *reading, config_setting_t *setting,
-                            const struct key *key, void *target)
-{
-    static const struct word words[] = {{"closed", false}, {"open", true}};
-    struct daemon_settings *daemon = target;
-    int value;
-
-    (void)key;
-    if (!setting_word(reading, setting, words, SETTING_LENGTH(words), &value))
-        return false;
-    daemon->open_on_failure = value != 0;
-    return true;
-}
 
 static bool read_daemon(struct reading *reading, config_setting_t *setting, const struct key *key,
                         void *target)
@@ -445,7 +416,7 @@ static struct config *config_new(void)
 
     if (config == NULL)
         return NULL;
-    config->daemon = daemon_default;
+    keys_initial(&daemon_table, &config->daemon);
     TAILQ_INIT(&config->connections);
     interval_init(&config->pairs, configured_pair_range);
     if (pool_init(&config->pool) && hash_init(&config->names, key_by_name, NULL) &&
@@ -487,7 +458,7 @@ static void file_salvage(struct config *config, const struct config_text *text)
                file_members(&reading, &file, connections_salvage, config));
     setting = refused ? NULL : config_lookup(&file.tree, "daemon.on_failure");
     if (setting != NULL)
-        (void)read_on_failure(&reading, setting, NULL, &config->daemon);
+        (void)setting_read_key(&reading, setting, &daemon_table, &config->daemon);
     file_close(&file);
 }
 

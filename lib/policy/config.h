@@ -8,6 +8,7 @@
 #ifndef LIB_POLICY_CONFIG_H
 #define LIB_POLICY_CONFIG_H
 
+#include <stdio.h>
 #include <sys/queue.h>
 
 #include "lib/base/address.h"
@@ -273,6 +274,8 @@ const struct child_config *config_find_reqid(const struct config *config, uint32
 /* What differs between two configurations. */
 enum config_change { CONFIG_SAME, CONFIG_ADDED, CONFIG_CHANGED, CONFIG_REMOVED };
 
+bool daemon_equal(const struct daemon_settings *a, const struct daemon_settings *b);
+
 /* Compares what two connections mean, not where they stand: when equal, SAs may stay. */
 bool connection_equal(const struct connection *a, const struct connection *b);
 
@@ -283,6 +286,11 @@ void config_diff(const struct config *before, const struct config *after,
                               const struct connection *connection_before,
                               const struct connection *connection_after),
                  void *context);
+
+/* What is in force, defaults and all, as text from which it can be read again: the group `daemon`, a
+ * member of `connections`.  There is no secret in it. */
+void daemon_print(FILE *out, const struct daemon_settings *settings);
+void connection_print(FILE *out, const struct connection *connection);
 
 /* How many connections of `before` are gone in `after`: there is none of that name, nor one for the
  * same traffic. */

@@ -33,42 +33,60 @@
 static key_reader read_version;
 static key_reader read_auth;
 static key_reader read_liveness;
-static key_reader read_on_dead;
+
+static const struct key_type type_version = {read_version, NULL, version_key_print};
+static const struct key_type type_local = {setting_read_later, local_key_equal, local_key_print};
+static const struct key_type type_remote = {setting_read_later, remote_key_equal, remote_key_print};
+static const struct key_type type_proposals = {setting_read_later, proposals_key_equal,
+                                               proposals_key_print};
+static const struct key_type type_children = {setting_read_later, children_key_equal,
+                                              children_key_print};
+static const struct key_type type_liveness = {read_liveness, setting_field_equal,
+                                              setting_print_seconds};
+static const struct key_type type_auth = {.read = read_auth};
+
+static const struct word never[] = {{"off", 0}};
+static const struct word ends[] = {
+    {"trap", DEAD_TRAP}, {"restart", DEAD_RESTART}, {"clear", DEAD_CLEAR}};
+
+#define CONNECTION_FIELD(field) KEY_FIELD(struct connection, field)
 
 /* What belongs to later versions is named, so that it is refused with the true reason. */
 static const struct key connection_keys[] = {
-    {"version", read_version, NULL, 0, 0, 0},
-    {"local", setting_read_later, NULL, 0, 0, 0},
-    {"remote", setting_read_later, NULL, 0, 0, 0},
-    {"proposals", setting_read_later, NULL, 0, 0, 0},
-    {"lifetime", setting_read_seconds, NULL, offsetof(struct connection, lifetime_s),
-     LIFETIME_MIN_S, LIFETIME_MAX_S},
-    {"reauth", setting_read_seconds, NULL, offsetof(struct connection, reauth_s), LIFETIME_MIN_S,
-     LIFETIME_MAX_S},
-    {"children_max", setting_read_u32, NULL, offsetof(struct connection, children_max), 1,
-     CONFIG_CHILDREN_MAX},
-    {"sas_max", setting_read_u32, NULL, offsetof(struct connection, sas_max), 1, SAS_MAX_MAX},
-    {"encapsulate", setting_read_flag, NULL, offsetof(struct connection, encapsulate), 0, 0},
-    {"keepalive", setting_read_seconds, NULL, offsetof(struct connection, keepalive_s),
-     KEEPALIVE_MIN_S, KEEPALIVE_MAX_S},
-    {"childless", setting_read_flag, NULL, offsetof(struct connection, childless), 0, 0},
-    {"mobike", setting_read_flag, NULL, offsetof(struct connection, mobike), 0, 0},
-    {"fragmentation", setting_read_flag, NULL, offsetof(struct connection, fragmentation), 0, 0},
-    {"fragment_size", setting_read_u32, NULL, offsetof(struct connection, fragment_size),
-     FRAGMENT_SIZE_MIN, UINT16_MAX},
-    {"weak", setting_read_flag, NULL, offsetof(struct connection, weak), 0, 0},
-    {"children", setting_read_later, NULL, 0, 0, 0},
-    {"liveness", read_liveness, NULL, offsetof(struct connection, liveness_s), 0, LIVENESS_MAX_S},
-    {"on_dead", read_on_dead, NULL, 0, 0, 0},
+    {"version", &type_version, .initial = 2},
+    {.name = "local", .type = &type_local},
+    {.name = "remote", .type = &type_remote},
+    {"proposals", &type_proposals, .offset = offsetof(struct connection, proposals)},
+    {"lifetime", &key_seconds, CONNECTION_FIELD(lifetime_s), .initial = IKE_LIFETIME_S,
+     .min = LIFETIME_MIN_S, .max = LIFETIME_MAX_S},
+    {"reauth", &key_seconds, CONNECTION_FIELD(reauth_s), .min = LIFETIME_MIN_S,
+     .max = LIFETIME_MAX_S},
+    {"children_max", &key_number, CONNECTION_FIELD(children_max), .initial = CONFIG_CHILDREN_MAX,
+     .min = 1, .max = CONFIG_CHILDREN_MAX},
+    {"sas_max", &key_number, CONNECTION_FIELD(sas_max), .initial = SAS_MAX, .min = 1,
+     .max = SAS_MAX_MAX},
+    {"encapsulate", &key_flag, CONNECTION_FIELD(encapsulate)},
+    {"keepalive", &key_seconds, CONNECTION_FIELD(keepalive_s), .initial = KEEPALIVE_S,
+     .min = KEEPALIVE_MIN_S, .max = KEEPALIVE_MAX_S},
+    {"childless", &key_flag, CONNECTION_FIELD(childless)},
+    {"mobike", &key_flag, CONNECTION_FIELD(mobike), .initial = true},
+    {"fragmentation", &key_flag, CONNECTION_FIELD(fragmentation), .initial = true},
+    {"fragment_size", &key_number, CONNECTION_FIELD(fragment_size), .initial = FRAGMENT_SIZE,
+     .min = FRAGMENT_SIZE_MIN, .max = UINT16_MAX},
+    {"weak", &key_flag, CONNECTION_FIELD(weak)},
+    {"liveness", &type_liveness, CONNECTION_FIELD(liveness_s), .initial = LIVENESS_S, .min = 0,
+     .max = LIVENESS_MAX_S, KEY_WORDS(never)},
+    {"on_dead", &key_word, CONNECTION_FIELD(on_dead), .initial = DEAD_TRAP, KEY_WORDS(ends)},
+    {.name = "children", .type = &type_children},
     KEY_PSK,
 };
 
 static const struct key endpoint_keys[] = {
-    {"address", setting_read_later, NULL, 0, 0, 0},
-    {"id", setting_read_later, NULL, 0, 0, 0},
-    {"auth", read_auth, NULL, 0, 0, 0},
-    {"cert", NULL, NULL, 0, 0, 0},
-    {"ca", NULL, NULL, 0, 0, 0},
+    {.name = "address", .type = &key_later},
+    {.name = "id", .type = &key_later},
+    {.name = "auth", .type = &type_auth},
+    {.name = "cert"},
+    {.name = "ca"},
     KEY_PSK,
 };
 
@@ -77,7 +95,7 @@ static const struct misplaced endpoint_misplaced[] = {
      "belongs into the connection; expected it beside local and remote, not in them"},
 };
 
-static const struct key_table endpoint_table = {
+const struct key_table endpoint_table = {
     .keys = endpoint_keys,
     .count = SETTING_LENGTH(endpoint_keys),
     .misplaced = endpoint_misplaced,
@@ -134,21 +152,6 @@ static bool read_liveness(struct reading *reading, config_setting_t *setting, co
     if (strcmp(text, "off") != 0)
         return setting_read_seconds(reading, setting, key, target);
     connection->liveness_s = 0;
-    return true;
-}
-
-static bool read_on_dead(struct reading *reading, config_setting_t *setting, const struct key *key,
-                         void *target)
-{
-    static const struct word words[] = {
-        {"trap", DEAD_TRAP}, {"restart", DEAD_RESTART}, {"clear", DEAD_CLEAR}};
-    struct connection *connection = target;
-    int value;
-
-    (void)key;
-    if (!setting_word(reading, setting, words, SETTING_LENGTH(words), &value))
-        return false;
-    connection->on_dead = (uint8_t)value;
     return true;
 }
 
@@ -455,14 +458,7 @@ struct connection *connection_read(struct reading *reading, config_setting_t *se
     }
     TAILQ_INIT(&connection->children);
     connection->version = 2;
-    connection->lifetime_s = IKE_LIFETIME_S;
-    connection->sas_max = SAS_MAX;
-    connection->children_max = CONFIG_CHILDREN_MAX;
-    connection->keepalive_s = KEEPALIVE_S;
-    connection->mobike = true;
-    connection->fragmentation = true;
-    connection->fragment_size = FRAGMENT_SIZE;
-    connection->liveness_s = LIVENESS_S;
+    keys_initial(&connection_table, connection);
     connection->line = setting_line(reading, setting);
     connection->file = keep_text(reading, setting, reading->path);
     if (connection->file != NULL && connection_fill(reading, setting, connection))

@@ -11,6 +11,30 @@
 /* What may stand in the group of a connection, and in that of a child. */
 extern const struct key_table connection_table;
 extern const struct key_table child_table;
+/* That of one of a connection's ends, and that of the daemon. */
+extern const struct key_table endpoint_table;
+extern const struct key_table daemon_table;
+
+/* The field of a key of selectors, with its count, and of proposals. */
+size_t selectors_of(const struct key *key, const struct child_config *child,
+                    const struct selector **selectors);
+const struct proposal_list *proposals_of(const struct key *key, const void *target);
+
+/* How keys that are more than a field are compared (diff.c) and printed (print.c): those of
+ * selectors and proposals by the field at their offset, the others as a whole. */
+bool selectors_key_equal(const struct key *key, const void *a, const void *b);
+bool proposals_key_equal(const struct key *key, const void *a, const void *b);
+bool local_key_equal(const struct key *key, const void *a, const void *b);
+bool remote_key_equal(const struct key *key, const void *a, const void *b);
+bool children_key_equal(const struct key *key, const void *a, const void *b);
+void version_key_print(const struct printing *printing, const struct key *key, const void *target);
+void selectors_key_print(const struct printing *printing, const struct key *key,
+                         const void *target);
+void proposals_key_print(const struct printing *printing, const struct key *key,
+                         const void *target);
+void local_key_print(const struct printing *printing, const struct key *key, const void *target);
+void remote_key_print(const struct printing *printing, const struct key *key, const void *target);
+void children_key_print(const struct printing *printing, const struct key *key, const void *target);
 
 /* Reads the group `setting`, whose name is the connection's.  NULL after a fault. */
 struct connection *connection_read(struct reading *reading, config_setting_t *setting);

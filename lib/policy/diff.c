@@ -5,15 +5,25 @@
  */
 #include <string.h>
 
-#include "lib/policy/config.h"
+#include "lib/policy/connection.h"
 
 static bool list_equal(const struct algorithm_list *a, const struct algorithm_list *b)
 {
     return a->count == b->count && memcmp(a->ids, b->ids, a->count) == 0;
 }
 
+const struct proposal_list *proposals_of(const struct key *key, const void *target)
+{
+    const struct proposal_list *list;
+
+    memcpy(&list, (const char *)target + key->offset, sizeof(list));
+    return list;
+}
+
 static bool proposals_equal(const struct proposal_list *a, const struct proposal_list *b)
 {
+    if (a == b)
+        return true;
     if (a->count != b->count)
         return false;
     for (size_t i = 0; i < a->count; i++) {
@@ -27,27 +37,67 @@ static bool proposals_equal(const struct proposal_list *a, const struct proposal
     return true;
 }
 
+/* A side has a count beside its selectors. */
+size_t selectors_of(const struct key *key, const struct child_config *child,
+                    const struct selector **selectors)
+{
+    bool local = key->offset == offsetof(struct child_config, local);
+
+    *selectors = local ? child->local : child->remote;
+    return local ? child->local_count : child->remote_count;
+}
+
+bool selectors_key_equal(const struct key *key, const void *a, const void *b)
+{
+    const struct selector *x;
+    const struct selector *y;
+    size_t x_count = selectors_of(key, a, &x);
+    size_t y_count = selectors_of(key, b, &y);
+
+    return selectors_equal(x, x_count, y, y_count);
+}
+
+bool proposals_key_equal(const struct key *key, const void *a, const void *b)
+{
+    return proposals_equal(proposals_of(key, a), proposals_of(key, b));
+}
+
+bool local_key_equal(const struct key *key, const void *a, const void *b)
+{
+    const struct connection *x = a;
+    const struct connection *y = b;
+
+    (void)key;
+    return address_equal(&x->local, &y->local) && identity_equal(x->local_id, y->local_id);
+}
+
+bool remote_key_equal(const struct key *key, const void *a, const void *b)
+{
+    const struct connection *x = a;
+    const struct connection *y = b;
+
+    (void)key;
+    return peers_equal(x, y) && identity_equal(x->remote_id, y->remote_id);
+}
+
 /* The reqid counts: another one means other policies in the kernel. */
 static bool child_equal(const struct child_config *a, const struct child_config *b)
 {
-    return strcmp(a->name, b->name) == 0 && a->reqid == b->reqid && a->mode == b->mode &&
-           a->start == b->start && a->policy == b->policy &&
-           selectors_equal(a->local, a->local_count, b->local, b->local_count) &&
-           selectors_equal(a->remote, a->remote_count, b->remote, b->remote_count) &&
-           proposals_equal(a->esp, b->esp) && a->replay_window == b->replay_window &&
-           a->lifetime_s == b->lifetime_s && a->lifetime_bytes == b->lifetime_bytes &&
-           a->lifetime_packets == b->lifetime_packets;
+    return strcmp(a->name, b->name) == 0 && a->reqid == b->reqid && keys_equal(&child_table, a, b);
 }
 
 /* The order of children means nothing. */
-static bool children_equal(const struct connection *a, const struct connection *b)
+bool children_key_equal(const struct key *key, const void *a, const void *b)
 {
+    const struct connection *x = a;
+    const struct connection *y = b;
     const struct child_config *child;
 
-    if (a->child_count != b->child_count)
+    (void)key;
+    if (x->child_count != y->child_count)
         return false;
-    TAILQ_FOREACH (child, &a->children, entry) {
-        const struct child_config *other = connection_find_child(b, child->name);
+    TAILQ_FOREACH (child, &x->children, entry) {
+        const struct child_config *other = connection_find_child(y, child->name);
         if (other == NULL || !child_equal(child, other))
             return false;
     }
@@ -56,16 +106,12 @@ static bool children_equal(const struct connection *a, const struct connection *
 
 bool connection_equal(const struct connection *a, const struct connection *b)
 {
-    return strcmp(a->name, b->name) == 0 && address_equal(&a->local, &b->local) &&
-           peers_equal(a, b) && identity_equal(a->local_id, b->local_id) &&
-           identity_equal(a->remote_id, b->remote_id) &&
-           proposals_equal(a->proposals, b->proposals) && a->lifetime_s == b->lifetime_s &&
-           a->reauth_s == b->reauth_s && a->children_max == b->children_max &&
-           a->sas_max == b->sas_max && a->fragmentation == b->fragmentation &&
-           a->fragment_size == b->fragment_size && a->liveness_s == b->liveness_s &&
-           a->on_dead == b->on_dead && a->keepalive_s == b->keepalive_s && a->mobike == b->mobike &&
-           a->encapsulate == b->encapsulate && a->childless == b->childless && a->weak == b->weak &&
-           children_equal(a, b);
+    return a == b || (strcmp(a->name, b->name) == 0 && keys_equal(&connection_table, a, b));
+}
+
+bool daemon_equal(const struct daemon_settings *a, const struct daemon_settings *b)
+{
+    return keys_equal(&daemon_table, a, b);
 }
 
 void config_diff(const struct config *before, const struct config *after,

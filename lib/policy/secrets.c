@@ -178,8 +178,8 @@ static bool entry_fill(struct reading *reading, config_setting_t *setting,
                        struct secret_entry *entry)
 {
     static const struct key keys[] = {
-        {"ids", setting_read_later, NULL, 0, 0, 0},
-        {"psk", setting_read_later, NULL, 0, 0, 0},
+        {.name = "ids", .type = &key_later},
+        {.name = "psk", .type = &key_later},
     };
 
     if (!config_setting_is_group(setting))
@@ -255,7 +255,8 @@ static void tree_wipe(config_setting_t *setting)
 static bool file_read(struct secrets *secrets, const struct config_text *text,
                       char error[CONFIG_ERROR_MAX])
 {
-    static const struct key keys[] = {{"secrets", read_secrets, NULL, 0, 0, 0}};
+    static const struct key_type type = {.read = read_secrets};
+    static const struct key keys[] = {{.name = "secrets", .type = &type}};
     static const struct key_table table = {.keys = keys, .count = SETTING_LENGTH(keys)};
     struct reading reading = {.path = text->path, .error = error, .secret = true};
     config_t parsed;

@@ -13,9 +13,8 @@
 
 #include "lib/base/nearest.h"
 
-#define SHOWN_MAX  72 /* of a value, in a fault */
-#define KEY_MAX    64 /* of a key */
-#define NUMBER_MAX 32
+#define SHOWN_MAX 72 /* of a value, in a fault */
+#define KEY_MAX   64 /* of a key */
 
 /* --- Faults --- */
 
@@ -183,9 +182,17 @@ static bool key_unknown(struct reading *reading, const config_setting_t *setting
         if (is_misplaced(setting, &table->misplaced[i]))
             return setting_fault(reading, setting, "%s", table->misplaced[i].fault);
     for (size_t i = 0; i < table->count; i++)
-        if (table->keys[i].read != NULL)
+        if (table->keys[i].type != NULL)
             nearest_try(&nearest, table->keys[i].name);
     return setting_fault(reading, setting, "no such key; the nearest is \"%s\"", nearest.best);
+}
+
+bool setting_read_key(struct reading *reading, config_setting_t *setting,
+                      const struct key_table *table, void *target)
+{
+    const struct key *key = key_find(table, config_setting_name(setting));
+
+    return key->type->read(reading, setting, key, target);
 }
 
 bool setting_is_group(struct reading *reading, config_setting_t *setting)
@@ -203,24 +210,14 @@ bool setting_read_group(struct reading *reading, config_setting_t *group,
         const struct key *key = key_find(table, config_setting_name(setting));
         if (key == NULL)
             return key_unknown(reading, setting, table);
-        if (key->read == NULL)
+        if (key->type == NULL)
             return setting_fault(reading, setting, "%s",
                                  key->refusal != NULL
                                      ? key->refusal
                                      : "not supported by this version; expected to be left out");
-        if (!key->read(reading, setting, key, target))
+        if (!key->type->read(reading, setting, key, target))
             return false;
     }
-    return true;
-}
-
-bool setting_read_later(struct reading *reading, config_setting_t *setting, const struct key *key,
-                        void *target)
-{
-    (void)reading;
-    (void)setting;
-    (void)key;
-    (void)target;
     return true;
 }
 
@@ -248,13 +245,13 @@ struct measure {
     const char *examples;
 };
 
-static const struct measure plain = {NULL, 0, 1, "a number", ""};
-static const struct measure seconds = {second_units, SETTING_LENGTH(second_units), 1, "a time",
-                                       ", such as \"90s\", \"15m\", \"8h\", \"2d\""};
-static const struct measure milliseconds = {millisecond_units, SETTING_LENGTH(millisecond_units),
-                                            1000, "a time", ", such as \"500ms\", \"1s\""};
-static const struct measure octets = {byte_units, SETTING_LENGTH(byte_units), 1, "a size",
-                                      ", such as \"512M\", \"64G\""};
+const struct measure measure_plain = {NULL, 0, 1, "a number", ""};
+const struct measure measure_seconds = {second_units, SETTING_LENGTH(second_units), 1, "a time",
+                                        ", such as \"90s\", \"15m\", \"8h\", \"2d\""};
+const struct measure measure_milliseconds = {millisecond_units, SETTING_LENGTH(millisecond_units),
+                                             1000, "a time", ", such as \"500ms\", \"1s\""};
+const struct measure measure_octets = {byte_units, SETTING_LENGTH(byte_units), 1, "a size",
+                                       ", such as \"512M\", \"64G\""};
 
 /* "15m" in the measure's smallest unit. */
 static bool measure_parse(const struct measure *measure, const char *text, uint64_t *value)
@@ -275,8 +272,7 @@ static bool measure_parse(const struct measure *measure, const char *text, uint6
 }
 
 /* In the largest unit that divides it. */
-static const char *measure_text(const struct measure *measure, uint64_t value,
-                                char text[NUMBER_MAX])
+const char *measure_text(const struct measure *measure, uint64_t value, char *text)
 {
     const char *suffix = "";
 
@@ -286,15 +282,15 @@ static const char *measure_text(const struct measure *measure, uint64_t value,
             suffix = measure->units[i].suffix;
             break;
         }
-    snprintf(text, NUMBER_MAX, "%llu%s", (unsigned long long)value, suffix);
+    snprintf(text, MEASURE_TEXT_MAX, "%llu%s", (unsigned long long)value, suffix);
     return text;
 }
 
 static bool measure_fault(struct reading *reading, const config_setting_t *setting,
                           const struct key *key, const struct measure *measure)
 {
-    char min[NUMBER_MAX];
-    char max[NUMBER_MAX];
+    char min[MEASURE_TEXT_MAX];
+    char max[MEASURE_TEXT_MAX];
 
     measure_text(measure, key->min, min);
     if (key->max == INT64_MAX)
@@ -304,8 +300,8 @@ static bool measure_fault(struct reading *reading, const config_setting_t *setti
                             measure_text(measure, key->max, max), measure->examples);
 }
 
-static bool measure_read(struct reading *reading, const config_setting_t *setting,
-                         const struct key *key, const struct measure *measure, uint64_t *value)
+bool measure_read(struct reading *reading, const config_setting_t *setting, const struct key *key,
+                  const struct measure *measure, uint64_t *value)
 {
     int type = config_setting_type(setting);
     bool read = false;
@@ -320,61 +316,6 @@ static bool measure_read(struct reading *reading, const config_setting_t *settin
     if (read && *value >= key->min && *value <= key->max)
         return true;
     return measure_fault(reading, setting, key, measure);
-}
-
-static void *field_of(void *target, const struct key *key)
-{
-    return (char *)target + key->offset;
-}
-
-static bool u32_read(struct reading *reading, const config_setting_t *setting,
-                     const struct key *key, const struct measure *measure, void *target)
-{
-    uint64_t value;
-
-    if (!measure_read(reading, setting, key, measure, &value))
-        return false;
-    *(uint32_t *)field_of(target, key) = (uint32_t)value;
-    return true;
-}
-
-bool setting_read_u32(struct reading *reading, config_setting_t *setting, const struct key *key,
-                      void *target)
-{
-    return u32_read(reading, setting, key, &plain, target);
-}
-
-bool setting_read_seconds(struct reading *reading, config_setting_t *setting, const struct key *key,
-                          void *target)
-{
-    return u32_read(reading, setting, key, &seconds, target);
-}
-
-bool setting_read_milliseconds(struct reading *reading, config_setting_t *setting,
-                               const struct key *key, void *target)
-{
-    return u32_read(reading, setting, key, &milliseconds, target);
-}
-
-bool setting_read_u64(struct reading *reading, config_setting_t *setting, const struct key *key,
-                      void *target)
-{
-    return measure_read(reading, setting, key, &plain, field_of(target, key));
-}
-
-bool setting_read_bytes(struct reading *reading, config_setting_t *setting, const struct key *key,
-                        void *target)
-{
-    return measure_read(reading, setting, key, &octets, field_of(target, key));
-}
-
-bool setting_read_flag(struct reading *reading, config_setting_t *setting, const struct key *key,
-                       void *target)
-{
-    if (config_setting_type(setting) != CONFIG_TYPE_BOOL)
-        return setting_expected(reading, setting, "true or false");
-    *(bool *)field_of(target, key) = config_setting_get_bool(setting) != 0;
-    return true;
 }
 
 /* --- Words and lists of them --- */

@@ -9,6 +9,7 @@
 #define LIB_POLICY_SETTING_H
 
 #include <libconfig.h>
+#include <stdio.h>
 
 #include "lib/base/secret.h"
 #include "lib/policy/config.h"
@@ -29,20 +30,52 @@ struct key;
 typedef bool key_reader(struct reading *reading, config_setting_t *setting, const struct key *key,
                         void *target);
 
-/* A key that may stand in a group. */
-struct key {
-    const char *name;
-    key_reader *read;    /* NULL: known, but refused */
-    const char *refusal; /* why, when read is NULL; NULL: this version does not have it */
-    size_t offset;       /* of the field in `target` that the reader fills */
-    uint64_t min;        /* bounds of a number or a time, in the field's unit */
-    uint64_t max;
+/* A word and what it stands for. */
+struct word {
+    const char *text;
+    int value;
 };
 
+struct words {
+    const struct word *items;
+    size_t count;
+};
+
+/* Where settings are printed. */
+struct printing {
+    FILE *out;
+    int depth; /* of groups around what is printed next */
+};
+
+/* What a kind of key is: how it is read, whether two are the same, how it is printed so that it can
+ * be read again.  `a`, `b` and `target` are what its group fills. */
+struct key_type {
+    key_reader *read;
+    bool (*equal)(const struct key *key, const void *a, const void *b); /* NULL: says nothing */
+    void (*print)(const struct printing *printing, const struct key *key, const void *target);
+};
+
+/* A key that may stand in a group: all that is known of it but its meaning. */
+struct key {
+    const char *name;
+    const struct key_type *type; /* NULL: known, but refused */
+    const char *refusal;         /* why, when it is; NULL: this version does not have it */
+    size_t offset;               /* of the field in what the group fills ... */
+    size_t width;                /* ... and its octets; 0: the type knows where its fields are */
+    uint64_t initial;            /* the default, of a field */
+    uint64_t min; /* bounds of a number or a time, in the field's unit; beyond them */
+    uint64_t max; /* it is not set */
+    struct words words;
+};
+
+#define KEY_FIELD(group, field) \
+    .offset = offsetof(group, field), .width = sizeof(((group *)NULL)->field)
+#define KEY_WORDS(array) .words = {array, sizeof(array) / sizeof((array)[0])}
+
 /* Where others write it; no value of a secret is ever shown. */
-#define KEY_PSK                                                                          \
-    {                                                                                    \
-        "psk", NULL, "a secret in a configuration; expected it in secrets.conf", 0, 0, 0 \
+#define KEY_PSK                                                                               \
+    {                                                                                         \
+        .name = "psk", .refusal = "a secret in a configuration; expected it in secrets.conf", \
     }
 
 struct key_table;
@@ -62,28 +95,64 @@ struct key_table {
     size_t misplaced_count;
 };
 
-/* A word and what it stands for. */
-struct word {
-    const char *text;
-    int value;
-};
-
 #define SETTING_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Reads every member of `group` by its row of `table` into `target`; unknown ones are faults. */
 bool setting_read_group(struct reading *reading, config_setting_t *group,
                         const struct key_table *table, void *target);
 
-/* Readers for rows: of a bool, of a uint32_t or uint64_t in [min, max], of a time into a uint32_t
- * of seconds or milliseconds, of octets into a uint64_t. */
-key_reader setting_read_flag;
-key_reader setting_read_u32;
-key_reader setting_read_u64;
+/* The same of one member of it that is known to be of its keys. */
+bool setting_read_key(struct reading *reading, config_setting_t *setting,
+                      const struct key_table *table, void *target);
+
+/* Types of fields (key.c): a bool, a number, a time in seconds or milliseconds, octets, a word. */
+extern const struct key_type key_flag;
+extern const struct key_type key_number;
+extern const struct key_type key_seconds;
+extern const struct key_type key_milliseconds;
+extern const struct key_type key_octets;
+extern const struct key_type key_word;
+/* A second name of a number that is printed by its other one. */
+extern const struct key_type key_alias;
+/* What can only be understood once its neighbours are known: the group's owner reads it. */
+extern const struct key_type key_later;
+
+/* Parts of them, for types that ask for more. */
 key_reader setting_read_seconds;
-key_reader setting_read_milliseconds;
-key_reader setting_read_bytes;
-/* For what can only be understood once its neighbours are known: the group's owner reads it. */
+key_reader setting_read_word;
 key_reader setting_read_later;
+bool setting_field_equal(const struct key *key, const void *a, const void *b);
+void setting_print_seconds(const struct printing *printing, const struct key *key,
+                           const void *target);
+void setting_print_word(const struct printing *printing, const struct key *key, const void *target);
+
+/* Sets every field of a group to its default. */
+void keys_initial(const struct key_table *table, void *target);
+
+/* Do two groups say the same, in each of their keys? */
+bool keys_equal(const struct key_table *table, const void *a, const void *b);
+
+/* All keys of a group that are set, defaults too, in the table's order. */
+void keys_print(const struct printing *printing, const struct key_table *table, const void *target);
+
+/* "name: {" and "};" around what is printed between. */
+struct printing print_open(const struct printing *printing, const char *name);
+void print_close(const struct printing *printing);
+
+/* A line at the printing's depth; strings in it are quoted by print_quoted. */
+void print_indent(const struct printing *printing);
+void print_quoted(const struct printing *printing, const char *text);
+
+/* How a number is written: its units, and what is said of it. */
+struct measure;
+extern const struct measure measure_plain;
+extern const struct measure measure_seconds;
+extern const struct measure measure_milliseconds;
+extern const struct measure measure_octets;
+#define MEASURE_TEXT_MAX 32
+bool measure_read(struct reading *reading, const config_setting_t *setting, const struct key *key,
+                  const struct measure *measure, uint64_t *value);
+const char *measure_text(const struct measure *measure, uint64_t value, char *text);
 
 /* A string; NULL after a fault that says `expected`. */
 const char *setting_string(struct reading *reading, const config_setting_t *setting,

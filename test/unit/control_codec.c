@@ -159,6 +159,8 @@ static void requests_are_golden(void **state)
     } rows[] = {
         {{.id = 7, .verb = CONTROL_SHOW, .what = CONTROL_SAS, .name = {"db"}},
          "{\"id\":7,\"verb\":\"show\",\"what\":\"sas\",\"name\":\"db\"}\n"},
+        {{.id = 3, .verb = CONTROL_SHOW, .what = CONTROL_CONFIG, .name = {"db"}},
+         "{\"id\":3,\"verb\":\"show\",\"what\":\"config\",\"name\":\"db\"}\n"},
         {{.id = 0, .verb = CONTROL_SHOW, .what = CONTROL_COUNTERS},
          "{\"id\":0,\"verb\":\"show\",\"what\":\"counters\"}\n"},
         {{.id = 1, .verb = CONTROL_UP, .name = {"db"}},
@@ -301,6 +303,7 @@ static void items_keep_their_kind_and_body(void **state)
         [CONTROL_ITEM_COUNTERS] = "{\"id\":9,\"counters\":{\"a\":1}}\n",
         [CONTROL_ITEM_EVENT] = "{\"id\":9,\"event\":{\"a\":1}}\n",
         [CONTROL_ITEM_PROGRESS] = "{\"id\":9,\"progress\":{\"a\":1}}\n",
+        [CONTROL_ITEM_CONFIG] = "{\"id\":9,\"config\":{\"a\":1}}\n",
     };
     json_t *body = json_pack("{s:i}", "a", 1);
     struct control_answer back;

@@ -337,6 +337,7 @@ static void everything_is_shown(const struct daemon *daemon)
     static const char *const what[] = {
         "show",          "show connections",        "show sas",        "show policies",
         "show counters", "--json show connections", "--json show sas", "show sas c0",
+        "show config",   "--json show config",      "show config c0",
     };
 
     for (size_t i = 0; i < sizeof(what) / sizeof(what[0]); i++)
