@@ -190,28 +190,63 @@ static bool secrets_read(const char *path, struct loaded *loaded, char error[FIL
     return loaded->secrets != NULL;
 }
 
-bool files_load_config(const char *path, struct loaded *loaded, char error[FILES_ERROR_MAX])
+static bool texts_read(const char *path, struct loaded *loaded, char error[FILES_ERROR_MAX])
 {
     *loaded = (struct loaded){0};
     if (strlen(path) >= IPC_PATH_MAX)
         return fault(error, path, "the path is too long");
-    if (file_read(&loaded->files, path, error) &&
-        directory_read(&loaded->files, path, false, error) &&
-        (loaded->config = config_parse(loaded->files.texts, loaded->files.count, error)) != NULL &&
-        config_is_complete(loaded->config, path, error))
-        return true;
-    loaded_free(loaded);
-    return false;
+    return file_read(&loaded->files, path, error) &&
+           directory_read(&loaded->files, path, false, error);
+}
+
+static bool texts_parse(const char *path, struct loaded *loaded, char error[FILES_ERROR_MAX])
+{
+    loaded->config = config_parse(loaded->files.texts, loaded->files.count, error);
+    return loaded->config != NULL && config_is_complete(loaded->config, path, error);
+}
+
+static bool texts_equal(const struct files *a, const struct files *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->texts[i].path, b->texts[i].path) != 0 ||
+            !slice_equal(a->texts[i].text, b->texts[i].text))
+            return false;
+    return true;
+}
+
+/* Nothing is owned after a fault. */
+static bool loaded_or_freed(struct loaded *loaded, bool good)
+{
+    if (!good)
+        loaded_free(loaded);
+    return good;
+}
+
+bool files_load_config(const char *path, struct loaded *loaded, char error[FILES_ERROR_MAX])
+{
+    return loaded_or_freed(loaded,
+                           texts_read(path, loaded, error) && texts_parse(path, loaded, error));
 }
 
 bool files_load(const char *path, struct loaded *loaded, char error[FILES_ERROR_MAX])
 {
-    if (!files_load_config(path, loaded, error))
-        return false;
-    if (secrets_read(path, loaded, error))
-        return true;
-    loaded_free(loaded);
-    return false;
+    return loaded_or_freed(loaded, texts_read(path, loaded, error) &&
+                                       texts_parse(path, loaded, error) &&
+                                       secrets_read(path, loaded, error));
+}
+
+bool files_load_again(const char *path, const struct loaded *loaded, struct loaded *again,
+                      char error[FILES_ERROR_MAX])
+{
+    bool read = texts_read(path, again, error);
+
+    if (read && texts_equal(&again->files, &loaded->files))
+        files_free(&again->files);
+    else
+        read = read && texts_parse(path, again, error);
+    return loaded_or_freed(again, read && secrets_read(path, again, error));
 }
 
 bool files_salvage(const char *path, struct loaded *loaded)

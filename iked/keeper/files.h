@@ -30,6 +30,11 @@ struct loaded {
  * then. */
 MUST_USE bool files_load(const char *path, struct loaded *loaded, char error[FILES_ERROR_MAX]);
 
+/* The same beside what is loaded already: where the texts are the same, `again` has no files and no
+ * configuration, but secrets. */
+MUST_USE bool files_load_again(const char *path, const struct loaded *loaded, struct loaded *again,
+                               char error[FILES_ERROR_MAX]);
+
 /* The same without secrets. */
 MUST_USE bool files_load_config(const char *path, struct loaded *loaded,
                                 char error[FILES_ERROR_MAX]);

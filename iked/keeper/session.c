@@ -27,6 +27,13 @@
 
 /* --- Configuration --- */
 
+static void warn_of_config(const struct session *session)
+{
+    files_warn_unheld(&session->loaded);
+    if (session->loaded.config->connection_count == 0)
+        log_line(SEVERITY_WARNING, "there are no connections: nothing is protected");
+}
+
 /* Takes what was loaded; the one before stays good until the engine has the new one. */
 static void use_config(struct session *session, struct loaded *loaded)
 {
@@ -41,9 +48,7 @@ static void use_config(struct session *session, struct loaded *loaded)
     gate_time(&session->service->gate, clock_now_ms());
     gate_offer(&session->service->gate, session->loaded.config);
     session->generation++;
-    files_warn_unheld(&session->loaded);
-    if (session->loaded.config->connection_count == 0)
-        log_line(SEVERITY_WARNING, "there are no connections: nothing is protected");
+    warn_of_config(session);
 }
 
 static void give_config(struct session *session, const struct files *files,
@@ -112,6 +117,20 @@ static void begin_soon(struct session *session)
                                "either, without an SA");
 }
 
+/* The texts are the same, so their meaning is: no file is sent, which says so.  All that a reload
+ * does besides is done. */
+static void renew(struct session *session, struct loaded *again, bool dry_run)
+{
+    if (dry_run)
+        return;
+    vault_set(&session->service->vault, again->secrets);
+    again->secrets = NULL;
+    session->generation++;
+    session->renewing = true;
+    warn_of_config(session);
+    require_all(session->service, false);
+}
+
 static void reload(struct session *session, const struct ipc_reload *asked)
 {
     struct ipc_config_end end = {
@@ -122,8 +141,13 @@ static void reload(struct session *session, const struct ipc_reload *asked)
     if (is_under_way(session)) {
         refuse_reload(session, asked->number,
                       "the last configuration is not in use yet: try again");
-    } else if (!files_load(session->options->file, &loaded, error)) {
+    } else if (!files_load_again(session->options->file, &session->loaded, &loaded, error)) {
         refuse_reload(session, asked->number, error);
+    } else if (loaded.config == NULL) {
+        end.secrets_changed = !secrets_equal(session->service->vault.secrets, loaded.secrets);
+        renew(session, &loaded, asked->dry_run);
+        give_config(session, &loaded.files, end);
+        loaded_free(&loaded);
     } else if (refuse_loss(session, loaded.config, asked)) {
         loaded_free(&loaded);
     } else {
@@ -235,8 +259,9 @@ static bool on_commit(struct session *session, struct ipc_message *message)
 
     /* Once: what it costs here, the whole ledger is gone through. */
     if (message->commit != session->generation ||
-        (session->service->committed && session->before == NULL))
+        (session->service->committed && session->before == NULL && !session->renewing))
         return false;
+    session->renewing = false;
     service_flush(session->service);
     upkeep_committed(session->service, clock_now_ms());
     if (session->addresses_due)

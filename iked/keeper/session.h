@@ -42,6 +42,7 @@ struct session {
     struct service *service;
     const struct sockets *sockets;
     struct names *names;
+    bool renewing;           /* the negotiator was told that the configuration is the same */
     struct event *restart;   /* the back-off is over */
     struct event *patience;  /* a shutdown takes too long */
     struct event *deadline;  /* a configuration is not taken in time */

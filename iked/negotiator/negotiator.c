@@ -112,6 +112,12 @@ static bool on_config_part(struct negotiator *negotiator, struct ipc_message *me
     return arriving_add(arriving, message->config_part.text);
 }
 
+/* NULL: the one that is in use. */
+static const struct config *meant(const struct negotiator *negotiator, const struct config *config)
+{
+    return config != NULL ? config : engine_config(negotiator->runner.engine);
+}
+
 static void configure(struct negotiator *negotiator, struct config *config,
                       const struct ipc_config_end *end)
 {
@@ -127,8 +133,8 @@ static void configure(struct negotiator *negotiator, struct config *config,
     free(negotiator->changes);
     negotiator->changes = NULL;
     if (engine_config(negotiator->runner.engine) != NULL)
-        negotiator->changes =
-            control_changes(negotiator->runner.engine, config, end->secrets_changed);
+        negotiator->changes = control_changes(negotiator->runner.engine, meant(negotiator, config),
+                                              end->secrets_changed);
     runner_command(&negotiator->runner, &command);
 }
 
@@ -152,7 +158,7 @@ static char *tried_changes(struct negotiator *negotiator, const struct config *c
 static void try_config(struct negotiator *negotiator, struct config *config,
                        const struct ipc_config_end *end)
 {
-    char *changes = tried_changes(negotiator, config, end);
+    char *changes = tried_changes(negotiator, meant(negotiator, config), end);
 
     if (negotiator->runner.control != NULL)
         control_reload_result(negotiator->runner.control, end->number, changes != NULL,
@@ -165,12 +171,14 @@ static bool on_config_end(struct negotiator *negotiator, struct ipc_message *mes
 {
     struct arriving *arriving = &negotiator->arriving;
     char error[CONFIG_ERROR_MAX];
-    struct config *config =
-        arriving->open ? NULL : config_parse(arriving->texts, arriving->count, error);
+    struct config *config = NULL;
+    bool same = arriving->count == 0 && engine_config(negotiator->runner.engine) != NULL;
 
+    if (!arriving->open && !same)
+        config = config_parse(arriving->texts, arriving->count, error);
     arriving_free(arriving);
     /* The keeper parsed the same text before: only memory can be lacking. */
-    if (config == NULL)
+    if (config == NULL && !same)
         return false;
     if (message->config_end.dry_run)
         try_config(negotiator, config, &message->config_end);

@@ -25,7 +25,7 @@
 enum phase { PHASE_DROP, PHASE_ADD, PHASE_SWEEP };
 
 struct changes {
-    struct config *before; /* NULL: none */
+    struct config *before; /* NULL: none; the same as `after`: nothing changes */
     struct config *after;
     uint64_t command;
     enum phase phase;
@@ -161,7 +161,7 @@ static void finish(struct engine *engine)
     TAILQ_FOREACH (link, &engine->links, entry)
         if (changes->guests_lost)
             link_lost(engine, link);
-    if (changes->before != NULL)
+    if (changes->before != changes->after)
         config_free(changes->before);
     result(engine, changes->command, true, "%zu connections", engine->config->connection_count);
     free(changes);
@@ -204,15 +204,18 @@ void changes_begin(struct engine *engine, struct config *config, uint64_t comman
 {
     changes_end(engine);
     struct config *before = engine->config;
+    if (config == NULL)
+        config = before;
     engine->changes = calloc(1, sizeof(*engine->changes));
     if (engine->changes == NULL) {
         count(&engine->context, COUNTER_FAILURES);
         result(engine, command, false, "out of memory");
-        config_free(config);
+        if (config != before)
+            config_free(config);
         return;
     }
     *engine->changes = (struct changes){.before = before, .after = config, .command = command};
-    if (before != NULL)
+    if (before != NULL && config != before)
         config_inherit(config, before);
     phase_begin(engine, PHASE_DROP);
     changes_go_on(engine);
@@ -224,7 +227,8 @@ void changes_free(struct engine *engine)
 
     if (changes == NULL)
         return;
-    config_free(engine->config == changes->after ? changes->before : changes->after);
+    if (changes->before != changes->after)
+        config_free(engine->config == changes->after ? changes->before : changes->after);
     free(changes);
     engine->changes = NULL;
 }

@@ -53,7 +53,8 @@ void engine_unsent(struct engine *engine, const struct effect_send *send, const 
                    uint64_t now_ms);
 
 enum command_kind {
-    COMMAND_CONFIGURE = 1, /* takes `config`; unchanged connections keep their SAs */
+    COMMAND_CONFIGURE = 1, /* takes `config`; unchanged connections keep their SAs.
+                            * NULL: the one in use, once more */
     COMMAND_UP,            /* RESULT when it is established, or has failed */
     COMMAND_DOWN,          /* RESULT when its SAs are gone */
     COMMAND_REKEY,         /* RESULT when it is done, or has failed */

@@ -193,14 +193,53 @@ static void secrets_are_a_file_or_absent(void **state)
     assert_null(strstr(error, "tell nobody"));
 }
 
+/* What was loaded is looked at octet by octet; secrets are read anew in any case. */
+static void the_same_texts_are_not_parsed_again(void **state)
+{
+    struct loaded loaded;
+    struct loaded again;
+    (void)state;
+
+    assert_true(files_load(main_path, &loaded, error));
+    put("secrets.conf", "secrets: ( { psk = \"another\"; } );\n", 0600);
+    assert_true(files_load_again(main_path, &loaded, &again, error));
+    assert_null(again.config);
+    assert_int_equal(again.files.count, 0);
+    assert_non_null(again.secrets);
+    assert_false(secrets_equal(again.secrets, loaded.secrets));
+    loaded_free(&again);
+
+    put("iked.conf", TWO, 0644);
+    assert_true(files_load_again(main_path, &loaded, &again, error));
+    assert_non_null(config_find(again.config, "two"));
+    assert_int_equal(again.files.count, 1);
+    loaded_free(&loaded);
+
+    /* One more file is another configuration, and what has a fault is none. */
+    assert_int_equal(mkdir(path_of("conf.d"), 0755), 0);
+    put("conf.d/b.conf", "# nothing\n", 0644);
+    assert_true(files_load_again(main_path, &again, &loaded, error));
+    assert_int_equal(loaded.files.count, 2);
+    assert_non_null(loaded.config);
+    loaded_free(&loaded);
+    put("conf.d/b.conf", "conections: { };\n", 0644);
+    assert_false(files_load_again(main_path, &again, &loaded, error));
+    assert_null(loaded.config);
+    loaded_free(&again);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_file_is_enough),           TEST(conf_d_is_read_in_order),
-        TEST(faults_name_the_file),         TEST(secrets_are_for_one_alone),
-        TEST(secrets_are_a_file_or_absent), TEST(emptied_files_are_a_fault),
+        TEST(one_file_is_enough),
+        TEST(conf_d_is_read_in_order),
+        TEST(faults_name_the_file),
+        TEST(secrets_are_for_one_alone),
+        TEST(secrets_are_a_file_or_absent),
+        TEST(emptied_files_are_a_fault),
+        TEST(the_same_texts_are_not_parsed_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
