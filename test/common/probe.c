@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 #include "lib/engine/private.h"
-#include "lib/policy/narrow.h"
 #include "lib/ikev2/ikev2_sa.h"
 #include "lib/ikev2/reassembly.h"
+#include "lib/policy/narrow.h"
 
 static const uint8_t probe_key[16] = "probe";
 
