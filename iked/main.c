@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,29 +74,13 @@ static void tidy_descriptors(void)
     sandbox_close_from(STDERR_FILENO + 1);
 }
 
-/* The daemon's directory is "/", so paths are made absolute before. */
-static bool make_absolute(const char **path)
-{
-    char directory[PATH_MAX];
-    char *absolute;
-
-    if ((*path)[0] == '/')
-        return true;
-    if (getcwd(directory, sizeof(directory)) == NULL ||
-        asprintf(&absolute, "%s/%s", directory, *path) < 0)
-        return false;
-    *path = absolute;
-    return true;
-}
-
 /* The parent, in which this does not return, waits until the daemon runs or has failed. */
-static bool become_daemon(struct options *options)
+static bool become_daemon(void)
 {
     int fds[2];
     char ready;
 
-    if (!make_absolute(&options->file) || !make_absolute(&options->run_dir) ||
-        !make_absolute(&options->state_dir) || pipe2(fds, O_CLOEXEC) != 0)
+    if (pipe2(fds, O_CLOEXEC) != 0)
         return false;
     pid_t pid = fork();
     if (pid < 0)
@@ -127,9 +110,13 @@ int main(int argc, char **argv)
     if (options.check_only)
         return check(&options);
     tidy_descriptors();
+    if (!options_make_absolute(&options)) {
+        log_line(SEVERITY_ERROR, "the working directory is unknown: %s", strerror(errno));
+        return EXIT_FAILURE;
+    }
     if (options.foreground) {
         log_open(LOG_TO_STDERR_TIMED);
-    } else if (!become_daemon(&options)) {
+    } else if (!become_daemon()) {
         log_line(SEVERITY_ERROR, "cannot become a daemon: %s", strerror(errno));
         return EXIT_FAILURE;
     }

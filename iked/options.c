@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config.h"
 
@@ -136,4 +138,24 @@ enum options_result options_parse(struct options *options, int argc, char **argv
     if (optind < argc)
         return misuse("there is nothing to do with", argv[optind]);
     return OPTIONS_GO;
+}
+
+static bool make_absolute(const char **path)
+{
+    char directory[PATH_MAX];
+    char *absolute;
+
+    if ((*path)[0] == '/')
+        return true;
+    if (getcwd(directory, sizeof(directory)) == NULL ||
+        asprintf(&absolute, "%s/%s", directory, *path) < 0)
+        return false;
+    *path = absolute;
+    return true;
+}
+
+bool options_make_absolute(struct options *options)
+{
+    return make_absolute(&options->file) && make_absolute(&options->run_dir) &&
+           make_absolute(&options->state_dir);
 }

@@ -16,4 +16,8 @@ enum options_result { OPTIONS_GO, OPTIONS_DONE, OPTIONS_MISUSE };
  * been printed.  MISUSE: one line has gone to stderr. */
 enum options_result options_parse(struct options *options, int argc, char **argv);
 
+/* The daemon's directory is "/", and a negotiator's is not this one, either: paths do not depend on
+ * it from now on.  False with errno set. */
+bool options_make_absolute(struct options *options);
+
 #endif

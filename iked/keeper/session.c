@@ -319,13 +319,16 @@ static bool on_datagram(void *context, struct slice datagram, const int *fds, si
 
 static void on_closed(void *context, const char *why)
 {
+    struct timeval patience = clock_timeval(SESSION_LEAVING_MS);
     struct session *session = context;
 
     if (why != NULL)
         log_line(SEVERITY_ERROR, "the negotiator is cut off: %s", why);
     /* An honest one that closes its end is about to leave; SIGCHLD tells, in any case. */
-    if (session->pid > 0 && !(session->stopping && why == NULL))
+    if (session->pid > 0 && why != NULL)
         kill(session->pid, SIGKILL);
+    else if (session->pid > 0 && !session->stopping)
+        event_add(session->patience, &patience);
 }
 
 /* --- Life of negotiators --- */
@@ -419,6 +422,7 @@ static void on_death(struct session *session, int status)
 
     session->pid = 0;
     event_del(session->deadline);
+    event_del(session->patience);
     names_forget(session->names);
     if (session->channel != NULL)
         channel_drain(session->channel);

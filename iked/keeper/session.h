@@ -22,6 +22,7 @@
 #include "iked/process/options.h"
 
 #define SESSION_SHUTDOWN_MS    3000 /* for the negotiator's goodbyes */
+#define SESSION_LEAVING_MS     1000 /* for one that has closed its end to leave by itself */
 #define SESSION_BACKOFF_MIN_MS 100
 #define SESSION_BACKOFF_MAX_MS 10000
 #define SESSION_COMMIT_MS      GATE_COMMIT_MS
@@ -44,7 +45,7 @@ struct session {
     struct names *names;
     bool renewing;           /* the negotiator was told that the configuration is the same */
     struct event *restart;   /* the back-off is over */
-    struct event *patience;  /* a shutdown takes too long */
+    struct event *patience;  /* a shutdown, or its leaving, takes too long */
     struct event *deadline;  /* a configuration is not taken in time */
     struct loaded loaded;    /* the newest configuration; secrets are in the vault */
     struct config *before;   /* good until the newest is committed, or NULL */

@@ -27,6 +27,7 @@ struct channel {
     struct datagram_queue queue;
     size_t backlog;
     bool closed;
+    bool mute; /* the other end is gone, and what it said is yet to be read */
     struct writer packing;
     uint8_t out[IPC_DATAGRAM_MAX];
     uint8_t in[IPC_DATAGRAM_MAX];
@@ -78,8 +79,11 @@ static bool receive_one(struct channel *channel)
 
     if (size < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
+    /* Said once, when the other end went without reading all: what it wrote before comes now. */
+    if (size < 0 && errno == ECONNRESET)
+        return true;
     if (size <= 0) {
-        close_once(channel, size == 0 || errno == ECONNRESET ? NULL : strerror(errno));
+        close_once(channel, size == 0 ? NULL : strerror(errno));
         return false;
     }
     size_t fd_count = take_fds(&header, fds);
@@ -128,6 +132,32 @@ static void drop_first(struct channel *channel)
     free(first);
 }
 
+/* Is there something to be read, be it from one that is gone? */
+static bool has_words(const struct channel *channel)
+{
+    char octet;
+    ssize_t size = recv(channel->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    if (size < 0 && errno == ECONNRESET) /* said once, before the words */
+        size = recv(channel->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+    return size > 0;
+}
+
+/* When the other end is gone its last words are still to be read: the end of them closes. */
+static void send_failed(struct channel *channel)
+{
+    bool gone = errno == EPIPE || errno == ECONNRESET;
+
+    if (!gone || !has_words(channel)) {
+        close_once(channel, gone ? NULL : strerror(errno));
+        return;
+    }
+    channel->mute = true;
+    while (!STAILQ_EMPTY(&channel->queue))
+        drop_first(channel);
+    event_del(channel->writable);
+}
+
 static void send_queue(struct channel *channel)
 {
     struct datagram_out *first;
@@ -137,7 +167,7 @@ static void send_queue(struct channel *channel)
         if (sent == 0)
             return;
         if (sent < 0) {
-            close_once(channel, strerror(errno));
+            send_failed(channel);
             return;
         }
         drop_first(channel);
@@ -176,10 +206,10 @@ void channel_flush(struct channel *channel)
 
     if (size == 0)
         return;
-    if (!channel->closed) {
+    if (!channel->closed && !channel->mute) {
         int sent = STAILQ_EMPTY(&channel->queue) ? send_now(channel, channel->out, size) : 0;
         if (sent < 0)
-            close_once(channel, strerror(errno));
+            send_failed(channel);
         else if (sent == 0)
             enqueue(channel, channel->out, size);
     }

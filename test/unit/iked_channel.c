@@ -236,6 +236,43 @@ static void an_end_that_goes_is_noticed_after_its_last_words(void **state)
     assert_null(receiver.why);
 }
 
+/* Neither that it has not read all, nor that it can be told nothing more, takes them away. */
+static void last_words_are_heard_by_who_writes(void **state)
+{
+    struct ipc_message message = {.kind = IPC_COMMIT, .commit = 1};
+    (void)state;
+
+    put_commit(1);
+    put_commit(2);
+    channel_flush(sender.channel);
+    assert_true(channel_put(receiver.channel, &message)); /* which is not read */
+    channel_flush(receiver.channel);
+    channel_free(sender.channel);
+    sender.channel = NULL;
+    assert_true(channel_put(receiver.channel, &message));
+    channel_flush(receiver.channel);
+    channel_drain(receiver.channel);
+    assert_int_equal(receiver.commits, 2);
+    assert_int_equal(receiver.closed, 1);
+    assert_null(receiver.why);
+}
+
+static void unread_words_do_not_hide_others(void **state)
+{
+    struct ipc_message message = {.kind = IPC_COMMIT, .commit = 1};
+    (void)state;
+
+    put_commit(1);
+    channel_flush(sender.channel);
+    assert_true(channel_put(receiver.channel, &message));
+    channel_flush(receiver.channel);
+    channel_free(sender.channel);
+    sender.channel = NULL;
+    turn(2);
+    assert_int_equal(receiver.commits, 1);
+    assert_int_equal(receiver.closed, 1);
+}
+
 static void writing_to_nobody_closes(void **state)
 {
     (void)state;
@@ -263,6 +300,8 @@ int main(void)
         TEST(nonsense_closes),
         TEST(large_datagrams_close),
         TEST(an_end_that_goes_is_noticed_after_its_last_words),
+        TEST(last_words_are_heard_by_who_writes),
+        TEST(unread_words_do_not_hide_others),
         TEST(writing_to_nobody_closes),
     };
 

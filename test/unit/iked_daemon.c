@@ -34,6 +34,7 @@
 static char directory[] = "/tmp/iked-daemon.XXXXXX";
 static pid_t keeper;
 static bool verbose;
+static bool run_relative;
 static uint32_t commit_ms;
 static bool protects; /* in the kernel, and in this process's own network namespace */
 
@@ -102,6 +103,8 @@ static _Noreturn void be_keeper(void)
 
     snprintf(file, sizeof(file), "%s/iked.conf", directory);
     snprintf(run_dir, sizeof(run_dir), "%s/run", directory);
+    if (run_relative && chdir(directory) == 0)
+        strcpy(run_dir, "run");
     snprintf(state_dir, sizeof(state_dir), "%s/state", directory);
     int log = open(path_of("log"), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
     if (log < 0 || dup2(log, STDERR_FILENO) < 0 || (!protects && unshare(CLONE_NEWNET) != 0))
@@ -559,6 +562,22 @@ static void bad_starts_say_why(void **state)
     wait_for_log("others can write here", 1);
 }
 
+/* A line that the negotiator says at its end, when nothing else does. */
+static void what_a_negotiator_dies_of_is_told(void **state)
+{
+    (void)state;
+    need_root();
+    put("iked.conf", ONE);
+    run_relative = true; /* which a negotiator's directory does not know */
+    for (int i = 0; i < 10; i++) {
+        start();
+        assert_int_equal(end_of_keeper(), 1);
+        wait_for_log("sandbox: ", 1);
+        wait_for_log("the negotiator left with status 1", 1);
+    }
+    run_relative = false;
+}
+
 /* --- Starts that fail --- */
 
 /* Policies in the kernel for packets that go out to the network. */
@@ -719,6 +738,7 @@ int main(int argc, char **argv)
         TEST(verbose_ones_tell_each_message),
         TEST(one_directory_has_one_iked),
         TEST(bad_starts_say_why),
+        TEST(what_a_negotiator_dies_of_is_told),
         TEST(a_first_start_with_a_fault_blocks_what_can_be_read),
         TEST(a_start_with_a_fault_blocks_what_was_good),
         TEST(a_start_without_a_port_or_a_secret_blocks_what_is_configured),

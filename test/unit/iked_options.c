@@ -4,7 +4,9 @@
 #include "iked/options.h"
 
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "test/unit/bytes.h"
 
@@ -80,11 +82,26 @@ static void help_and_version_are_enough(void **state)
     assert_int_equal(PARSE("-d", "--help"), OPTIONS_DONE);
 }
 
+/* Whether it stays in the foreground or not: a negotiator has another directory. */
+static void paths_do_not_depend_on_the_directory(void **state)
+{
+    (void)state;
+    assert_int_equal(chdir("/tmp"), 0);
+    assert_int_equal(PARSE("-d", "-f", "x.conf", "--run", "d", "--state", "/s"), OPTIONS_GO);
+    assert_true(options_make_absolute(&options));
+    assert_string_equal(options.file, "/tmp/x.conf");
+    assert_string_equal(options.run_dir, "/tmp/d");
+    assert_string_equal(options.state_dir, "/s");
+    free((void *)(uintptr_t)options.file);
+    free((void *)(uintptr_t)options.run_dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_hold),
         cmocka_unit_test(options_are_read),
+        cmocka_unit_test(paths_do_not_depend_on_the_directory),
         cmocka_unit_test(misuse_is_told),
         cmocka_unit_test(help_and_version_are_enough),
     };
