@@ -270,6 +270,18 @@ static void put_back_unseen(struct service *service)
     service_flush(service);
 }
 
+void audit_start(struct service *service, const struct kernel_piece *found)
+{
+    if (bypass_bit(found) == 0 || !passes(found))
+        see_foreign(service, found);
+}
+
+void audit_started(struct service *service)
+{
+    if (service->audit.foreign.count > 0)
+        say_foreign(service);
+}
+
 void audit_begin(struct service *service)
 {
     ledger_next_look(&service->ledger);

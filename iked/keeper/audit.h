@@ -59,4 +59,9 @@ void audit_lost(struct service *service);
 /* A few steps of the look through the tables; to be called every UPKEEP_PERIOD_S. */
 void audit_tick(struct service *service);
 
+/* At the start each policy of the kernel's is shown; then what others have that goes before ours is
+ * told. */
+void audit_start(struct service *service, const struct kernel_piece *found);
+void audit_started(struct service *service);
+
 #endif

@@ -232,8 +232,10 @@ static void adopt_piece(void *context, const struct kernel_piece *found)
 {
     struct service *service = context;
 
-    if (found->plain || !reqid_is_ours(found->template.reqid))
+    if (found->plain || !reqid_is_ours(found->template.reqid)) {
+        audit_start(service, found);
         return;
+    }
     struct piece_record *piece = ledger_add_piece(&service->ledger, &found->piece);
     if (piece == NULL) {
         log_line(SEVERITY_ERROR, "out of memory");
@@ -259,6 +261,7 @@ void upkeep_adopt(struct service *service, uint64_t now_ms)
 {
     take_inventory(service, false, now_ms);
     upkeep_adopt_policies(service);
+    audit_started(service);
 }
 
 static void on_notice(void *context, const struct kernel_notice *notice)

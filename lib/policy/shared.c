@@ -93,6 +93,21 @@ static struct wish *child_tell(struct hash_table *wishes, const struct child_con
     return next;
 }
 
+/* Why something of the child's traffic passes unprotected; NULL: it does not, or is to. */
+static const char *unheld(const struct connection *connection, const struct child_config *child)
+{
+    if (child->remote_count > 0)
+        return NULL;
+    if (connection->remote.family == FAMILY_NONE)
+        return "with remote = \"any\" and no remote selectors only what its peers' SAs cover is "
+               "protected, while they stand";
+    if (child->policy == POLICY_REQUIRE && connection->peer_count > 0 &&
+        connection->known_count == 0)
+        return "with a name for the peer and no remote selectors nothing is protected until the "
+               "name is resolved";
+    return NULL;
+}
+
 void config_unheld(const struct config *config, void (*each)(void *context, const char *line),
                    void *context)
 {
@@ -102,12 +117,11 @@ void config_unheld(const struct config *config, void (*each)(void *context, cons
 
     TAILQ_FOREACH (connection, &config->connections, entry)
         TAILQ_FOREACH (child, &connection->children, entry) {
-            if (connection->remote.family != FAMILY_NONE || child->remote_count > 0)
+            const char *what = unheld(connection, child);
+            if (what == NULL)
                 continue;
-            snprintf(line, sizeof(line),
-                     "%s:%u: %s: child %s: with remote = \"any\" and no remote selectors only what "
-                     "its peers' SAs cover is protected, while they stand",
-                     connection->file, connection->line, connection->name, child->name);
+            snprintf(line, sizeof(line), "%s:%u: %s: child %s: %s", connection->file,
+                     connection->line, connection->name, child->name, what);
             each(context, line);
         }
 }

@@ -204,6 +204,32 @@ static void secrets_must_be_private_and_sound(void **state)
     assert_null(strstr(folder->err, "hidden"));
 }
 
+/* A name says nothing until it is resolved; selectors do, and what only prefers has no promise. */
+static void names_without_selectors_are_told(void **state)
+{
+    struct folder *folder = *state;
+
+    put(folder, "secrets.conf", SECRET, 0600);
+    put(folder, "iked.conf",
+        "connections: { n: { local = \"192.0.2.1\"; remote = \"peer.example\"; }; };", 0644);
+    assert_int_equal(check(folder, "iked.conf", false), EXIT_DONE);
+    assert_said(folder, folder->err,
+                "warning: @/iked.conf:1: n: child n: with a name for the peer and no remote "
+                "selectors nothing is protected until the name is resolved\n");
+    put(folder, "iked.conf",
+        "connections: { n: { local = \"192.0.2.1\"; remote = \"peer.example\"; children: { c: {"
+        " policy = \"prefer\"; }; }; }; };",
+        0644);
+    assert_int_equal(check(folder, "iked.conf", false), EXIT_DONE);
+    assert_said(folder, folder->err, "");
+    put(folder, "iked.conf",
+        "connections: { n: { local = \"192.0.2.1\"; remote = \"peer.example\"; children: { c: {"
+        " mode = \"tunnel\"; local = [ \"10.1.0.0/16\" ]; remote = [ \"10.2.0.0/16\" ]; }; }; }; };",
+        0644);
+    assert_int_equal(check(folder, "iked.conf", false), EXIT_DONE);
+    assert_said(folder, folder->err, "");
+}
+
 static void connections_without_a_secret_are_named(void **state)
 {
     struct folder *folder = *state;
@@ -326,6 +352,7 @@ int main(void)
         TEST(conf_d_is_read_in_order),
         TEST(missing_and_odd_files_are_faults),
         TEST(secrets_must_be_private_and_sound),
+        TEST(names_without_selectors_are_told),
         TEST(connections_without_a_secret_are_named),
         TEST(children_for_the_same_traffic_are_named),
         TEST(children_that_lie_within_others_are_named),

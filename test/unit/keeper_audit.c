@@ -343,9 +343,34 @@ static void policies_of_others_are_named(void **state)
     assert_int_equal(toy.job_count, 0);
 }
 
+/* It may have been there before iked: it is told before anything is negotiated. */
+static void what_goes_before_ours_is_told_at_the_start(void **state)
+{
+    struct address us = policy_address("192.0.2.1");
+    struct address peer = policy_address("192.0.2.2");
+    struct kernel_piece *foreign = &toy.pieces[0];
+    (void)state;
+
+    *foreign = (struct kernel_piece){
+        .piece = {.family = FAMILY_IPV4, .protocol = 6, .local_bits = 32, .remote_bits = 32},
+        .direction = KERNEL_OUT,
+        .plain = true,
+        .priority = 5};
+    memcpy(foreign->piece.local, us.bytes, 16);
+    memcpy(foreign->piece.remote, peer.bytes, 16);
+    toy.piece_count = 1;
+    listen();
+    upkeep_adopt(&service, 1000);
+    assert_int_equal(lines_said(), 1);
+    assert_non_null(strstr(said, "policies of others go before iked's: 1, the first is for "
+                                 "192.0.2.1/32 tcp === 192.0.2.2/32 tcp"));
+    assert_int_equal(toy.job_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(what_goes_before_ours_is_told_at_the_start),
         TEST(flushed_policies_are_put_back_at_once),
         TEST(what_is_there_is_not_touched),
         TEST(a_policy_that_is_touched_is_put_back),
