@@ -195,6 +195,7 @@ static void take_install_sa(struct service *service, struct request *request)
 static void take_query_sa(struct service *service, struct request *request)
 {
     request->answer.spi = request->effect.query_sa.spi;
+    request->answer.protocol = request->effect.query_sa.protocol;
     request_job(service, request, KERNEL_QUERY_SA)->query_sa = &request->effect.query_sa;
 }
 
@@ -315,6 +316,7 @@ static void done_allocate_spi(struct service *service, struct request *request,
 
     if (job->error != 0)
         return;
+    request->answer.protocol = allocate->protocol;
     request->answer.spi = entry.spi = unused_spi(service, allocate, job->spi);
     if (entry.spi == 0)
         request_fail(request, "the kernel gives out only SPIs that are in use");

@@ -408,6 +408,7 @@ static void code_answer(struct coder *coder, struct ipc_message *message)
     code_ticket(coder, &answer->ticket);
     code_buffer(coder, &answer->auth, IPC_AUTH_MAX);
     code_u32(coder, &answer->spi);
+    code_u8(coder, &answer->protocol);
     code_u64(coder, &answer->packets);
     code_u64(coder, &answer->bytes);
     code_u32(coder, &answer->ago_s);

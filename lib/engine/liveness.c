@@ -92,9 +92,10 @@ static void probe(struct engine *engine, struct ike_sa *sa)
     event_due(&engine->context, sa);
 }
 
-static void ask_about(struct engine *engine, struct ike_sa *sa, const struct child_sa *child,
-                      bool inbound)
+static void ask_about(struct engine *engine, struct ike_sa *sa,
+                      const struct child_transform *transform, bool inbound)
 {
+    const struct child_sa *child = child_of_transform(transform);
     struct ticket ticket = {.sa = ike_sa_own_spi(sa), .sequence = sa->asked + !inbound};
     struct effect *effect = effect_append(engine->context.effects, EFFECT_QUERY_SA, ticket);
 
@@ -105,10 +106,18 @@ static void ask_about(struct engine *engine, struct ike_sa *sa, const struct chi
     effect->query_sa = (struct effect_query_sa){
         .source = inbound ? child->remote : child->local,
         .destination = inbound ? child->local : child->remote,
-        .spi = inbound ? child->spi_in : child->spi_out,
-        .protocol = child->protocol,
+        .spi = inbound ? transform->spi_in : transform->spi_out,
+        .protocol = transform->protocol,
     };
     sa->asked_count++;
+}
+
+/* About as many as can be counted. */
+static void ask_about_child(struct engine *engine, struct ike_sa *sa, const struct child_sa *child,
+                            bool inbound)
+{
+    for (size_t i = 0; i < child->transform_count && sa->asked_count < UINT8_MAX; i++)
+        ask_about(engine, sa, &child->transforms[i], inbound);
 }
 
 /* Every child is asked about, because any of them may be the one in use.  False when there is
@@ -121,10 +130,10 @@ static bool ask_kernel(struct engine *engine, struct ike_sa *sa, bool inbound, b
     sa->steps += 2;
     sa->asked_in = inbound;
     TAILQ_FOREACH (child, &sa->children, entry) {
-        if (inbound && child->in_kernel && sa->asked_count < UINT8_MAX)
-            ask_about(engine, sa, child, true);
-        if (outbound && child->out_kernel && sa->asked_count < UINT8_MAX)
-            ask_about(engine, sa, child, false);
+        if (inbound && child->in_kernel)
+            ask_about_child(engine, sa, child, true);
+        if (outbound && child->out_kernel)
+            ask_about_child(engine, sa, child, false);
     }
     return sa->asked_count > 0;
 }
@@ -183,7 +192,8 @@ static void take_use(struct engine *engine, struct ike_sa *sa, struct child_sa *
     bool inbound = answer->ticket.sequence == sa->asked;
     uint32_t packets = (uint32_t)answer->packets;
 
-    if (answer->spi != (inbound ? child->spi_in : child->spi_out))
+    /* All packets go through each transform: one of them says how many. */
+    if (child_find_transform(child, answer->protocol, answer->spi, inbound) != child_main(child))
         return;
     if (inbound && packets != child->packets_in) {
         child->packets_in = packets;
@@ -226,8 +236,8 @@ static void find_missing(struct engine *engine, struct ike_sa *sa, const struct 
     struct child_sa *child;
 
     TAILQ_FOREACH (child, &sa->children, entry)
-        if (inbound ? child->in_kernel && child->spi_in == answer->spi
-                    : child->out_kernel && child->spi_out == answer->spi)
+        if ((inbound ? child->in_kernel : child->out_kernel) &&
+            child_find_transform(child, answer->protocol, answer->spi, inbound) != NULL)
             child_missing(engine, sa, child, answer->spi);
 }
 

@@ -30,8 +30,8 @@ void path_mapping(struct engine *engine, const struct kernel_event *event)
         sa_table_find_child(&engine->sas, event->protocol, event->spi, &event->destination);
     struct ike_sa *sa = child == NULL ? NULL : child->owner;
 
-    if (sa == NULL || child->spi_in != event->spi || !child->encap || event->source.port == 0 ||
-        !address_is_host(&event->source))
+    if (sa == NULL || child_find_transform(child, event->protocol, event->spi, true) == NULL ||
+        !child->encap || event->source.port == 0 || !address_is_host(&event->source))
         return;
     sa->protocol->mapping(&engine->context, sa, &event->source);
 }

@@ -192,7 +192,7 @@ bool sa_released(struct engine *engine, struct ike_sa *sa, const struct answer *
 {
     struct child_sa *child = find_releasing(sa, answer->ticket.sequence);
 
-    if (child != NULL)
+    if (child != NULL && (answer->status != STATUS_OK || --child->releases == 0))
         child->releasing = 0;
     if (find_releasing(sa, 0) == NULL)
         sa->protocol->released(&engine->context, sa);

@@ -41,15 +41,17 @@ static bool side_is_narrowed(const struct selector *configured, size_t configure
 
 static void view_child(struct child_view *view, const struct child_sa *child, uint64_t now_ms)
 {
+    const struct child_transform *transform = child_main(child);
+
     *view = (struct child_view){
         .name = child->config->name,
         .number = child->number,
-        .spi_in = child->spi_in,
-        .spi_out = child->spi_out,
+        .spi_in = transform->spi_in,
+        .spi_out = transform->spi_out,
         .reqid = child->reqid,
-        .protocol = child->protocol,
+        .protocol = transform->protocol,
         .mode = child->mode,
-        .suite = child->suite,
+        .suite = transform->suite,
         .local = child->local_selectors,
         .local_count = child->local_count,
         .remote = child->remote_selectors,

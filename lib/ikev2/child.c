@@ -88,7 +88,7 @@ static bool is_of_child(const struct packet *packet, const struct child_sa *chil
 /* As the SPI of what is offered: RFC 7296 section 3.3.1. */
 static struct offer_spi spi_in(const struct child_sa *child)
 {
-    return (struct offer_spi){.size = 4, .value = child->spi_in};
+    return (struct offer_spi){.size = 4, .value = child_main(child)->spi_in};
 }
 
 /* The configured proposals; those without a group of their own get the one that is used anyway. */
@@ -116,7 +116,8 @@ void child_write_offer(struct v2_writer *writer, const struct child_sa *child, s
     struct proposal_list list = own_list(child->config, group);
     struct offer offer;
 
-    offer_from_proposals(&offer, &list, child->protocol, spi_in(child), NULL, group != GROUP_NONE);
+    offer_from_proposals(&offer, &list, child_main(child)->protocol, spi_in(child), NULL,
+                         group != GROUP_NONE);
     write_child(writer, child, &offer, nonce);
     if (is_of_child(packet, child)) {
         write_selectors(writer, V2_TSI, &packet->local, child->local_selectors, child->local_count);
@@ -147,16 +148,17 @@ enum status child_accept(struct context *context, const struct ike_sa *sa, struc
                          const struct child_sa *old, const struct child_offer *answer,
                          enum group group, struct reason *reason)
 {
-    struct suite_terms terms = {.protocol = child->protocol, .with_group = group != GROUP_NONE};
+    struct suite_terms terms = {.protocol = child_main(child)->protocol,
+                                .with_group = group != GROUP_NONE};
     struct proposal_list list = own_list(child->config, group);
     struct child_offer seen = *answer;
+    struct suite suite;
 
-    enum status status = check_answer(&list, &answer->sa, &terms, &child->suite, reason);
-    if (status == STATUS_OK) {
-        child->spi_out = (uint32_t)answer->sa.proposals[0].spi.value;
-        status = child_check_spi(context, sa, child, reason);
-    }
+    enum status status = check_answer(&list, &answer->sa, &terms, &suite, reason);
     if (status != STATUS_OK)
+        return STATUS_CLOSE;
+    child_agree(child, &suite, (uint32_t)answer->sa.proposals[0].spi.value);
+    if (child_check_spi(context, sa, child, reason) != STATUS_OK)
         return STATUS_CLOSE;
     if (answer->transport != (child->mode == CHILD_TRANSPORT))
         return reason_set(reason, STATUS_CLOSE, 0, "the peer wants %s mode, configured is %s",
@@ -256,8 +258,7 @@ enum status child_choose(struct context *context, const struct ike_sa *sa,
     *child = child_new_narrowed(context, sa, config, &chosen.left, request->old);
     if (*child == NULL)
         return reason_set(reason, STATUS_FAIL, 0, "out of memory");
-    (*child)->suite = suite;
-    (*child)->spi_out = (uint32_t)proposal->spi.value;
+    child_agree(*child, &suite, (uint32_t)proposal->spi.value);
     *number = proposal->number;
     status = check_chosen(context, sa, *child, request->old, reason);
     if (status != STATUS_OK) {
@@ -279,9 +280,11 @@ enum status child_check_others(const struct context *context, const struct ike_s
 void child_write_answer(struct v2_writer *writer, const struct child_sa *child, uint8_t number,
                         struct slice nonce, bool with_group)
 {
+    const struct child_transform *transform = child_main(child);
     struct offer answer;
 
-    offer_from_suite(&answer, &child->suite, number, child->protocol, spi_in(child), with_group);
+    offer_from_suite(&answer, &transform->suite, number, transform->protocol, spi_in(child),
+                     with_group);
     write_child(writer, child, &answer, nonce);
     v2_write_selectors(writer, V2_TSI, child->remote_selectors, child->remote_count);
     v2_write_selectors(writer, V2_TSR, child->local_selectors, child->local_count);

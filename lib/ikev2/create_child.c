@@ -80,7 +80,7 @@ enum status creation_install(struct context *context, struct ike_sa *sa, struct 
 
     step_begin(sa, &creation->step);
     creation->state = CREATE_AWAIT_INSTALL;
-    enum status status = keys_child(context, sa, &creation->child->suite, &seed, &keys);
+    enum status status = keys_child(context, sa, creation->child, &seed, &keys);
     if (status == STATUS_OK)
         status = child_install(context, sa, &creation->step, creation->child, &keys, &how);
     secret_free(&keys.keymat);

@@ -121,9 +121,9 @@ static void write_child(const struct ike_sa *sa, const struct creation *creation
     struct writer spi_writer = writer_of(spi, sizeof(spi));
 
     if (old != NULL) {
-        writer_u32(&spi_writer, old->spi_in);
-        v2_write_notify(writer, v2_protocol_of(old->protocol), writer_slice(&spi_writer),
-                        V2_N_REKEY_SA, slice_of(NULL, 0));
+        writer_u32(&spi_writer, child_main(old)->spi_in);
+        v2_write_notify(writer, v2_protocol_of(child_main(old)->protocol),
+                        writer_slice(&spi_writer), V2_N_REKEY_SA, slice_of(NULL, 0));
     }
     child_write_offer(writer, creation->child, buffer_slice(&creation->nonce_i), creation->group,
                       creation->packet);
@@ -191,7 +191,7 @@ static enum status accept(struct context *context, struct ike_sa *sa, struct cre
     if (status == STATUS_OK)
         status = child_accept(context, sa, creation->child, child_find(sa, creation->old_child),
                               &offer, creation->group, reason);
-    if (status == STATUS_OK && creation->child->suite.group != creation->group)
+    if (status == STATUS_OK && child_main(creation->child)->suite.group != creation->group)
         status = reason_set(reason, STATUS_CLOSE, 0, "the peer chose another group");
     if (status == STATUS_OK)
         status = child_check_others(context, sa, creation->child, reason);
@@ -232,8 +232,8 @@ static bool is_deleted(struct creation *creation)
 {
     for (size_t i = 0; i < CREATION_GONE_MAX && creation->child != NULL; i++)
         creation->deleted =
-            creation->deleted ||
-            (creation->gone_spis[i] != 0 && creation->gone_spis[i] == creation->child->spi_out);
+            creation->deleted || (creation->gone_spis[i] != 0 &&
+                                  creation->gone_spis[i] == child_main(creation->child)->spi_out);
     if (!creation->deleted)
         return false;
     creation->state = CREATE_FAILED;

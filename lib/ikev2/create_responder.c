@@ -144,7 +144,7 @@ static enum status create_child(struct context *context, struct ike_sa *sa,
     }
     if (status != STATUS_OK)
         return status;
-    enum group group = child->suite.group;
+    enum group group = child_main(child)->suite.group;
     if (group != GROUP_NONE)
         status = creation_parse_ke(message, group, &public, reason);
     if (status != STATUS_OK) {

@@ -49,8 +49,8 @@ static struct creation *find_unfinished(const struct ike_sa *sa, uint8_t protoco
 {
     struct creation *own = ikev2_of(sa)->own;
 
-    return own != NULL && own->child != NULL && own->child->spi_out == spi && spi != 0 &&
-                   own->child->protocol == protocol &&
+    return own != NULL && own->child != NULL && spi != 0 &&
+                   child_find_transform(own->child, protocol, spi, false) != NULL &&
                    (own->state == CREATE_AWAIT_SHARED || own->state == CREATE_AWAIT_INSTALL)
                ? own
                : NULL;
@@ -81,14 +81,14 @@ static size_t delete_children(struct context *context, struct ike_sa *sa,
         struct creation *unfinished = find_unfinished(sa, protocol, spi);
         if (child == NULL && unfinished != NULL && found < DELETES_MAX) {
             unfinished->deleted = true; /* its step is to end first */
-            spis[found++] = unfinished->child->spi_in;
+            spis[found++] = child_main(unfinished->child)->spi_in;
         }
         if (child == NULL && unfinished == NULL)
             note_unknown(ikev2_of(sa)->own, spi);
         if (child == NULL || found == DELETES_MAX)
             continue;
         if (child != ikev2_deleting(sa))
-            spis[found++] = child->spi_in;
+            spis[found++] = child_main(child)->spi_in;
         child_gone(context, sa, child);
         sa->child_lost = true;
         child_release_held(context, sa, child);
@@ -252,10 +252,11 @@ enum status informational_probe(struct context *context, struct ike_sa *sa, stru
 enum status informational_delete_child(struct context *context, struct ike_sa *sa,
                                        struct child_sa *child, struct reason *reason)
 {
+    const struct child_transform *named = child_main(child);
     struct v2_writer writer;
 
     message_begin_sealed(context, sa, &writer, V2_INFORMATIONAL, false);
-    v2_write_delete(&writer, v2_protocol_of(child->protocol), &child->spi_in, 1);
+    v2_write_delete(&writer, v2_protocol_of(named->protocol), &named->spi_in, 1);
     child_retire_outbound(context, sa, child);
     enum status status = message_finish_request(context, sa, &writer, reason);
     if (status == STATUS_OK) {

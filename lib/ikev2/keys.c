@@ -99,30 +99,54 @@ enum status keys_auth_octets(struct context *context, const struct ike_sa *sa, b
     return STATUS_OK;
 }
 
-/* RFC 7296 section 2.17: KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr).  The initiator-to-responder
- * SA takes its keys first; within one SA encryption before integrity. */
-enum status keys_child(struct context *context, const struct ike_sa *sa, const struct suite *suite,
-                       const struct child_seed *seed, struct child_keys *keys)
+static size_t encr_size(const struct suite *suite)
 {
     const struct encr_info *encr = encr_info(suite->encr);
-    const struct integ_info *integ = integ_info(suite->integ);
-    size_t encr_size = encr == NULL ? 0 : encr->key_size;
-    size_t integ_size = integ == NULL ? 0 : integ->key_size;
-    struct slice parts[] = {seed->shared, seed->nonce_i, seed->nonce_r};
 
+    return encr == NULL ? 0 : encr->key_size;
+}
+
+static size_t integ_size(const struct suite *suite)
+{
+    const struct integ_info *integ = integ_info(suite->integ);
+
+    return integ == NULL ? 0 : integ->key_size;
+}
+
+/* Of the SAs in one direction, in the order of their headers in the packet: the last that it went
+ * through comes first.  Within one SA encryption before integrity. */
+static void cut_keys(const struct child_sa *child, bool outbound, struct reader *reader,
+                     struct child_keys *keys)
+{
+    for (size_t i = child->transform_count; i > 0; i--) {
+        const struct suite *suite = &child->transforms[i - 1].suite;
+        struct transform_keys *of = &keys->of[i - 1];
+        struct slice encr = reader_bytes(reader, encr_size(suite));
+        struct slice integ = reader_bytes(reader, integ_size(suite));
+        *(outbound ? &of->encr_out : &of->encr_in) = encr;
+        *(outbound ? &of->integ_out : &of->integ_in) = integ;
+    }
+}
+
+/* RFC 7296 section 2.17: KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr).  The SAs from the initiator
+ * to the responder take their keys first. */
+enum status keys_child(struct context *context, const struct ike_sa *sa,
+                       const struct child_sa *child, const struct child_seed *seed,
+                       struct child_keys *keys)
+{
+    struct slice parts[] = {seed->shared, seed->nonce_i, seed->nonce_r};
+    size_t size = 0;
+
+    for (size_t i = 0; i < child->transform_count; i++)
+        size +=
+            2 * (encr_size(&child->transforms[i].suite) + integ_size(&child->transforms[i].suite));
     *keys = (struct child_keys){0};
-    if (!secret_new(&keys->keymat, 2 * (encr_size + integ_size)))
+    if (!secret_new(&keys->keymat, size))
         return STATUS_FAIL;
     enum status status = crypto_prf_plus(context->crypto, sa->suite.prf, ike_sa_key(sa, KEY_D),
                                          parts, 3, keys->keymat.data, keys->keymat.size);
     struct reader reader = reader_of(secret_slice(&keys->keymat));
-    struct slice first_encr = reader_bytes(&reader, encr_size);
-    struct slice first_integ = reader_bytes(&reader, integ_size);
-    struct slice second_encr = reader_bytes(&reader, encr_size);
-    struct slice second_integ = reader_bytes(&reader, integ_size);
-    keys->encr_out = seed->initiator ? first_encr : second_encr;
-    keys->integ_out = seed->initiator ? first_integ : second_integ;
-    keys->encr_in = seed->initiator ? second_encr : first_encr;
-    keys->integ_in = seed->initiator ? second_integ : first_integ;
+    cut_keys(child, seed->initiator, &reader, keys);
+    cut_keys(child, !seed->initiator, &reader, keys);
     return status;
 }

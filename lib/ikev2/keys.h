@@ -31,7 +31,7 @@ struct child_seed {
 
 /* KEYMAT (section 2.17); the caller frees keys->keymat, whatever is returned. */
 MUST_USE enum status keys_child(struct context *context, const struct ike_sa *sa,
-                                const struct suite *suite, const struct child_seed *seed,
+                                const struct child_sa *child, const struct child_seed *seed,
                                 struct child_keys *keys);
 
 #endif

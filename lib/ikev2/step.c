@@ -73,7 +73,7 @@ static bool lacks_only_spi(const struct ike_sa *sa)
     const struct handshake *handshake = sa->handshake;
 
     return !sa->initiator && handshake->auth.size > 0 && handshake->child != NULL &&
-           handshake->child->spi_in == 0;
+           !child_has_spis(handshake->child);
 }
 
 static enum status install(struct context *context, struct ike_sa *sa)
@@ -91,7 +91,7 @@ static enum status install(struct context *context, struct ike_sa *sa)
                 ike_sa_has_elder(context, sa, handshake->child->config);
     struct child_install how = {.initiator = sa->initiator, .hold_ms = hold ? HELD_MS : 0};
     struct child_keys keys;
-    enum status status = keys_child(context, sa, &handshake->child->suite, &seed, &keys);
+    enum status status = keys_child(context, sa, handshake->child, &seed, &keys);
     if (status == STATUS_OK)
         status = child_install(context, sa, &handshake->step, handshake->child, &keys, &how);
     secret_free(&keys.keymat);
@@ -214,7 +214,7 @@ static void store_answer(const struct results *results, struct answer *answer)
         if (answer->status == STATUS_OK)
             take_buffer(results->auth, &answer->auth);
     } else if (answer->kind == EFFECT_ALLOCATE_SPI && results->child != NULL) {
-        results->child->spi_in = answer->spi;
+        child_set_spi(results->child, answer->protocol, answer->spi);
     } else if (answer->kind == EFFECT_FIND_SOURCE && results->source != NULL &&
                answer->status == STATUS_OK) {
         uint16_t port = results->source->port;

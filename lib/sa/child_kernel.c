@@ -12,28 +12,51 @@
 #include "lib/sa/step.h"
 #include "lib/sa/timer.h"
 
-enum status child_ask_spi(struct context *context, struct ike_sa *sa, struct step *step,
-                          struct child_sa *child, bool peer_answers)
+static void name_child(const struct child_sa *child, struct name *connection, struct name *name)
+{
+    name_of_config(connection, child->config->connection->name);
+    name_of_config(name, child->config->name);
+}
+
+/* Of several transforms the first has the tunnel; the others add no further IP header. */
+static uint8_t mode_of(const struct child_sa *child, const struct child_transform *transform)
+{
+    return transform->place == 0 ? child->mode : CHILD_TRANSPORT;
+}
+
+static enum status ask_spi(struct context *context, struct ike_sa *sa, struct step *step,
+                           const struct child_sa *child, const struct child_transform *transform,
+                           bool peer_answers)
 {
     struct effect *effect = step_effect(context, sa, step, EFFECT_ALLOCATE_SPI);
 
     if (effect == NULL)
         return STATUS_FAIL;
     struct effect_allocate_spi *allocate = &effect->allocate_spi;
-    name_of_config(&allocate->connection, child->config->connection->name);
-    name_of_config(&allocate->child, child->config->name);
-    child->local = sa->local;
-    child->remote = sa->remote;
-    child->encap = sa->encap;
+    name_child(child, &allocate->connection, &allocate->child);
     allocate->source = child->remote;
     allocate->destination = child->local;
-    allocate->protocol = child->protocol;
-    allocate->mode = child->mode;
+    allocate->protocol = transform->protocol;
+    allocate->mode = mode_of(child, transform);
     allocate->encap = child->encap;
     allocate->early = peer_answers;
     allocate->reqid = child->reqid;
-    sa_table_hold_reqid(context->sas, child);
     return STATUS_OK;
+}
+
+enum status child_ask_spi(struct context *context, struct ike_sa *sa, struct step *step,
+                          struct child_sa *child, bool peer_answers)
+{
+    enum status status = STATUS_OK;
+
+    child->local = sa->local;
+    child->remote = sa->remote;
+    child->encap = sa->encap;
+    for (size_t i = 0; status == STATUS_OK && i < child->transform_count; i++)
+        status = ask_spi(context, sa, step, child, &child->transforms[i], peer_answers);
+    if (status == STATUS_OK)
+        sa_table_hold_reqid(context->sas, child);
+    return status;
 }
 
 enum status child_check_spi(const struct context *context, const struct ike_sa *sa,
@@ -42,7 +65,8 @@ enum status child_check_spi(const struct context *context, const struct ike_sa *
     if (!sa_table_outbound_taken(context->sas, child, &sa->remote))
         return STATUS_OK;
     return reason_set(reason, STATUS_REJECT, 0,
-                      "the peer's SPI %08x names another SA to the same address", child->spi_out);
+                      "the peer's SPI %08x names another SA to the same address",
+                      child_main(child)->spi_out);
 }
 
 /* Some time is left between the soft limits and the hard ones, and a part of it is chance: both
@@ -68,23 +92,24 @@ static void set_limits(struct context *context, const struct child_config *confi
     install->soft_packets = soft(config->lifetime_packets, chance);
 }
 
-static enum status fill_install(struct context *context, const struct child_sa *child, bool inbound,
-                                struct slice encr_key, struct slice integ_key,
+static enum status fill_install(struct context *context, const struct child_sa *child, size_t place,
+                                bool inbound, struct slice encr_key, struct slice integ_key,
                                 struct effect_install_sa *install)
 {
-    name_of_config(&install->connection, child->config->connection->name);
-    name_of_config(&install->child, child->config->name);
+    const struct child_transform *transform = &child->transforms[place];
+
+    name_child(child, &install->connection, &install->child);
     install->inbound = inbound;
     install->encap = child->encap;
     install->source = inbound ? child->remote : child->local;
     install->destination = inbound ? child->local : child->remote;
-    install->spi = inbound ? child->spi_in : child->spi_out;
+    install->spi = inbound ? transform->spi_in : transform->spi_out;
     install->reqid = child->reqid;
-    install->protocol = child->protocol;
-    install->mode = child->mode;
-    install->encr = child->suite.encr;
-    install->integ = child->suite.integ;
-    install->esn = child->suite.esn;
+    install->protocol = transform->protocol;
+    install->mode = mode_of(child, transform);
+    install->encr = transform->suite.encr;
+    install->integ = transform->suite.integ;
+    install->esn = transform->suite.esn;
     install->replay_window = inbound ? child->config->replay_window : 0;
     set_limits(context, child->config, install);
     if (!secret_copy(&install->encr_key, encr_key) || !secret_copy(&install->integ_key, integ_key))
@@ -92,15 +117,19 @@ static enum status fill_install(struct context *context, const struct child_sa *
     return STATUS_OK;
 }
 
-static enum status install_one(struct context *context, struct ike_sa *sa, struct step *step,
-                               const struct child_sa *child, bool inbound, struct slice encr_key,
-                               struct slice integ_key)
+static enum status install_inbound(struct context *context, struct ike_sa *sa, struct step *step,
+                                   const struct child_sa *child, const struct child_keys *keys)
 {
-    struct effect *effect = step_effect(context, sa, step, EFFECT_INSTALL_SA);
+    enum status status = STATUS_OK;
 
-    if (effect == NULL)
-        return STATUS_FAIL;
-    return fill_install(context, child, inbound, encr_key, integ_key, &effect->install_sa);
+    for (size_t i = 0; status == STATUS_OK && i < child->transform_count; i++) {
+        const struct transform_keys *of = &keys->of[i];
+        struct effect *effect = step_effect(context, sa, step, EFFECT_INSTALL_SA);
+        status = effect == NULL ? STATUS_FAIL
+                                : fill_install(context, child, i, true, of->encr_in, of->integ_in,
+                                               &effect->install_sa);
+    }
+    return status;
 }
 
 static void set_sending(struct context *context, struct child_sa *child)
@@ -109,14 +138,35 @@ static void set_sending(struct context *context, struct child_sa *child)
     child->out_order = ++context->out_order;
 }
 
-static enum status hold(const struct context *context, struct child_sa *child,
-                        const struct child_keys *keys, uint64_t hold_ms)
+static enum status install_outbound(struct context *context, struct ike_sa *sa, struct step *step,
+                                    struct child_sa *child, const struct child_keys *keys)
 {
-    struct held_outbound *held = child->held = calloc(1, sizeof(*held));
+    enum status status = STATUS_OK;
 
-    if (held == NULL || !secret_copy(&held->encr_key, keys->encr_out) ||
-        !secret_copy(&held->integ_key, keys->integ_out))
+    for (size_t i = 0; status == STATUS_OK && i < child->transform_count; i++) {
+        const struct transform_keys *of = &keys->of[i];
+        struct effect *effect = step_effect(context, sa, step, EFFECT_INSTALL_SA);
+        status = effect == NULL ? STATUS_FAIL
+                                : fill_install(context, child, i, false, of->encr_out,
+                                               of->integ_out, &effect->install_sa);
+    }
+    if (status == STATUS_OK)
+        set_sending(context, child);
+    return status;
+}
+
+static enum status hold_outbound(const struct context *context, struct child_sa *child,
+                                 const struct child_keys *keys, uint64_t hold_ms)
+{
+    struct held_outbound *held = child->held =
+        calloc(1, sizeof(*held) + child->transform_count * sizeof(held->keys[0]));
+
+    if (held == NULL)
         return STATUS_FAIL;
+    for (size_t i = 0; i < child->transform_count; i++)
+        if (!secret_copy(&held->keys[i].encr, keys->of[i].encr_out) ||
+            !secret_copy(&held->keys[i].integ, keys->of[i].integ_out))
+            return STATUS_FAIL;
     held->until_ms = context->now_ms + hold_ms;
     return STATUS_OK;
 }
@@ -128,18 +178,25 @@ enum status child_install(struct context *context, struct ike_sa *sa, struct ste
     sa_table_claim(context->sas, sa, child);
     if (child->line == 0) {
         child->ours = how->initiator;
-        child->line = child->ours ? child->spi_in : child->spi_out;
+        child->line = child->ours ? child_main(child)->spi_in : child_main(child)->spi_out;
     }
-    enum status status = install_one(context, sa, step, child, true, keys->encr_in, keys->integ_in);
+    enum status status = install_inbound(context, sa, step, child, keys);
     if (status != STATUS_OK)
         return status;
     child->in_kernel = true;
-    if (how->hold_ms > 0)
-        return hold(context, child, keys, how->hold_ms);
-    status = install_one(context, sa, step, child, false, keys->encr_out, keys->integ_out);
-    if (status == STATUS_OK)
-        set_sending(context, child);
-    return status;
+    return how->hold_ms > 0 ? hold_outbound(context, child, keys, how->hold_ms)
+                            : install_outbound(context, sa, step, child, keys);
+}
+
+static bool release_one(struct context *context, const struct child_sa *child, size_t place,
+                        struct ticket ticket)
+{
+    const struct held_keys *keys = &child->held->keys[place];
+    struct effect *effect = effect_append(context->effects, EFFECT_INSTALL_SA, ticket);
+
+    return effect != NULL &&
+           fill_install(context, child, place, false, secret_slice(&keys->encr),
+                        secret_slice(&keys->integ), &effect->install_sa) == STATUS_OK;
 }
 
 void child_release_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child)
@@ -147,19 +204,20 @@ void child_release_outbound(struct context *context, struct ike_sa *sa, struct c
     if (child->out_kernel || child->held == NULL)
         return;
     struct ticket ticket = {.sa = ike_sa_own_spi(sa), .sequence = ++sa->steps};
-    struct effect *effect = effect_append(context->effects, EFFECT_INSTALL_SA, ticket);
-    child->releasing = effect != NULL ? ticket.sequence : 0;
-    if (effect == NULL ||
-        fill_install(context, child, false, secret_slice(&child->held->encr_key),
-                     secret_slice(&child->held->integ_key), &effect->install_sa) != STATUS_OK)
+    child->releases = 0;
+    while (child->releases < child->transform_count &&
+           release_one(context, child, child->releases, ticket))
+        child->releases++;
+    child->releasing = child->releases > 0 ? ticket.sequence : 0;
+    if (child->releases < child->transform_count)
         count(context, COUNTER_FAILURES);
     else
         set_sending(context, child);
     child_drop_held(child);
 }
 
-static void remove_sa(struct context *context, const struct address *source,
-                      const struct address *destination, uint32_t spi, uint8_t protocol)
+static void remove_one(struct context *context, const struct child_sa *child,
+                       const struct child_transform *transform, bool inbound)
 {
     struct effect *effect = effect_append(context->effects, EFFECT_REMOVE_SA, (struct ticket){0});
 
@@ -168,23 +226,23 @@ static void remove_sa(struct context *context, const struct address *source,
         return;
     }
     effect->remove_sa = (struct effect_remove_sa){
-        .source = *source,
-        .destination = *destination,
-        .spi = spi,
-        .protocol = protocol,
+        .source = inbound ? child->remote : child->local,
+        .destination = inbound ? child->local : child->remote,
+        .spi = inbound ? transform->spi_in : transform->spi_out,
+        .protocol = transform->protocol,
     };
 }
 
 void child_remove_outbound(struct context *context, struct child_sa *child)
 {
-    if (child->out_kernel)
-        remove_sa(context, &child->local, &child->remote, child->spi_out, child->protocol);
+    for (size_t i = 0; child->out_kernel && i < child->transform_count; i++)
+        remove_one(context, child, &child->transforms[i], false);
     child->out_kernel = false;
     child_drop_held(child);
 }
 
-static void move_sa(struct context *context, const struct ike_sa *sa, const struct child_sa *child,
-                    bool inbound)
+static void move_one(struct context *context, const struct ike_sa *sa, const struct child_sa *child,
+                     const struct child_transform *transform, bool inbound)
 {
     struct effect *effect = effect_append(context->effects, EFFECT_MOVE_SA, (struct ticket){0});
 
@@ -193,16 +251,22 @@ static void move_sa(struct context *context, const struct ike_sa *sa, const stru
         return;
     }
     struct effect_move_sa *move = &effect->move_sa;
-    name_of_config(&move->connection, child->config->connection->name);
-    name_of_config(&move->child, child->config->name);
+    name_child(child, &move->connection, &move->child);
     move->inbound = inbound;
     move->encap = sa->encap;
-    move->spi = inbound ? child->spi_in : child->spi_out;
-    move->protocol = child->protocol;
+    move->spi = inbound ? transform->spi_in : transform->spi_out;
+    move->protocol = transform->protocol;
     move->source = inbound ? child->remote : child->local;
     move->destination = inbound ? child->local : child->remote;
     move->new_source = inbound ? sa->remote : sa->local;
     move->new_destination = inbound ? sa->local : sa->remote;
+}
+
+static void move_sas(struct context *context, const struct ike_sa *sa, const struct child_sa *child,
+                     bool inbound)
+{
+    for (size_t i = 0; i < child->transform_count; i++)
+        move_one(context, sa, child, &child->transforms[i], inbound);
 }
 
 void child_follow(struct context *context, const struct ike_sa *sa, struct child_sa *child)
@@ -215,9 +279,9 @@ void child_follow(struct context *context, const struct ike_sa *sa, struct child
          (!child->encap ||
           (child->local.port == sa->local.port && child->remote.port == sa->remote.port))))
         return;
-    move_sa(context, sa, child, true);
+    move_sas(context, sa, child, true);
     if (child->out_kernel)
-        move_sa(context, sa, child, false);
+        move_sas(context, sa, child, false);
     child->local = sa->local;
     child->remote = sa->remote;
     child->encap = sa->encap;
@@ -274,12 +338,14 @@ static void unlist(struct context *context, struct ike_sa *sa, struct child_sa *
 
 void child_undo(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
+    bool taken = sa_table_outbound_taken(context->sas, child, &sa->remote);
+
     child_remove_outbound(context, child);
     child->undone = child->delete_due = true;
     child->in_kernel = child->own_policies = false;
     child->replaces = 0;
-    if (sa_table_outbound_taken(context->sas, child, &sa->remote))
-        child->spi_out = 0;
+    for (size_t i = 0; i < child->transform_count && taken; i++)
+        child->transforms[i].spi_out = 0;
     child->owner = sa;
     sa_table_list_child(context->sas, child);
     child->listed = true;
@@ -388,8 +454,9 @@ void child_sweep(struct context *context, struct ike_sa *sa)
 void child_remove(struct context *context, struct ike_sa *sa, struct child_sa *child)
 {
     child_remove_outbound(context, child);
-    if (child->spi_in != 0)
-        remove_sa(context, &child->remote, &child->local, child->spi_in, child->protocol);
+    for (size_t i = 0; i < child->transform_count; i++)
+        if (child->transforms[i].spi_in != 0)
+            remove_one(context, child, &child->transforms[i], true);
     if ((child->own_policies || child_is_away(child)) && child->standing)
         child_return_policies(context, child);
     if (child->listed)

@@ -10,35 +10,38 @@
 #include "lib/sa/child_sa.h"
 #include "lib/sa/step.h"
 
-/* Asks for the child's inbound SPI, as part of a step.  `peer_answers`: so that it may send on the
+/* Asks for the child's inbound SPIs, as part of a step.  `peer_answers`: so that it may send on the
  * SA before we can have its keys. */
 MUST_USE enum status child_ask_spi(struct context *context, struct ike_sa *sa, struct step *step,
                                    struct child_sa *child, bool peer_answers);
 
-/* The peer's SPI is to name the child's outbound SA, and no other one: STATUS_REJECT. */
+/* The peer's SPIs are to name the child's outbound SAs, and no other ones: STATUS_REJECT. */
 MUST_USE enum status child_check_spi(const struct context *context, const struct ike_sa *sa,
                                      const struct child_sa *child, struct reason *reason);
 
-/* The keys of the two SAs of a child, as its protocol has derived them. */
+/* The keys of a child's SAs, as its protocol has derived them; empty where none is needed. */
 struct child_keys {
-    struct slice encr_out, integ_out, encr_in, integ_in; /* borrowed from keymat */
+    struct transform_keys {
+        struct slice encr_out, integ_out, encr_in, integ_in; /* borrowed from keymat */
+    } of[TRANSFORMS_MAX];                                    /* as in child_sa.transforms */
     struct secret keymat;
 };
 
 /* How a child's SAs are to be installed. */
 struct child_install {
     bool initiator;   /* we asked for the child */
-    uint64_t hold_ms; /* the peer can receive only later: the outbound SA is kept back until
+    uint64_t hold_ms; /* the peer can receive only later: the outbound SAs are kept back until
                        * child_release_outbound, which comes after this time at the latest; 0: the
                        * peer can receive at once */
 };
 
-/* Hands both SAs, inbound first, to the kernel, as part of a step.  The keys are the caller's. */
+/* Hands the SAs, the inbound ones first, to the kernel, as part of a step.  The keys are the
+ * caller's. */
 MUST_USE enum status child_install(struct context *context, struct ike_sa *sa, struct step *step,
                                    struct child_sa *child, const struct child_keys *keys,
                                    const struct child_install *how);
 
-/* The peer can receive: installs the outbound SA that was held.  Harmless when none was. */
+/* The peer can receive: installs the outbound SAs that were held.  Harmless when none were. */
 void child_release_outbound(struct context *context, struct ike_sa *sa, struct child_sa *child);
 
 /* Puts a child that the kernel holds into its SA's list, and asks for its own policies. */
@@ -67,7 +70,7 @@ void child_follow(struct context *context, const struct ike_sa *sa, struct child
  * outbound SAs came, since the kernel takes the latest. */
 void children_follow(struct context *context, const struct ike_sa *holder, const struct ike_sa *sa);
 
-/* Asks the kernel to forget the outbound SA, so that packets take another one. */
+/* Asks the kernel to forget the outbound SAs, so that packets take another one. */
 void child_remove_outbound(struct context *context, struct child_sa *child);
 
 /* The same, unless a later one takes the packets already: then the kernel may be encrypting one

@@ -3,25 +3,81 @@
  */
 #include "lib/sa/child_sa.h"
 
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"
 
-struct child_sa *child_new(struct context *context, const struct child_config *config)
+struct child_sa *child_new_through(struct context *context, const struct child_config *config,
+                                   const uint8_t *protocols, size_t count)
 {
-    struct child_sa *child = calloc(1, sizeof(*child));
+    struct child_sa *child = calloc(1, sizeof(*child) + count * sizeof(child->transforms[0]));
 
     if (child == NULL)
         return NULL;
     child->config = config;
     child->number = ++context->next_child;
     child->reqid = config->reqid;
-    child->protocol = IPSEC_ESP;
+    for (uint8_t i = 0; i < count; i++) {
+        child->transforms[i].protocol = protocols[i];
+        child->transforms[i].place = i;
+        child->transform_count++;
+    }
     child->mode = (uint8_t)config->mode;
     child->created_ms = context->now_ms;
     return child;
+}
+
+struct child_sa *child_new(struct context *context, const struct child_config *config)
+{
+    static const uint8_t configured[] = {IPSEC_ESP}; /* for all */
+
+    return child_new_through(context, config, configured, sizeof(configured));
+}
+
+const struct child_transform *child_find_transform(const struct child_sa *child, uint8_t protocol,
+                                                   uint32_t spi, bool inbound)
+{
+    for (size_t i = 0; i < child->transform_count; i++) {
+        const struct child_transform *transform = &child->transforms[i];
+        if (transform->protocol == protocol &&
+            (inbound ? transform->spi_in : transform->spi_out) == spi)
+            return transform;
+    }
+    return NULL;
+}
+
+struct child_sa *child_of_transform(const struct child_transform *transform)
+{
+    const struct child_transform *first = transform - transform->place;
+
+    return (struct child_sa *)((uintptr_t)first - offsetof(struct child_sa, transforms));
+}
+
+bool child_has_spis(const struct child_sa *child)
+{
+    for (size_t i = 0; i < child->transform_count; i++)
+        if (child->transforms[i].spi_in == 0)
+            return false;
+    return true;
+}
+
+void child_set_spi(struct child_sa *child, uint8_t protocol, uint32_t spi)
+{
+    for (size_t i = 0; i < child->transform_count; i++)
+        if (child->transforms[i].protocol == protocol)
+            child->transforms[i].spi_in = spi;
+}
+
+void child_agree(struct child_sa *child, const struct suite *suite, uint32_t spi_out)
+{
+    struct child_transform *transform = &child->transforms[child_main(child)->place];
+
+    transform->suite = *suite;
+    transform->spi_out = spi_out;
 }
 
 void child_replace(struct child_sa *old, struct child_sa *made, uint64_t leaves_ms)
@@ -104,7 +160,7 @@ struct child_sa *child_find_outbound(const struct ike_sa *sa, uint8_t protocol, 
     struct child_sa *child;
 
     TAILQ_FOREACH (child, &sa->children, entry)
-        if (child->spi_out == spi_out && child->protocol == protocol)
+        if (child_find_transform(child, protocol, spi_out, false) != NULL)
             return child;
     return NULL;
 }
@@ -121,8 +177,10 @@ void child_drop_held(struct child_sa *child)
 {
     if (child->held == NULL)
         return;
-    secret_free(&child->held->encr_key);
-    secret_free(&child->held->integ_key);
+    for (size_t i = 0; i < child->transform_count; i++) {
+        secret_free(&child->held->keys[i].encr);
+        secret_free(&child->held->keys[i].integ);
+    }
     free(child->held);
     child->held = NULL;
 }
@@ -192,18 +250,37 @@ void child_rebind(struct child_sa *child, const struct child_config *config)
     child->config = config;
 }
 
+/* "ESP 00001234 in, 00005678 out, aes256gcm16", one behind the other. */
+static const char *transforms_text(const struct child_sa *child, char *text, size_t size)
+{
+    static const char *const names[] = {
+        [IPSEC_ESP] = "ESP", [IPSEC_AH] = "AH", [IPSEC_IPCOMP] = "IPComp"};
+    char suite[128];
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < child->transform_count && used < size; i++) {
+        const struct child_transform *transform = &child->transforms[i];
+        used += (size_t)snprintf(text + used, size - used, "%s%s %08x in, %08x out, %s",
+                                 i == 0 ? "" : ", ", names[transform->protocol], transform->spi_in,
+                                 transform->spi_out,
+                                 suite_text(&transform->suite, suite, sizeof(suite)));
+    }
+    return text;
+}
+
 void child_report(struct context *context, const struct ike_sa *sa, const struct child_sa *child,
                   bool rekeyed)
 {
-    char suite[128];
+    char transforms[TRANSFORMS_MAX * 168];
     char local[SELECTOR_TEXT_MAX];
     char remote[SELECTOR_TEXT_MAX];
 
     report(context, sa, SEVERITY_INFO, rekeyed ? "child-rekeyed" : "child-established",
-           "child %s %s, %s mode, ESP %08x in, %08x out, %s, %s === %s", child->config->name,
+           "child %s %s, %s mode, %s, %s === %s", child->config->name,
            rekeyed ? "rekeyed" : "established",
-           child->mode == CHILD_TRANSPORT ? "transport" : "tunnel", child->spi_in, child->spi_out,
-           suite_text(&child->suite, suite, sizeof(suite)),
+           child->mode == CHILD_TRANSPORT ? "transport" : "tunnel",
+           transforms_text(child, transforms, sizeof(transforms)),
            selector_text(&child->local_selectors[0], local),
            selector_text(&child->remote_selectors[0], remote));
 }

@@ -15,18 +15,31 @@
 #include "lib/policy/config.h"
 #include "lib/sa/context.h"
 
-/* An outbound SA that waits until the peer can receive (child_release_outbound). */
+#define TRANSFORMS_MAX 3
+
+/* What a child's packets go through: one of IPComp, ESP and AH, by a pair of the kernel's SAs. */
+struct child_transform {
+    struct hash_node by_spi_in; /* while its child is listed: by what the kernel calls it */
+    struct hash_node by_spi_out;
+    uint32_t spi_in; /* 0: not allocated yet */
+    uint32_t spi_out;
+    uint8_t protocol; /* enum ipsec_protocol */
+    uint8_t place;    /* in its child's list */
+    struct suite suite;
+};
+
+/* Outbound SAs that wait until the peer can receive (child_release_outbound). */
 struct held_outbound {
     uint64_t until_ms; /* released at the latest */
-    struct secret encr_key;
-    struct secret integ_key;
+    struct held_keys {
+        struct secret encr;
+        struct secret integ;
+    } keys[]; /* of each transform */
 };
 
 struct child_sa {
     TAILQ_ENTRY(child_sa) entry;
-    struct ike_sa *owner;       /* in whose lists it is, or which makes it */
-    struct hash_node by_spi_in; /* while it is listed: by what the kernel calls it */
-    struct hash_node by_spi_out;
+    struct ike_sa *owner;      /* in whose lists it is, or which makes it */
     struct hash_node by_reqid; /* its own reqid, which it holds (sa_table_hold_reqid) */
     struct interval claim;     /* its remote addresses stand in others' way (sa_table_claim) */
     const struct child_config *config;
@@ -39,10 +52,8 @@ struct child_sa {
     uint32_t packets_in;  /* as the kernel counted when it was last asked, ... */
     uint32_t packets_out; /* ... modulo 2^32 */
     uint32_t number;
-    uint32_t spi_in; /* 0: not allocated yet */
-    uint32_t spi_out;
     uint32_t reqid;
-    uint32_t releasing;   /* the answer that says whether the held outbound SA came; 0: none */
+    uint32_t releasing;   /* the answers that say whether the held outbound SAs came; 0: none */
     uint32_t line;        /* the inbound SPI of whoever asked for the first of its line, the same
                            * number at both ends; 0: itself is the first */
     uint32_t replaces;    /* number of the child that it was made to replace; 0: none */
@@ -60,16 +71,18 @@ struct child_sa {
     bool rekey_due : 1;    /* a soft limit was reached */
     bool replaced : 1;     /* another one `replaces` it, and its Delete is to come */
     bool expired : 1;      /* the kernel has forgotten it */
-    bool exact : 1;      /* rekeyed with just the selectors that it has, not all configured ones */
-    bool undone : 1;     /* made by an exchange that is not followed: the kernel never had it */
-    bool delete_due : 1; /* to be deleted when the window is free */
-    bool deleting : 1;   /* the peer is being told so */
-    bool reqid_held : 1; /* its reqid is its own, and the table knows so */
-    uint8_t protocol;    /* enum ipsec_protocol */
-    uint8_t mode;        /* enum child_mode */
+    bool exact : 1;       /* rekeyed with just the selectors that it has, not all configured ones */
+    bool undone : 1;      /* made by an exchange that is not followed: the kernel never had it */
+    bool delete_due : 1;  /* to be deleted when the window is free */
+    bool deleting : 1;    /* the peer is being told so */
+    bool reqid_held : 1;  /* its reqid is its own, and the table knows so */
+    uint8_t releases : 2; /* how many answers `releasing` still has to bring */
+    uint8_t transform_count : 2; /* 1 to TRANSFORMS_MAX */
+    uint8_t mode;                /* enum child_mode */
     uint8_t local_count;
     uint8_t remote_count;
-    struct suite suite;
+    struct child_transform transforms[]; /* IPComp before ESP before AH: as packets that leave go
+                                          * through them */
 };
 
 TAILQ_HEAD(child_sa_list, child_sa);
@@ -80,7 +93,37 @@ static inline bool child_is_gone(const struct child_sa *child)
     return child->standing && !child->listed;
 }
 
+/* The transform by whose SPIs both ends name the child: the first but for IPComp, whose SPIs are of
+ * no more than the kernel's interest (RFC 7296 section 2.22). */
+static inline const struct child_transform *child_main(const struct child_sa *child)
+{
+    bool compresses = child->transforms[0].protocol == IPSEC_IPCOMP && child->transform_count > 1;
+
+    return &child->transforms[compresses ? 1 : 0];
+}
+
+/* The one whose inbound, or outbound, SA has this name; NULL: none. */
+const struct child_transform *child_find_transform(const struct child_sa *child, uint8_t protocol,
+                                                   uint32_t spi, bool inbound);
+
+/* Whose it is. */
+struct child_sa *child_of_transform(const struct child_transform *transform);
+
+/* Has each an inbound SPI? */
+bool child_has_spis(const struct child_sa *child);
+
+/* An inbound SPI was allocated. */
+void child_set_spi(struct child_sa *child, uint8_t protocol, uint32_t spi);
+
+/* The two ends have agreed on the transform by whose SPIs they name the child. */
+void child_agree(struct child_sa *child, const struct suite *suite, uint32_t spi_out);
+
+/* What is configured.  NULL when memory is out. */
 struct child_sa *child_new(struct context *context, const struct child_config *config);
+
+/* Through up to TRANSFORMS_MAX transforms, in the order of child_sa.transforms. */
+struct child_sa *child_new_through(struct context *context, const struct child_config *config,
+                                   const uint8_t *protocols, size_t count);
 
 void child_free(struct child_sa *child);
 

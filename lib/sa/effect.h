@@ -240,6 +240,7 @@ struct answer {
     struct buffer auth;     /* SIGN with own octets */
     uint32_t spi;           /* ALLOCATE_SPI; QUERY_SA: the one asked about, STATUS_REJECT: there is
                              * none */
+    uint8_t protocol;       /* the same: enum ipsec_protocol */
     uint64_t packets;       /* QUERY_SA */
     uint64_t bytes;         /* QUERY_SA */
     uint32_t ago_s;         /* QUERY_SA: when the last packet was; ANSWER_AGO_UNKNOWN */

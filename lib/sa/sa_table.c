@@ -58,7 +58,7 @@ static uint64_t key_by_id(const void *table, const struct hash_node *node)
 static uint64_t key_by_spi_in(const void *table, const struct hash_node *node)
 {
     (void)table;
-    return HASH_OWNER(node, const struct child_sa, by_spi_in)->spi_in;
+    return HASH_OWNER(node, const struct child_transform, by_spi_in)->spi_in;
 }
 
 static uint64_t key_by_reqid(const void *table, const struct hash_node *node)
@@ -83,7 +83,7 @@ static uint64_t outbound_key(const struct sa_table *table, uint32_t spi)
 
 static uint64_t key_by_spi_out(const void *table, const struct hash_node *node)
 {
-    return outbound_key(table, HASH_OWNER(node, const struct child_sa, by_spi_out)->spi_out);
+    return outbound_key(table, HASH_OWNER(node, const struct child_transform, by_spi_out)->spi_out);
 }
 
 /* --- The table --- */
@@ -214,8 +214,9 @@ struct child_sa *sa_table_find_outbound(const struct sa_table *table, uint8_t pr
     struct hash_node *node = hash_first(&table->children_out, outbound_key(table, spi));
 
     for (; node != NULL; node = hash_next(node)) {
-        struct child_sa *child = HASH_OWNER(node, struct child_sa, by_spi_out);
-        if (child->spi_out == spi && child->protocol == protocol &&
+        struct child_transform *transform = HASH_OWNER(node, struct child_transform, by_spi_out);
+        struct child_sa *child = child_of_transform(transform);
+        if (transform->spi_out == spi && transform->protocol == protocol &&
             address_same_host(&child->remote, remote))
             return child;
     }
@@ -228,27 +229,40 @@ struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t proto
     struct hash_node *node = hash_first(&table->children_in, spi);
 
     for (; node != NULL; node = hash_next(node)) {
-        struct child_sa *child = HASH_OWNER(node, struct child_sa, by_spi_in);
-        if (child->spi_in == spi && child->protocol == protocol &&
+        struct child_transform *transform = HASH_OWNER(node, struct child_transform, by_spi_in);
+        struct child_sa *child = child_of_transform(transform);
+        if (transform->spi_in == spi && transform->protocol == protocol &&
             address_same_host(&child->local, destination))
             return child;
     }
     return sa_table_find_outbound(table, protocol, spi, destination);
 }
 
-bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa *child,
-                             const struct address *remote)
+static bool outbound_taken(const struct sa_table *table, const struct child_transform *transform,
+                           const struct address *remote)
 {
-    struct hash_node *node = hash_first(&table->children_out, outbound_key(table, child->spi_out));
+    const struct child_sa *child = child_of_transform(transform);
+    struct hash_node *node =
+        hash_first(&table->children_out, outbound_key(table, transform->spi_out));
 
     for (; node != NULL; node = hash_next(node)) {
-        const struct child_sa *other = HASH_OWNER(node, struct child_sa, by_spi_out);
-        if (other != child && other->spi_out == child->spi_out &&
-            other->protocol == child->protocol &&
+        const struct child_transform *its = HASH_OWNER(node, struct child_transform, by_spi_out);
+        const struct child_sa *other = child_of_transform(its);
+        if (other != child && its->spi_out == transform->spi_out &&
+            its->protocol == transform->protocol &&
             (address_same_host(&other->remote, remote) ||
              address_same_host(&other->owner->remote, remote))) /* where it is about to follow */
             return true;
     }
+    return false;
+}
+
+bool sa_table_outbound_taken(const struct sa_table *table, const struct child_sa *child,
+                             const struct address *remote)
+{
+    for (size_t i = 0; i < child->transform_count; i++)
+        if (outbound_taken(table, &child->transforms[i], remote))
+            return true;
     return false;
 }
 
@@ -307,15 +321,15 @@ struct child_sa *sa_table_next_claim(const struct sa_table *table, const struct 
     return node != NULL ? INTERVAL_OWNER(node, struct child_sa, claim) : NULL;
 }
 
-/* Is the kernel's SA one of the two that are asked for? */
+/* Is the kernel's SA one of those that are asked for? */
 static bool is_installing(const struct child_sa *child, uint8_t protocol, uint32_t spi,
                           const struct address *destination)
 {
-    if (child->listed || child->standing || child->protocol != protocol)
+    if (child->listed || child->standing)
         return false;
-    return (child->in_kernel && child->spi_in == spi &&
+    return (child->in_kernel && child_find_transform(child, protocol, spi, true) != NULL &&
             address_same_host(&child->local, destination)) ||
-           (child->out_kernel && child->spi_out == spi &&
+           (child->out_kernel && child_find_transform(child, protocol, spi, false) != NULL &&
             address_same_host(&child->remote, destination));
 }
 
@@ -344,14 +358,18 @@ void sa_table_claim(struct sa_table *table, struct ike_sa *sa, struct child_sa *
 
 void sa_table_list_child(struct sa_table *table, struct child_sa *child)
 {
-    hash_insert(&table->children_in, &child->by_spi_in);
-    hash_insert(&table->children_out, &child->by_spi_out);
+    for (size_t i = 0; i < child->transform_count; i++) {
+        hash_insert(&table->children_in, &child->transforms[i].by_spi_in);
+        hash_insert(&table->children_out, &child->transforms[i].by_spi_out);
+    }
 }
 
 void sa_table_unlist_child(struct sa_table *table, struct child_sa *child)
 {
-    hash_remove(&table->children_in, &child->by_spi_in);
-    hash_remove(&table->children_out, &child->by_spi_out);
+    for (size_t i = 0; i < child->transform_count; i++) {
+        hash_remove(&table->children_in, &child->transforms[i].by_spi_in);
+        hash_remove(&table->children_out, &child->transforms[i].by_spi_out);
+    }
 }
 
 void sa_table_remove_child(struct sa_table *table, struct child_sa *child)

@@ -115,7 +115,10 @@ static bool carry_out(struct world *world, struct effect *effect, struct answer 
     case EFFECT_PSK_AUTH:
         effect_psk_auth_run(world->crypto, effect, world->psk, answer);
         return true;
-    case EFFECT_ALLOCATE_SPI: answer->spi = world->next_spi++; return true;
+    case EFFECT_ALLOCATE_SPI:
+        answer->spi = world->next_spi++;
+        answer->protocol = effect->allocate_spi.protocol;
+        return true;
     case EFFECT_INSTALL_SA: return true;
     case EFFECT_REPORT:
         if (world->report != NULL)
@@ -128,7 +131,10 @@ static bool carry_out(struct world *world, struct effect *effect, struct answer 
     case EFFECT_SIGN:
     case EFFECT_VERIFY:
     case EFFECT_RESOLVE: answer->status = STATUS_REJECT; return true;
-    case EFFECT_QUERY_SA: answer->spi = effect->query_sa.spi; return true;
+    case EFFECT_QUERY_SA:
+        answer->spi = effect->query_sa.spi;
+        answer->protocol = effect->query_sa.protocol;
+        return true;
     case EFFECT_MOVE_SA:
     case EFFECT_REMOVE_SA:
     case EFFECT_INSTALL_POLICY:

@@ -111,8 +111,8 @@ static void note_beginning(struct crossing *crossing)
     }
     crossing->ike_spi = sa->spi_i;
     crossing->spis[crossing->spi_count++] = sa->spi_i;
-    crossing->child_spis[0] = TAILQ_FIRST(&sa->children)->spi_in;
-    crossing->child_spis[1] = TAILQ_FIRST(&sa->children)->spi_out;
+    crossing->child_spis[0] = child_main(TAILQ_FIRST(&sa->children))->spi_in;
+    crossing->child_spis[1] = child_main(TAILQ_FIRST(&sa->children))->spi_out;
 }
 
 void crossing_begin(struct crossing *crossing, uint64_t seed, struct crypto *crypto,
@@ -452,8 +452,8 @@ static void judge_rekeyed(struct crossing *crossing)
 
     if (child == NULL)
         return; /* judge_child has said so */
-    if (has_op(crossing, OP_REKEY_CHILD) &&
-        (child->spi_in == crossing->child_spis[0] || child->spi_out == crossing->child_spis[1]))
+    if (has_op(crossing, OP_REKEY_CHILD) && (child_main(child)->spi_in == crossing->child_spis[0] ||
+                                             child_main(child)->spi_out == crossing->child_spis[1]))
         crossing_fail(crossing, "the child was not rekeyed");
     if (has_op(crossing, OP_REKEY_IKE) && sa->spi_i == crossing->ike_spi)
         crossing_fail(crossing, "the IKE SA was not rekeyed");

@@ -431,8 +431,8 @@ void host_expire(struct host *host, const struct child_sa *child, bool hard)
     struct kernel_event event = {
         .kind = KERNEL_EXPIRE,
         .destination = child->owner->local,
-        .spi = child->spi_in,
-        .protocol = child->protocol,
+        .spi = child_main(child)->spi_in,
+        .protocol = child_main(child)->protocol,
         .hard = hard,
     };
 

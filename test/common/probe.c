@@ -67,8 +67,8 @@ static uint64_t sa_digest(const struct heap *timers, const struct ike_sa *sa)
     uint64_t digest = hash_keyed(probe_key, slice_of(parts, sizeof(parts)));
 
     TAILQ_FOREACH (child, &sa->children, entry) {
-        uint64_t child_parts[] = {digest, child->number, child->spi_in, child->spi_out,
-                                  child->reqid};
+        uint64_t child_parts[] = {digest, child->number, child_main(child)->spi_in,
+                                  child_main(child)->spi_out, child->reqid};
         digest = hash_keyed(probe_key, slice_of(child_parts, sizeof(child_parts)));
     }
     return digest;

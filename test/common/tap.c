@@ -289,8 +289,8 @@ static void write_create(struct v2_writer *writer, struct world *world, const st
     struct reader drawn = reader_of(slice_of(spi, sizeof(spi)));
 
     if (kind == CREATE_REKEY_CHILD) {
-        writer_u32(&old_spi, like->spi_in);
-        v2_write_notify(writer, v2_protocol_of(like->protocol), writer_slice(&old_spi),
+        writer_u32(&old_spi, child_main(like)->spi_in);
+        v2_write_notify(writer, v2_protocol_of(child_main(like)->protocol), writer_slice(&old_spi),
                         V2_N_REKEY_SA, slice_of(NULL, 0));
     }
     if (like != NULL && like->mode == CHILD_TRANSPORT)
@@ -303,7 +303,7 @@ static void write_create(struct v2_writer *writer, struct world *world, const st
         offer_from_proposals(&offer, sa->connection->proposals, IPSEC_NONE,
                              (struct offer_spi){8, reader_u64(&drawn)}, world->crypto, true);
     else
-        offer_from_proposals(&offer, like->config->esp, like->protocol,
+        offer_from_proposals(&offer, like->config->esp, child_main(like)->protocol,
                              (struct offer_spi){4, reader_u32(&drawn)}, NULL, false);
     sa_payload_write(writer, &offer);
     v2_write_nonce(writer, slice_of(nonce, sizeof(nonce)));

@@ -441,7 +441,7 @@ static bool do_forget(struct script *script, char **words, size_t count)
 
     if (child == NULL)
         return script_fail(script, "expected a host with an SA and a child");
-    writer_u32(&number, child->spi_out);
+    writer_u32(&number, child_main(child)->spi_out);
     v2_message_begin(&writer, octets, sizeof(octets), &header);
     v2_write_notify(&writer, V2_PROTOCOL_NONE, slice_of(NULL, 0), V2_N_INVALID_SPI,
                     writer_slice(&number));

@@ -2,6 +2,7 @@
  * A peer that is authenticated and means ill (R15), and events at moments that only an engine under
  * work knows: what it makes here stays bounded, and nothing is used after it is gone.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -118,14 +119,15 @@ static void a_child_with_the_spi_of_another(void **state)
     for (size_t i = 0; i < tap.count; i++)
         if (tap.payloads[i].type == V2_SA) {
             struct writer writer = writer_of(tap.payloads[i].body.data + 8, 4);
-            writer_u32(&writer, standing->spi_out);
+            writer_u32(&writer, child_main(standing)->spi_out);
         }
     assert_true(tap_send(&tap, &two.world, at_b));
     tap_free(&tap);
     world_settle(&two.world);
     assert_int_equal(ike_sa_child_count(at_a), 1);
-    assert_non_null(fake_kernel_find_sa(&two.hosts[0]->kernel, &standing->remote, standing->spi_out,
-                                        standing->protocol));
+    assert_non_null(fake_kernel_find_sa(&two.hosts[0]->kernel, &standing->remote,
+                                        child_main(standing)->spi_out,
+                                        child_main(standing)->protocol));
     world_free(&two.world);
 }
 
@@ -156,11 +158,16 @@ static void rekeying_each_new_child(void **state)
     two_up(&two);
     struct ike_sa *at_a = probe_first(two.hosts[0]->engine);
     struct ike_sa *at_b = probe_first(two.hosts[1]->engine);
+    size_t size = sizeof(struct child_sa) + sizeof(struct child_transform);
+    struct child_sa *like = malloc(size);
+    assert_non_null(like);
     for (unsigned i = 0; i < 3 * CONFIG_CHILDREN_MAX; i++) {
-        struct child_sa like = *TAILQ_FIRST(&at_b->children);
-        like.spi_in = TAILQ_LAST(&at_a->children, child_sa_list)->spi_out;
-        send_create(&two, at_b, CREATE_REKEY_CHILD, &like);
+        const struct child_sa *newest = TAILQ_LAST(&at_a->children, child_sa_list);
+        memcpy(like, TAILQ_FIRST(&at_b->children), size);
+        like->transforms[0].spi_in = child_main(newest)->spi_out;
+        send_create(&two, at_b, CREATE_REKEY_CHILD, like);
     }
+    free(like);
     assert_int_equal(ike_sa_child_count(at_a), 2 * CONFIG_CHILDREN_MAX);
     world_free(&two.world);
 }
@@ -322,7 +329,7 @@ static void a_dropped_delete_is_heard_once(void **state)
     struct ike_sa *at_a = probe_first(two.hosts[0]->engine);
     struct ike_sa *at_b = probe_first(two.hosts[1]->engine);
     struct chance chance = two.world.chance; /* the same again makes the same bytes */
-    writer_u32(&writer, TAILQ_FIRST(&at_b->children)->spi_in);
+    writer_u32(&writer, child_main(TAILQ_FIRST(&at_b->children))->spi_in);
     tap_request(&tap, at_b, V2_INFORMATIONAL);
     assert_true(tap_insert(&tap, tap.count, V2_DELETE, false, slice_of(bytes, sizeof(bytes))));
     at_a->expecting = true;

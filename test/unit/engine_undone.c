@@ -46,7 +46,7 @@ static void what_is_deleted_while_it_is_made_is_not_used(void **state)
     world.weather.work_min_ms = world.weather.work_max_ms = SLOW_MS;
     host_up(a, "ab");
     world_run(&world, 1000);
-    uint32_t before = TAILQ_FIRST(&only_sa(a)->children)->spi_in;
+    uint32_t before = child_main(TAILQ_FIRST(&only_sa(a)->children))->spi_in;
     world.hooks = (struct hooks){.effect = stop_at_install, .context = a};
     host_rekey(a, "ab", "ab");
     world_run(&world, 200);
@@ -61,7 +61,7 @@ static void what_is_deleted_while_it_is_made_is_not_used(void **state)
         const struct host *host = i == 0 ? a : b;
         const struct child_sa *child = TAILQ_FIRST(&only_sa(host)->children);
         assert_int_equal(ike_sa_child_count(only_sa(host)), 1);
-        assert_int_equal(i == 0 ? child->spi_in : child->spi_out, before);
+        assert_int_equal(i == 0 ? child_main(child)->spi_in : child_main(child)->spi_out, before);
         assert_false(child->replaced || child->delete_due);
         assert_int_equal(fake_kernel_count(&host->kernel), 2);
     }
