@@ -16,7 +16,7 @@ static bool stands(const struct service *service, const struct effect_policy *wa
     if (there == NULL)
         return false;
     struct policy_template is = policy_template_of(there);
-    return is.mode == wanted->mode && is.policy == wanted->policy &&
+    return is.mode == wanted->templates[0].mode && is.policy == wanted->policy &&
            (there->held || is.reqid == wanted->reqid);
 }
 

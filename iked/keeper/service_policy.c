@@ -112,9 +112,9 @@ static bool stands_so(const struct service *service, const struct policy_record 
 {
     struct policy_template is = policy_template_of(there);
 
-    if (is.reqid != wanted->reqid || is.mode != wanted->mode || is.policy != wanted->policy ||
-        is.protocol != wanted->protocol || !address_equal(&is.local, &wanted->local) ||
-        !address_equal(&is.remote, &wanted->remote))
+    if (is.reqid != wanted->reqid || is.mode != wanted->templates[0].mode ||
+        is.policy != wanted->policy || is.protocol != wanted->templates[0].protocol ||
+        !address_equal(&is.local, &wanted->local) || !address_equal(&is.remote, &wanted->remote))
         return false;
     for (size_t i = 0; i < count; i++) {
         const struct piece_record *piece = ledger_find_piece(&service->ledger, &pieces[i]);

@@ -311,9 +311,12 @@ static void code_policy(struct coder *coder, struct effect *effect)
     code_selector(coder, &policy->local_selector);
     code_selector(coder, &policy->remote_selector);
     code_u32(coder, &policy->reqid);
-    code_u8(coder, &policy->protocol);
-    code_enum(coder, &policy->mode, CHILD_TRANSPORT, CHILD_TUNNEL + 1);
     code_enum(coder, &policy->policy, POLICY_REQUIRE, POLICY_PREFER + 1);
+    code_enum(coder, &policy->template_count, 1, TRANSFORMS_MAX + 1);
+    for (size_t i = 0; i < policy->template_count && !coder->failed; i++) {
+        code_u8(coder, &policy->templates[i].protocol);
+        code_enum(coder, &policy->templates[i].mode, CHILD_TRANSPORT, CHILD_TUNNEL + 1);
+    }
 }
 
 static void code_orphans(struct coder *coder, struct effect *effect)

@@ -18,6 +18,8 @@ enum ipsec_protocol {
     IPSEC_IPCOMP = 108,
 };
 
+#define TRANSFORMS_MAX 3 /* what one packet goes through: IPComp, ESP, AH, each once at most */
+
 struct suite {
     uint8_t encr;  /* enum encr */
     uint8_t integ; /* enum integ */

@@ -37,8 +37,8 @@ static struct effect_policy *policy_begin(struct context *context, enum effect_k
     name_of_config(&policy->child, config->name);
     policy->local_selector = *local_selector;
     policy->remote_selector = *remote_selector;
-    policy->protocol = IPSEC_ESP;
-    policy->mode = (uint8_t)config->mode;
+    policy->template_count = 1;
+    policy->templates[0] = (struct effect_template){IPSEC_ESP, (uint8_t)config->mode};
     policy->policy = (uint8_t)config->policy;
     return policy;
 }
@@ -56,6 +56,12 @@ void child_policy(struct context *context, enum effect_kind kind, const struct c
     policy->local.port = 0;
     policy->remote.port = 0;
     policy->reqid = child->reqid;
+    policy->template_count = child->transform_count;
+    for (size_t i = 0; i < child->transform_count; i++)
+        policy->templates[i] = (struct effect_template){
+            child->transforms[i].protocol,
+            i == 0 ? (uint8_t)child->config->mode : CHILD_TRANSPORT,
+        };
 }
 
 void configured_policy(struct context *context, enum effect_kind kind,

@@ -15,8 +15,6 @@
 #include "lib/policy/config.h"
 #include "lib/sa/context.h"
 
-#define TRANSFORMS_MAX 3
-
 /* What a child's packets go through: one of IPComp, ESP and AH, by a pair of the kernel's SAs. */
 struct child_transform {
     struct hash_node by_spi_in; /* while its child is listed: by what the kernel calls it */

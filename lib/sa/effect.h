@@ -157,10 +157,13 @@ struct effect_policy {
     struct address remote; /* FAMILY_NONE never: such policies wait for the peer */
     struct selector local_selector;
     struct selector remote_selector;
-    uint32_t reqid;
-    uint8_t protocol; /* enum ipsec_protocol */
-    uint8_t mode;     /* enum child_mode */
-    uint8_t policy;   /* enum child_policy */
+    uint32_t reqid; /* of the SAs of all templates */
+    uint8_t policy; /* enum child_policy */
+    uint8_t template_count;
+    struct effect_template {
+        uint8_t protocol;        /* enum ipsec_protocol */
+        uint8_t mode;            /* enum child_mode */
+    } templates[TRANSFORMS_MAX]; /* as child_sa.transforms */
 };
 
 enum severity { SEVERITY_DEBUG, SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_ERROR };

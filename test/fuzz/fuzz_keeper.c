@@ -185,8 +185,9 @@ static void ask_policy(struct reader *reader, enum effect_kind kind)
         policy->remote = pair.peer;
     }
     policy->reqid = reqid_of(reader_u8(reader), child);
-    policy->protocol = IPSEC_ESP;
-    policy->mode = child != NULL ? (uint8_t)child->mode : CHILD_TUNNEL;
+    policy->template_count = 1;
+    policy->templates[0].protocol = IPSEC_ESP;
+    policy->templates[0].mode = child != NULL ? (uint8_t)child->mode : CHILD_TUNNEL;
     policy->policy = child != NULL ? (uint8_t)child->policy : POLICY_REQUIRE;
     take(&effect);
 }

@@ -186,8 +186,8 @@ struct effect good_policy(void)
                    .local_selector = selector_between("10.1.0.0", "10.1.255.255"),
                    .remote_selector = selector_between("10.2.0.0", "10.2.255.255"),
                    .reqid = reqid_of("lan", "net"),
-                   .protocol = IPSEC_ESP,
-                   .mode = CHILD_TUNNEL,
-                   .policy = POLICY_REQUIRE},
+                   .policy = POLICY_REQUIRE,
+                   .template_count = 1,
+                   .templates = {{IPSEC_ESP, CHILD_TUNNEL}}},
     };
 }

@@ -300,9 +300,9 @@ static struct ipc_message policy_effect(enum effect_kind kind)
         .local_selector = selector_host(&local),
         .remote_selector = selector_host(&remote),
         .reqid = 0x69001122,
-        .protocol = IPSEC_ESP,
-        .mode = CHILD_TUNNEL,
         .policy = POLICY_PREFER,
+        .template_count = 2,
+        .templates = {{IPSEC_IPCOMP, CHILD_TUNNEL}, {IPSEC_ESP, CHILD_TRANSPORT}},
     };
     message.effect.policy.local_selector.protocol = 6;
     message.effect.policy.local_selector.port_start = 5432;

@@ -265,9 +265,9 @@ struct effect policy_for(enum effect_kind kind, const char *connection, const ch
                    .local_selector = its->local[0],
                    .remote_selector = its->remote_count > 0 ? its->remote[0] : (struct selector){0},
                    .reqid = its->reqid,
-                   .protocol = IPSEC_ESP,
-                   .mode = (uint8_t)its->mode,
-                   .policy = (uint8_t)its->policy},
+                   .policy = (uint8_t)its->policy,
+                   .template_count = 1,
+                   .templates = {{IPSEC_ESP, (uint8_t)its->mode}}},
     };
 }
 

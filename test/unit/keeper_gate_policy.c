@@ -31,7 +31,10 @@ static void policies_stay_within_the_child(void **state)
             e->policy.remote_selector = selector_between("10.3.0.0", "10.3.0.9"));
     REFUSED(good, "remote selector", e->policy.remote_selector = selector_between("::", "::"));
     REFUSED(good, "other policy", e->policy.policy = POLICY_PREFER);
-    REFUSED(good, "mode", e->policy.mode = CHILD_TRANSPORT);
+    REFUSED(good, "mode", e->policy.templates[0].mode = CHILD_TRANSPORT);
+    REFUSED(good, "protocol", e->policy.templates[0].protocol = IPSEC_AH);
+    REFUSED(good, "other templates", e->policy.template_count = 2);
+    REFUSED(good, "other templates", e->policy.template_count = 0);
     REFUSED(good, "remote address", e->policy.remote = policy_address("192.0.2.4"));
     REFUSED(good, "remote address", e->policy.remote = (struct address){0});
     REFUSED(good, "reqid", e->policy.reqid = reqid_of("db", "web"));
@@ -45,7 +48,7 @@ static void peers_take_no_traffic_but_theirs(void **state)
     name_set(&good.policy.connection, "any");
     name_set(&good.policy.child, "any");
     good.policy.reqid = reqid_of("any", "any");
-    good.policy.mode = CHILD_TRANSPORT;
+    good.policy.templates[0].mode = CHILD_TRANSPORT;
     good.policy.remote = policy_address("198.51.100.7");
     good.policy.local_selector = selector_between("192.0.2.1", "192.0.2.1");
     good.policy.remote_selector = selector_between("198.51.100.7", "198.51.100.7");
@@ -60,7 +63,7 @@ static void peers_take_no_traffic_but_theirs(void **state)
     name_set(&good.policy.connection, "road");
     name_set(&good.policy.child, "all");
     good.policy.reqid = reqid_of("road", "all");
-    good.policy.mode = CHILD_TUNNEL;
+    good.policy.templates[0].mode = CHILD_TUNNEL;
     good.policy.local_selector = selector_between("0.0.0.0", "255.255.255.255");
     assert_passes(&good);
     REFUSED(good, "remote selector",

@@ -35,9 +35,9 @@ struct effect_policy child_policy_of(const struct child_config *child,
         .local_selector = pair->local,
         .remote_selector = pair->remote,
         .reqid = child->reqid,
-        .protocol = IPSEC_ESP,
-        .mode = (uint8_t)child->mode,
         .policy = (uint8_t)child->policy,
+        .template_count = 1,
+        .templates = {{IPSEC_ESP, (uint8_t)child->mode}},
     };
 
     name_of_config(&policy.connection, child->connection->name);
@@ -208,8 +208,8 @@ static struct claim policy_claim(const struct effect_policy *policy,
         .local = &policy->local,
         .remote = &policy->remote,
         .reqid = policy->reqid,
-        .protocol = policy->protocol,
-        .mode = policy->mode,
+        .protocol = policy->templates[0].protocol,
+        .mode = policy->templates[0].mode,
         .is_policy = true,
     };
 }
@@ -239,6 +239,8 @@ enum status gate_check_install_policy(struct gate *gate, const struct gate_reque
     const struct child_config *child = claim.child;
     const struct policy_record *there = ledger_find_policy(
         gate->ledger, claim.owner, &policy->local_selector, &policy->remote_selector);
+    if (policy->template_count != 1) /* no child is configured for more */
+        return gate_refuse(request->reason, "the child has other templates");
     if (policy->policy != child->policy || is_taken_back(gate, policy))
         return gate_refuse(request->reason, "the child has the other policy");
     if (!side_allows(child, child->local, child->local_count, &policy->local,

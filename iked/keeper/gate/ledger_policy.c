@@ -268,8 +268,8 @@ static struct policy_template template_of(const struct effect_policy *policy)
         .local = policy->local,
         .remote = policy->remote,
         .reqid = policy->reqid,
-        .protocol = policy->protocol,
-        .mode = policy->mode,
+        .protocol = policy->templates[0].protocol, /* the gate lets no second one pass */
+        .mode = policy->templates[0].mode,
         .policy = policy->policy,
     };
 
