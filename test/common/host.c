@@ -164,8 +164,13 @@ void host_clear(struct host *host)
 static struct config *parse(const struct host *host, const char *text, char error[CONFIG_ERROR_MAX])
 {
     struct config_text file = {.path = host->name, .text = slice_text(text)};
+    struct config *config = config_parse(&file, 1, error);
+    struct connection *connection;
 
-    return config_parse(&file, 1, error);
+    if (config != NULL && host->world->complete != NULL)
+        TAILQ_FOREACH (connection, &config->connections, entry)
+            host->world->complete(connection);
+    return config;
 }
 
 static void command(struct host *host, struct command *command)
@@ -257,6 +262,7 @@ void host_start(struct host *host)
         .crypto = host->world->crypto,
         .random = chance_fill,
         .context = &host->chance,
+        .protocols = host->world->protocols,
         .debug = host->world->debug,
     };
     char error[CONFIG_ERROR_MAX];

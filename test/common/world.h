@@ -151,6 +151,10 @@ struct world {
     bool no_upkeep;       /* keepers do nothing just because time passes */
     bool work_by_hand;    /* what hosts ask of kernel and provider waits for host_work */
     bool toy_exchange;    /* key exchanges that cost nothing (toy_exchange.h) */
+    /* The versions of IKE that hosts speak (engine_options.protocols), and what a configuration
+     * that was read says of each connection that `text` cannot (its version).  Both may be NULL. */
+    const struct protocol *const *protocols;
+    void (*complete)(struct connection *connection);
     uint64_t trace;
 };
 
