@@ -134,7 +134,8 @@ static bool parse_payloads(struct context *context, struct ike_message *message)
 }
 
 /* Is it the first message of an initiator that some connection may be for, and unknown so far? */
-static bool is_news(struct context *context, const struct ike_message *message)
+static bool is_news(struct context *context, const struct protocol *protocol,
+                    const struct ike_message *message)
 {
     const struct ike_header *header = &message->header;
 
@@ -144,7 +145,7 @@ static bool is_news(struct context *context, const struct ike_message *message)
         return false;
     }
     struct ike_sa *known = sa_table_find_half_open(context->sas, &message->remote, header->spi_i);
-    if (known != NULL) {
+    if (known != NULL && known->protocol == protocol) {
         repeat_reply(context, known, message);
         return false;
     }
@@ -168,8 +169,8 @@ static void take_init_request(struct context *context, const struct protocol *pr
     struct ike_sa *sa = NULL;
     uint16_t group = 0;
 
-    if (!is_news(context, message) || context->closing || !cookie_admits(context, message) ||
-        !parse_payloads(context, message))
+    if (!is_news(context, protocol, message) || context->closing ||
+        !cookie_admits(context, message) || !parse_payloads(context, message))
         return;
     trace_taken(context, NULL, message);
     enum status status = init_request(context, protocol, message, &sa, &group, &reason);
@@ -186,15 +187,16 @@ static void take_init_request(struct context *context, const struct protocol *pr
     }
 }
 
-/* The SA that a message claims to belong to: by our SPI; the peer's SPI, role and path must be
- * right too. */
-static struct ike_sa *find_sa(const struct context *context, const struct ike_message *message)
+/* The SA that a message claims to belong to: by our SPI, among those of all versions; version, the
+ * peer's SPI, role and path must be right too. */
+static struct ike_sa *find_sa(const struct context *context, const struct protocol *protocol,
+                              const struct ike_message *message)
 {
     const struct ike_header *header = &message->header;
     bool from_initiator = (header->flags & V2_FLAG_INITIATOR) != 0;
     struct ike_sa *sa = sa_table_find(context->sas, from_initiator ? header->spi_r : header->spi_i);
 
-    if (sa == NULL || sa->initiator == from_initiator)
+    if (sa == NULL || sa->protocol != protocol || sa->initiator == from_initiator)
         return NULL;
     bool first_reply = sa->state == IKE_AWAIT_INIT_REPLY;
     uint64_t theirs = from_initiator ? header->spi_i : header->spi_r;
@@ -450,7 +452,7 @@ void ikev2_packet(struct context *context, const struct protocol *protocol,
     }
     if (!parse_payloads(context, &message))
         return;
-    struct ike_sa *sa = find_sa(context, &message);
+    struct ike_sa *sa = find_sa(context, protocol, &message);
     look_for_hint(context, sa, &message);
     if (sa == NULL)
         take_stray(context, &message);

@@ -1,9 +1,10 @@
 /*
- * A second protocol beside IKEv2 (test/common/toy_protocol.h): the engine drives it, and children,
- * effects, policies and connections are the same for both.
+ * A second protocol beside IKEv2 (test/common/toy_protocol.h): the engine
+ * drives it, and children, effects, policies and connections are the same for
+ * both.
  *
- * The hosts a and b have a connection "toy" for a network behind each, by version 9, and "v2", by
- * IKEv2, for what they say to each other themselves.
+ * The hosts a and b have a connection "toy" for a network behind each, by
+ * version 9, and "v2", by IKEv2, for what they say to each other themselves.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,12 +16,14 @@
 #include "test/unit/bytes.h"
 #include "test/unit/group.h"
 
-#define TOY_FILE                                                                                 \
-    "connections: {"                                                                             \
-    " toy: { local = \"192.0.2.%u\"; remote = \"192.0.2.%u\"; %s children: {"                    \
-    "  %s: { mode = \"tunnel\"; local = [ \"10.%u.0.0/16\" ]; remote = [ \"10.%u.0.0/16\" ]; };" \
-    "  %s: { mode = \"tunnel\"; local = [ \"10.%u.0.0/16\" ]; remote = [ \"10.%u.0.0/16\" ]; };" \
-    " }; };"                                                                                     \
+#define TOY_FILE                                                              \
+    "connections: {"                                                          \
+    " toy: { local = \"192.0.2.%u\"; remote = \"192.0.2.%u\"; %s children: {" \
+    "  %s: { mode = \"tunnel\"; local = [ \"10.%u.0.0/16\" ]; remote = [ "    \
+    "\"10.%u.0.0/16\" ]; };"                                                  \
+    "  %s: { mode = \"tunnel\"; local = [ \"10.%u.0.0/16\" ]; remote = [ "    \
+    "\"10.%u.0.0/16\" ]; };"                                                  \
+    " }; };"                                                                  \
     " v2: { local = \"192.0.2.%u\"; remote = \"192.0.2.%u\"; }; };"
 
 struct two {
@@ -336,7 +339,8 @@ static void both_rekey_at_once(void **state)
     world_free(&two.world);
 }
 
-/* The answer to the Delete of the old child leaves when packets go by the new one. */
+/* The answer to the Delete of the old child leaves when packets go by the new
+ * one. */
 static void the_answer_waits_for_the_kernel(void **state)
 {
     struct two two;
@@ -490,6 +494,64 @@ static void garbage_is_dropped(void **state)
     world_free(&two.world);
 }
 
+/* A message of the one version by the SPI of an SA of the other one finds
+ * nothing. */
+static void spis_of_the_other_version_are_unknown(void **state)
+{
+    struct two two;
+    uint8_t octets[TOY_MESSAGE_MAX];
+    (void)state;
+
+    two_begin(&two);
+    two_up(&two, "toy");
+    two_up(&two, "v2");
+    const struct ike_sa *sa = toy_sa(two.b);
+    struct toy_message message = {
+        .spi_i = sa->spi_i, .spi_r = sa->spi_r, .kind = 37, .initiator = true};
+    struct slice bytes = toy_message_write(&message, octets);
+    octets[16] = 0;    /* no payload */
+    octets[17] = 0x20; /* IKEv2, INFORMATIONAL */
+    octets[27] = 28;
+    inject(&two, bytes.data, 28);
+    assert_int_equal(host_counter(two.b, "dropped_unknown_spi"), 1);
+
+    TAILQ_FOREACH (sa, &two.b->engine->sas.all, entry)
+        if (sa->protocol != &toy_protocol)
+            message = (struct toy_message){.spi_i = sa->spi_i,
+                                           .spi_r = sa->spi_r,
+                                           .kind = TOY_DELETE,
+                                           .initiator = true,
+                                           .id = 2};
+    bytes = toy_message_write(&message, octets);
+    inject(&two, bytes.data, bytes.size);
+    assert_int_equal(host_counter(two.b, "dropped_unknown_spi"), 2);
+    assert_same_sas(two.a, two.b, 6);
+    world_free(&two.world);
+}
+
+/* The same of a first message by the number of a toy's first that is worked on. */
+static void first_messages_of_the_other_version_are_news(void **state)
+{
+    struct two two;
+    uint8_t octets[TOY_MESSAGE_MAX];
+    (void)state;
+
+    two_begin(&two);
+    host_up(two.a, "toy");
+    host_work(two.a);
+    two.world.work_by_hand = true;
+    world_run(&two.world, 100);
+    assert_int_equal(engine_half_open_count(two.b->engine), 1);
+    struct toy_message message = {.spi_i = toy_sa(two.b)->spi_i, .kind = 34, .initiator = true};
+    struct slice bytes = toy_message_write(&message, octets);
+    octets[16] = 33;   /* an SA payload, which is too short */
+    octets[17] = 0x20; /* IKEv2, IKE_SA_INIT */
+    inject(&two, bytes.data, bytes.size);
+    assert_int_equal(host_counter(two.b, "dropped_syntax"), 1);
+    assert_int_equal(host_counter(two.b, "dropped_window"), 0);
+    world_free(&two.world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -507,6 +569,8 @@ int main(void)
         cmocka_unit_test(what_the_peer_lacks_is_refused),
         cmocka_unit_test(a_dead_peer_is_found_out),
         cmocka_unit_test(garbage_is_dropped),
+        cmocka_unit_test(spis_of_the_other_version_are_unknown),
+        cmocka_unit_test(first_messages_of_the_other_version_are_news),
     };
     return cmocka_run_group_tests(tests, group_crypto, group_crypto_end);
 }
