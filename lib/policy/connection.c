@@ -34,7 +34,7 @@ static key_reader read_version;
 static key_reader read_auth;
 static key_reader read_liveness;
 
-static const struct key_type type_version = {read_version, NULL, version_key_print};
+static const struct key_type type_version = {read_version, version_key_equal, version_key_print};
 static const struct key_type type_local = {setting_read_later, local_key_equal, local_key_print};
 static const struct key_type type_remote = {setting_read_later, remote_key_equal, remote_key_print};
 static const struct key_type type_proposals = {setting_read_later, proposals_key_equal,

@@ -24,6 +24,7 @@ const struct proposal_list *proposals_of(const struct key *key, const void *targ
  * selectors and proposals by the field at their offset, the others as a whole. */
 bool selectors_key_equal(const struct key *key, const void *a, const void *b);
 bool proposals_key_equal(const struct key *key, const void *a, const void *b);
+bool version_key_equal(const struct key *key, const void *a, const void *b);
 bool local_key_equal(const struct key *key, const void *a, const void *b);
 bool remote_key_equal(const struct key *key, const void *a, const void *b);
 bool children_key_equal(const struct key *key, const void *a, const void *b);

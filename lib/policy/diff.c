@@ -62,6 +62,15 @@ bool proposals_key_equal(const struct key *key, const void *a, const void *b)
     return proposals_equal(proposals_of(key, a), proposals_of(key, b));
 }
 
+bool version_key_equal(const struct key *key, const void *a, const void *b)
+{
+    const struct connection *x = a;
+    const struct connection *y = b;
+
+    (void)key;
+    return x->version == y->version;
+}
+
 bool local_key_equal(const struct key *key, const void *a, const void *b)
 {
     const struct connection *x = a;

@@ -277,6 +277,25 @@ static void a_reload_keeps_it(void **state)
     world_free(&two.world);
 }
 
+/* What was made by the one version is nothing for the other. */
+static void another_version_is_another_connection(void **state)
+{
+    struct two two;
+    (void)state;
+
+    two_begin(&two);
+    two_up(&two, "toy");
+    toy_is_v2 = true;
+    configure(two.a, true, "");
+    configure(two.b, false, "");
+    world_run(&two.world, 5000);
+    assert_int_equal(fake_kernel_count(&two.a->kernel), 0);
+    two_up(&two, "toy");
+    assert_int_equal(TAILQ_FIRST(&two.a->engine->sas.all)->protocol->version, 2);
+    assert_toy_passes(&two);
+    world_free(&two.world);
+}
+
 static void ikev2_works_beside_it(void **state)
 {
     struct two two;
@@ -559,6 +578,7 @@ int main(void)
         cmocka_unit_test(down_takes_all_away),
         cmocka_unit_test(a_packet_brings_it_up),
         cmocka_unit_test(a_reload_keeps_it),
+        cmocka_unit_test(another_version_is_another_connection),
         cmocka_unit_test(ikev2_works_beside_it),
         cmocka_unit_test(a_child_is_rekeyed),
         cmocka_unit_test(both_rekey_at_once),
