@@ -152,7 +152,7 @@ void sa_replace(struct engine *engine, struct ike_sa *sa)
 void link_refused_stranger(struct engine *engine, const struct event *event)
 {
     const struct connection *connection =
-        choose_connection(engine->config, &event->local, &event->remote, NULL);
+        choose_connection(engine->config, event->version, &event->local, &event->remote, NULL);
     struct link *link = connection == NULL || connection->remote.family == FAMILY_NONE
                             ? NULL
                             : link_find(engine, connection->name);

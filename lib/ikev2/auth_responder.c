@@ -41,8 +41,8 @@ static const struct connection *choose_by_identity(const struct context *context
     reason_set(reason, STATUS_REJECT, FINDING_AUTHENTICATION_FAILED,
                "no connection with this host is for the identity %s",
                identity_text(remote, id, sizeof(id)));
-    while ((connection = choose_connection(context->config, &sa->local, &sa->remote, connection)) !=
-           NULL) {
+    while ((connection = choose_connection(context->config, sa->protocol->version, &sa->local,
+                                           &sa->remote, connection)) != NULL) {
         if (!connection_accepts(connection, NULL, remote))
             continue;
         if (connection_is_self(connection, remote)) {

@@ -43,8 +43,9 @@ static const struct connection *choose(const struct context *context,
     bool first = true;
 
     reason_set(reason, STATUS_DROP, 0, "no connection is configured for this peer");
-    while ((connection = choose_connection(context->config, &message->local, &message->remote,
-                                           connection)) != NULL) {
+    while ((connection = choose_connection(context->config, message->header.version >> 4,
+                                           &message->local, &message->remote, connection)) !=
+           NULL) {
         if (choose_suite(connection->proposals, offer, &terms, suite, &chosen,
                          first ? reason : &later) == STATUS_OK) {
             *number = chosen->number;

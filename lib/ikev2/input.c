@@ -108,7 +108,8 @@ static void init_request_reject(struct context *context, const struct ike_messag
     writer_u16(&writer, group);
     if (reason->code == FINDING_NO_PROPOSAL &&
         report_stranger(context, message, "no-proposal", reason->text))
-        event_stranger(context, &message->local, &message->remote, reason->text);
+        event_stranger(context, message->header.version >> 4, &message->local, &message->remote,
+                       reason->text);
     respond_error(context, message, ERROR_TO_FIRST, finding_notify(reason->code),
                   reason->code == FINDING_INVALID_KE ? writer_slice(&writer) : slice_of(NULL, 0));
 }
@@ -155,7 +156,8 @@ static bool is_news(struct context *context, const struct protocol *protocol,
         drop(context, COUNTER_DROP_SYNTAX, message, "an SPI of our own: our request was sent back");
         return false;
     }
-    if (choose_connection(context->config, &message->local, &message->remote, NULL) != NULL)
+    if (choose_connection(context->config, protocol->version, &message->local, &message->remote,
+                          NULL) != NULL)
         return true;
     count(context, COUNTER_DROP_NO_CONNECTION);
     (void)report_stranger(context, message, "dropped", "no connection is configured for this peer");

@@ -8,27 +8,33 @@ static bool is_local(const struct connection *connection, const struct address *
     return connection->local.family == FAMILY_NONE || address_same_host(&connection->local, local);
 }
 
-static const struct connection *with_local(const struct connection *connection,
-                                           const struct address *local)
+static bool is_for(const struct connection *connection, uint8_t version,
+                   const struct address *local)
 {
-    while (connection != NULL && !is_local(connection, local))
+    return connection->version == version && is_local(connection, local);
+}
+
+static const struct connection *first_for(const struct connection *connection, uint8_t version,
+                                          const struct address *local)
+{
+    while (connection != NULL && !is_for(connection, version, local))
         connection = connection->next_of_remote;
     return connection;
 }
 
-static const struct connection *known_with_local(const struct config *config,
-                                                 const struct address *local,
-                                                 const struct address *remote,
-                                                 const struct connection *after)
+static const struct connection *known_for(const struct config *config, uint8_t version,
+                                          const struct address *local, const struct address *remote,
+                                          const struct connection *after)
 {
     const struct connection *found = config_find_known(config, remote, after);
 
-    while (found != NULL && !is_local(found, local))
+    while (found != NULL && !is_for(found, version, local))
         found = config_find_known(config, remote, found);
     return found;
 }
 
-const struct connection *choose_connection(const struct config *config, const struct address *local,
+const struct connection *choose_connection(const struct config *config, uint8_t version,
+                                           const struct address *local,
                                            const struct address *remote,
                                            const struct connection *after)
 {
@@ -36,14 +42,14 @@ const struct connection *choose_connection(const struct config *config, const st
     const struct connection *found = NULL;
 
     if (after == NULL)
-        found = with_local(config_find_remote(config, remote), local);
+        found = first_for(config_find_remote(config, remote), version, local);
     else if (after->peer_count == 0)
-        found = with_local(after->next_of_remote, local);
+        found = first_for(after->next_of_remote, version, local);
     if (found != NULL || (after != NULL && after->remote.family == FAMILY_NONE))
         return found;
-    found = known_with_local(config, local, remote,
-                             after != NULL && after->peer_count > 0 ? after : NULL);
-    return found != NULL ? found : with_local(config_find_remote(config, &any), local);
+    found = known_for(config, version, local, remote,
+                      after != NULL && after->peer_count > 0 ? after : NULL);
+    return found != NULL ? found : first_for(config_find_remote(config, &any), version, local);
 }
 
 bool connection_fits(const struct connection *connection, const struct address *local,

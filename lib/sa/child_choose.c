@@ -62,10 +62,12 @@ static void consider(const struct context *context, const struct ike_sa *sa,
         *best = candidate;
 }
 
-/* May a child of this connection be made in the IKE SA?  It is of the same pair of identities. */
+/* May a child of this connection be made in the IKE SA?  It is of the same pair of identities, but
+ * not always of the same version. */
 static bool is_open_to(const struct connection *connection, const struct ike_sa *sa)
 {
-    return connection == sa->connection || (connection_fits(connection, &sa->local, &sa->remote) &&
+    return connection == sa->connection || (connection->version == sa->protocol->version &&
+                                            connection_fits(connection, &sa->local, &sa->remote) &&
                                             proposals_allow(connection->proposals, &sa->suite));
 }
 

@@ -130,10 +130,16 @@ void event_failed(struct context *context, struct ike_sa *sa, const char *why)
     context->event(context, &event);
 }
 
-void event_stranger(struct context *context, const struct address *local,
+void event_stranger(struct context *context, uint8_t version, const struct address *local,
                     const struct address *remote, const char *why)
 {
-    struct event event = {.kind = EVENT_STRANGER, .local = *local, .remote = *remote, .why = why};
+    struct event event = {
+        .kind = EVENT_STRANGER,
+        .version = version,
+        .local = *local,
+        .remote = *remote,
+        .why = why,
+    };
 
     context->event(context, &event);
 }

@@ -48,6 +48,7 @@ struct event {
     struct ike_sa *from;               /* INHERITED */
     bool taken;                        /* SINGLE_PAIR: set when it will be asked for so */
     const char *text;                  /* CHILD_FAILED: `why` with what it is about */
+    uint8_t version;                   /* STRANGER: of IKE */
     struct address local;              /* STRANGER */
     struct address remote;             /* STRANGER */
     const char *why; /* SENT_AGAIN, CHILD_FAILED, REKEY_FAILED, FAILED, STRANGER */
@@ -74,7 +75,7 @@ void event_ike_made(struct context *context, struct ike_sa *sa);
 void event_inherited(struct context *context, struct ike_sa *sa, struct ike_sa *from);
 void event_rekey_failed(struct context *context, struct ike_sa *sa, const char *why);
 void event_failed(struct context *context, struct ike_sa *sa, const char *why);
-void event_stranger(struct context *context, const struct address *local,
+void event_stranger(struct context *context, uint8_t version, const struct address *local,
                     const struct address *remote, const char *why);
 
 #endif

@@ -134,23 +134,21 @@ static enum status take_reply(struct context *context, struct ike_sa *sa,
 static void take_first(struct context *context, const struct protocol *protocol,
                        const struct toy_message *message, const struct datagram *datagram)
 {
-    const struct connection *connection = NULL;
     struct reason reason = {0};
 
     if (context->closing || sa_table_find(context->sas, message->spi_i) != NULL ||
         admission_check(context, &datagram->remote) != ADMISSION_ALL)
         return;
-    while ((connection = choose_connection(context->config, &datagram->local, &datagram->remote,
-                                           connection)) != NULL)
-        if (connection->version == TOY_VERSION)
-            break;
+    const struct connection *connection =
+        choose_connection(context->config, TOY_VERSION, &datagram->local, &datagram->remote, NULL);
     struct ike_sa *sa = connection == NULL
                             ? NULL
                             : ike_sa_new(context, protocol, connection, &datagram->local,
                                          &datagram->remote, message->spi_i);
     if (sa == NULL) {
         count(context, COUNTER_DROP_NO_CONNECTION);
-        event_stranger(context, &datagram->local, &datagram->remote, "not for the toy");
+        event_stranger(context, TOY_VERSION, &datagram->local, &datagram->remote,
+                       "not for the toy");
         return;
     }
     const struct identity *id = connection->remote_id;

@@ -82,7 +82,7 @@ static void choice_check(const struct config *config, const struct connection *c
     if (remote == NULL)
         return;
     do
-        found = choose_connection(config, &connection->local, remote, found);
+        found = choose_connection(config, connection->version, &connection->local, remote, found);
     while (found != NULL && found != connection);
     require(found == connection, "a connection is not chosen");
 }

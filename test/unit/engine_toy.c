@@ -571,6 +571,26 @@ static void first_messages_of_the_other_version_are_news(void **state)
     world_free(&two.world);
 }
 
+/* The peer does not choose the version by which a connection comes up. */
+static void the_other_version_does_not_do(void **state)
+{
+    struct two two;
+    (void)state;
+
+    two_begin(&two);
+    toy_is_v2 = true; /* a asks by IKEv2 for what b has for the toy */
+    configure(two.a, true, "");
+    toy_is_v2 = false;
+    uint64_t number = host_up(two.a, "toy");
+    world_run(&two.world, 200000);
+    const struct effect_result *result = host_result(two.a, number);
+    assert_non_null(result);
+    assert_false(result->done);
+    assert_int_equal(engine_sa_count_of(two.b->engine, "toy"), 0);
+    assert_int_equal(fake_kernel_count(&two.b->kernel), 0);
+    world_free(&two.world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -591,6 +611,7 @@ int main(void)
         cmocka_unit_test(garbage_is_dropped),
         cmocka_unit_test(spis_of_the_other_version_are_unknown),
         cmocka_unit_test(first_messages_of_the_other_version_are_news),
+        cmocka_unit_test(the_other_version_does_not_do),
     };
     return cmocka_run_group_tests(tests, group_crypto, group_crypto_end);
 }

@@ -30,7 +30,7 @@ static void assert_order(const struct config *config, const char *local_text,
 
     local.port = 500; /* ports do not matter here */
     remote.port = 4500;
-    while ((connection = choose_connection(config, &local, &remote, connection)) != NULL)
+    while ((connection = choose_connection(config, 2, &local, &remote, connection)) != NULL)
         snprintf(order + strlen(order), sizeof(order) - strlen(order), "%s ", connection->name);
     assert_string_equal(order, expected);
 }
