@@ -378,6 +378,7 @@ static void the_answer_waits_for_the_kernel(void **state)
     two.world.work_by_hand = two.slow = false;
     world_run(&two.world, 5000);
     assert_int_equal(two.answers, 1);
+    assert_int_equal(host_counter(two.a, "retransmits"), 0);
     assert_int_not_equal(sends_by(two.b, 2, 1), before);
     assert_same_sas(two.a, two.b, 4);
     world_free(&two.world);
