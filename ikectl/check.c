@@ -15,6 +15,7 @@
 #include "config.h"
 #include "ikectl/ikectl.h"
 #include "ikectl/table.h"
+#include "lib/policy/loss.h"
 #include "lib/policy/secrets.h"
 
 #define SIZE_MAX_ALL (32u << 20) /* octets of all files together, as for iked */

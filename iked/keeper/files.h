@@ -9,6 +9,7 @@
 #define IKED_KEEPER_FILES_H
 
 #include "lib/policy/config.h"
+#include "lib/policy/loss.h"
 #include "lib/policy/secrets.h"
 
 #define FILES_SIZE_MAX  (32u << 20) /* of all together */

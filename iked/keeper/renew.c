@@ -3,6 +3,8 @@
  */
 #include "iked/keeper/renew.h"
 
+#include "iked/keeper/gate/ledger_piece.h"
+
 #define RENEWED_MAX 16
 
 /* What an earlier keeper left behind is not known well enough, and goes soon. */

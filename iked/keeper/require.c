@@ -3,6 +3,7 @@
  */
 #include "iked/keeper/require.h"
 
+#include "iked/keeper/gate/ledger_piece.h"
 #include "iked/process/log.h"
 
 /* Is there something for the pair that protects it as the child is to be?  Its ends may be those of

@@ -13,8 +13,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "iked/keeper/gate/ledger_piece.h"
 #include "iked/keeper/renew.h"
 #include "iked/process/log.h"
+#include "lib/policy/known.h"
 
 /* A policy's jobs stay together: each piece set and its forward policy removed, and the
  * bypasses. */

@@ -6,6 +6,7 @@
  * traffic pass in the clear.
  * Not here: whether it may be (gate_policy.c), who holds a piece (ledger_piece.c).
  */
+#include "iked/keeper/gate/ledger_piece.h"
 #include "iked/keeper/service_private.h"
 
 /* --- Pieces --- */

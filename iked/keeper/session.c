@@ -24,6 +24,8 @@
 #include "iked/process/log.h"
 #include "iked/process/memory.h"
 #include "iked/process/start.h"
+#include "lib/policy/known.h"
+#include "lib/policy/loss.h"
 
 /* --- Configuration --- */
 

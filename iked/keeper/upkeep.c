@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "iked/keeper/gate/ledger_piece.h"
 #include "iked/keeper/require.h"
 #include "iked/process/log.h"
 

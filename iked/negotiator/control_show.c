@@ -9,6 +9,7 @@
 
 #include "iked/negotiator/control.h"
 #include "lib/base/nearest.h"
+#include "lib/policy/diff.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -24,6 +24,7 @@
 #include "iked/process/privilege.h"
 #include "iked/process/sandbox.h"
 #include "iked/process/start.h"
+#include "lib/policy/loss.h"
 
 #define LINGER_MS 1000
 #define QUIET_MS  2000

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/crypto/suite.h"
+#include "lib/policy/print.h"
 
 #define SUITE_TEXT_MAX 128
 

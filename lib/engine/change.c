@@ -15,6 +15,8 @@
 #include "lib/engine/result.h"
 #include "lib/engine/retry.h"
 #include "lib/engine/sibling.h"
+#include "lib/policy/diff.h"
+#include "lib/policy/known.h"
 #include "lib/sa/child_policy.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"

@@ -16,6 +16,7 @@
 #include "lib/engine/coverage.h"
 #include "lib/engine/private.h"
 #include "lib/engine/retry.h"
+#include "lib/policy/known.h"
 #include "lib/sa/child_policy.h"
 #include "lib/sa/context.h"
 #include "lib/sa/ike_sa.h"

@@ -15,6 +15,7 @@
 
 #include "lib/policy/connection.h"
 #include "lib/policy/keep.h"
+#include "lib/policy/loss.h"
 #include "lib/policy/overlap.h"
 
 #define REQID_BASE 0x69000000u

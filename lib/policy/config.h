@@ -206,38 +206,8 @@ struct connection *config_own(struct config *config, const char *name);
 
 /* --- Peers with a name or several addresses (known.c); nothing happens to other connections --- */
 
-/* A connection whose peer is known by this address; `after` continues (NULL: the first). */
-const struct connection *config_find_known(const struct config *config,
-                                           const struct address *remote,
-                                           const struct connection *after);
-
-/* Is the peer known by this address? */
-bool connection_knows(const struct connection *connection, const struct address *remote);
-
 /* Is this one of the peer's names? */
 bool connection_has_peer(const struct connection *connection, const char *name);
-
-/* The places of a connection's SAs. */
-struct places {
-    uint8_t count;
-    struct address items[CONFIG_KNOWN_MAX];
-};
-
-/* Once each; past the maximum they are passed over. */
-void places_add(struct places *places, const struct address *address);
-
-/* A name of the peer's was resolved: it is known by these, too.  Those that no peer can have are
- * left out.  Too many addresses make the oldest ones forgotten that are neither `used` nor in the
- * file. */
-void config_learn(struct config *config, const struct connection *connection,
-                  const struct address *addresses, size_t count, const struct places *used);
-
-/* This address is in use from now on. */
-void config_use(struct config *config, const struct connection *connection,
-                const struct address *remote);
-
-/* What was learned under the configuration before goes on to hold. */
-void config_inherit(struct config *config, const struct config *before);
 
 /* Are the peers in the same places, by the file's word? */
 bool peers_equal(const struct connection *a, const struct connection *b);
@@ -270,36 +240,6 @@ const struct child_config *connection_find_child(const struct connection *connec
 /* The connection of a child by its reqid, NULL when none. */
 const struct child_config *config_find_reqid(const struct config *config, uint32_t reqid,
                                              const struct connection **connection);
-
-/* What differs between two configurations. */
-enum config_change { CONFIG_SAME, CONFIG_ADDED, CONFIG_CHANGED, CONFIG_REMOVED };
-
-bool daemon_equal(const struct daemon_settings *a, const struct daemon_settings *b);
-
-/* Compares what two connections mean, not where they stand: when equal, SAs may stay. */
-bool connection_equal(const struct connection *a, const struct connection *b);
-
-/* Calls `each` for every connection of either configuration (either may be NULL) with how it
- * changed; `before` or `after` is NULL where it is absent. */
-void config_diff(const struct config *before, const struct config *after,
-                 void (*each)(void *context, enum config_change change,
-                              const struct connection *connection_before,
-                              const struct connection *connection_after),
-                 void *context);
-
-/* What is in force, defaults and all, as text from which it can be read again: the group `daemon`, a
- * member of `connections`.  There is no secret in it. */
-void daemon_print(FILE *out, const struct daemon_settings *settings);
-void connection_print(FILE *out, const struct connection *connection);
-
-/* How many connections of `before` are gone in `after`: there is none of that name, nor one for the
- * same traffic. */
-size_t config_lost(const struct config *before, const struct config *after);
-
-/* Are these more than half of all?  Then in words: "3 of 4 connections would go: a, b, c"; with as
- * many names as there is room for. */
-bool config_loses_most(const struct config *before, const struct config *after,
-                       char text[CONFIG_ERROR_MAX]);
 
 /* "aes256gcm16-prfsha384-ecp384"; returns `text`. */
 char *proposal_text(const struct proposal *proposal, char *text, size_t size);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lib/policy/keep.h"
+#include "lib/policy/known.h"
 
 #define IKE_LIFETIME_S   (8 * 3600)
 #define LIFETIME_MIN_S   60

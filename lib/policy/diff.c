@@ -3,6 +3,8 @@
  *
  * A reload keeps the SAs of connections that are equal.
  */
+#include "lib/policy/diff.h"
+
 #include <string.h>
 
 #include "lib/policy/connection.h"

@@ -6,6 +6,8 @@
  * Not here: resolving (resolver/resolver.c), which address to try next
  * (lib/engine/link_addresses.c).
  */
+#include "lib/policy/known.h"
+
 #include <string.h>
 
 #include "lib/policy/connection.h"

@@ -4,6 +4,8 @@
  * A file that was cut, emptied or taken from another host is not to open this one.  A connection
  * with another name for the same traffic is no loss.
  */
+#include "lib/policy/loss.h"
+
 #include <stdio.h>
 
 #include "lib/policy/overlap.h"

@@ -3,6 +3,8 @@
  */
 #include "lib/policy/match.h"
 
+#include "lib/policy/known.h"
+
 static bool is_local(const struct connection *connection, const struct address *local)
 {
     return connection->local.family == FAMILY_NONE || address_same_host(&connection->local, local);

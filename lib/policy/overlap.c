@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/policy/known.h"
+
 /* --- What is configured --- */
 
 static uint32_t widest_priority(const struct child_config *child,

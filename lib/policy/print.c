@@ -3,6 +3,8 @@
  *
  * Not here: keys that are a number, a flag or a word (key.c).
  */
+#include "lib/policy/print.h"
+
 #include <stdlib.h>
 
 #include "lib/policy/connection.h"

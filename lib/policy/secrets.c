@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "lib/base/hash.h"
+#include "lib/policy/loss.h"
 #include "lib/policy/setting.h"
 
 #define SECRETS_MAX     65536

@@ -8,6 +8,7 @@
 
 #include "lib/base/secret.h"
 #include "lib/policy/config.h"
+#include "lib/policy/loss.h"
 
 struct secrets;
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "lib/base/nearest.h"
+#include "lib/policy/loss.h"
 
 #define SHOWN_MAX 72 /* of a value, in a fault */
 #define KEY_MAX   64 /* of a key */

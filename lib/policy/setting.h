@@ -8,8 +8,9 @@
 #ifndef LIB_POLICY_SETTING_H
 #define LIB_POLICY_SETTING_H
 
-#include <libconfig.h>
 #include <stdio.h>
+
+#include <libconfig.h>
 
 #include "lib/base/secret.h"
 #include "lib/policy/config.h"

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/policy/loss.h"
 #include "lib/policy/overlap.h"
 
 struct wish {

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/policy/loss.h"
 #include "lib/policy/setting.h"
 
 #define DEPTH_MAX 32 /* deeper ones are told as libconfig does */

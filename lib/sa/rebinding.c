@@ -3,6 +3,8 @@
  */
 #include "lib/sa/rebinding.h"
 
+#include "lib/policy/diff.h"
+
 const struct child_config *rebinding_config(const struct rebinding *rebinding,
                                             const struct child_config *config)
 {

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/policy/loss.h"
+
 /* splitmix64 (Steele, Lea and Flood 2014): quick, and every seed is good. */
 static uint64_t next_random(uint64_t *state)
 {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/policy/loss.h"
 #include "test/common/host.h"
 #include "test/common/probe.h"
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "iked/keeper/upkeep.h"
+#include "lib/policy/loss.h"
 #include "test/common/toy_exchange.h"
 
 uint64_t host_now_ms(const struct host *host)

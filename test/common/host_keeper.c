@@ -9,6 +9,7 @@
 
 #include "iked/keeper/require.h"
 #include "iked/keeper/upkeep.h"
+#include "lib/policy/known.h"
 #include "test/common/host.h"
 
 #define TICK_MS (UPKEEP_PERIOD_S * 1000)

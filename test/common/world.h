@@ -13,6 +13,7 @@
 
 #include "iked/keeper/service.h"
 #include "lib/engine/engine.h"
+#include "lib/policy/loss.h"
 #include "test/common/chance.h"
 #include "test/common/fake_kernel.h"
 #include "test/common/nat_box.h"

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/policy/diff.h"
+#include "lib/policy/known.h"
+#include "lib/policy/loss.h"
 #include "lib/policy/match.h"
 #include "lib/policy/proposal.h"
 #include "lib/policy/secrets.h"

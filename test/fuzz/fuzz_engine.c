@@ -11,6 +11,7 @@
 
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/ikev2_sa.h"
+#include "lib/policy/loss.h"
 #include "test/common/host.h"
 #include "test/common/probe.h"
 #include "test/common/tap.h"

@@ -12,6 +12,7 @@
 #include "iked/keeper/upkeep.h"
 #include "iked/process/ipc.h"
 #include "iked/process/log.h"
+#include "lib/policy/loss.h"
 #include "test/fuzz/fuzz.h"
 
 #define SPI_LAST 0xffffffffu /* stands for the SPI allocated last */

@@ -13,6 +13,7 @@
 #include "iked/keeper/require.h"
 #include "iked/keeper/upkeep.h"
 #include "iked/process/log.h"
+#include "lib/policy/loss.h"
 #include "lib/wire/ikev2.h"
 #include "test/fuzz/fuzz.h"
 #include "test/fuzz/keeper_check.h"

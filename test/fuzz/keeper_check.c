@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "iked/keeper/gate/ledger_piece.h"
 #include "lib/policy/overlap.h"
 #include "test/fuzz/fuzz.h"
 #include "test/fuzz/keeper_kernel.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/policy/loss.h"
 #include "lib/policy/selector.h"
 #include "test/scenario/scenario.h"
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "lib/policy/loss.h"
 #include "test/simulate/simulate.h"
 
 #define SHORT_IKE_S 70 /* a short life of IKE SAs, so that rekeyings of both kinds meet */

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "lib/policy/connection.h"
+#include "lib/policy/diff.h"
+#include "lib/policy/loss.h"
 #include "lib/policy/secrets.h"
 #include "lib/policy/selector.h"
 #include "lib/sa/counter.h"

@@ -7,6 +7,7 @@
 
 #include "lib/engine/coverage.h"
 #include "lib/engine/private.h"
+#include "lib/policy/loss.h"
 #include "test/common/world.h"
 #include "test/unit/bytes.h"
 #include "test/unit/group.h"

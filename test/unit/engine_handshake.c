@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/engine/private.h"
+#include "lib/policy/loss.h"
 #include "test/common/world.h"
 #include "test/unit/bytes.h"
 #include "test/unit/group.h"

@@ -13,6 +13,7 @@
 #include "lib/ikev2/creation.h"
 #include "lib/ikev2/ikev2.h"
 #include "lib/ikev2/ikev2_sa.h"
+#include "lib/policy/loss.h"
 #include "test/common/host.h"
 #include "test/common/tap.h"
 #include "test/common/world.h"

@@ -3,6 +3,7 @@
  */
 #include "test/unit/faults.h"
 
+#include "lib/policy/loss.h"
 #include "test/common/leaks.h"
 
 void assert_error(struct slice text, const char *expected)

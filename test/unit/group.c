@@ -3,6 +3,7 @@
  */
 #include "test/unit/group.h"
 
+#include "lib/policy/loss.h"
 #include "test/unit/bytes.h"
 
 #define SECRETS "secrets: ( { psk = \"correct horse battery staple\"; } );"

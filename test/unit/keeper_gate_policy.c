@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "iked/keeper/xfrm/kernel.h"
+#include "lib/policy/known.h"
 
 /* --- What they select --- */
 

@@ -2,6 +2,7 @@
  * Policies of several owners that meet in one of the kernel's: who holds it, who waits for it, and
  * that it is never without a holder while somebody wants it.
  */
+#include "iked/keeper/gate/ledger_piece.h"
 #include "test/unit/keeper.h"
 
 #define CONNECTION(name, peer, children) \

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "iked/keeper/gate/ledger_piece.h"
 #include "iked/keeper/require.h"
 
 #define DB  "db: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; };"

@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "lib/policy/loss.h"
 #include "test/unit/policy.h"
 
 static struct vault vault;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/policy/config.h"
+#include "lib/policy/loss.h"
 #include "test/unit/bytes.h"
 
 /* Two hosts, and room for more settings of the connection "db" in the middle. */

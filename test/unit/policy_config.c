@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "lib/policy/known.h"
+#include "lib/policy/loss.h"
 #include "test/unit/policy.h"
 
 #define DEFAULT_IKE_AEAD                                                                    \

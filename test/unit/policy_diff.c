@@ -3,6 +3,8 @@
  */
 #include <stdio.h>
 
+#include "lib/policy/diff.h"
+#include "lib/policy/loss.h"
 #include "test/unit/policy.h"
 
 struct seen {

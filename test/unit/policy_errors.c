@@ -8,6 +8,7 @@
 
 #include <libconfig.h>
 
+#include "lib/policy/loss.h"
 #include "test/unit/faults.h"
 
 #define K16          "kkkkkkkkkkkkkkkk"

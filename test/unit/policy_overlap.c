@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "lib/policy/known.h"
 #include "lib/policy/selector.h"
 #include "test/unit/policy.h"
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/policy/loss.h"
 #include "test/unit/faults.h"
 #include "test/unit/policy.h"
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "lib/policy/connection.h"
+#include "lib/policy/diff.h"
+#include "lib/policy/print.h"
 #include "test/unit/policy.h"
 
 /* Every key of each group has a value that is not its default. */

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "lib/policy/loss.h"
 #include "test/unit/policy.h"
 
 static struct secrets *parse(const char *text, char error[CONFIG_ERROR_MAX])

@@ -5,6 +5,7 @@
 
 #include "iked/keeper/xfrm/kernel.h"
 #include "lib/crypto/suite.h"
+#include "lib/policy/known.h"
 
 enum status gate_refuse(struct reason *reason, const char *text)
 {

@@ -5,6 +5,8 @@
  * so owners come in the order in which they began to want it, and all of one owner's that are of
  * one class stand together, what is an SA's own above what is configured.
  */
+#include "iked/keeper/gate/ledger_piece.h"
+
 #include <stdlib.h>
 #include <string.h>
 
