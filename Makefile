@@ -69,11 +69,11 @@ sanitize += -fno-omit-frame-pointer
 endif
 
 # _FORTIFY_SOURCE needs optimization, and hides from ASan what it checks itself.
-fortify = -U_FORTIFY_SOURCE $(if $(sanitize)$(filter -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
+fortify = -U_FORTIFY_SOURCE $(if $(sanitize)$(filter -O0,$(CFLAGS)),,$(FORTIFY))
 
 cppflags = -I. -D_GNU_SOURCE= $(fortify) $(sort $(CRYPTO_CFLAGS) $(MNL_CFLAGS) $(EVENT_CFLAGS) \
 	$(CONFIG_CFLAGS) $(JANSSON_CFLAGS) $(SECCOMP_CFLAGS)) $(CPPFLAGS)
-cflags = -std=gnu17 $(warnings) -fPIE -fstack-protector-strong $(sanitize) $(CFLAGS)
+cflags = -std=gnu17 $(warnings) -fPIE $(HARDENING) $(PREFIX_MAP) $(sanitize) $(CFLAGS)
 ldflags = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(sanitize) $(LDFLAGS)
 
 compile = $(CC) $(cppflags) $(cflags) -MMD -MP -c -o $@ $<

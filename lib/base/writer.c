@@ -10,7 +10,8 @@ struct writer writer_of(void *data, size_t capacity)
     return (struct writer){.data = data, .capacity = capacity};
 }
 
-uint8_t *writer_reserve(struct writer *writer, size_t size)
+/* Room that the caller fills. */
+static uint8_t *grow(struct writer *writer, size_t size)
 {
     if (writer->failed || size > writer->capacity - writer->size) {
         writer->failed = true;
@@ -18,7 +19,14 @@ uint8_t *writer_reserve(struct writer *writer, size_t size)
     }
     uint8_t *to = writer->data + writer->size;
     writer->size += size;
-    if (size > 0)
+    return to;
+}
+
+uint8_t *writer_reserve(struct writer *writer, size_t size)
+{
+    uint8_t *to = grow(writer, size);
+
+    if (to != NULL && size > 0)
         memset(to, 0, size);
     return to;
 }
@@ -31,7 +39,7 @@ static void put(uint8_t *to, uint64_t value, size_t size)
 
 static void write_number(struct writer *writer, uint64_t value, size_t size)
 {
-    uint8_t *to = writer_reserve(writer, size);
+    uint8_t *to = grow(writer, size);
 
     if (to != NULL)
         put(to, value, size);
@@ -70,7 +78,7 @@ void writer_u64(struct writer *writer, uint64_t value)
 
 void writer_bytes(struct writer *writer, struct slice bytes)
 {
-    uint8_t *to = writer_reserve(writer, bytes.size);
+    uint8_t *to = grow(writer, bytes.size);
 
     if (to != NULL && bytes.size > 0)
         memcpy(to, bytes.data, bytes.size);
