@@ -7,8 +7,9 @@
 #
 #   make [V=1]                      iked and ikectl; V=1 shows the commands
 #   make check                      all tests of CI, in the parts
-#                                   lint rooms check-unit check-scenario asan-smoke
-#                                   check-crossing simulate fuzz-smoke check-lab
+#                                   lint rooms reproducible check-unit check-scenario
+#                                   asan-smoke check-crossing simulate fuzz-smoke
+#                                   check-lab
 #                                   within MINUTES=30: no scenario of the lab begins
 #                                   later, but for those that must be seen
 #   make simulate SEED=1 RUNS=1000
@@ -207,8 +208,8 @@ endif
 export TALLY = $(B)/tally
 export IKED_BUILD = $(abspath $(B))
 tally = test/tally
-check_parts = lint rooms check-unit check-scenario asan-smoke check-crossing simulate fuzz-smoke \
-	check-lab
+check_parts = lint rooms reproducible check-unit check-scenario asan-smoke check-crossing simulate \
+	fuzz-smoke check-lab
 asan_parts = check-unit check-scenario check-crossing simulate
 
 .PHONY: check $(check_parts) check-asan check-valgrind
@@ -232,6 +233,18 @@ check-asan asan-smoke:
 rooms: $(programs)
 	@$(tally) --start
 	@$(tally) -1 rooms test/rooms $(B)/obj
+	@$(tally) --total
+
+# The same sources in another folder, built into another one, give the same programs.
+elsewhere = $(B)/elsewhere/tree
+reproducible: $(programs)
+	@$(tally) --start
+	@rm -rf $(elsewhere) && mkdir -p $(elsewhere)
+	@cp -a Makefile configure configure.ac config.* lib iked ikectl $(elsewhere)
+	@$(MAKE) -C $(elsewhere) B=made all
+	@for program in $(notdir $(programs)); do \
+		$(tally) -1 reproducible/$$program cmp $(B)/$$program $(elsewhere)/made/$$program; \
+	done
 	@$(tally) --total
 
 ifeq ($(unit_programs),)
