@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "lib/policy/connection.h"
 #include "lib/policy/diff.h"
 #include "lib/policy/loss.h"
@@ -506,6 +507,29 @@ static void functions_that_are_named_are_there(void **state)
     assert_in_range(count, 20, 99);
 }
 
+/* --- The version --- */
+
+/* It stands in configure.ac; what is printed in a page is as it would be printed now. */
+static void pages_name_this_version(void **state)
+{
+    static const struct {
+        const char *page, *before;
+    } places[] = {
+        {"CHANGELOG.md", "\n## "},
+        {"man/ikectl.8", "\niked "},
+        {"man/iked-control.7", "{\"iked\":\""},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        const char *at = strstr(text_of(places[i].page), places[i].before);
+        assert_non_null(at);
+        at += strlen(places[i].before);
+        if (!begins(at, IKED_VERSION))
+            fail_msg("%s is not of version %s: %.20s", places[i].page, IKED_VERSION, at);
+    }
+}
+
 /* --- What the unit leaves --- */
 
 /* Each word of `text` that begins with `with` is one of the unit's `setting`. */
@@ -549,6 +573,7 @@ int main(void)
         cmocka_unit_test(what_measured_it_is_there),
         cmocka_unit_test(files_that_are_named_are_there),
         cmocka_unit_test(functions_that_are_named_are_there),
+        cmocka_unit_test(pages_name_this_version),
         cmocka_unit_test(the_unit_leaves_what_iked_needs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
