@@ -17,7 +17,7 @@
 #   make check-lab REKEYS=200      from each side, with each peer; a few by default
 #   make check-lab LONG=yes        also meshes, floods and hosts that move
 #   make check-unit LONG=yes       also 10,000 connections between two daemons
-#   make check-asan | check-valgrind | clang | lint | format | bench | demo
+#   make check-asan | check-valgrind | coverage | clang | lint | format | bench | demo
 #   make install [DESTDIR=DIR] | uninstall | clean | distclean
 
 B = build
@@ -212,7 +212,7 @@ check_parts = lint rooms reproducible check-unit check-scenario asan-smoke check
 	fuzz-smoke check-lab
 asan_parts = check-unit check-scenario check-crossing simulate
 
-.PHONY: check $(check_parts) check-asan check-valgrind
+.PHONY: check $(check_parts) check-asan check-valgrind coverage
 check:
 	@$(tally) --start
 	@export LAB_UNTIL=$$(($$(date +%s) + 60 * $(MINUTES))); \
@@ -227,6 +227,18 @@ check-asan asan-smoke:
 		$(tally) --part asan/$$part $(MAKE) B=$(B)/asan TALLY=$(TALLY) WERROR=no \
 			SANITIZE=address,undefined 'CFLAGS=-O1 -g' $$part || exit 1; \
 	done
+	@$(tally) --total
+
+# Which lines unit, scenario and crossing tests go through, per folder.
+coverage_parts = check-unit check-scenario check-crossing
+coverage:
+	@$(tally) --start
+	@test ! -d $(B)/coverage || find $(B)/coverage -name '*.gcda' -delete
+	@for part in $(coverage_parts); do \
+		$(tally) --part coverage/$$part $(MAKE) B=$(B)/coverage TALLY=$(TALLY) WERROR=no \
+			'CFLAGS=-O0 -g --coverage' $$part || exit 1; \
+	done
+	@test/coverage $(B)/coverage/obj
 	@$(tally) --total
 
 # Who calls whom, held against the rule in HACKING.md.
