@@ -9,10 +9,8 @@
 #include "ikectl/show_text.h"
 
 static void (*const what_texts[])(FILE *out, const json_t *items, const char *name) = {
-    [CONTROL_CONNECTIONS] = text_connections,
-    [CONTROL_SAS] = text_sas,
-    [CONTROL_POLICIES] = text_policies,
-    [CONTROL_COUNTERS] = text_counters,
+    [CONTROL_CONNECTIONS] = text_connections, [CONTROL_SAS] = text_sas,
+    [CONTROL_POLICIES] = text_policies,       [CONTROL_COUNTERS] = text_counters,
     [CONTROL_CONFIG] = text_config,
 };
 

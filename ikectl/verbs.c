@@ -26,8 +26,8 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {"show", "[WHAT [NAME]]", "an overview, or: connections, sas, policies, counters, config", 0, 2, false,
-     verb_show},
+    {"show", "[WHAT [NAME]]", "an overview, or: connections, sas, policies, counters, config", 0, 2,
+     false, verb_show},
     {"up", "NAME", "bring a connection up and wait for the outcome", 1, 1, false, verb_up},
     {"down", "NAME", "take a connection down and wait for the outcome", 1, 1, false, verb_down},
     {"rekey", "NAME [CHILD|ike]", "make new keys for a connection, or a part of it", 1, 2, false,

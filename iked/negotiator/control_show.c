@@ -137,10 +137,8 @@ size_t control_show(const struct engine *engine, const struct control_counts *co
                     void *context)
 {
     static void (*const shows[])(struct show *) = {
-        [CONTROL_CONNECTIONS] = show_connections,
-        [CONTROL_SAS] = show_sas,
-        [CONTROL_POLICIES] = show_policies,
-        [CONTROL_COUNTERS] = show_counters,
+        [CONTROL_CONNECTIONS] = show_connections, [CONTROL_SAS] = show_sas,
+        [CONTROL_POLICIES] = show_policies,       [CONTROL_COUNTERS] = show_counters,
         [CONTROL_CONFIG] = show_config,
     };
     struct show show = {
