@@ -1,5 +1,6 @@
 /*
- * What `ikectl show` prints of connections, SAs, policies, counters and the configuration: see show_text.h.
+ * What `ikectl show` prints of connections, SAs, policies, counters and the configuration: see
+ * show_text.h.
  */
 #include "ikectl/show_text.h"
 

@@ -22,8 +22,8 @@ void sa_look(struct engine *engine, struct ike_sa *sa, bool peer);
 /* What the kernel says of a child's use.  May free the SA. */
 void sa_queried(struct engine *engine, struct ike_sa *sa, const struct answer *answer);
 
-/* An unproven word that the peer has forgotten us.  It hastens a liveness check, or starts one where
- * none is under way (`idle`), and does nothing else. */
+/* An unproven word that the peer has forgotten us.  It hastens a liveness check, or starts one
+ * where none is under way (`idle`), and does nothing else. */
 void liveness_hint(struct engine *engine, struct ike_sa *sa, bool idle);
 
 #endif

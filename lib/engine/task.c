@@ -1,8 +1,8 @@
 /*
  * Tasks: what an established IKE SA is to do next when nothing is under way.
  *
- * A task is a flag on the SA or the child (probe_due, delete_due, rekey_due, wanted_children), so it
- * survives a collision or a TEMPORARY_FAILURE and is simply tried again.
+ * A task is a flag on the SA or the child (probe_due, delete_due, rekey_due, wanted_children), so
+ * it survives a collision or a TEMPORARY_FAILURE and is simply tried again.
  */
 
 #include "lib/engine/task.h"

@@ -411,8 +411,8 @@ static void hint_of_spi(struct context *context, const struct ike_message *messa
 }
 
 /* An unprotected message that may say that the peer has forgotten us; `sa`: to which it claims to
- * belong, or NULL.  RFC 7296 section 2.21.4: a request of ours came back with INVALID_IKE_SPI.  That
- * request is a check already; it is given up sooner. */
+ * belong, or NULL.  RFC 7296 section 2.21.4: a request of ours came back with INVALID_IKE_SPI.
+ * That request is a check already; it is given up sooner. */
 static void look_for_hint(struct context *context, struct ike_sa *sa,
                           const struct ike_message *message)
 {

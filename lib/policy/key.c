@@ -1,6 +1,6 @@
 /*
- * Types of keys that fill a field of a number, a flag or a word, and what is done with all keys of a
- * group: see setting.h.
+ * Types of keys that fill a field of a number, a flag or a word, and what is done with all keys of
+ * a group: see setting.h.
  *
  * Not here: the keys themselves (config.c, connection.c, child.c).
  */

@@ -111,8 +111,8 @@ static bool pieces_meet(const struct piece *a, const struct piece *b)
 
 /* --- What is asked --- */
 
-/* Takes one pair that the child is entitled to into the account.  A range's pieces are as large as they
- * can be, so a piece of something within the range lies within one of them. */
+/* Takes one pair that the child is entitled to into the account.  A range's pieces are as large as
+ * they can be, so a piece of something within the range lies within one of them. */
 static void rules_consider(struct asked *asked, const struct selector *local,
                            const struct selector *remote)
 {

@@ -59,8 +59,8 @@ struct ike_sa *sa_table_find_peer(const struct sa_table *table, const struct ide
 struct child_sa *sa_table_find_child(const struct sa_table *table, uint8_t protocol, uint32_t spi,
                                      const struct address *destination);
 
-/* The same among those that are being installed and not listed yet: there are few, but all that claim
- * something are looked at. */
+/* The same among those that are being installed and not listed yet: there are few, but all that
+ * claim something are looked at. */
 struct child_sa *sa_table_find_installing(const struct sa_table *table, uint8_t protocol,
                                           uint32_t spi, const struct address *destination);
 

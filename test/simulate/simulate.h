@@ -170,8 +170,8 @@ void run_watch(struct run *run, const struct host *host);
 void run_policies(void *context, struct host *host);
 void run_watch_all(struct run *run);
 
-/* Of one host when it has a new configuration, while the one before is still good: at every effect of
- * its. */
+/* Of one host when it has a new configuration, while the one before is still good: at every effect
+ * of its. */
 void run_watch_offer(struct run *run, const struct host *host);
 
 /* To whom the host's engine has granted what is contested: at every effect of its. */

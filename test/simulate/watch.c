@@ -112,9 +112,9 @@ static bool is_owners(const struct run *run, const struct watched *watched,
     return false;
 }
 
-/* What a configuration gives to another connection stays with the one in whose hands it is, until it
- * loses it (iked.conf(5), "Children"): whose connection came first for the packet when it came into
- * its hands, and has had it ever since.  Whoever gets it later has to come first then. */
+/* What a configuration gives to another connection stays with the one in whose hands it is, until
+ * it loses it (iked.conf(5), "Children"): whose connection came first for the packet when it came
+ * into its hands, and has had it ever since.  Whoever gets it later has to come first then. */
 static void note_holder(const struct run *run, const struct host *host, struct watched *watched,
                         enum fake_verdict verdict, const struct fake_sa *sa)
 {
@@ -154,7 +154,8 @@ static void check_packet(struct run *run, const struct host *host, struct watche
                  selector_text(&watched->remote, remote), sa->connection.text);
 }
 
-/* What is known of a packet's holder is kept when the packets of a new configuration are looked up. */
+/* What is known of a packet's holder is kept when the packets of a new configuration are looked
+ * up. */
 static void keep_held(struct watch *watch, const struct watch *before)
 {
     for (size_t i = 0; i < watch->count; i++)
@@ -191,7 +192,8 @@ static bool has_sa(const struct host *host, const struct host *peer)
     return false;
 }
 
-/* The first pair whose traffic several identities of one connection of this host's want, or NULL. */
+/* The first pair whose traffic several identities of one connection of this host's want, or
+ * NULL. */
 static const struct pair *contested_pair(const struct run *run, const struct host *host)
 {
     for (size_t i = 0; i < run->pair_count; i++)

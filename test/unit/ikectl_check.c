@@ -224,7 +224,8 @@ static void names_without_selectors_are_told(void **state)
     assert_said(folder, folder->err, "");
     put(folder, "iked.conf",
         "connections: { n: { local = \"192.0.2.1\"; remote = \"peer.example\"; children: { c: {"
-        " mode = \"tunnel\"; local = [ \"10.1.0.0/16\" ]; remote = [ \"10.2.0.0/16\" ]; }; }; }; };",
+        " mode = \"tunnel\"; local = [ \"10.1.0.0/16\" ]; "
+        "remote = [ \"10.2.0.0/16\" ]; }; }; }; };",
         0644);
     assert_int_equal(check(folder, "iked.conf", false), EXIT_DONE);
     assert_said(folder, folder->err, "");

@@ -93,7 +93,8 @@ static void what_is_for_any_peer_waits_for_others(void **state)
     assert_int_equal(toy.jobs[1].piece.protocol, 6);
     assert_false(toy.jobs[1].out_only);
     forget_jobs();
-    /* They stay as they are behind the next one: then all routes become old by what is configured. */
+    /* They stay as they are behind the next one: then all routes become old by what is
+     * configured. */
     take(outbound_of("a", 0x0badcaff, REQID_DYNAMIC + 1));
     take(pair_of("a", REQID_DYNAMIC + 1));
     service_flush(&service);
