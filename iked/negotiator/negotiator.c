@@ -399,20 +399,43 @@ static void on_drained(void *context)
 
 /* --- Life --- */
 
-static void random_octets(void *context, void *to, size_t size)
+static void kernel_random(uint8_t *to, size_t size)
 {
-    uint8_t *at = to;
-
-    (void)context;
     while (size > 0) {
-        ssize_t got = getrandom(at, size, 0);
+        ssize_t got = getrandom(to, size, 0);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
             _exit(EXIT_FAILURE); /* never go on with octets that are not random */
-        at += got;
+        to += got;
         size -= (size_t)got;
     }
+}
+
+/* SPIs and what spreads times: many for one call, since each costs as much as all.  What is to be
+ * kept secret is longer, and never lies here. */
+#define SPARE_OCTETS 256
+#define SPARE_MAX    8 /* for one */
+
+struct spare {
+    uint8_t octets[SPARE_OCTETS];
+    size_t left;
+};
+
+static void random_octets(void *context, void *to, size_t size)
+{
+    static struct spare spare;
+
+    (void)context;
+    if (size > SPARE_MAX)
+        return kernel_random(to, size);
+    if (spare.left < size) {
+        kernel_random(spare.octets, sizeof(spare.octets));
+        spare.left = sizeof(spare.octets);
+    }
+    spare.left -= size;
+    memcpy(to, spare.octets + spare.left, size);
+    memset(spare.octets + spare.left, 0, size);
 }
 
 /* Lines wait for the next flush, or leave at once when nothing else would flush them. */
