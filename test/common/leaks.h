@@ -5,8 +5,10 @@
 #ifndef TEST_COMMON_LEAKS_H
 #define TEST_COMMON_LEAKS_H
 
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_options(void);
+#define SEEN_BY_SANITIZER __attribute__((visibility("default")))
+
+SEEN_BY_SANITIZER const char *__lsan_default_suppressions(void);
+SEEN_BY_SANITIZER const char *__lsan_default_options(void);
 
 const char *__lsan_default_suppressions(void)
 {

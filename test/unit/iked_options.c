@@ -17,7 +17,7 @@ static struct options options;
 /* As a program called with these words, up to NULL. */
 static enum options_result parse(const char *const words[])
 {
-    char text[ARGUMENTS_MAX][32] = {"iked"};
+    static char text[ARGUMENTS_MAX][32] = {"iked"}; /* the options point into it */
     char *arguments[ARGUMENTS_MAX + 1] = {text[0]};
     int count = 1;
 
