@@ -5,8 +5,8 @@
  *   nothing came in for the interval  an empty INFORMATIONAL, whose retransmissions end the SA
  *   we send, and nothing comes in     the same, much sooner: the peer may have lost its SAs
  *
- * Not here: how long an answer is awaited (lib/ikev2/retransmit.c), what follows when it ends (sa_life.c,
- * link_dead.c).
+ * Not here: how long an answer is awaited (lib/ikev2/retransmit.c), what follows when it ends
+ * (sa_life.c, link_dead.c).
  */
 #include "lib/engine/liveness.h"
 
