@@ -96,7 +96,8 @@ static void forget_before(struct session *session)
 /* Somebody has the newest configuration and is to say that he uses it. */
 static bool is_under_way(const struct session *session)
 {
-    return session->pid > 0 && (session->before != NULL || !session->service->committed);
+    return session->pid > 0 &&
+           (session->before != NULL || session->renewing || !session->service->committed);
 }
 
 /* Nobody is left who uses an older one: its policies go when the newest is in use. */

@@ -138,6 +138,8 @@ static void call(struct engine *engine, struct link *link)
     uint64_t left = dial->trying = dial->wanted;
     uint64_t replaces = dial->replaces;
 
+    if (engine->shutting_down)
+        return;
     dial->wanted = 0;
     dial->replaces = 0;
     config_use(engine->config, link->connection, remote);
@@ -146,8 +148,8 @@ static void call(struct engine *engine, struct link *link)
         if (child != NULL && first)
             link_call(engine, link, child, remote, replaces, has_more(link));
         else if (child != NULL && !link_is_served(engine, link, child, false) &&
-                 !link_join(engine, link, child))
-            dial->wanted |= child_bit(child);
+                 !link_join(engine, link, child) && dial->trying != 0)
+            dial->wanted |= child_bit(child); /* the call of the first has failed at once */
     }
 }
 

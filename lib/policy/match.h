@@ -9,10 +9,11 @@
 
 #include "lib/policy/config.h"
 
-/* The most fitting connection for a first packet of this version of IKE between two hosts: one whose
- * remote is exactly `remote` before one with a name or several addresses that is known by it, before
- * one with remote "any".  `after` continues (NULL: the first).  NULL when no more: all the exact ones
- * come first, then those known by it, then the "any" ones, the first and last in the file's order. */
+/* The most fitting connection for a first packet of this version of IKE between two hosts: one
+ * whose remote is exactly `remote` before one with a name or several addresses that is known by
+ * it, before one with remote "any".  `after` continues (NULL: the first).  NULL when no more: all
+ * the exact ones come first, then those known by it, then the "any" ones, the first and last in the
+ * file's order. */
 const struct connection *choose_connection(const struct config *config, uint8_t version,
                                            const struct address *local,
                                            const struct address *remote,

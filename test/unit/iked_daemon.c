@@ -492,6 +492,26 @@ static void reloads_wait_for_the_one_under_way(void **state)
                  "\"connection\":\"three\"");
 }
 
+/* The same texts again are a reload, too: what comes before the negotiator has answered waits. */
+static void reloads_of_the_same_wait_as_well(void **state)
+{
+    (void)state;
+    need_root();
+    start();
+    wait_for_log("1 connection configured", 1);
+    pid_t first = negotiator();
+    assert_int_equal(kill(first, SIGSTOP), 0);
+    assert_int_equal(kill(keeper, SIGHUP), 0);
+    wait_for_log("reading the configuration anew", 1);
+    put("iked.conf", TWO);
+    assert_int_equal(kill(keeper, SIGHUP), 0);
+    wait_for_log("the last configuration is not in use yet", 1);
+    assert_int_equal(kill(first, SIGCONT), 0);
+    wait_for_log("reading the configuration anew", 2);
+    assert_asked("{\"id\":1,\"verb\":\"show\",\"what\":\"policies\"}\n", "\"connection\":\"two\"");
+    assert_int_equal(negotiator(), first);
+}
+
 /* Short of descriptors for a while, as a host may be. */
 static void negotiators_that_cannot_be_started_are_tried_again(void **state)
 {
@@ -734,6 +754,7 @@ int main(int argc, char **argv)
         TEST(negotiators_that_do_not_commit_are_replaced),
         TEST(reloads_end_a_row_of_deaths),
         TEST(reloads_wait_for_the_one_under_way),
+        TEST(reloads_of_the_same_wait_as_well),
         TEST(negotiators_that_cannot_be_started_are_tried_again),
         TEST(verbose_ones_tell_each_message),
         TEST(one_directory_has_one_iked),
