@@ -218,15 +218,15 @@ static enum status montgomery_public(struct ke *ke, struct slice private, uint8_
     return montgomery_multiply(ke, private, ke->montgomery.base_point, public);
 }
 
+/* The peer's key is put into one that is there: making one has OpenSSL walk all names it knows. */
 static enum status montgomery_shared(struct ke *ke, struct slice private, struct slice peer,
                                      uint8_t *shared)
 {
-    EVP_PKEY *point = montgomery_import(ke, slice_of(NULL, 0), peer);
-    enum status status =
-        point != NULL ? montgomery_multiply(ke, private, point, shared) : crypto_outcome(false);
+    EVP_PKEY *point = ke->montgomery.peer;
 
-    EVP_PKEY_free(point);
-    return status;
+    if (EVP_PKEY_set1_encoded_public_key(point, peer.data, peer.size) != 1)
+        return crypto_outcome(false);
+    return montgomery_multiply(ke, private, point, shared);
 }
 
 static bool montgomery_open(struct ke *ke)
@@ -241,13 +241,15 @@ static bool montgomery_open(struct ke *ke)
     if (montgomery->import == NULL)
         return false;
     montgomery->base_point = montgomery_import(ke, slice_of(NULL, 0), slice_of(base_point, size));
-    return montgomery->base_point != NULL &&
+    montgomery->peer = montgomery_import(ke, slice_of(NULL, 0), slice_of(base_point, size));
+    return montgomery->base_point != NULL && montgomery->peer != NULL &&
            montgomery_public(ke, slice_of(private, size), public) == STATUS_OK;
 }
 
 static void montgomery_close(struct ke *ke)
 {
     EVP_PKEY_free(ke->montgomery.base_point);
+    EVP_PKEY_free(ke->montgomery.peer);
     EVP_PKEY_CTX_free(ke->montgomery.import);
 }
 

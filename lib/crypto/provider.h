@@ -90,6 +90,7 @@ struct ecp {
 struct montgomery {
     EVP_PKEY_CTX *import;
     EVP_PKEY *base_point;
+    EVP_PKEY *peer; /* of whoever came last */
 };
 
 struct ke {
