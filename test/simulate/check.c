@@ -11,6 +11,7 @@
  * (80 s), and an acquire that the kernel holds for 30 s. */
 #define RECOVERY_MS 240000
 #define CALM_MS     90000
+#define ANEW_TRIES  30
 
 /* What each host has, for whoever looks for the reason. */
 static void print_host(const struct host *host, FILE *to)
@@ -473,6 +474,36 @@ static void await_calm(struct run *run)
         world_run(&run->world, 10);
 }
 
+/* Does a packet of each child pass, from both ends? */
+static bool all_pass(const struct run *run)
+{
+    for (size_t i = 0; i < run->pair_count; i++)
+        for (size_t side = 0; is_settled(&run->pairs[i]) && side < 2; side++)
+            for (size_t child = 0; child < run->pairs[i].child_count; child++)
+                if (pair_would(run, &run->pairs[i], side, child) != FAKE_SEALED)
+                    return false;
+    return true;
+}
+
+/* Whoever is served by orphans finds out in the first silence that nobody knows its IKE SA any more
+ * (RFC 7296 section 2.4), and starts anew with the next packet. */
+static void await_anew(struct run *run)
+{
+    for (size_t i = 0; i < ANEW_TRIES && !all_pass(run); i++) {
+        ask_up(run);
+        ping_all(run, true);
+        world_run(&run->world, 1000);
+    }
+}
+
+static bool any_serves_by_orphans(const struct run *run)
+{
+    for (size_t i = 0; i < run->pair_count; i++)
+        if (serves_by_orphans(run, &run->pairs[i]))
+            return true;
+    return false;
+}
+
 static uint64_t kernels_digest(const struct run *run)
 {
     uint64_t sum = 0;
@@ -519,6 +550,7 @@ void run_recover(struct run *run)
     run->calm = true;
     uint64_t kernels = kernels_digest(run);
     bool steady = is_steady(run);
+    bool orphans = any_serves_by_orphans(run);
     uint64_t missing = missing_removals(run);
     for (uint64_t ms = 0; ms < CALM_MS && run->failure[0] == '\0'; ms += 5000) {
         ping_all(run, true);
@@ -528,6 +560,8 @@ void run_recover(struct run *run)
         run_fail(run, "SAs were replaced though all was well");
     if (missing_removals(run) != missing)
         run_fail(run, "what was not there was to be removed");
+    if (orphans)
+        await_anew(run);
     await_calm(run);
     check_all(run);
     check_traffic(run);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/policy/piece.h"
+#include "lib/policy/selector.h"
 #include "test/simulate/simulate.h"
 
 /* --- Which packets --- */
@@ -146,7 +147,7 @@ static void check_packet(struct run *run, const struct host *host, struct watche
     if (verdict == FAKE_CLEAR && watched->required && is_required(host->keeper.before, watched))
         run_fail(run, "%s lets %s to %s out in the clear", host->name,
                  selector_text(&watched->local, local), selector_text(&watched->remote, remote));
-    if (verdict != FAKE_SEALED || host->keeper.before != NULL)
+    if (verdict != FAKE_SEALED || host->keeper.before != NULL || watched->owner_count == 0)
         return;
     if (!is_owners(run, watched, sa) && strcmp(watched->held.text, sa->connection.text) != 0)
         run_fail(run, "%s sends what is %s's (%s to %s) by an SA of %s", host->name,
@@ -165,7 +166,35 @@ static void keep_held(struct watch *watch, const struct watch *before)
                 watch->items[i].held = before->items[j].held;
 }
 
-static void fill(struct watch *watch, const struct config *config)
+/* Of a list of one, as shape.c writes it. */
+static void quoted_selector(const char *text, struct selector *selector)
+{
+    char bare[SUBNET_MAX];
+    char wrong[SELECTOR_WRONG_MAX];
+    struct address unused = {.family = FAMILY_IPV4};
+
+    snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(text + 1, "\""), text + 1);
+    if (!selector_parse(selector, bare, &unused, wrong))
+        abort();
+}
+
+/* What a thief reaches for lies between the ends of what is configured. */
+static void add_stolen(const struct run *run, const struct host *host, struct watch *watch,
+                       const struct config *config)
+{
+    for (size_t i = 0; i < run->pair_count; i++) {
+        const struct pair *pair = &run->pairs[i];
+        struct child_selectors stolen;
+        if (*pair->stolen == '\0' || pair->ends[1].host != host)
+            continue;
+        quoted_selector(pair->nets[1], &stolen.local);
+        quoted_selector(pair->stolen, &stolen.remote);
+        add_pair(watch, config, &stolen);
+    }
+}
+
+static void fill(const struct run *run, const struct host *host, struct watch *watch,
+                 const struct config *config)
 {
     const struct connection *connection;
     const struct child_config *child;
@@ -178,6 +207,7 @@ static void fill(struct watch *watch, const struct config *config)
         TAILQ_FOREACH (child, &connection->children, entry)
             for (size_t i = 0; child_pair(child, i, &pair); i++)
                 add_pair(watch, config, &pair);
+    add_stolen(run, host, watch, config);
     keep_held(watch, &before);
 }
 
@@ -263,7 +293,7 @@ void run_watch(struct run *run, const struct host *host)
         host->world->now_ms < run->flushed_until_ms[host->index])
         return;
     if (watch->generation != keeper->generation)
-        fill(watch, keeper->config);
+        fill(run, host, watch, keeper->config);
     watch->generation = keeper->generation;
     for (size_t i = 0; i < watch->count; i++)
         check_packet(run, host, &watch->items[i]);
