@@ -235,6 +235,8 @@ static void remove_one(struct context *context, const struct child_sa *child,
 
 void child_remove_outbound(struct context *context, struct child_sa *child)
 {
+    if (child->out_kernel && child->own_policies && child->standing)
+        child_hand_policies(context, child);
     for (size_t i = 0; child->out_kernel && i < child->transform_count; i++)
         remove_one(context, child, &child->transforms[i], false);
     child->out_kernel = false;

@@ -193,3 +193,15 @@ void child_return_policies(struct context *context, const struct child_sa *child
         for (size_t j = 0; j < child->remote_count; j++)
             return_policy(context, child, &child->local_selectors[i], &child->remote_selectors[j]);
 }
+
+void child_hand_policies(struct context *context, const struct child_sa *child)
+{
+    for (size_t i = 0; i < child->local_count; i++)
+        for (size_t j = 0; j < child->remote_count; j++) {
+            const struct selector *local = &child->local_selectors[i];
+            const struct selector *remote = &child->remote_selectors[j];
+            const struct child_sa *sibling = find_sibling(context, child, local, remote);
+            if (sibling != NULL && sibling->out_kernel && sibling->reqid != child->reqid)
+                child_policy(context, EFFECT_INSTALL_POLICY, sibling, local, remote);
+        }
+}

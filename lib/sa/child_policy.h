@@ -39,4 +39,8 @@ bool child_is_away(const struct child_sa *child);
  * without a gap. */
 void child_return_policies(struct context *context, const struct child_sa *child);
 
+/* It is to send no more, and is still to receive: where another child has the same pair, and sends,
+ * that one has the policies from now on. */
+void child_hand_policies(struct context *context, const struct child_sa *child);
+
 #endif
