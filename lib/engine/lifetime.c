@@ -12,6 +12,7 @@
 #include "lib/engine/close.h"
 #include "lib/engine/duplicate.h"
 #include "lib/engine/private.h"
+#include "lib/engine/twin.h"
 #include "lib/sa/context.h"
 #include "lib/sa/event.h"
 #include "lib/sa/ike_sa.h"
@@ -151,10 +152,15 @@ static void reauthenticate(struct engine *engine, struct ike_sa *sa)
 /* Superseded: has the peer had its time to close it? */
 static void superseded_over(struct engine *engine, struct ike_sa *sa)
 {
+    struct child_sa *child;
+
     sa->superseded = false;
     if (!sa_is_superseded(engine, sa)) {
         sa_arm_lifetime(engine, sa);
         sa_arm_childless(engine, sa);
+        TAILQ_FOREACH (child, &sa->children, entry) /* what was made meanwhile was to go with it */
+            sa_resolve_twins(engine, sa, child);
+        event_due(&engine->context, sa);
         return;
     }
     report(&engine->context, sa, SEVERITY_INFO, "ike-superseded",
