@@ -96,8 +96,9 @@ static struct child_sa *find_part(struct engine *engine, const struct ike_sa *sa
     return NULL;
 }
 
-/* While a connection was not configured, what it is for was taken for a part of another one's with
- * the same peer.  When the peer has made its own child, that one goes: it would hold the packets. */
+/* While a connection was not configured, what it is for was taken for a part of another one's
+ * with the same peer. When the peer has made its own child, that one goes: it would hold the
+ * packets. */
 static void drop_parts(struct engine *engine, const struct ike_sa *sa, const struct child_sa *made)
 {
     const struct connection *connection = made->config->connection;
