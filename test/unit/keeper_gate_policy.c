@@ -375,6 +375,28 @@ static void looks_at_what_is_in_hand_are_counted(void **state)
     assert_passes(&good); /* as configured: it needs no look */
 }
 
+/* Wide ranges are many pieces at both ends. */
+static void looks_count_the_pieces_of_both(void **state)
+{
+    const uint64_t pieces = 30;
+    struct effect good = good_policy();
+    struct effect asked = dynamic(good, "10.2.0.1", "10.2.255.254");
+    struct effect_policy held = good.policy;
+    struct reason reason = {0};
+    uint64_t done = 0;
+    (void)state;
+
+    name_set(&held.connection, "road");
+    name_set(&held.child, "all");
+    held.reqid = 0x69854321;
+    held.remote_selector = selector_between("10.2.0.1", "10.2.255.254");
+    assert_non_null(ledger_set_policy(&room.ledger, &held, true));
+    while (strstr(reason.text, "too much to look through") == NULL) {
+        (void)(gate_check(&room.gate, &asked, 1000, &reason) == STATUS_OK);
+        assert_true(++done <= GATE_LOOK_BURST / (pieces * pieces) + 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +413,7 @@ int main(void)
         TEST(policies_follow_their_sas),
         TEST(policies_for_any_peer_stand),
         TEST(looks_at_what_is_in_hand_are_counted),
+        TEST(looks_count_the_pieces_of_both),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

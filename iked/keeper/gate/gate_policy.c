@@ -128,17 +128,30 @@ static const struct child_config *still_has(const struct config *config,
                : NULL;
 }
 
-/* In the hands of another connection's SAs is nothing that would be taken.  Each pair that is
- * looked at is held against each piece. */
+/* What it costs to hold a request against a pair: each of its pieces against each of that one's. */
+static size_t looks_of(const struct asked *asked, const struct child_selectors *pair)
+{
+    struct piece pieces[PIECES_MAX];
+    struct selector both;
+    size_t count = 1;
+
+    if (selector_intersect(asked->traffic.local, &pair->local, &both) &&
+        selector_intersect(asked->traffic.remote, &pair->remote, &both) &&
+        pieces_of(&pair->local, &pair->remote, pieces, &count, NULL) != STATUS_OK)
+        count = 1;
+    return asked->count * (count == 0 ? 1 : count);
+}
+
+/* In the hands of another connection's SAs is nothing that would be taken. */
 static enum status check_held(struct gate *gate, const struct config *config,
                               const struct asked *asked, struct reason *reason)
 {
     const struct policy_record *held = NULL;
 
     while ((held = ledger_next_held(gate->ledger, asked->traffic.remote, held)) != NULL) {
-        if (!gate_look(gate, asked->count))
-            return gate_refuse(reason, "too much to look through at once");
         struct child_selectors pair = policy_pair(held);
+        if (!gate_look(gate, looks_of(asked, &pair)))
+            return gate_refuse(reason, "too much to look through at once");
         struct traffic traffic = {still_has(config, held, &pair), &pair.local, &pair.remote};
         if (traffic.child != NULL &&
             traffic.child->connection != asked->traffic.child->connection &&
@@ -171,9 +184,9 @@ static bool allow_in_hand(struct gate *gate, const struct config *config, struct
     bool any = false;
 
     while ((held = ledger_next_held(gate->ledger, asked->traffic.remote, held)) != NULL) {
-        if (!gate_look(gate, asked->count))
-            return false;
         struct child_selectors pair = policy_pair(held);
+        if (!gate_look(gate, looks_of(asked, &pair)))
+            return false;
         if (still_has(config, held, &pair) != asked->traffic.child)
             continue;
         asked_allow(asked, &pair.local, &pair.remote);
