@@ -52,9 +52,10 @@ static const char *list_written(struct reading *reading, config_setting_t *setti
     char text[WRITTEN_MAX];
     size_t used = (size_t)snprintf(text, sizeof(text), "%d%d", use.child, use.weak);
 
-    for (size_t i = 0; i < count && used < sizeof(text); i++)
-        used += (size_t)snprintf(text + used, sizeof(text) - used, " %s",
-                                 config_setting_get_string(setting_strings_at(setting, i)));
+    for (size_t i = 0; i < count && used < sizeof(text); i++) {
+        const char *item = config_setting_get_string(setting_strings_at(setting, i));
+        used += (size_t)snprintf(text + used, sizeof(text) - used, " %zu:%s", strlen(item), item);
+    }
     return used < sizeof(text) ? pool_put_text(reading->keep->pool, text) : NULL;
 }
 

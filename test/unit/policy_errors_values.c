@@ -65,6 +65,13 @@ static const struct fault proposals[] = {
      "f:1: esp: \"aes256gcm16-prfsha256\": \"prfsha256\" is for IKE; expected no PRF in esp"},
     {CHILD("esp = \"aes257\";"),
      "f:1: esp: \"aes257\": no such algorithm; the nearest is \"aes256\""},
+    /* One string is not two, though both have the same letters. */
+    {"connections: { a: { local = \"192.0.2.1\"; remote = \"192.0.2.2\"; "
+     "proposals = [ \"aes256-sha256-x25519\", \"aes128-sha256-x25519\" ]; }; "
+     "b: { local = \"192.0.2.1\"; remote = \"192.0.2.3\"; "
+     "proposals = [ \"aes256-sha256-x25519 aes128-sha256-x25519\" ]; }; };",
+     "f:1: proposals: \"aes256-sha256-x25519 aes128-sha256-x25519\": \"x25519 aes128\": no such "
+     "algorithm; the nearest is \"aes128\""},
     {CHILD("esp=\"aes256gcm16-ecp25\";"),
      "f:1: esp: \"aes256gcm16-ecp25\": \"ecp25\": no such algorithm; the nearest is "
      "\"ecp256\""},
