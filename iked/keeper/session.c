@@ -129,7 +129,7 @@ static void renew(struct session *session, struct loaded *again, bool dry_run)
     vault_set(&session->service->vault, again->secrets);
     again->secrets = NULL;
     session->generation++;
-    session->renewing = true;
+    session->renewing = session->pid > 0;
     warn_of_config(session);
     require_all(session->service, false);
 }
@@ -149,7 +149,10 @@ static void reload(struct session *session, const struct ipc_reload *asked)
     } else if (loaded.config == NULL) {
         end.secrets_changed = !secrets_equal(session->service->vault.secrets, loaded.secrets);
         renew(session, &loaded, asked->dry_run);
-        give_config(session, &loaded.files, end);
+        if (session->pid > 0)
+            give_config(session, &loaded.files, end);
+        else
+            begin_soon(session);
         loaded_free(&loaded);
     } else if (refuse_loss(session, loaded.config, asked)) {
         loaded_free(&loaded);
