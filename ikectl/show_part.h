@@ -8,9 +8,6 @@
 
 #include "ikectl/table.h"
 
-/* The texts of an array of an item in one; the caller frees it. */
-char *texts_join(const json_t *item, const char *member, const char *between);
-
 /* Under a connection's row: when and why it failed last, if it did. */
 void note_error(struct table *table, const json_t *connection);
 

@@ -17,7 +17,8 @@
 
 /* --- Parts --- */
 
-char *texts_join(const json_t *item, const char *member, const char *between)
+/* The texts of an array of an item in one; the caller frees it. */
+static char *texts_join(const json_t *item, const char *member, const char *between)
 {
     char *joined = text_of("%s", item_text_at(item, member, 0));
 

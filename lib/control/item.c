@@ -230,7 +230,18 @@ static json_t *lines_of(char *text)
     return lines;
 }
 
-json_t *control_item_daemon(const struct daemon_settings *settings)
+static void print_daemon(FILE *out, const void *settings)
+{
+    daemon_print(out, settings);
+}
+
+static void print_connection(FILE *out, const void *connection)
+{
+    connection_print(out, connection);
+}
+
+/* What `print` prints of `what`, a string for each line; NULL when memory is out. */
+static json_t *printed(void (*print)(FILE *out, const void *what), const void *what)
 {
     char *text = NULL;
     size_t size;
@@ -238,22 +249,20 @@ json_t *control_item_daemon(const struct daemon_settings *settings)
 
     if (file == NULL)
         return NULL;
-    daemon_print(file, settings);
+    print(file, what);
     fclose(file);
-    return json_pack("{s:o}", "lines", lines_of(text));
+    return lines_of(text);
+}
+
+json_t *control_item_daemon(const struct daemon_settings *settings)
+{
+    return json_pack("{s:o}", "lines", printed(print_daemon, settings));
 }
 
 json_t *control_item_config(const struct connection *connection)
 {
-    char *text = NULL;
-    size_t size;
-    FILE *file = open_memstream(&text, &size);
-
-    if (file == NULL)
-        return NULL;
-    connection_print(file, connection);
-    fclose(file);
-    return json_pack("{s:s, s:o}", "connection", connection->name, "lines", lines_of(text));
+    return json_pack("{s:s, s:o}", "connection", connection->name, "lines",
+                     printed(print_connection, connection));
 }
 
 json_t *control_item_event(const struct effect_report *report, uint64_t time_ms)

@@ -90,7 +90,7 @@ void link_call(struct engine *engine, struct link *link, const struct child_conf
 bool link_is_served(const struct engine *engine, const struct link *link,
                     const struct child_config *child, bool replacing)
 {
-    return engine->shutting_down || trying(link, child, replacing) ||
+    return engine->context.closing || trying(link, child, replacing) ||
            (!replacing && link_covers(link, child));
 }
 

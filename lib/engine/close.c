@@ -80,7 +80,7 @@ void sa_end(struct engine *engine, struct ike_sa *sa)
         link_lost(engine, link);
     if (guests)
         link_lost_guests(engine, link);
-    if (engine->shutting_down && engine->sas.count == 0)
+    if (engine->context.closing && engine->sas.count == 0)
         result(engine, engine->shutdown_command, true, "all SAs are closed");
 }
 

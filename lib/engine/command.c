@@ -187,7 +187,7 @@ static void shut_down(struct engine *engine, const struct command *command)
 {
     struct link *link;
 
-    engine->shutting_down = engine->context.closing = true;
+    engine->context.closing = true;
     engine->shutdown_command = command->number;
     if (engine->sas.count == 0) {
         result(engine, command->number, true, "nothing was up");

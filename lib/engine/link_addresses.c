@@ -138,7 +138,7 @@ static void call(struct engine *engine, struct link *link)
     uint64_t left = dial->trying = dial->wanted;
     uint64_t replaces = dial->replaces;
 
-    if (engine->shutting_down)
+    if (engine->context.closing)
         return;
     dial->wanted = 0;
     dial->replaces = 0;
@@ -206,7 +206,7 @@ bool dial_failed(struct engine *engine, struct link *link, const char *why)
 {
     struct dial *dial = link->dial;
 
-    if (dial == NULL || engine->shutting_down || dial->trying == 0)
+    if (dial == NULL || engine->context.closing || dial->trying == 0)
         return false;
     dial->wanted |= dial->trying;
     dial->trying = 0;

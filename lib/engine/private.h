@@ -83,7 +83,6 @@ struct engine {
     struct hash_table links_by_name;
     struct admission admission;
     uint64_t shutdown_command;
-    bool shutting_down;
 };
 
 #endif

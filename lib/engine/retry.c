@@ -100,7 +100,7 @@ static void schedule_retry(struct engine *engine, struct link *link)
     context->random(context->random_context, &chance, sizeof(chance));
     wait_ms += chance % (wait_ms / 4);
     bool traffic = context->now_ms + wait_ms < link->retry_until_ms;
-    if (engine->shutting_down || link->connection->remote.family == FAMILY_NONE ||
+    if (engine->context.closing || link->connection->remote.family == FAMILY_NONE ||
         (!immediate && !traffic && !link->orphans && !dial_has_unknown(link)) ||
         heap_has(&link->retry.node))
         return;
@@ -119,7 +119,7 @@ void link_failed(struct engine *engine, struct link *link, const char *why)
 
 void link_lacks(struct engine *engine, struct link *link)
 {
-    if (!engine->shutting_down)
+    if (!engine->context.closing)
         schedule_retry(engine, link);
 }
 

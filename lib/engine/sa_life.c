@@ -233,12 +233,16 @@ void sa_settle(struct engine *engine, struct ike_sa *sa, enum status status, str
     if (sa->link != NULL && sa->child_lost)
         link_lacks(engine, sa->link);
     sa->child_lost = false;
-    if (sa->link != NULL) {
-        link_up(engine, sa->link);
-        link_rekeyed(engine, sa->link);
-        link_tell_siblings(engine, sa->link);
+    struct link *link = sa->link;
+    uint64_t number = ike_sa_own_spi(sa);
+    if (link != NULL) {
+        link_up(engine, link); /* it may find more to do for the SA, and fail at it */
+        link_rekeyed(engine, link);
+        link_tell_siblings(engine, link);
+        sa = sa_table_find(&engine->sas, number);
     }
-    sa_wishes(engine, sa);
+    if (sa != NULL)
+        sa_wishes(engine, sa);
 }
 
 /* What the operator may expect now. */

@@ -21,8 +21,6 @@
 #include "lib/sa/sa_table.h"
 #include "lib/sa/timer.h"
 
-#define PROVEN_MS 5000 /* the peer has our last answer by then */
-
 /* The peer knows this child by now: before, it would not find what we want to rekey or delete. */
 static bool is_proven(const struct engine *engine, const struct child_sa *child)
 {

@@ -16,9 +16,7 @@
 #include "lib/sa/sa_table.h"
 #include "lib/wire/ikev2.h"
 
-#define AGAIN_MS  500  /* after TEMPORARY_FAILURE: this and up to as much by chance */
-#define PROVEN_MS 5000 /* the peer has our last answer by then */
-
+#define AGAIN_MS 500 /* after TEMPORARY_FAILURE: this and up to as much by chance */
 static void put_off(struct context *context, struct ike_sa *sa)
 {
     uint32_t chance;

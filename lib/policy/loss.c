@@ -1,5 +1,5 @@
 /*
- * What a new configuration takes away: see config_lost in config.h.
+ * What a new configuration takes away: see loss.h.
  *
  * A file that was cut, emptied or taken from another host is not to open this one.  A connection
  * with another name for the same traffic is no loss.
@@ -40,7 +40,9 @@ static bool is_lost(const struct connection *connection, const struct config *af
     return false;
 }
 
-size_t config_lost(const struct config *before, const struct config *after)
+/* How many connections of `before` are gone in `after`: there is none of that name, nor one for the
+ * same traffic. */
+static size_t config_lost(const struct config *before, const struct config *after)
 {
     const struct connection *connection;
     size_t count = 0;

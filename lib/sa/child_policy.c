@@ -97,10 +97,12 @@ static bool has_pair(const struct selector *locals, size_t local_count,
     return false;
 }
 
-const struct child_config *connection_find_pair(const struct connection *connection,
-                                                const struct selector *local,
-                                                const struct selector *remote,
-                                                struct child_selectors *pair)
+/* The child of a connection that is configured with just this pair (child_pair), and the pair; NULL
+ * when none is. */
+static const struct child_config *connection_find_pair(const struct connection *connection,
+                                                       const struct selector *local,
+                                                       const struct selector *remote,
+                                                       struct child_selectors *pair)
 {
     const struct child_config *config;
 

@@ -17,13 +17,6 @@ void configured_policy(struct context *context, enum effect_kind kind,
 /* Asks for all policies of a child's own. */
 void child_install_policies(struct context *context, const struct child_sa *child);
 
-/* The child of a connection that is configured with just this pair (child_pair), and the pair; NULL
- * when none is. */
-const struct child_config *connection_find_pair(const struct connection *connection,
-                                                const struct selector *local,
-                                                const struct selector *remote,
-                                                struct child_selectors *pair);
-
 /* Whose is the pair by configuration, when no SA has it?  The first child's that is configured with
  * it and whose peer is known, else the first one's for any peer, who can ask nobody; NULL: none. */
 const struct child_config *config_pair_holder(const struct config *config,

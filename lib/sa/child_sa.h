@@ -26,6 +26,8 @@ struct child_transform {
     struct suite suite;
 };
 
+#define PROVEN_MS 5000 /* when something was made: the peer has our last answer by then */
+
 /* Outbound SAs that wait until the peer can receive (child_release_outbound). */
 struct held_outbound {
     uint64_t until_ms; /* released at the latest */

@@ -102,7 +102,8 @@ struct protocol {
     enum status (*close)(struct context *context, struct ike_sa *sa, enum finding_code code,
                          struct reason *reason);
 
-    /* Exchanges that make something are done: what follows comes as events. */
+    /* Exchanges that make something are done: what follows comes as events.  Not called for the one
+     * that establishes the IKE SA: its first child is in the list by then. */
     void (*settle)(struct context *context, struct ike_sa *sa);
 
     /* Ends them; what they have made so far is gone, and another IKE SA that has won has the
