@@ -1,7 +1,7 @@
 /*
  * Several IKE SAs with one peer: which of them stays.  RFC 7296 sections 2.4 and 2.8.
  *
- * Not here: an IKE SA's life otherwise (sa_life.c), rekeying (wish.c).
+ * Not here: an IKE SA's life otherwise (sa_life.c), rekeying (lib/ikev2/outcome.c).
  */
 #include "lib/engine/duplicate.h"
 

@@ -5,7 +5,7 @@
  *
  *   new IKE SA beside the old one  -->  its children, one by one  -->  Delete of the old one
  *
- * Not here: the rekeying itself (wish.c), the SA's life otherwise (sa_life.c).
+ * Not here: the rekeying itself (lib/ikev2/outcome.c), the SA's life otherwise (sa_life.c).
  */
 #include "lib/engine/lifetime.h"
 

@@ -1,6 +1,6 @@
 /*
  * Whoever sits at the peer's address, without a key, and sends back what comes: nobody is to hold
- * himself for his peer (lib/engine/packet.c, lib/ikev2/init_initiator.c, lib/policy/choose.c).
+ * himself for his peer (lib/ikev2/input.c, lib/ikev2/init_initiator.c, lib/policy/choose.c).
  */
 #include <string.h>
 
